@@ -1,0 +1,1 @@
+"""The service: everything between the socket and the report that needs no network of neurons."""

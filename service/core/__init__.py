@@ -1,0 +1,1 @@
+"""The cellar: vocabulary, settings, ledger and store that service and worker share; it imports nothing above itself."""

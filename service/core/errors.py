@@ -1,0 +1,140 @@
+"""Every error auscult raises on purpose, as one tree.
+
+::
+
+    AuscultError
+    ├── SettingsInvalid
+    ├── RefusedObject                 the peer's object is at fault; carries the DIMSE status for it
+    │   ├── NotDicom                  0xC000
+    │   ├── MissingAttribute          0xC001
+    │   ├── InvalidUid                0xC002
+    │   ├── ContradictsSopClass       0xA900
+    │   └── ObjectTooLarge            0xC010
+    ├── UndecodablePixels             the pixels cannot be read; the image is reported as not analysed
+    │   └── PixelsTooLarge
+    ├── Unavailable                   a resource is at fault; the same call may succeed later; 0xA700
+    │   ├── StoreUnavailable
+    │   ├── StoreFull
+    │   └── LedgerUnavailable
+    ├── LedgerConflict
+    │   ├── IllegalTransition
+    │   └── LeaseLost
+    ├── ObjectMissing
+    ├── CheckpointInvalid
+    └── DeliveryFailed
+        ├── TransientDeliveryFailure  worth another try
+        └── PermanentDeliveryFailure  another try would fail alike
+
+An error's docstring is its default message. No message ever holds patient data: UIDs and tag names are the most that one may say.
+"""
+
+import inspect
+
+
+class AuscultError(Exception):
+    """Something went wrong in auscult."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message if message is not None else inspect.getdoc(type(self)))
+
+
+class SettingsInvalid(AuscultError):
+    """The settings cannot be used as they are."""
+
+
+class RefusedObject(AuscultError):
+    """The object was refused."""
+
+    #: The C-STORE response status, PS3.4 Table B.2-1.
+    status: int = 0xC000
+
+
+class NotDicom(RefusedObject):
+    """The data set cannot be parsed as DICOM."""
+
+
+class MissingAttribute(RefusedObject):
+    """An attribute that identifies the instance is absent or empty."""
+
+    status = 0xC001
+
+
+class InvalidUid(RefusedObject):
+    """A UID is not a valid DICOM UID."""
+
+    status = 0xC002
+
+
+class ContradictsSopClass(RefusedObject):
+    """The data set contradicts the SOP class or instance that the request named."""
+
+    status = 0xA900
+
+
+class ObjectTooLarge(RefusedObject):
+    """The object is larger than the limit in the settings."""
+
+    status = 0xC010
+
+
+class UndecodablePixels(AuscultError):
+    """The pixel data cannot be decoded."""
+
+
+class PixelsTooLarge(UndecodablePixels):
+    """The image has more pixels than the limit in the settings."""
+
+
+class Unavailable(AuscultError):
+    """A resource is unavailable for now."""
+
+    #: The C-STORE response status, PS3.4 Table B.2-1: out of resources.
+    status: int = 0xA700
+
+
+class StoreUnavailable(Unavailable):
+    """The object store cannot be written."""
+
+
+class StoreFull(Unavailable):
+    """The object store's free space is below the watermark."""
+
+
+class LedgerUnavailable(Unavailable):
+    """The database cannot be reached or written."""
+
+
+class LedgerConflict(AuscultError):
+    """The ledger does not allow this change."""
+
+
+class IllegalTransition(LedgerConflict):
+    """The instance cannot go from its state to the one asked for."""
+
+
+class LeaseLost(LedgerConflict):
+    """The lease on the row has expired or belongs to another worker."""
+
+
+class ObjectMissing(AuscultError):
+    """The object is not in the store; retention may have removed it."""
+
+
+class CheckpointInvalid(AuscultError):
+    """The checkpoint cannot be used."""
+
+
+class DeliveryFailed(AuscultError):
+    """The object could not be delivered."""
+
+    def __init__(self, message: str | None = None, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class TransientDeliveryFailure(DeliveryFailed):
+    """The destination could not take the object for now."""
+
+
+class PermanentDeliveryFailure(DeliveryFailed):
+    """The destination refused the object for good."""

@@ -1,0 +1,55 @@
+"""Structured log lines on standard error; never patient data."""
+
+import json
+import logging
+import sys
+import time
+
+
+def get_logger(name: str) -> logging.Logger:
+    """Return the logger of a module, under the `auscult` root."""
+    return logging.getLogger(f"auscult.{name}")
+
+
+class _JsonLines(logging.Formatter):
+    """One JSON object a line, for log collectors."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z"
+        line = {"time": stamp, "level": record.levelname.lower(), "logger": record.name, "message": record.getMessage()}
+        if record.exc_info and record.exc_info[0] is not None:
+            # The type alone: an exception's text or a traceback's values may come from a data set.
+            line["exception"] = record.exc_info[0].__name__
+        return json.dumps(line, ensure_ascii=False)
+
+
+class _TextLines(logging.Formatter):
+    """One readable line an event, for a terminal."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S")
+
+    def formatException(self, ei: object) -> str:
+        exception_type = ei[0] if isinstance(ei, tuple) else None
+        return getattr(exception_type, "__name__", "")
+
+
+def configure(level: str, style: str) -> None:
+    """Send auscult's log lines to standard error.
+
+    Parameters
+    ----------
+    level
+        A level name of `logging`, in any case.
+    style
+        ``"text"`` or ``"json"``.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_JsonLines() if style == "json" else _TextLines())
+    root = logging.getLogger("auscult")
+    root.handlers = [handler]
+    root.setLevel(level.upper())
+    root.propagate = False
+    # Libraries quote attribute values in warnings; a log line of theirs may hold patient data.
+    for library in ("pydicom", "pynetdicom", "highdicom"):
+        logging.getLogger(library).setLevel(logging.CRITICAL)

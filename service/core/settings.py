@@ -1,0 +1,326 @@
+"""All settings: one `auscult.toml`, overridden by `AUSCULT_` variables, checked when the program starts.
+
+A nested setting's variable joins the names with two underscores: ``AUSCULT_LISTENER__PORT``.
+Each field's description is its documentation: docs/reference/settings.md is generated from this module.
+"""
+
+import os
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from service.core.errors import SettingsInvalid
+
+AeTitle = Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[\x20-\x5b\x5d-\x7e]*[\x21-\x5b\x5d-\x7e][\x20-\x5b\x5d-\x7e]*$")]
+Port = Annotated[int, Field(ge=0, le=65535)]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class Section(BaseModel):
+    """A table of the settings file; an unknown name in it is an error, never ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ListenerSettings(Section):
+    """The C-STORE listener (`[listener]`)."""
+
+    ae_title: AeTitle = Field("AUSCULT", description="Our AE title; an association that calls another is rejected.")
+    host: str = Field("127.0.0.1", description="Address to listen on; `0.0.0.0` for all IPv4 addresses.")
+    port: Port = Field(11112, description="TCP port to listen on; 0 lets the system choose one.")
+    allowed_ae_titles: tuple[AeTitle, ...] = Field((), description="Calling AE titles that may associate; empty allows every one.")
+    allowed_addresses: tuple[IPv4Network | IPv6Network, ...] = Field(
+        (), description="Networks whose addresses may associate, such as `10.1.0.0/16`; empty allows every one."
+    )
+    processes: Annotated[int, Field(ge=1, le=64)] = Field(1, description="Listener processes that share the port (SO_REUSEPORT).")
+    maximum_associations: Annotated[int, Field(ge=1)] = Field(20, description="Associations served at once by each process.")
+    maximum_pdu_bytes: Annotated[int, Field(ge=4096)] = Field(131072, description="Largest PDU that we offer to receive.")
+    maximum_object_bytes: Annotated[int, Field(ge=1024)] = Field(
+        256 * 1024**2, description="An object that grows beyond this while it arrives is refused."
+    )
+    minimum_free_bytes: Annotated[int, Field(ge=0)] = Field(
+        1024**3, description="Objects are refused with 0xA700 while the store's disk has less free space than this."
+    )
+    acse_timeout: Seconds = Field(30.0, description="Seconds to wait for an association message.")
+    dimse_timeout: Seconds = Field(60.0, description="Seconds to wait for the next part of a DIMSE message.")
+    network_timeout: Seconds = Field(120.0, description="Seconds of silence after which an association is aborted.")
+
+
+class ScopeSettings(Section):
+    """Which images are analysed (`[scope]`); the others are reported as not analysed, with the reason."""
+
+    modalities: tuple[str, ...] = Field(("CR", "DX"), description="Modalities that are analysed.")
+    body_parts: tuple[str, ...] = Field(
+        ("CHEST", "THORAX", "LUNG", "CHEST_TO_ABDOMEN"), description="Values of Body Part Examined that count as chest."
+    )
+    unknown_body_part: Literal["analyse", "skip"] = Field(
+        "analyse", description="What to do where neither an attribute nor a description tells the body part."
+    )
+    unknown_view: Literal["analyse", "skip"] = Field(
+        "analyse", description="What to do where neither an attribute nor a description tells the view."
+    )
+    age_outside: Literal["analyse", "skip"] = Field(
+        "skip", description="What to do where the patient's age lies outside the population the checkpoint was validated on."
+    )
+    unknown_age: Literal["analyse", "skip"] = Field("analyse", description="What to do where the patient's age is unknown.")
+    for_processing: Literal["analyse", "skip"] = Field("skip", description="What to do with images marked FOR PROCESSING.")
+    secondary_capture: Literal["analyse", "skip"] = Field(
+        "analyse", description="What to do with Secondary Capture images whose modality is one of `modalities`."
+    )
+    minimum_rows: Annotated[int, Field(ge=1)] = Field(200, description="Fewest rows of an image that is analysed.")
+    minimum_columns: Annotated[int, Field(ge=1)] = Field(200, description="Fewest columns of an image that is analysed.")
+    maximum_pixels: Annotated[int, Field(ge=1)] = Field(
+        100_000_000, description="Most pixels (rows x columns) of an image that is decoded."
+    )
+
+
+class AnalysisSettings(Section):
+    """The inference workers (`[analysis]`)."""
+
+    checkpoint: Path | None = Field(None, description="Folder of the checkpoint; the shipped one when absent.")
+    device: str = Field("cpu", description="`cpu` (ONNX Runtime), or a torch device such as `cuda:0`.")
+    threads: Annotated[int, Field(ge=0)] = Field(0, description="Threads of the network; 0 takes the number of cores.")
+    batch_size: Annotated[int, Field(ge=1, le=256)] = Field(8, description="Most images in one forward pass.")
+    operating_point: str = Field("balanced", description="Name of the checkpoint's operating point that decides.")
+    expected_prevalence: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None, description="Share of pneumonia among this site's images; probabilities are shifted to it (Bayes)."
+    )
+    lease: Seconds = Field(60.0, description="Seconds after which a silent worker's images go to another.")
+    maximum_attempts: Annotated[int, Field(ge=1)] = Field(3, description="Attempts at one image before it counts as failed.")
+    poll: Seconds = Field(1.0, description="Seconds between a worker's own looks at the ledger.")
+
+
+class DestinationSettings(Section):
+    """One DICOM node that receives reports (`[[destinations]]`)."""
+
+    name: Annotated[str, Field(min_length=1, max_length=64)] = Field(description="Our name for it, unique.")
+    ae_title: AeTitle = Field(description="Its AE title.")
+    host: str = Field(description="Its host name or address.")
+    port: Annotated[int, Field(ge=1, le=65535)] = Field(description="Its TCP port.")
+    calling_ae_title: AeTitle | None = Field(None, description="The AE title we call with; the listener's when absent.")
+    reports: tuple[Literal["text_sr", "measurement_sr", "secondary_capture"], ...] = Field(
+        ("text_sr", "measurement_sr", "secondary_capture"), description="Which objects it receives."
+    )
+    not_analysed: Literal["none", "chest_only", "all"] = Field(
+        "chest_only", description="For which images that are not analysed it receives a report; one a study at most."
+    )
+    confirm: bool = Field(True, description="Ask it by C-FIND whether it holds what was sent; without, SENT is the last state.")
+    connect_timeout: Seconds = Field(10.0, description="Seconds to wait for the TCP connection and the association.")
+    response_timeout: Seconds = Field(60.0, description="Seconds to wait for a response.")
+
+
+class DeliverySettings(Section):
+    """How reports are sent (`[delivery]`)."""
+
+    first_retry: Seconds = Field(2.0, description="Seconds before the second attempt; doubled for each further one, with jitter.")
+    longest_retry: Seconds = Field(900.0, description="Longest pause between two attempts, in seconds.")
+    give_up_after: Seconds = Field(259200.0, description="Seconds after which an undelivered report is dead.")
+    confirm_after: Seconds = Field(0.2, description="Seconds between a report's acceptance and the first C-FIND for it.")
+    lease: Seconds = Field(120.0, description="Seconds after which a silent delivery worker's objects go to another.")
+    idle_release: Seconds = Field(30.0, description="Seconds after which an idle association is released.")
+
+
+class ReportSettings(Section):
+    """What the reports say of their origin (`[report]`)."""
+
+    institution: str = Field("", description="Institution Name in the reports; the source image's when empty.")
+    device_serial_number: str = Field("1", description="Device Serial Number of this installation.")
+    content_qualification: Literal["RESEARCH", "PRODUCT", "SERVICE"] = Field(
+        "RESEARCH", description="Content Qualification (0018,9004) of the reports."
+    )
+
+
+class WorklistSettings(Section):
+    """The order of reading (`[worklist]`)."""
+
+    urgent_boost_minutes: Annotated[float, Field(ge=0)] = Field(
+        60.0, description="No study is overtaken by an urgent one that arrived more than this many minutes later."
+    )
+    stat_boost_minutes: Annotated[float, Field(ge=0)] = Field(
+        240.0, description="No study is overtaken by a STAT one that arrived more than this many minutes later."
+    )
+    ae_title_priorities: dict[str, Literal["routine", "urgent", "stat"]] = Field(
+        default_factory=dict, description="Order priority by calling AE title, for example an emergency department's modality."
+    )
+
+    @model_validator(mode="after")
+    def _stat_is_before_urgent(self) -> "WorklistSettings":
+        if self.stat_boost_minutes < self.urgent_boost_minutes:
+            raise ValueError("stat_boost_minutes is below urgent_boost_minutes; make it at least as large")
+        return self
+
+
+class WebSettings(Section):
+    """The worklist page (`[web]`)."""
+
+    host: Literal["127.0.0.1", "::1", "localhost"] = Field(
+        "127.0.0.1", description="Loopback address to listen on; there is no authentication yet, so no other is accepted."
+    )
+    port: Port = Field(8042, description="TCP port of the page; 0 lets the system choose one.")
+
+
+class QueueSettings(Section):
+    """How workers are woken (`[queue]`)."""
+
+    url: SecretStr = Field(
+        SecretStr("local"), description="`local` (named pipes beside the ledger) or a Redis URL for Celery, `redis://host:6379/0`."
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _is_local_or_redis(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value() != "local" and not value.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("is neither `local` nor a Redis URL; write redis://HOST:PORT/NUMBER")
+        return value
+
+    @property
+    def is_local(self) -> bool:
+        """Whether workers are woken without a broker."""
+        return self.url.get_secret_value() == "local"
+
+
+class DatabaseSettings(Section):
+    """The ledger's database (`[database]`)."""
+
+    url: SecretStr | None = Field(
+        None,
+        description="SQLAlchemy URL, `postgresql+psycopg://user:password@host/name`; when absent, SQLite in `data_dir`.",
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _is_supported(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(("sqlite:///", "postgresql+psycopg://")):
+            raise ValueError("is neither sqlite:/// nor postgresql+psycopg://; other databases are not supported")
+        return value
+
+
+class SweepSettings(Section):
+    """The sweeper (`[sweep]`)."""
+
+    interval: Seconds = Field(10.0, description="Seconds between two sweeps.")
+    incomplete_after: Seconds = Field(3600.0, description="Seconds after which a half-received file is removed.")
+
+
+class LogSettings(Section):
+    """Log lines (`[log]`); they never hold patient data."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level that is written.")
+    style: Literal["text", "json"] = Field("text", description="`text` for a terminal, `json` for a log collector.")
+
+
+class Settings(BaseSettings):
+    """The whole of the settings; see the sections."""
+
+    model_config = SettingsConfigDict(env_prefix="AUSCULT_", env_nested_delimiter="__", extra="forbid", frozen=True)
+
+    data_dir: Path = Field(Path("auscult-data"), description="Folder for the embedded ledger, received objects and wake-up pipes.")
+    listener: ListenerSettings = ListenerSettings()  # type: ignore[call-arg]
+    scope: ScopeSettings = ScopeSettings()  # type: ignore[call-arg]
+    analysis: AnalysisSettings = AnalysisSettings()  # type: ignore[call-arg]
+    destinations: tuple[DestinationSettings, ...] = Field((), description="DICOM nodes that receive reports.")
+    delivery: DeliverySettings = DeliverySettings()  # type: ignore[call-arg]
+    report: ReportSettings = ReportSettings()  # type: ignore[call-arg]
+    worklist: WorklistSettings = WorklistSettings()  # type: ignore[call-arg]
+    web: WebSettings = WebSettings()  # type: ignore[call-arg]
+    queue: QueueSettings = QueueSettings()  # type: ignore[call-arg]
+    database: DatabaseSettings = DatabaseSettings()  # type: ignore[call-arg]
+    sweep: SweepSettings = SweepSettings()  # type: ignore[call-arg]
+    log: LogSettings = LogSettings()  # type: ignore[call-arg]
+
+    @field_validator("destinations")
+    @classmethod
+    def _names_are_unique(cls, value: tuple[DestinationSettings, ...]) -> tuple[DestinationSettings, ...]:
+        names = [destination.name for destination in value]
+        if len(set(names)) != len(names):
+            raise ValueError("two destinations have the same name; give each a name of its own")
+        return value
+
+    @property
+    def database_url(self) -> str:
+        """The SQLAlchemy URL of the ledger."""
+        if self.database.url is not None:
+            return self.database.url.get_secret_value()
+        return f"sqlite:///{self.data_dir.resolve() / 'ledger.sqlite'}"
+
+    @property
+    def objects_dir(self) -> Path:
+        """The folder of the object store."""
+        return self.data_dir.resolve() / "objects"
+
+    @property
+    def wake_dir(self) -> Path:
+        """The folder of the wake-up pipes."""
+        return self.data_dir.resolve() / "wake"
+
+    def calling_ae_title(self, destination: DestinationSettings) -> str:
+        """Return the AE title that we call a destination with."""
+        return destination.calling_ae_title or self.listener.ae_title
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let variables win over the file, and the caller over both."""
+        toml = TomlConfigSettingsSource(settings_cls, os.environ.get("AUSCULT_CONFIG", "auscult.toml"))
+        return init_settings, env_settings, toml
+
+
+def load(**overrides: object) -> Settings:
+    """Read and check the settings.
+
+    Raises
+    ------
+    SettingsInvalid
+        With one line for each setting that is wrong: its name, its value unless secret, what is wrong and what it is for.
+    """
+    named = os.environ.get("AUSCULT_CONFIG")
+    if named is not None and not Path(named).is_file():
+        raise SettingsInvalid(f"AUSCULT_CONFIG: no file at {named}; name an existing auscult.toml or unset the variable")
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        raise SettingsInvalid("\n".join(_explain(error))) from None
+    except ValueError as error:
+        raise SettingsInvalid(f"the settings file is not valid TOML: {error}") from None
+
+
+_SECRETS = ("url", "password", "secret", "token")
+
+
+def _explain(error: ValidationError) -> list[str]:
+    """Return a line for each wrong setting."""
+    lines = ["the settings cannot be used:"]
+    for item in error.errors():
+        name = ".".join(str(part) for part in item["loc"])
+        secret = any(word in name.lower() for word in _SECRETS)
+        value = "(not shown)" if secret else repr(item["input"])[:80]
+        if item["type"] == "extra_forbidden":
+            lines.append(f"  {name}: there is no such setting; remove it or correct its name")
+            continue
+        lines.append(f"  {name} = {value}: {item['msg'].removeprefix('Value error, ')}. {_description(item['loc'])}".rstrip())
+    return lines
+
+
+def _description(location: tuple[int | str, ...]) -> str:
+    """Return the description of the setting at a location, or nothing."""
+    model: type[BaseModel] | None = Settings
+    description = ""
+    for part in location:
+        if model is None or not isinstance(part, str) or part not in model.model_fields:
+            if isinstance(part, int):
+                model = DestinationSettings
+            continue
+        field = model.model_fields[part]
+        description = field.description or ""
+        annotation = field.annotation
+        model = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+    return description
