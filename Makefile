@@ -1,0 +1,94 @@
+# auscult: `make` or `make help` lists what can be done.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+# The first interpreter that is new enough; `make PYTHON=/path/to/python ...` chooses another.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+# A site's package index, set for pip, holds for uv as well.
+ifdef PIP_INDEX_URL
+export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
+endif
+export UV_PYTHON_DOWNLOADS := never
+INSTALL := $(UV) pip install --python $(BIN)/python --quiet
+
+# What the demo needs, and what development and tests need besides (torch among it).
+BASE := $(VENV)/.stamp-base
+TEST := $(VENV)/.stamp-test
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|' 2>/dev/null \
+		|| grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: $(BASE) ## Forward radiographs through the whole service; IMAGES=folder takes your own (DICOM, PNG, JPEG)
+	@$(BIN)/auscult demo $(if $(IMAGES),--images "$(IMAGES)") $(DEMO_ARGS)
+
+.PHONY: setup
+setup: $(TEST) ## Install everything for development and tests into .venv
+
+.PHONY: test
+test: $(TEST) ## Install what tests need and run them; TEST_ARGS go to pytest
+	@$(BIN)/python -m pytest $(TEST_ARGS)
+
+.PHONY: check
+check: $(TEST) ## Format, lint, types, import arrows, licences, then the tests
+	@$(BIN)/ruff format --check
+	@$(BIN)/ruff check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory licences
+	@$(MAKE) --no-print-directory test
+
+.PHONY: licences
+licences: $(TEST) ## Fail when a package of the base set is under the GPL or AGPL, or has no known licence
+	@$(BIN)/pip-licenses --python $(BIN)/python --from=mixed --format=csv \
+		--packages $$(sed -nE 's/^([A-Za-z0-9._-]+)(\[[a-z,]+\])?==.*/\1/p' requirements/base.txt) \
+		| awk -F'","' 'NR > 1 && $$3 ~ /(^|[^L])GPL|GNU General|Affero|UNKNOWN/ { print "licence not allowed in the base set: " $$0; bad = 1 } \
+			END { if (NR < 20) { print "pip-licenses listed only " NR - 1 " packages"; bad = 1 } exit bad }'
+
+.PHONY: format
+format: $(TEST) ## Format the code and mend what ruff can mend
+	@$(BIN)/ruff check --fix-only --quiet
+	@$(BIN)/ruff format
+
+.PHONY: bench
+bench: $(TEST) ## Run the benchmarks; each prints its table
+	@for script in benchmarks/bench_*.py; do \
+		[ -e "$$script" ] || { echo "no benchmark here yet"; break; }; \
+		echo "== $$script"; $(BIN)/python "$$script"; done
+
+.PHONY: lock
+lock: $(BASE) ## Write requirements/*.txt anew from pyproject.toml, with hashes and without index addresses; LOCK_ARGS=--upgrade renews
+	@$(BIN)/python requirements/lock.py $(LOCK_ARGS)
+
+.PHONY: clean
+clean: ## Remove caches and build products; .venv and data stay
+	@rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+$(UV): requirements/uv.txt
+	@[ -n "$(PYTHON)" ] || { echo "auscult needs Python 3.11 or newer; none was found. Install one, or name it: make PYTHON=/path/to/python"; exit 1; }
+	@[ -x $(BIN)/python ] || { echo "creating $(VENV)"; $(PYTHON) -m venv $(VENV); } \
+		|| { rm -rf $(VENV); echo "$(PYTHON) cannot create a virtual environment; on Debian or Ubuntu: apt install python3-venv"; exit 1; }
+	@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(BIN)/python -m ensurepip > /dev/null
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@touch $@
+
+$(BASE): $(UV) requirements/base.txt pyproject.toml
+	@echo "installing what the service needs (requirements/base.txt)"
+	@$(INSTALL) --require-hashes -r requirements/base.txt
+	@$(INSTALL) --no-deps --editable .
+	@touch $@
+
+$(TEST): $(UV) requirements/test.txt pyproject.toml
+	@echo "installing what development and tests need (requirements/test.txt; torch makes it large)"
+	@$(INSTALL) --require-hashes -r requirements/test.txt
+	@$(INSTALL) --no-deps --editable .
+	@touch $@ $(BASE)
