@@ -1,0 +1,13 @@
+"""Run the migrations on the database that `service.core.database` names."""
+
+from alembic import context
+
+from service.core.database import connect
+from service.core.records import Record
+
+engine = connect(context.config.attributes["url"]).execution_options(writes=True)
+with engine.connect() as connection:
+    context.configure(connection=connection, target_metadata=Record.metadata, render_as_batch=True, compare_type=True)
+    with context.begin_transaction():
+        context.run_migrations()
+engine.dispose()

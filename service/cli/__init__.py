@@ -1,0 +1,62 @@
+"""The `auscult` command.
+
+Each command's module is imported when the command is called, so that a listener never waits for what a worker needs;
+`worker` and `training` add theirs as entry points in the group ``auscult.commands``.
+"""
+
+import sys
+from importlib import import_module
+from importlib.metadata import entry_points, version
+
+import click
+
+from service.core.errors import AuscultError
+
+_COMMANDS = {
+    "up": "service.cli.up:up",
+    "listen": "service.cli.serve:listen",
+    "web": "service.cli.serve:web",
+    "sweep": "service.cli.serve:sweep",
+    "db": "service.cli.db:db",
+    "status": "service.cli.look:status",
+    "show": "service.cli.look:show",
+    "worklist": "service.cli.look:worklist",
+    "retry": "service.cli.remedy:retry",
+    "release": "service.cli.remedy:release",
+    "doctor": "service.cli.doctor:doctor",
+    "send": "service.cli.send:send",
+    "demo": "service.cli.demo:demo",
+}
+
+
+class _LazyGroup(click.Group):
+    """A group that knows its commands by name and imports one when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*_COMMANDS, *(point.name for point in entry_points(group="auscult.commands"))})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in _COMMANDS:
+            module, _, name = _COMMANDS[cmd_name].partition(":")
+            return getattr(import_module(module), name)  # type: ignore[no-any-return]
+        for point in entry_points(group="auscult.commands", name=cmd_name):
+            return point.load()  # type: ignore[no-any-return]
+        return None
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("auscult"), prog_name="auscult")
+def _group() -> None:
+    """Listen to the chest: a DICOM node that reads chest radiographs with a network and reports into the study.
+
+    Research use only; not a medical device.
+    """
+
+
+def main() -> None:
+    """Run the command; a foreseen error is a line on standard error and exit status 1."""
+    try:
+        _group(prog_name="auscult")
+    except AuscultError as error:
+        click.echo(f"auscult: {error}", err=True)
+        sys.exit(1)

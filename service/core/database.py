@@ -1,0 +1,102 @@
+"""The ledger's database: SQLite for one machine, PostgreSQL for many; the tables come from migrations/."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session
+
+from service.core.errors import LedgerUnavailable
+
+
+def connect(url: str) -> Engine:
+    """Return an engine whose commits are durable.
+
+    SQLite runs in WAL mode with ``synchronous=FULL``: each commit is fsynced before it returns.
+    """
+    if url.startswith("sqlite"):
+        engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_immediate)
+        return engine
+    return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20, connect_args={"connect_timeout": 10})
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # sqlite3's own BEGIN would start a deferred transaction
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin_immediate(connection: Connection) -> None:
+    # A deferred transaction that reads first and writes later fails at once when another has written meanwhile.
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Session]:
+    """Open a transaction that writes; it is durable once the block has ended.
+
+    Raises
+    ------
+    LedgerUnavailable
+        When the database cannot be reached or written.
+    """
+    try:
+        with engine.connect().execution_options(writes=True) as connection, connection.begin(), Session(connection) as session:
+            yield session
+            session.flush()
+    except (OperationalError, InterfaceError, PoolTimeout) as error:
+        raise LedgerUnavailable(_reason(error)) from None
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Session]:
+    """Open a transaction that only reads.
+
+    Raises
+    ------
+    LedgerUnavailable
+        When the database cannot be reached.
+    """
+    try:
+        with Session(engine) as session:
+            yield session
+    except (OperationalError, InterfaceError, PoolTimeout) as error:
+        raise LedgerUnavailable(_reason(error)) from None
+
+
+def _reason(error: Exception) -> str:
+    # A driver's message may quote a statement's values, so only its type is told.
+    original = error.orig if isinstance(error, DBAPIError) else error
+    return f"the database cannot be reached or written ({type(original).__name__}); check `database.url`, its server and its disk"
+
+
+def upgrade(url: str) -> None:
+    """Bring the tables to this version."""
+    command.upgrade(_alembic(url), "head")
+
+
+def is_current(engine: Engine) -> bool:
+    """Return whether the tables are those of this version."""
+    head = ScriptDirectory.from_config(_alembic(str(engine.url))).get_current_head()
+    try:
+        with engine.connect() as connection:
+            return MigrationContext.configure(connection).get_current_revision() == head
+    except (OperationalError, InterfaceError) as error:
+        raise LedgerUnavailable(_reason(error)) from None
+
+
+def _alembic(url: str) -> Config:
+    config = Config()
+    config.set_main_option("script_location", "migrations:")
+    config.attributes["url"] = url
+    return config

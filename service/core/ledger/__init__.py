@@ -1,0 +1,55 @@
+"""The ledger: the truth about every instance, and the only writer of rows.
+
+Each method is one transaction; what it returned from is durable. Workers hold rows under leases, so that a crash delays
+an image by a lease and loses none. Every change of an instance's state passes through `service.core.ledger.rows.advance`.
+"""
+
+from sqlalchemy import Engine
+
+from service.core.clock import Clock, utc_now
+from service.core.ledger.admission import Admission, Arrival, ArrivalKind, Registered
+from service.core.ledger.analysis import Analysis, ClaimedInstance, Predecessor
+from service.core.ledger.outbox import DueDelivery, Outbox
+from service.core.ledger.remedies import Remedies
+from service.core.ledger.reporting import DueReport, EarlierReport, NewReport, Reporting
+from service.core.reading_order import ReadingOrder
+
+
+class Ledger:
+    """The ledger's five desks, on one engine and one clock.
+
+    Parameters
+    ----------
+    engine
+        From `service.core.database.connect`, with current tables.
+    order
+        How priority moves a study, or an image in the queue, forward.
+    """
+
+    def __init__(self, engine: Engine, order: ReadingOrder | None = None, clock: Clock = utc_now) -> None:
+        order = order or ReadingOrder()
+        self.engine = engine
+        self.admission = Admission(engine, order, clock)
+        self.analysis = Analysis(engine, order, clock)
+        self.reporting = Reporting(engine, clock)
+        self.outbox = Outbox(engine, clock)
+        self.remedies = Remedies(engine, clock)
+
+
+__all__ = [
+    "Admission",
+    "Analysis",
+    "Arrival",
+    "ArrivalKind",
+    "ClaimedInstance",
+    "DueDelivery",
+    "DueReport",
+    "EarlierReport",
+    "Ledger",
+    "NewReport",
+    "Outbox",
+    "Predecessor",
+    "Registered",
+    "Remedies",
+    "Reporting",
+]

@@ -1,0 +1,58 @@
+"""A prediction as a row, and back."""
+
+from datetime import datetime
+
+import numpy as np
+
+from service.core.findings import Finding, Outcome, Prediction
+from service.core.records import PredictionRecord
+
+
+def record_of(prediction: Prediction, instance_id: int, at: datetime, reused: bool) -> PredictionRecord:
+    """Return the row of a prediction."""
+    cam = np.ascontiguousarray(prediction.cam, dtype="<f4")
+    return PredictionRecord(
+        instance_id=instance_id,
+        outcome=prediction.outcome.value,
+        probabilities=dict(prediction.probabilities),
+        findings={name: finding.value for name, finding in prediction.findings.items()},
+        p_pneumonia=prediction.p_pneumonia,
+        pneumonia_type=prediction.pneumonia_type.value if prediction.pneumonia_type else None,
+        operating_point=prediction.operating_point,
+        lower=prediction.lower,
+        upper=prediction.upper,
+        prevalence=prediction.prevalence,
+        checkpoint_name=prediction.checkpoint_name,
+        checkpoint_version=prediction.checkpoint_version,
+        checkpoint_digest=prediction.checkpoint_digest,
+        transform=prediction.transform,
+        input_digest=prediction.input_digest,
+        cam=cam.tobytes(),
+        cam_rows=cam.shape[0],
+        cam_columns=cam.shape[1],
+        runtime=dict(prediction.runtime),
+        created_at=at,
+        reused=reused,
+    )
+
+
+def prediction_of(row: PredictionRecord) -> Prediction:
+    """Return the prediction of a row."""
+    return Prediction(
+        outcome=Outcome(row.outcome),
+        probabilities=row.probabilities,
+        findings={name: Finding(value) for name, value in row.findings.items()},
+        p_pneumonia=row.p_pneumonia,
+        pneumonia_type=Finding(row.pneumonia_type) if row.pneumonia_type else None,
+        operating_point=row.operating_point,
+        lower=row.lower,
+        upper=row.upper,
+        prevalence=row.prevalence,
+        checkpoint_name=row.checkpoint_name,
+        checkpoint_version=row.checkpoint_version,
+        checkpoint_digest=row.checkpoint_digest,
+        transform=row.transform,
+        input_digest=row.input_digest,
+        cam=np.frombuffer(row.cam, dtype="<f4").reshape(row.cam_rows, row.cam_columns).astype(np.float32),
+        runtime=row.runtime,
+    )

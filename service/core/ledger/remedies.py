@@ -1,0 +1,80 @@
+"""The remedies: what a person asks for when something was given up or held."""
+
+from datetime import datetime
+
+from sqlalchemy import Engine, Select, select
+from sqlalchemy.orm import Session
+
+from service.core.clock import Clock
+from service.core.database import writing
+from service.core.ledger.analysis import ANALYSIS_FAILED, RELEASED
+from service.core.ledger.outbox import DELIVERY_FAILED
+from service.core.ledger.rows import advance, record
+from service.core.records import DeliveryRecord, InstanceRecord, ReportRecord, StudyRecord
+from service.core.states import DeliveryState, State
+
+
+class Remedies:
+    """Starts again what failed, and lets a held study go."""
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._engine = engine
+        self._clock = clock
+
+    def retry(self, uid: str | None = None) -> int:
+        """Start again what was given up: of one instance or study by its UID, or all.
+
+        Returns
+        -------
+        int
+            How many failed analyses and dead deliveries were started again.
+        """
+        now = self._clock()
+        with writing(self._engine) as session:
+            instances = session.scalars(_of(uid).where(InstanceRecord.state != State.SUPERSEDED.value)).all()
+            return sum(_retry(session, instance, now) for instance in instances)
+
+    def release(self, study_instance_uid: str) -> bool:
+        """Let a held study go on a person's word; return whether it was held."""
+        now = self._clock()
+        with writing(self._engine) as session:
+            study = session.scalars(
+                select(StudyRecord).where(StudyRecord.study_instance_uid == study_instance_uid).with_for_update()
+            ).one_or_none()
+            if study is None or study.held_reason is None:
+                return False
+            study.held_reason = None
+            for instance in study.instances:
+                record(session, instance, now, "study released", "by a person")
+                if instance.state == State.HELD.value:
+                    instance.flags = [*instance.flags, RELEASED]
+                    advance(session, instance, State.RECEIVED, now, "released", "by a person")
+            return True
+
+
+def _of(uid: str | None) -> Select[tuple[InstanceRecord]]:
+    query = select(InstanceRecord).join(StudyRecord)
+    if uid is None:
+        return query
+    return query.where((InstanceRecord.sop_instance_uid == uid) | (StudyRecord.study_instance_uid == uid))
+
+
+def _retry(session: Session, instance: InstanceRecord, now: datetime) -> int:
+    dead = session.scalars(
+        select(DeliveryRecord)
+        .join(ReportRecord)
+        .where(ReportRecord.instance_id == instance.id, DeliveryRecord.state == DeliveryState.DEAD.value)
+    ).all()
+    for delivery in dead:
+        delivery.state = DeliveryState.PENDING.value
+        # The age that the giving up is reckoned from begins anew with the person's word.
+        delivery.next_attempt_at = delivery.created_at = now
+    if instance.state == State.FAILED.value and instance.reason == ANALYSIS_FAILED:
+        instance.attempts, instance.not_before, instance.reports_due = 0, None, False
+        instance.superseding_reason = "analysed again"
+        advance(session, instance, State.RECEIVED, now, "retried", "by a person")
+        return len(dead) + 1
+    if dead and instance.state == State.FAILED.value and instance.reason == DELIVERY_FAILED:
+        instance.reason = None
+        advance(session, instance, State.REPORTED, now, "retried", "by a person")
+    return len(dead)

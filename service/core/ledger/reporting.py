@@ -1,0 +1,196 @@
+"""The reporting desk: which reports are due, and the outbox rows that they become."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Engine, and_, or_, select
+from sqlalchemy.orm import Session
+
+from service.core.clock import Clock
+from service.core.database import reading, writing
+from service.core.findings import Outcome, Prediction
+from service.core.ledger.predictions import prediction_of
+from service.core.ledger.rows import advance, leased, record
+from service.core.records import DeliveryRecord, InstanceRecord, ReportRecord, StudyRecord
+from service.core.states import DeliveryState, Priority, State
+
+_DUE_STATES = [State.INFERRED, State.OUT_OF_SCOPE, State.FAILED]
+
+
+@dataclass(frozen=True)
+class EarlierReport:
+    """A report that a destination may hold and that the new one of its kind takes the place of."""
+
+    kind: str
+    sop_instance_uid: str
+    object_key: str
+
+
+@dataclass(frozen=True)
+class DueReport:
+    """An instance whose reports are to be built, under a lease."""
+
+    instance_id: int
+    owner: str
+    sop_instance_uid: str
+    object_key: str
+    identity_digest: str
+    pixel_digest: str | None
+    state: State
+    prediction: Prediction | None
+    reason: str | None
+    flags: tuple[str, ...]
+    is_chest: bool
+    priority: Priority
+    priority_source: str
+    analysed_at: datetime
+    superseding_reason: str | None
+    predecessors: tuple[EarlierReport, ...]
+
+
+@dataclass(frozen=True)
+class NewReport:
+    """A built object whose bytes are durable in the store, and the destinations that it is for."""
+
+    kind: str
+    outcome: Outcome
+    sop_class_uid: str
+    sop_instance_uid: str
+    series_instance_uid: str
+    object_key: str
+    destinations: tuple[str, ...]
+
+
+class Reporting:
+    """Claims instances whose reports are due, and puts built reports into the outbox."""
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._engine = engine
+        self._clock = clock
+
+    def claim(self, owner: str, limit: int, lease: timedelta) -> list[DueReport]:
+        """Take the most urgent instances whose reports are due; a study on hold waits."""
+        now = self._clock()
+        due = select(InstanceRecord).join(StudyRecord).where(_due(now))
+        with reading(self._engine) as session:
+            if session.scalars(due.limit(1)).first() is None:
+                return []
+        with writing(self._engine) as session:
+            rows = session.scalars(
+                due.order_by(StudyRecord.reading_rank_at, InstanceRecord.id)
+                .limit(limit)
+                .with_for_update(skip_locked=True, of=InstanceRecord)
+            ).all()
+            for row in rows:
+                row.lease_owner, row.lease_until = owner, now + lease
+            return [_due_report(session, row, owner) for row in rows]
+
+    def save(self, due: DueReport, reports: Sequence[NewReport]) -> None:
+        """Put an instance's reports into the outbox, in one commit.
+
+        A destination that was already told of an image of the study that is not analysed is not told of a second one,
+        unless the report takes the place of an earlier one.
+
+        Raises
+        ------
+        LeaseLost
+            When another worker has built them by now.
+        """
+        now = self._clock()
+        with writing(self._engine) as session:
+            row = leased(session, due.instance_id, due.owner, _DUE_STATES)
+            session.get_one(StudyRecord, row.study_id, with_for_update=True)
+            told = set() if due.predecessors else _told(session, row)
+            for report in reports:
+                silent = told if report.outcome is Outcome.NOT_ANALYSED else set()
+                _add(session, row.id, report, [name for name in report.destinations if name not in silent], now)
+            row.reports_due = False
+            row.lease_owner = row.lease_until = None
+            if row.state == State.INFERRED.value:
+                advance(session, row, State.REPORTED, now, "reports built", ", ".join(report.kind for report in reports))
+            else:
+                record(session, row, now, "reports built", ", ".join(report.kind for report in reports) or "none")
+
+
+def _due(now: datetime) -> ColumnElement[bool]:
+    return and_(
+        InstanceRecord.reports_due.is_(True),
+        InstanceRecord.state.in_([state.value for state in _DUE_STATES]),
+        or_(InstanceRecord.lease_until.is_(None), InstanceRecord.lease_until < now),
+        StudyRecord.held_reason.is_(None),
+    )
+
+
+def _due_report(session: Session, row: InstanceRecord, owner: str) -> DueReport:
+    return DueReport(
+        instance_id=row.id,
+        owner=owner,
+        sop_instance_uid=row.sop_instance_uid,
+        object_key=row.object_key,
+        identity_digest=row.identity_digest,
+        pixel_digest=row.pixel_digest,
+        state=State(row.state),
+        prediction=prediction_of(row.prediction) if row.prediction and row.state == State.INFERRED.value else None,
+        reason=row.reason,
+        flags=tuple(row.flags),
+        is_chest=row.is_chest,
+        priority=Priority(row.study.priority),
+        priority_source=row.study.priority_source,
+        analysed_at=row.analysed_at or row.received_at,
+        superseding_reason=row.superseding_reason,
+        predecessors=_predecessors(session, row),
+    )
+
+
+def _predecessors(session: Session, row: InstanceRecord) -> tuple[EarlierReport, ...]:
+    """Return the reports, of this version or an earlier one, that some destination may hold: the latest of each kind."""
+    attempted = select(DeliveryRecord.report_id).where(DeliveryRecord.attempts > 0)
+    reports = session.scalars(
+        select(ReportRecord)
+        .join(InstanceRecord)
+        .where(
+            InstanceRecord.sop_instance_uid == row.sop_instance_uid,
+            InstanceRecord.version <= row.version,
+            ReportRecord.id.in_(attempted),
+        )
+        .order_by(ReportRecord.id)
+    )
+    latest = {
+        report.kind: EarlierReport(report.kind, report.sop_instance_uid, report.object_key) for report in reports
+    }
+    return tuple(latest.values())
+
+
+def _told(session: Session, row: InstanceRecord) -> set[str]:
+    """Return the destinations that know of an image of this study that is not analysed."""
+    return set(
+        session.scalars(
+            select(DeliveryRecord.destination)
+            .join(ReportRecord)
+            .join(InstanceRecord)
+            .where(
+                InstanceRecord.study_id == row.study_id,
+                ReportRecord.outcome == Outcome.NOT_ANALYSED.value,
+                DeliveryRecord.state != DeliveryState.WITHDRAWN.value,
+            )
+        )
+    )
+
+
+def _add(session: Session, instance_id: int, new: NewReport, destinations: Sequence[str], now: datetime) -> None:
+    report = ReportRecord(
+        instance_id=instance_id,
+        kind=new.kind,
+        outcome=new.outcome.value,
+        sop_class_uid=new.sop_class_uid,
+        sop_instance_uid=new.sop_instance_uid,
+        series_instance_uid=new.series_instance_uid,
+        object_key=new.object_key,
+        created_at=now,
+    )
+    report.deliveries = [
+        DeliveryRecord(destination=name, state=DeliveryState.PENDING.value, created_at=now, next_attempt_at=now)
+        for name in destinations
+    ]
+    session.add(report)

@@ -1,0 +1,132 @@
+"""What every desk of the ledger does to rows: change a state, write history, raise a priority, hold a study."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from service.core.errors import LeaseLost
+from service.core.identity import Identity
+from service.core.reading_order import ReadingOrder
+from service.core.records import DeliveryRecord, EventRecord, InstanceRecord, ReportRecord, StudyRecord
+from service.core.states import DeliveryState, Priority, State, require_legal
+
+TWO_PATIENTS = "two patients under one Study Instance UID"
+CLASHING_INSTANCE = "another patient's image under one SOP Instance UID"
+
+
+def record(session: Session, instance: InstanceRecord, at: datetime, event: str, detail: str | None = None) -> None:
+    """Write a line of an instance's history; never with patient data."""
+    session.add(EventRecord(instance_id=instance.id, at=at, event=event, state=instance.state, detail=detail))
+
+
+def advance(
+    session: Session, instance: InstanceRecord, state: State, at: datetime, event: str, detail: str | None = None
+) -> None:
+    """Change an instance's state: the one place where that happens.
+
+    Raises
+    ------
+    IllegalTransition
+        When the step is not one of `service.core.states.TRANSITIONS`.
+    """
+    require_legal(State(instance.state), state)
+    instance.state = state.value
+    if state is not State.CLAIMED:
+        instance.lease_owner = instance.lease_until = None
+    record(session, instance, at, event, detail)
+
+
+def leased(session: Session, instance_id: int, owner: str, states: Sequence[State]) -> InstanceRecord:
+    """Return a row that a worker still holds, locked for this transaction.
+
+    Raises
+    ------
+    LeaseLost
+        When another worker has it by now, or its state has moved on.
+    """
+    instance = session.get(InstanceRecord, instance_id, with_for_update=True)
+    if instance is None or instance.lease_owner != owner or State(instance.state) not in states:
+        raise LeaseLost
+    return instance
+
+
+def current_versions(session: Session, study: StudyRecord) -> list[InstanceRecord]:
+    """Return the latest version of each instance of a study that says whose the study is."""
+    silent = (State.OWN, State.DUPLICATE, State.HELD)
+    rows = session.scalars(
+        select(InstanceRecord)
+        .where(InstanceRecord.study_id == study.id, InstanceRecord.state.not_in([state.value for state in silent]))
+        .order_by(InstanceRecord.version)
+    )
+    return list({row.sop_instance_uid: row for row in rows}.values())
+
+
+def identity_of(instance: InstanceRecord) -> Identity:
+    """Return an instance's identity."""
+    return Identity(**instance.identity)
+
+
+def settle_patient(session: Session, study: StudyRecord, instance: InstanceRecord, at: datetime) -> bool:
+    """Hold a study whose instances belong to two patients, or let it go once they agree again.
+
+    Returns
+    -------
+    bool
+        Whether this call put the study on hold.
+    """
+    identities = [identity_of(row) for row in current_versions(session, study)]
+    agree = all(identities[0].same_patient(identity) for identity in identities[1:])
+    if not agree and study.held_reason is None:
+        study.held_reason = TWO_PATIENTS
+        record(session, instance, at, "study held", TWO_PATIENTS)
+        return True
+    if agree and study.held_reason == TWO_PATIENTS:
+        study.held_reason = None
+        record(session, instance, at, "study released", "its instances name one patient again")
+    return False
+
+
+def raise_priority(study: StudyRecord, priority: Priority, source: str, order: ReadingOrder) -> None:
+    """Raise a study's priority; a lower one changes nothing."""
+    if priority <= study.priority:
+        return
+    study.priority = int(priority)
+    study.priority_source = source
+    study.reading_rank_at = order.rank(study.first_received_at, priority)
+
+
+def supersede_earlier(session: Session, instance: InstanceRecord, reason: str, at: datetime) -> None:
+    """Let a version of an instance take the place of the versions before it.
+
+    What was built for them and not yet sent is withdrawn.
+    """
+    replaceable = [State.INFERRED, State.OUT_OF_SCOPE, State.REPORTED, State.DELIVERED, State.FAILED]
+    earlier = session.scalars(
+        select(InstanceRecord)
+        .where(
+            InstanceRecord.sop_instance_uid == instance.sop_instance_uid,
+            InstanceRecord.version < instance.version,
+            InstanceRecord.state.in_([state.value for state in replaceable]),
+        )
+        .order_by(InstanceRecord.version)
+        .with_for_update()
+    ).all()
+    for row in earlier:
+        row.reports_due = False
+        advance(session, row, State.SUPERSEDED, at, "superseded", f"by version {instance.version}: {reason}")
+        withdraw(session, row)
+        instance.supersedes_id = row.id
+        instance.superseding_reason = reason
+
+
+def withdraw(session: Session, instance: InstanceRecord) -> None:
+    """Take an instance's unsent reports out of the outbox."""
+    pending = session.scalars(
+        select(DeliveryRecord)
+        .join(ReportRecord)
+        .where(ReportRecord.instance_id == instance.id, DeliveryRecord.state == DeliveryState.PENDING.value)
+    )
+    for delivery in pending:
+        delivery.state = DeliveryState.WITHDRAWN.value

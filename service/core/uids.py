@@ -1,0 +1,59 @@
+"""UIDs of the objects that auscult makes: a function of what they say, and recognisable as its own.
+
+A UID is `2.25.` and the decimal value of a UUID (PS3.5 B.2). The UUID is of version 8 (RFC 9562 section 5.8): 32 bits of a fixed
+marker, then 90 bits of SHA-256 around the version and the variant. The marker lets a gateway with an empty ledger know its own
+objects when a PACS forwards them back.
+"""
+
+import hashlib
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+#: Manufacturer (0008,0070) of everything that auscult makes.
+MANUFACTURER = "auscult"
+
+#: The first 32 bits of every UUID made here; it reads "auscult" as far as hexadecimal can. Never change it.
+MARKER = 0xA05C0170
+
+_VERSION = 8
+_VARIANT = 0b10
+_UUID_UID = re.compile(r"2\.25\.([1-9][0-9]{0,38})")
+
+
+def derive_uid(*parts: str) -> str:
+    """Return the UID that belongs to these parts, the same in every process and on every host.
+
+    Each part is hashed behind its length, so ("ab", "c") and ("a", "bc") give different UIDs.
+
+    Source: PS3.5 section B.2; RFC 9562 section 5.8.
+    """
+    digest = hashlib.sha256()
+    for part in parts:
+        encoded = part.encode("utf-8", "surrogatepass")
+        digest.update(len(encoded).to_bytes(8, "big"))
+        digest.update(encoded)
+    free = int.from_bytes(digest.digest(), "big") & ((1 << 90) - 1)
+    custom_a = free >> 74
+    custom_b = (free >> 62) & 0xFFF
+    custom_c = free & ((1 << 62) - 1)
+    high = (MARKER << 32) | (custom_a << 16) | (_VERSION << 12) | custom_b
+    return f"2.25.{(high << 64) | (_VARIANT << 62) | custom_c}"
+
+
+def is_own_uid(uid: str) -> bool:
+    """Tell whether `derive_uid` made this UID: marker, version and variant are in their places."""
+    match = _UUID_UID.fullmatch(uid)
+    if match is None:
+        return False
+    value = int(match[1])
+    return value >> 96 == MARKER and (value >> 76) & 0xF == _VERSION and (value >> 62) & 0b11 == _VARIANT
+
+
+def is_own_object(dataset: "Dataset") -> bool:
+    """Tell whether auscult made this object, by its SOP Instance UID or, where a PACS gave it another, by its manufacturer."""
+    if is_own_uid(str(dataset.get("SOPInstanceUID", "")).strip()):
+        return True
+    return str(dataset.get("Manufacturer", "")).strip().casefold() == MANUFACTURER

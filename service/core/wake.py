@@ -1,0 +1,98 @@
+"""Wake workers up: a hint that work may be due, with no payload; the ledger is the truth, and the sweep repairs.
+
+Two ways, by one setting: named pipes beside the embedded ledger, or tasks in Celery on Redis.
+"""
+
+import os
+import select
+from contextlib import suppress
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from service.core.log import get_logger
+from service.core.settings import Settings
+
+log = get_logger(__name__)
+
+
+class Task(StrEnum):
+    """A queue's name, which is the name of the work that waits there."""
+
+    INFER = "infer"
+    DELIVER = "deliver"
+
+
+class Waker(Protocol):
+    """Whatever wakes workers up."""
+
+    def wake(self, task: Task) -> None:
+        """Say that work may be due; never raises, for a lost hint only delays."""
+
+
+class LocalWaker:
+    """Wakes the workers on this machine: a byte into each one's named pipe."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def wake(self, task: Task) -> None:
+        """Write a byte into every pipe of a task; one that nobody reads belongs to a dead worker."""
+        for path in self._folder.glob(f"{task.value}-*"):
+            try:
+                descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+            except OSError:
+                path.unlink(missing_ok=True)
+                continue
+            with suppress(BlockingIOError):  # a full pipe wakes its reader as well
+                os.write(descriptor, b"!")
+            os.close(descriptor)
+
+
+class LocalBell:
+    """A worker's end of the named pipe: waits for a wake-up, or until it is time for a look of its own."""
+
+    def __init__(self, folder: Path, task: Task) -> None:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._path = folder / f"{task.value}-{os.getpid()}-{os.urandom(4).hex()}"
+        os.mkfifo(self._path, 0o600)
+        # Open for writing too, so that the pipe never reports its end when a waker closes it.
+        self._descriptor = os.open(self._path, os.O_RDWR | os.O_NONBLOCK)
+
+    def wait(self, seconds: float) -> bool:
+        """Return whether a wake-up came within the time."""
+        ready, _, _ = select.select([self._descriptor], [], [], seconds)
+        if ready:
+            with suppress(BlockingIOError):
+                os.read(self._descriptor, 65536)
+        return bool(ready)
+
+    def close(self) -> None:
+        """Remove the pipe."""
+        self._path.unlink(missing_ok=True)
+        os.close(self._descriptor)
+
+
+class CeleryWaker:
+    """Wakes workers through Celery: a task without arguments, so that no broker ever holds patient data."""
+
+    def __init__(self, url: str) -> None:
+        from celery import Celery  # a listener without a broker starts without it
+
+        self._app = Celery("auscult", broker=url, set_as_current=False)
+        self._app.conf.update(task_ignore_result=True, broker_transport_options={"socket_timeout": 2, "socket_connect_timeout": 2})
+
+    def wake(self, task: Task) -> None:
+        """Send the task; an unreachable broker is logged and left to the sweep."""
+        try:
+            self._app.send_task(f"worker.{task.value}", queue=task.value, retry=False)
+        except Exception as error:
+            # Whatever the broker's client raises, the image is safe: only the hint is lost.
+            log.warning("the broker took no wake-up for %s (%s); the sweep will repeat it", task.value, type(error).__name__)
+
+
+def waker(settings: Settings) -> Waker:
+    """Return the waker that the settings ask for."""
+    if settings.queue.is_local:
+        return LocalWaker(settings.wake_dir)
+    return CeleryWaker(settings.queue.url.get_secret_value())
