@@ -1,0 +1,95 @@
+"""What every test may ask for: programs, the shared data, real servers.
+
+A test that lacks a program or the shared data skips and says so; with ``AUSCULT_TEST_REQUIRE_ALL=1``, as CI sets it,
+it fails.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NoReturn
+
+import hypothesis
+import pytest
+
+from tests import servers
+
+# Deadlines measure the neighbours on a shared machine, not the code.
+hypothesis.settings.register_profile("here", deadline=None, max_examples=25)
+hypothesis.settings.register_profile("ci", deadline=None, max_examples=100, derandomize=True, print_blob=True)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+
+def _lack(reason: str) -> NoReturn:
+    if os.environ.get("AUSCULT_TEST_REQUIRE_ALL") == "1":
+        pytest.fail(f"{reason}, and AUSCULT_TEST_REQUIRE_ALL=1 requires it")
+    pytest.skip(reason)
+
+
+def _program(name: str) -> str:
+    path = servers.find_program(name)
+    if path is None:
+        _lack(f"the program {name} is not installed")
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def program() -> Callable[[str], str]:
+    """Give ``program(name)``: the path of an external program; the test skips, or fails in CI, when it is absent."""
+    return _program
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Give the folder of shared data that stands beside the checkout."""
+    folder = Path(__file__).resolve().parents[2] / "shared"
+    if not folder.is_dir():
+        _lack("there is no folder `shared` beside the checkout")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Give the URL of a Redis server of this session's own; a test that needs it empty flushes it."""
+    _program("redis-server")
+    with servers.redis_server(tmp_path_factory.mktemp("redis")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def _postgres() -> Iterator[servers.Postgres]:
+    _program("postgres")
+    _program("initdb")
+    with servers.postgres_server() as postgres:
+        yield postgres
+
+
+@pytest.fixture
+def postgres_url(_postgres: servers.Postgres) -> str:
+    """Give the SQLAlchemy URL of a fresh, empty database on this session's PostgreSQL server."""
+    return _postgres.create_database()
+
+
+@pytest.fixture
+def orthanc(tmp_path: Path) -> Iterator[Callable[..., servers.Orthanc]]:
+    """Give ``orthanc(**options)``, which starts an Orthanc of its own; the options are those of `servers.orthanc`."""
+    _program("Orthanc")
+    with ExitStack() as stack:
+        yield lambda **options: stack.enter_context(servers.orthanc(_fresh(tmp_path, "orthanc"), **options))
+
+
+@pytest.fixture
+def storescp(tmp_path: Path) -> Iterator[Callable[..., servers.StoreScp]]:
+    """Give ``storescp(*options, ...)``, which starts dcmtk's storescp; the options are those of `servers.storescp`."""
+    _program("storescp")
+    with ExitStack() as stack:
+        yield lambda *options, **more: stack.enter_context(
+            servers.storescp(_fresh(tmp_path, "storescp"), *options, **more)
+        )
+
+
+def _fresh(parent: Path, name: str) -> Path:
+    folder = parent / f"{name}-{sum(1 for _ in parent.glob(f'{name}-*'))}"
+    folder.mkdir()
+    return folder
