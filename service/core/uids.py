@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-#: Manufacturer (0008,0070) of everything that auscult makes.
+#: Manufacturer (0008,0070) and Manufacturer's Model Name (0008,1090) of every report. Both together make an object ours:
+#: the synthetic radiographs of the demo have the same manufacturer and are to be analysed.
 MANUFACTURER = "auscult"
+MODEL_NAME = "auscult chest radiograph AI gateway"
 
 #: The first 32 bits of every UUID made here; it reads "auscult" as far as hexadecimal can. Never change it.
 MARKER = 0xA05C0170
@@ -53,7 +55,8 @@ def is_own_uid(uid: str) -> bool:
 
 
 def is_own_object(dataset: "Dataset") -> bool:
-    """Tell whether auscult made this object, by its SOP Instance UID or, where a PACS gave it another, by its manufacturer."""
+    """Tell whether auscult made this object, by its SOP Instance UID or, where a PACS gave it another, by the equipment."""
     if is_own_uid(str(dataset.get("SOPInstanceUID", "")).strip()):
         return True
-    return str(dataset.get("Manufacturer", "")).strip().casefold() == MANUFACTURER
+    equipment = (dataset.get("Manufacturer", ""), dataset.get("ManufacturerModelName", ""))
+    return tuple(str(text).strip() for text in equipment) == (MANUFACTURER, MODEL_NAME)
