@@ -1,7 +1,7 @@
 """Real servers that tests start on ports of their own and stop by process id.
 
-Each is a context manager that yields when the server answers, raises with the end of its log when it does not, and leaves
-nothing behind. None listens beyond this machine, save for the DICOM ports of Orthanc and storescp, which know no bind
+Each is a context manager that yields when the server answers, raises with the end of its log when it does not, and
+leaves nothing behind. None listens beyond this machine, save for the DICOM ports of Orthanc and storescp, which know no bind
 address: Orthanc therefore takes associations only from the callers it is told.
 """
 
@@ -30,7 +30,8 @@ STOP_TIMEOUT_S = 15.0
 def find_program(name: str) -> Path | None:
     """Return where a program is, or None.
 
-    The system's folders come first: pynetdicom installs its own storescu, storescp and findscu into the virtual environment.
+    The system's folders alone are searched: pynetdicom installs its own storescu, storescp and findscu into the
+    virtual environment.
     """
     folders = [Path("/usr/bin"), Path("/usr/sbin"), Path("/usr/local/bin"), Path("/usr/local/sbin")]
     # Debian keeps the server's programs of PostgreSQL off the PATH, one folder for each version.
@@ -105,7 +106,7 @@ def running(
     user
         The account to run it as; only root may name another than its own.
     stop
-        The signal that asks it to end; SIGKILL follows after `STOP_TIMEOUT_S`, and for what is left of its process group.
+        The signal that asks it to end; SIGKILL follows after `STOP_TIMEOUT_S`, and for the rest of its process group.
 
     Raises
     ------
@@ -248,7 +249,8 @@ def _unprivileged_user() -> str:
 
 def forward_everything(modality: str) -> str:
     """Return Orthanc's Lua script that sends every instance it stores to a modality, whoever sent it."""
-    return f"function OnStoredInstance(instanceId, tags, metadata, origin)\n  SendToModality(instanceId, '{modality}')\nend\n"
+    rule = f"SendToModality(instanceId, '{modality}')"
+    return f"function OnStoredInstance(instanceId, tags, metadata, origin)\n  {rule}\nend\n"
 
 
 @dataclass(frozen=True)
@@ -285,7 +287,7 @@ class Orthanc:
         return number
 
     def find(self, level: str = "Instance", **query: str) -> list[str]:
-        """Return Orthanc's identifiers of what matches, such as ``find(Modality="SR")`` or ``find("Study", PatientID="1")``."""
+        """Return Orthanc's identifiers of what matches, as in ``find("Series", Modality="SR")``."""
         found: list[str] = self.rest("tools/find", {"Level": level, "Query": query})
         return found
 
