@@ -1,8 +1,8 @@
 """Real servers that tests start on ports of their own and stop by process id.
 
 Each is a context manager that yields when the server answers, raises with the end of its log when it does not, and
-leaves nothing behind. None listens beyond this machine, save for the DICOM ports of Orthanc and storescp, which know no bind
-address: Orthanc therefore takes associations only from the callers it is told.
+leaves nothing behind. None listens beyond this machine, save for the DICOM ports of Orthanc and storescp, which know
+no bind address: Orthanc therefore takes associations only from the callers it is told.
 """
 
 import json
@@ -205,19 +205,8 @@ def postgres_server() -> Iterator[Postgres]:
     try:
         if user is not None:
             shutil.chown(folder, user)
-        initdb = [
-            _path("initdb"),
-            "-D",
-            str(data),
-            "-U",
-            "auscult",
-            "-A",
-            "trust",
-            "-E",
-            "UTF8",
-            "--locale=C",
-            "--no-sync",
-        ]
+        initdb = [_path("initdb"), "-D", str(data), "-U", "auscult", "-A", "trust"]
+        initdb += ["-E", "UTF8", "--locale=C", "--no-sync"]
         made = subprocess.run(
             initdb, cwd=folder, capture_output=True, text=True, timeout=START_TIMEOUT_S, check=False, **_account(user)
         )
