@@ -1,0 +1,1 @@
+"""The demonstration: synthetic radiographs and what wraps pictures as DICOM objects."""
