@@ -1,8 +1,10 @@
 """Synthetic radiographs as valid DICOM instances, in every transfer syntax that a PACS forwards."""
 
-import zlib  # noqa: F401 - before gdcm: its own zlib would capture the calls inside a libz loaded after it, and corrupt the heap
+# zlib comes before gdcm: gdcm's own zlib captures the calls inside a libz that is loaded after it, and the heap breaks.
+import zlib  # noqa: F401
+from collections.abc import Callable
 from copy import deepcopy
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from io import BytesIO
 from os import PathLike
 from pathlib import Path
@@ -16,6 +18,8 @@ from pydicom.dataset import Dataset, FileDataset
 from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence
 from pydicom.uid import (
+    JPEG2000,
+    UID,
     DeflatedExplicitVRLittleEndian,
     DigitalXRayImageStorageForPresentation,
     DigitalXRayImageStorageForProcessing,
@@ -24,7 +28,6 @@ from pydicom.uid import (
     HTJ2KLossless,
     HTJ2KLosslessRPCL,
     ImplicitVRLittleEndian,
-    JPEG2000,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
     JPEGExtended12Bit,
@@ -60,7 +63,7 @@ LOSSY_TRANSFER_SYNTAXES = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossle
 HTJ2K_TRANSFER_SYNTAXES = (HTJ2KLossless, HTJ2KLosslessRPCL)
 
 _GOLDENS = Path(__file__).parent / "goldens"
-_ACQUIRED = datetime(2024, 3, 15, 9, 30, 0)
+_ACQUIRED = datetime(2024, 3, 15, 9, 30, 0, tzinfo=UTC)
 
 
 def chest(
@@ -138,33 +141,11 @@ def chest(
     return dataset
 
 
-def transcoded(dataset: Dataset, transfer_syntax_uid: str) -> FileDataset:
-    """Return the same instance in another transfer syntax; the dataset given is uncompressed little endian, and stays as it is."""
+def transcoded(dataset: FileDataset, transfer_syntax_uid: str) -> FileDataset:
+    """Return the same instance in another transfer syntax; the one given is uncompressed little endian."""
     copy = deepcopy(dataset)
-    copy.file_meta.TransferSyntaxUID = transfer_syntax_uid
-    if transfer_syntax_uid == ExplicitVRBigEndian:
-        for _ in copy.iterall():
-            pass  # decodes every element: those still raw would be written in the old byte order
-        copy.set_original_encoding(False, False, copy.get("SpecificCharacterSet", "ISO_IR 6"))
-        if copy.BitsAllocated == 16:
-            copy.PixelData = np.frombuffer(copy.PixelData, "<u2").astype(">u2").tobytes()
-    elif transfer_syntax_uid == RLELossless:
-        copy.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-        copy.compress(RLELossless, encoding_plugin="pydicom", generate_instance_uid=False)
-    elif transfer_syntax_uid in (JPEGLSLossless, JPEGLSNearLossless):
-        near = {"jls_error": 2} if transfer_syntax_uid == JPEGLSNearLossless else {}
-        copy.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-        copy.compress(transfer_syntax_uid, encoding_plugin="pyjpegls", generate_instance_uid=False, **near)
-    elif transfer_syntax_uid in (JPEG2000Lossless, JPEG2000):
-        ratio = {"j2k_cr": [8]} if transfer_syntax_uid == JPEG2000 else {}
-        copy.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-        copy.compress(transfer_syntax_uid, encoding_plugin="pylibjpeg", generate_instance_uid=False, **ratio)
-    elif transfer_syntax_uid == JPEGBaseline8Bit:
-        _encapsulate(copy, _jpeg_by_pillow(copy))
-    elif transfer_syntax_uid in (JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1):
-        _encapsulate(copy, _jpeg_by_gdcm(copy, transfer_syntax_uid))
-    elif transfer_syntax_uid not in (ImplicitVRLittleEndian, ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian):
-        raise ValueError(f"no encoder for transfer syntax {transfer_syntax_uid}")
+    _ENCODERS[UID(transfer_syntax_uid)](copy)
+    copy.file_meta.TransferSyntaxUID = UID(transfer_syntax_uid)
     if transfer_syntax_uid in LOSSY_TRANSFER_SYNTAXES:
         copy.LossyImageCompression = "01"
         copy.LossyImageCompressionRatio = 8
@@ -175,12 +156,12 @@ def transcoded(dataset: Dataset, transfer_syntax_uid: str) -> FileDataset:
 def htj2k(transfer_syntax_uid: str = HTJ2KLosslessRPCL, **arguments: Any) -> tuple[FileDataset, FileDataset]:
     """Return one phantom of 16 bits twice: in High-Throughput JPEG 2000, and uncompressed.
 
-    Its codestream (goldens/phantom.jhc) was written once by OpenJPH 0.26: reversible, RPCL progression, with TLM marker. Seed, size and
-    bits are fixed with it; all other `arguments` are those of `chest`.
+    Its codestream (goldens/phantom.jhc) was written once by OpenJPH 0.26: reversible, RPCL progression, with TLM
+    marker. Seed, size and bits are fixed with it; all other `arguments` are those of `chest`.
     """
     uncompressed = chest(seed=0, rows=208, columns=200, bits=16, **arguments)
     compressed = deepcopy(uncompressed)
-    compressed.file_meta.TransferSyntaxUID = transfer_syntax_uid
+    compressed.file_meta.TransferSyntaxUID = UID(transfer_syntax_uid)
     _encapsulate(compressed, (_GOLDENS / "phantom.jhc").read_bytes())
     return compressed, uncompressed
 
@@ -271,6 +252,30 @@ def _as_secondary_capture(dataset: Dataset) -> None:
 _SOP_CLASSES = {"CR": _as_cr, "DX": _as_dx, "DX processing": _as_dx_for_processing, "SC": _as_secondary_capture}
 
 
+def _keep(dataset: Dataset) -> None:
+    """Leave the pixels as they are: the syntax concerns the writing of the data set alone."""
+
+
+def _swap(dataset: Dataset) -> None:
+    """Turn the data set to big endian, 16-bit pixels included."""
+    for _ in dataset.iterall():
+        pass  # decodes every element: those still raw would be written in the old byte order
+    if dataset.BitsAllocated == 16:
+        dataset.PixelData = np.frombuffer(dataset.PixelData, "<u2").astype(">u2").tobytes()
+    dataset.set_original_encoding(False, False, dataset.get("SpecificCharacterSet", "ISO_IR 6"))
+
+
+def _compress(transfer_syntax_uid: str, plugin: str, **options: Any) -> Callable[[Dataset], None]:
+    def encode(dataset: Dataset) -> None:
+        dataset.compress(transfer_syntax_uid, encoding_plugin=plugin, generate_instance_uid=False, **options)
+
+    return encode
+
+
+def _encapsulate_by(encode: Callable[[Dataset], bytes]) -> Callable[[Dataset], None]:
+    return lambda dataset: _encapsulate(dataset, encode(dataset))
+
+
 def _encapsulate(dataset: Dataset, frame: bytes) -> None:
     dataset.PixelData = encapsulate([frame])
     dataset["PixelData"].VR = "OB"
@@ -310,3 +315,20 @@ def _jpeg_by_gdcm(dataset: Dataset, transfer_syntax_uid: str) -> bytes:
         fragments.GetFragment(index).GetByteValue().GetBuffer().encode("utf-8", "surrogateescape")
         for index in range(fragments.GetNumberOfFragments())
     )
+
+
+_ENCODERS: dict[UID, Callable[[FileDataset], None]] = {
+    ImplicitVRLittleEndian: _keep,
+    ExplicitVRLittleEndian: _keep,
+    DeflatedExplicitVRLittleEndian: _keep,
+    ExplicitVRBigEndian: _swap,
+    RLELossless: _compress(RLELossless, "pydicom"),
+    JPEGLSLossless: _compress(JPEGLSLossless, "pyjpegls"),
+    JPEGLSNearLossless: _compress(JPEGLSNearLossless, "pyjpegls", jls_error=2),
+    JPEG2000Lossless: _compress(JPEG2000Lossless, "pylibjpeg"),
+    JPEG2000: _compress(JPEG2000, "pylibjpeg", j2k_cr=[8]),
+    JPEGBaseline8Bit: _encapsulate_by(_jpeg_by_pillow),
+    JPEGExtended12Bit: _encapsulate_by(lambda dataset: _jpeg_by_gdcm(dataset, JPEGExtended12Bit)),
+    JPEGLossless: _encapsulate_by(lambda dataset: _jpeg_by_gdcm(dataset, JPEGLossless)),
+    JPEGLosslessSV1: _encapsulate_by(lambda dataset: _jpeg_by_gdcm(dataset, JPEGLosslessSV1)),
+}

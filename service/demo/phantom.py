@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import UID, ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
 
 #: Implementation Class UID and version name in the file meta information of generated instances.
 IMPLEMENTATION_CLASS_UID = generate_uid(prefix="2.25.", entropy_srcs=["auscult", "implementation class"])
@@ -17,7 +17,7 @@ IMPLEMENTATION_VERSION_NAME = "AUSCULT_PHANTOM"
 def phantom_values(seed: int, rows: int = 320, columns: int = 256) -> NDArray[np.float32]:
     """Draw a picture that looks like a frontal chest radiograph and means nothing.
 
-    Body, lungs, heart, spine, ribs and diaphragm are ellipses and arcs whose place and size vary with the seed; quantum noise lies over all.
+    Body, lungs, heart, spine and ribs are ellipses and arcs that vary with the seed; noise lies over all.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def phantom_values(seed: int, rows: int = 320, columns: int = 256) -> NDArray[np
 
     picture = 0.72 * body - 0.52 * lungs * body + 0.3 * heart + 0.18 * spine * body + 0.22 * ribs + opacity * body
     picture = picture + random.normal(0, 0.012, (rows, columns))
-    return np.clip(picture, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(picture, 0, 1), dtype=np.float32)
 
 
 def cr_instance(
@@ -149,13 +149,13 @@ def _file_dataset(sop_instance_uid: str) -> FileDataset:
     meta = FileMetaDataset()
     meta.FileMetaInformationVersion = b"\x00\x01"
     meta.MediaStorageSOPClassUID = ComputedRadiographyImageStorage
-    meta.MediaStorageSOPInstanceUID = sop_instance_uid
+    meta.MediaStorageSOPInstanceUID = UID(sop_instance_uid)
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
     meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
     dataset = FileDataset("", {}, preamble=b"\0" * 128, file_meta=meta)
     dataset.SOPClassUID = ComputedRadiographyImageStorage
-    dataset.SOPInstanceUID = sop_instance_uid
+    dataset.SOPInstanceUID = UID(sop_instance_uid)
     return dataset
 
 
