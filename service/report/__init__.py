@@ -1,0 +1,18 @@
+"""What goes back into the study: a text report, a Measurement Report and a heat map, the same bytes for the same content."""
+
+from service.report.build import build, kind_of
+from service.report.built import BuiltObject, ReportKind
+from service.report.content import ReportContent
+from service.report.equipment import Equipment
+from service.report.measurement_sr import SOP_CLASSES, as_sop_class
+
+__all__ = [
+    "SOP_CLASSES",
+    "BuiltObject",
+    "Equipment",
+    "ReportContent",
+    "ReportKind",
+    "as_sop_class",
+    "build",
+    "kind_of",
+]

@@ -1,0 +1,93 @@
+"""Build the report set of one image."""
+
+import warnings
+from collections.abc import Collection, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.uid import Comprehensive3DSRStorage, EnhancedSRStorage, SecondaryCaptureImageStorage
+
+from service.report import codes
+from service.report.built import BuiltObject, ReportKind
+from service.report.content import ReportContent
+from service.report.draft import Draft
+from service.report.equipment import Equipment
+from service.report.evidence import prepare
+from service.report.measurement_sr import measurement_sr
+from service.report.secondary_capture import secondary_capture
+from service.report.text_sr import text_sr
+
+_SOP_CLASS = {
+    ReportKind.TEXT_SR: EnhancedSRStorage,
+    ReportKind.MEASUREMENT_SR: Comprehensive3DSRStorage,
+    ReportKind.SECONDARY_CAPTURE: SecondaryCaptureImageStorage,
+}
+
+
+def build(
+    source: Dataset,
+    display: NDArray[np.float32] | None,
+    content: ReportContent,
+    *,
+    kinds: Collection[ReportKind],
+    equipment: Equipment,
+    predecessors: Sequence[Dataset] = (),
+) -> list[BuiltObject]:
+    """Build the objects that go back for one image, each in a series of its own within the source study.
+
+    The same arguments give the same bytes under the same UIDs, in any process; other arguments give other UIDs.
+
+    Parameters
+    ----------
+    source
+        The received image; its pixels are not read, and no attribute of it has to be valid but its UIDs.
+    display
+        Its display values, float32, rows x cols, in [0, 1]; needed for a Secondary Capture alone.
+    kinds
+        What to build, in the order of `ReportKind`. An image that was not analysed gets the text report alone: it has no
+        probability to measure and no map to show.
+    predecessors
+        The reports whose place these take; each object names those of its own kind and study.
+
+    Raises
+    ------
+    ValueError
+        When a Secondary Capture is wanted without display values.
+    """
+    analysed = content.prediction is not None
+    objects = []
+    # pydicom and highdicom quote attribute values in their warnings.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        evidence = prepare(source)
+        for kind in ReportKind:
+            if kind not in kinds or not (analysed or kind is ReportKind.TEXT_SR):
+                continue
+            earlier = tuple(report for report in predecessors if kind_of(report) is kind)
+            draft = Draft(kind, _SOP_CLASS[kind], evidence, content, equipment, earlier)
+            objects.append(BuiltObject.of(kind, _dataset(draft, display)))
+    return objects
+
+
+def kind_of(dataset: Dataset) -> ReportKind | None:
+    """Return which kind of report a data set is; None when it is none of ours."""
+    sop_class_uid = dataset.get("SOPClassUID")
+    if sop_class_uid == SecondaryCaptureImageStorage:
+        return ReportKind.SECONDARY_CAPTURE
+    if sop_class_uid == Comprehensive3DSRStorage:
+        return ReportKind.MEASUREMENT_SR
+    names = dataset.get("ConceptNameCodeSequence") or [Dataset()]
+    title = (names[0].get("CodeValue"), names[0].get("CodingSchemeDesignator"))
+    is_text = title == (codes.TRIAGE_RESULT.value, codes.OWN_SCHEME)
+    return ReportKind.TEXT_SR if sop_class_uid == EnhancedSRStorage and is_text else None
+
+
+def _dataset(draft: Draft, display: NDArray[np.float32] | None) -> Dataset:
+    if draft.kind is ReportKind.TEXT_SR:
+        return text_sr(draft)
+    if draft.kind is ReportKind.MEASUREMENT_SR:
+        return measurement_sr(draft)
+    if display is None:
+        raise ValueError("a Secondary Capture needs the display values of its image")
+    return secondary_capture(draft, display)

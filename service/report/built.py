@@ -1,0 +1,42 @@
+"""The objects of a report set, as they are handed to delivery."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from io import BytesIO
+
+from pydicom.dataset import Dataset
+from pydicom.filewriter import dcmwrite
+
+
+class ReportKind(StrEnum):
+    """The kinds of object in a report set; the values are those of a destination's `reports` setting."""
+
+    TEXT_SR = "text_sr"
+    """Enhanced SR that people read."""
+    MEASUREMENT_SR = "measurement_sr"
+    """TID 1500 Measurement Report that machines read."""
+    SECONDARY_CAPTURE = "secondary_capture"
+    """The radiograph with the heat map over it; every viewer shows it."""
+
+
+@dataclass(frozen=True)
+class BuiltObject:
+    """One object of a report set; its data set is complete and is not to be changed any more."""
+
+    kind: ReportKind
+    sop_class_uid: str
+    sop_instance_uid: str
+    series_instance_uid: str
+    dataset: Dataset
+
+    @classmethod
+    def of(cls, kind: ReportKind, dataset: Dataset) -> "BuiltObject":
+        """Wrap a data set under its own UIDs."""
+        uids = (dataset.SOPClassUID, dataset.SOPInstanceUID, dataset.SeriesInstanceUID)
+        return cls(kind, *map(str, uids), dataset)
+
+    def encoded(self) -> bytes:
+        """Return the DICOM file of the object, the same bytes each time (PS3.10 section 7, explicit VR little endian)."""
+        buffer = BytesIO()
+        dcmwrite(buffer, self.dataset, enforce_file_format=True)
+        return buffer.getvalue()

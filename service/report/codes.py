@@ -1,0 +1,92 @@
+"""Every coded concept that auscult writes, and the coding scheme of its own.
+
+Source: PS3.16 (context groups and DCM definitions), SNOMED CT concepts as PS3.16 prints them.
+"""
+
+from highdicom.coding_schemes import CodingSchemeIdentificationItem
+from highdicom.sr import CodedConcept
+
+from service.core.findings import Finding, Outcome
+from service.core.states import Priority
+
+#: Designator of the own coding scheme; the prefix 99 marks it as private (PS3.3 section 8.2).
+OWN_SCHEME = "99AUSCULT"
+
+
+def _dcm(value: str, meaning: str) -> CodedConcept:
+    return CodedConcept(value, "DCM", meaning)
+
+
+def _sct(value: str, meaning: str) -> CodedConcept:
+    return CodedConcept(value, "SCT", meaning)
+
+
+def _own(value: str, meaning: str) -> CodedConcept:
+    return CodedConcept(value, OWN_SCHEME, meaning)
+
+
+# Structure of a report
+FINDING = _dcm("121071", "Finding")
+FINDINGS = CodedConcept("59776-5", "LN", "Findings")
+CONCLUSION = _dcm("121077", "Conclusion")
+CONCLUSIONS = _dcm("121076", "Conclusions")
+LANGUAGE = _dcm("121049", "Language of Content Item and Descendants")
+ENGLISH = CodedConcept("en-US", "RFC5646", "English (United States)")
+OBSERVER_TYPE = _dcm("121005", "Observer Type")
+DEVICE = _dcm("121007", "Device")
+DEVICE_OBSERVER_UID = _dcm("121012", "Device Observer UID")
+DEVICE_OBSERVER_NAME = _dcm("121013", "Device Observer Name")
+PROCEDURE_REPORTED = _dcm("121058", "Procedure reported")
+PLAIN_CHEST_X_RAY = _sct("399208008", "Plain chest X-ray")
+LUNG = _sct("39607008", "Lung")
+SOURCE_IMAGE = _dcm("121322", "Source image for image processing operation")
+PERCENT = CodedConcept("%", "UCUM", "Percent")
+PROBABILITY = _dcm("122157", "Probability")
+PRIORITY_NAME = _sct("260870009", "Priority")
+
+# How the result came about
+ARTIFICIAL_INTELLIGENCE = _dcm("123110", "Artificial Intelligence")
+PROCESSING_EQUIPMENT = _dcm("109102", "Processing Equipment")
+VISUAL_EXPLANATION = _dcm("130401", "Visual explanation")
+CLASS_ACTIVATION = _dcm("130402", "Class activation")
+SUMMARY_OF_ANALYSES = _dcm("111065", "Summary of Analyses")
+FAILED = _dcm("111224", "Failed")
+NOT_ATTEMPTED = _dcm("111225", "Not Attempted")
+
+# The own scheme
+TRIAGE_RESULT = _own("TRIAGE", "AI triage result")
+OUT_OF_SCOPE = _own("OUTSCOPE", "AI out of scope")
+ASSESSMENT = _own("PNEUMO", "AI assessment pneumonia")
+P_PNEUMONIA = _own("PPNEU", "AI P(pneumonia)")
+
+#: Names of the probabilities of the classes; short and distinct, for a viewer prints them over the image.
+P_CLASS = {
+    Finding.BACTERIAL_PNEUMONIA: _own("PBACT", "AI P(bacterial)"),
+    Finding.VIRAL_PNEUMONIA: _own("PVIRAL", "AI P(viral)"),
+    Finding.NORMAL: _own("PNOPATT", "AI P(no pattern)"),
+}
+
+#: What is asserted about pneumonia; an image that was not analysed has no assessment.
+ASSESSMENT_VALUE = {
+    Outcome.POSITIVE: _sct("52101004", "Present"),
+    Outcome.NEGATIVE: _sct("272519000", "Absent"),
+    Outcome.INDETERMINATE: _sct("373068000", "Undetermined"),
+}
+
+#: The finding of a positive by its type; None is "type undetermined". Normal is never asserted.
+PNEUMONIA = {
+    None: _sct("233604007", "Pneumonia"),
+    Finding.BACTERIAL_PNEUMONIA: _sct("53084003", "Bacterial pneumonia"),
+    Finding.VIRAL_PNEUMONIA: _sct("75570004", "Viral pneumonia"),
+}
+
+PRIORITY_VALUE = {
+    Priority.ROUTINE: _sct("373113001", "Routine procedure"),
+    Priority.URGENT: _sct("103391001", "Urgent procedure"),
+    Priority.STAT: _sct("373110003", "Emergency procedure"),
+}
+
+
+def coding_schemes() -> list[CodingSchemeIdentificationItem]:
+    """Return the items of Coding Scheme Identification Sequence (0008,0110), PS3.3 section C.12.1.1."""
+    return [CodingSchemeIdentificationItem(OWN_SCHEME, name="auscult concepts", responsible_organization="auscult")]

@@ -1,0 +1,124 @@
+"""What the objects of one report set have in common, and the UIDs that follow from it."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import datetime
+from typing import Any
+
+import highdicom
+import numpy as np
+from pydicom.dataset import Dataset
+
+from service.core.uids import MANUFACTURER, MODEL_NAME, derive_uid
+from service.report import codes
+from service.report.built import ReportKind
+from service.report.content import ReportContent, series_description
+from service.report.equipment import Equipment, contributing_equipment
+from service.report.evidence import Evidence
+
+#: Version of what the modules of this package write for the same content. Raise it with every change of the output.
+TEMPLATE_VERSION = "1"
+
+_SERIES_NUMBER = {ReportKind.TEXT_SR: 9901, ReportKind.MEASUREMENT_SR: 9902, ReportKind.SECONDARY_CAPTURE: 9903}
+
+
+@dataclass(frozen=True)
+class Draft:
+    """One object of a report set before it is built.
+
+    Attributes
+    ----------
+    predecessors
+        The earlier objects of the same kind whose place it takes.
+    """
+
+    kind: ReportKind
+    sop_class_uid: str
+    evidence: Evidence
+    content: ReportContent
+    equipment: Equipment
+    predecessors: tuple[Dataset, ...]
+
+    def sop_instance_uid(self, rendered: str = "") -> str:
+        """Return the UID that belongs to all that decides the object; `rendered` is the digest of its pixels, if any."""
+        return derive_uid(
+            self.kind.value,
+            self.sop_class_uid,
+            str(self.evidence.dataset.SOPInstanceUID),
+            self.content.pixel_digest,
+            self.content.identity_digest,
+            TEMPLATE_VERSION,
+            highdicom.__version__,
+            _canonical(self.content),
+            _canonical(self.equipment),
+            self.evidence_digest(),
+            json.dumps([[str(earlier.SOPInstanceUID), *_time_of(earlier)] for earlier in self.predecessors]),
+            rendered,
+        )
+
+    def evidence_digest(self) -> str:
+        """Return the SHA-256 (hex) of every attribute that is taken over from the source."""
+        items = [self.evidence.dataset, *self.evidence.requested_procedures]
+        text = json.dumps([item.to_json_dict() for item in items], sort_keys=True) + repr(self.evidence.notes)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def attributes(self, sop_instance_uid: str) -> dict[str, Any]:
+        """Return the arguments that every constructor of highdicom takes alike."""
+        institution = self.equipment.institution or self.evidence.dataset.get("InstitutionName")
+        return {
+            "series_instance_uid": derive_uid("series", sop_instance_uid),
+            "series_number": _SERIES_NUMBER[self.kind],
+            "sop_instance_uid": sop_instance_uid,
+            "instance_number": 1,
+            "series_description": series_description(self.content),
+            "manufacturer": MANUFACTURER,
+            "manufacturer_model_name": MODEL_NAME,
+            "software_versions": self.equipment.software_version,
+            "device_serial_number": self.equipment.device_serial_number,
+            "institution_name": institution or None,
+            "specific_character_set": "ISO_IR 192",
+            "contributing_equipment": contributing_equipment(self.equipment, self.content.prediction),
+        }
+
+    def document_attributes(self, sop_instance_uid: str) -> dict[str, Any]:
+        """Return the arguments that both Structured Reports take alike."""
+        study_instance_uid = self.evidence.dataset.StudyInstanceUID
+        same_study = [earlier for earlier in self.predecessors if earlier.StudyInstanceUID == study_instance_uid]
+        return self.attributes(sop_instance_uid) | {
+            "evidence": [self.evidence.dataset],
+            "is_complete": True,
+            "is_final": False,
+            "is_verified": False,
+            "requested_procedures": list(self.evidence.requested_procedures) or None,
+            "performed_procedure_codes": [codes.PLAIN_CHEST_X_RAY],
+            "previous_versions": same_study or None,
+            "content_qualification": self.equipment.content_qualification,
+            "coding_schemes": codes.coding_schemes(),
+        }
+
+
+def _time_of(document: Dataset) -> tuple[str, str]:
+    return str(document.get("ContentDate") or ""), str(document.get("ContentTime") or "")
+
+
+def _canonical(value: object) -> str:
+    """Return a text that two values share only when every field of theirs is equal."""
+    return json.dumps(_plain(value), sort_keys=True)
+
+
+def _plain(value: object) -> object:
+    if is_dataclass(value) and not isinstance(value, type):
+        # The runtime tells how the numbers came about; no object says it.
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value) if field.name != "runtime"}
+    if isinstance(value, np.ndarray):
+        data = np.ascontiguousarray(value)
+        return [str(data.dtype), list(data.shape), hashlib.sha256(data.tobytes()).hexdigest()]
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return [[str(key), _plain(item)] for key, item in sorted(value.items())]
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value

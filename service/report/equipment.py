@@ -1,0 +1,91 @@
+"""What makes the reports: the gateway as a device, and the network as an algorithm inside it.
+
+Source: PS3.3 section C.7.5.1 (General Equipment), C.12.1.1 (Contributing Equipment Sequence); IHE Radiology AI Results.
+"""
+
+from dataclasses import dataclass
+
+from highdicom import ContributingEquipment
+from highdicom.sr import (
+    AlgorithmIdentification,
+    DeviceObserverIdentifyingAttributes,
+    ObservationContext,
+    ObserverContext,
+)
+
+from service.core.findings import Prediction
+from service.core.uids import MANUFACTURER, MODEL_NAME, derive_uid
+from service.report import codes
+
+
+@dataclass(frozen=True)
+class Equipment:
+    """One installation of auscult.
+
+    Attributes
+    ----------
+    software_version
+        Version of the distribution, such as "1.0.0".
+    device_serial_number
+        Serial number of the installation, at most 64 characters.
+    institution
+        Institution Name of the reports; the source's when empty.
+    content_qualification
+        ``"RESEARCH"``, ``"PRODUCT"`` or ``"SERVICE"``, PS3.3 section C.8.13.2.
+    """
+
+    software_version: str
+    device_serial_number: str = "1"
+    institution: str = ""
+    content_qualification: str = "RESEARCH"
+
+    @property
+    def name(self) -> str:
+        """Device Observer Name: brand and version."""
+        return f"{MANUFACTURER} {self.software_version}"
+
+    def device_uid(self, prediction: Prediction | None) -> str:
+        """Return the UID of the device as it was for this result: another checkpoint makes it another device."""
+        checkpoint = prediction.checkpoint_digest if prediction else ""
+        return derive_uid("device", self.device_serial_number, self.software_version, checkpoint)
+
+
+def contributing_equipment(equipment: Equipment, prediction: Prediction | None) -> list[ContributingEquipment]:
+    """Return one item for the algorithm, none where no algorithm ran."""
+    if prediction is None:
+        return []
+    item = ContributingEquipment(
+        manufacturer=MANUFACTURER,
+        purpose_of_reference=codes.PROCESSING_EQUIPMENT,
+        manufacturer_model_name=prediction.checkpoint_name[:64],
+        software_versions=prediction.checkpoint_version[:64],
+        device_serial_number=equipment.device_serial_number,
+        contribution_description=f"Classification of the radiograph; checkpoint SHA-256 {prediction.checkpoint_digest}",
+    )
+    item.DeviceUID = equipment.device_uid(prediction)
+    return [item]
+
+
+def observation_context(equipment: Equipment, prediction: Prediction | None) -> ObservationContext:
+    """Return the device as observer (TID 1001, 1002, 1004)."""
+    device = DeviceObserverIdentifyingAttributes(uid=equipment.device_uid(prediction), name=equipment.name)
+    return ObservationContext(ObserverContext(codes.DEVICE, device))
+
+
+def algorithm_identification(prediction: Prediction) -> AlgorithmIdentification:
+    """Return what computed the result (TID 4019)."""
+    operating_point = (
+        f"operating point {prediction.operating_point}: lower {prediction.lower:.6g}, upper {prediction.upper:.6g},"
+        f" prevalence {prediction.prevalence:.6g}"
+    )
+    return AlgorithmIdentification(
+        name=prediction.checkpoint_name,
+        version=prediction.checkpoint_version,
+        parameters=[
+            f"checkpoint SHA-256 {prediction.checkpoint_digest}",
+            operating_point,
+            f"transform {prediction.transform}",
+        ],
+        family=codes.ARTIFICIAL_INTELLIGENCE,
+        manufacturer=MANUFACTURER,
+    )

@@ -1,0 +1,164 @@
+"""The picture that every viewer shows: the radiograph, the heat map of a positive over it, a legend, and one line of text.
+
+The heat map's scale is fixed: 0 is colourless and 1 is full colour whatever the map holds. A map scaled to its own minimum and
+maximum would paint every negative red.
+"""
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from service.core.findings import Outcome
+from service.core.uids import MANUFACTURER
+from service.report.content import ReportContent, percent
+from service.report.region import ACTIVATED, activated_contours, upsampled
+
+#: Longest side of the radiograph within the picture, in pixels; a smaller one is enlarged so that the text fits it.
+LONGEST_SIDE = 1024
+#: Narrowest picture, in pixels.
+NARROWEST = 760
+
+#: Opacity of the colour where the activation is 1.
+_OPACITY = 0.6
+_LEGEND_WIDTH = 128
+_MARGIN = 14
+_PAPER = (16, 18, 22)
+_INK = (236, 238, 240)
+_FAINT = (160, 166, 172)
+_LINE_COLOUR = {
+    Outcome.POSITIVE: (255, 196, 84),
+    Outcome.NEGATIVE: _INK,
+    Outcome.INDETERMINATE: (150, 205, 255),
+}
+
+Picture = NDArray[np.uint8]
+
+
+def picture(display: NDArray[np.float32], content: ReportContent, software_version: str) -> Picture:
+    """Draw the picture of one analysed image.
+
+    Parameters
+    ----------
+    display
+        Display values of the radiograph, float32, rows x cols, in [0, 1]; 0 is black.
+
+    Returns
+    -------
+    uint8, rows x cols x 3, RGB.
+    """
+    prediction = content.prediction
+    if prediction is None:
+        raise ValueError("an image that was not analysed has no picture")
+    grey = radiograph(display)
+    positive = content.outcome is Outcome.POSITIVE
+    painted = heat_map(grey, prediction.cam) if positive else np.repeat(grey[:, :, None], 3, axis=2)
+    return _mount(painted, burnt_in_line(content, software_version), _LINE_COLOUR[content.outcome], legend=positive)
+
+
+def burnt_in_line(content: ReportContent, software_version: str) -> str:
+    """Return the line with result, model and "not for diagnosis"."""
+    prediction = content.prediction
+    if prediction is None:
+        raise ValueError("an image that was not analysed has no picture")
+    probability = percent(prediction.p_pneumonia, (prediction.lower, prediction.upper))
+    result = {
+        Outcome.POSITIVE: f"PNEUMONIA SUSPECTED {probability}",
+        Outcome.NEGATIVE: "No pneumonia pattern found; other abnormalities NOT assessed",
+        Outcome.INDETERMINATE: f"INDETERMINATE {probability}",
+    }[content.outcome]
+    model = f"{MANUFACTURER} {software_version}, {prediction.checkpoint_name} {prediction.checkpoint_version}"
+    return f"AI: {result}  |  {model}  |  NOT FOR DIAGNOSIS"
+
+
+def radiograph(display: NDArray[np.float32]) -> Picture:
+    """Return the display values as 8-bit grey, its longest side `LONGEST_SIDE` pixels."""
+    rows, columns = display.shape
+    scale = LONGEST_SIDE / max(rows, columns)
+    size = (max(1, round(columns * scale)), max(1, round(rows * scale)))
+    resized = cv2.resize(
+        np.asarray(display, dtype=np.float32), size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    )
+    return np.rint(np.clip(np.nan_to_num(resized), 0, 1) * 255).astype(np.uint8)
+
+
+def heat_map(grey: Picture, cam: NDArray[np.float32]) -> Picture:
+    """Return the grey picture with the class activation map over it and the outline of the activated places.
+
+    Parameters
+    ----------
+    grey
+        uint8, rows x cols.
+    cam
+        float32, rows x cols of any size, on the fixed scale [0, 1].
+    """
+    rows, columns = grey.shape
+    painted = _tint(np.repeat(grey[:, :, None], 3, axis=2), upsampled(cam, rows, columns))
+    outlines = [np.rint(outline - 0.5).astype(np.int32) for outline in activated_contours(cam, rows, columns)]
+    if outlines:
+        painted = np.asarray(cv2.polylines(painted, outlines, isClosed=True, color=_INK, thickness=2, lineType=cv2.LINE_AA))
+    return painted
+
+
+def _tint(picture_RGB: Picture, activation: NDArray[np.float32]) -> Picture:
+    """Blend the colour of each activation over a picture; opacity grows with the activation from nothing at 0."""
+    colour = _colours()[np.rint(activation * 255).astype(np.uint8)]
+    opacity = (activation * _OPACITY)[:, :, None]
+    return np.rint(picture_RGB * (1 - opacity) + colour * opacity).astype(np.uint8)
+
+
+@lru_cache(maxsize=1)
+def _colours() -> NDArray[np.float32]:
+    """Return the perceptually uniform colours of the activations 0/255 to 255/255, RGB."""
+    ramp = np.arange(256, dtype=np.uint8).reshape(-1, 1)
+    return np.asarray(cv2.applyColorMap(ramp, cv2.COLORMAP_INFERNO))[:, 0, ::-1].astype(np.float32)
+
+
+def _font(size: float) -> ImageFont.FreeTypeFont:
+    font = ImageFont.load_default(size)
+    if not isinstance(font, ImageFont.FreeTypeFont):
+        raise RuntimeError("Pillow was built without FreeType; install a binary distribution of Pillow")
+    return font
+
+
+def _mount(painted: Picture, line: str, colour: tuple[int, int, int], *, legend: bool) -> Picture:
+    """Put the painted radiograph under its line and beside its legend."""
+    rows, columns = painted.shape[:2]
+    legend_width = _LEGEND_WIDTH if legend else 0
+    width = max(columns + legend_width, NARROWEST)
+    font = _fitting_font(line, width - 2 * _MARGIN)
+    line_height = int(font.size * 1.3) + _MARGIN
+    canvas = Image.new("RGB", (width, max(rows, 320 if legend else 1) + line_height), _PAPER)
+    left = (width - legend_width - columns) // 2
+    canvas.paste(Image.fromarray(painted), (left, line_height))
+    draw = ImageDraw.Draw(canvas)
+    draw.text((_MARGIN, line_height // 2), line, font=font, fill=colour, anchor="lm")
+    if legend:
+        _draw_legend(canvas, draw, width - legend_width, line_height)
+    return np.asarray(canvas)
+
+
+def _fitting_font(line: str, width: int) -> ImageFont.FreeTypeFont:
+    font = _font(22)
+    length = font.getlength(line)
+    return font if length <= width else _font(max(11, int(22 * width / length)))
+
+
+def _draw_legend(canvas: Image.Image, draw: ImageDraw.ImageDraw, left: int, top: int) -> None:
+    """Draw the colour bar of the activation scale, its colours over mid-grey as they look over the radiograph."""
+    height = min(360, canvas.height - top - 150)
+    bar_left, bar_top, bar_width = left + 20, top + 76, 26
+    ramp = np.linspace(1, 0, height, dtype=np.float32)[:, None].repeat(bar_width, axis=1)
+    bar = _tint(np.full((height, bar_width, 3), 110, dtype=np.uint8), ramp)
+    canvas.paste(Image.fromarray(bar), (bar_left, bar_top))
+    draw.rectangle((bar_left - 1, bar_top - 1, bar_left + bar_width, bar_top + height), outline=_FAINT)
+    small = _font(15)
+    draw.multiline_text((left + 16, top + 14), "class activation\nfor pneumonia", font=small, fill=_INK, spacing=5)
+    for value in (0.0, 0.25, 0.5, 0.75, 1.0):
+        row = bar_top + round((1 - value) * (height - 1))
+        draw.line((bar_left + bar_width, row, bar_left + bar_width + 6, row), fill=_INK, width=1)
+        draw.text((bar_left + bar_width + 12, row), f"{value:g}", font=small, fill=_INK, anchor="lm")
+    below = f"fixed scale,\nnot stretched\n\noutline:\nfrom {ACTIVATED:g}"
+    draw.multiline_text((left + 16, bar_top + height + 14), below, font=_font(14), fill=_FAINT, spacing=4)

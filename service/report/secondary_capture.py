@@ -1,0 +1,70 @@
+"""The heat map as a Secondary Capture image in the source study.
+
+Source: PS3.3 section A.8.1 (Secondary Capture Image IOD).
+"""
+
+import hashlib
+
+import numpy as np
+from highdicom.sc import SCImage
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.uid import ExplicitVRLittleEndian
+
+from service.report import codes
+from service.report.content import DISCLAIMER, result_sentence, superseding_sentence
+from service.report.draft import Draft
+from service.report.overlay import picture
+from service.report.stamp import stamp
+
+
+def secondary_capture(draft: Draft, display: NDArray[np.float32]) -> Dataset:
+    """Build the Secondary Capture.
+
+    Parameters
+    ----------
+    display
+        Display values of the source image, float32, rows x cols, in [0, 1].
+    """
+    pixels = picture(display, draft.content, draft.equipment.software_version)
+    sop_instance_uid = draft.sop_instance_uid(hashlib.sha256(pixels.tobytes()).hexdigest())
+    source = draft.evidence.dataset
+    image = SCImage.from_ref_dataset(
+        ref_dataset=source,
+        pixel_array=pixels,
+        photometric_interpretation="RGB",
+        bits_allocated=8,
+        coordinate_system="PATIENT",
+        patient_orientation=("L", "F"),
+        transfer_syntax_uid=ExplicitVRLittleEndian,
+        **draft.attributes(sop_instance_uid),
+    )
+    _complete(image, draft)
+    stamp(image, source, draft.content.content_time, draft.equipment.software_version)
+    return image
+
+
+def _complete(image: Dataset, draft: Draft) -> None:
+    """Add what highdicom leaves out of a Secondary Capture."""
+    source, content = draft.evidence.dataset, draft.content
+    image.ImageType = ["DERIVED", "SECONDARY", "OTHER"]
+    image.BurnedInAnnotation = "YES"
+    # The constructor asks for an orientation; what is written is the source's, empty where unknown.
+    image.PatientOrientation = source.get("PatientOrientation", "")
+    for keyword in ("StudyDescription", "PatientAge", "IssuerOfPatientID", "Laterality", "BodyPartExamined"):
+        if keyword in source:
+            setattr(image, keyword, source[keyword].value)
+    image.ContentQualification = draft.equipment.content_qualification
+    sentences = [result_sentence(content), DISCLAIMER]
+    if content.superseding_reason is not None:
+        sentences.insert(0, superseding_sentence(content.superseding_reason, draft.predecessors))
+    image.DerivationDescription = ". ".join(sentence.rstrip(".") for sentence in sentences) + "."
+    image.SourceImageSequence = [_reference(source)]
+
+
+def _reference(source: Dataset) -> Dataset:
+    item = Dataset()
+    item.ReferencedSOPClassUID = source.SOPClassUID
+    item.ReferencedSOPInstanceUID = source.SOPInstanceUID
+    item.PurposeOfReferenceCodeSequence = [codes.SOURCE_IMAGE]
+    return item

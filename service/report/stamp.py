@@ -1,0 +1,58 @@
+"""The last touches that make an object a function of its inputs: times, identity of the writer, separate containers.
+
+highdicom reads the clock; every value it takes from there is replaced by the content's own time.
+"""
+
+import re
+from datetime import datetime, timedelta, timezone
+
+from pydicom.dataset import Dataset
+from pydicom.uid import UID
+
+from service.core.uids import derive_uid
+
+#: Implementation Class UID (0002,0012) of every file written here.
+IMPLEMENTATION_CLASS_UID = UID(derive_uid("implementation class"))
+
+_OFFSET = re.compile(r"([+-])(\d{2})(\d{2})")
+
+
+def local_time(content_time: datetime, evidence: Dataset) -> datetime:
+    """Return the content time in the zone of the source's dates and times (0008,0201), where the source states one."""
+    match = _OFFSET.fullmatch(str(evidence.get("TimezoneOffsetFromUTC", "")))
+    if match is None:
+        return content_time
+    offset = timedelta(hours=int(match[2]), minutes=int(match[3]))
+    return content_time.astimezone(timezone(-offset if match[1] == "-" else offset))
+
+
+def stamp(dataset: Dataset, evidence: Dataset, content_time: datetime, software_version: str) -> None:
+    """Set every date and time of a new object, and its file meta information.
+
+    Parameters
+    ----------
+    content_time
+        Aware; see `service.report.content.ReportContent`.
+    """
+    moment = local_time(content_time, evidence)
+    pairs = [("InstanceCreationDate", "InstanceCreationTime"), ("SeriesDate", "SeriesTime"), ("ContentDate", "ContentTime")]
+    if "DateOfSecondaryCapture" in dataset:
+        pairs.append(("DateOfSecondaryCapture", "TimeOfSecondaryCapture"))
+    for date_keyword, time_keyword in pairs:
+        setattr(dataset, date_keyword, f"{moment:%Y%m%d}")
+        setattr(dataset, time_keyword, f"{moment:%H%M%S}")
+    for item in dataset.get("ContributingEquipmentSequence", []):
+        if "DeviceUID" in item or "ContributionDateTime" in item:
+            item.ContributionDateTime = f"{moment:%Y%m%d%H%M%S%z}"[:19]
+    if "TimezoneOffsetFromUTC" in evidence:
+        dataset.TimezoneOffsetFromUTC = evidence.TimezoneOffsetFromUTC
+    dataset.file_meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
+    dataset.file_meta.ImplementationVersionName = f"AUSCULT_{software_version}"[:16]
+
+
+def separate(item: Dataset) -> None:
+    """Mark every container as SEPARATE, recursively: viewers drop the labels of continuous ones (PS3.3 section C.18.8)."""
+    if item.get("ValueType") == "CONTAINER":
+        item.ContinuityOfContent = "SEPARATE"
+    for child in item.get("ContentSequence", []):
+        separate(child)
