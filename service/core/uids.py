@@ -1,8 +1,8 @@
 """UIDs of the objects that auscult makes: a function of what they say, and recognisable as its own.
 
-A UID is `2.25.` and the decimal value of a UUID (PS3.5 B.2). The UUID is of version 8 (RFC 9562 section 5.8): 32 bits of a fixed
-marker, then 90 bits of SHA-256 around the version and the variant. The marker lets a gateway with an empty ledger know its own
-objects when a PACS forwards them back.
+A UID is `2.25.` and the decimal value of a UUID (PS3.5 B.2). The UUID is of version 8 (RFC 9562 section 5.8): 32 bits
+of a fixed marker, then 90 bits of SHA-256 around the version and the variant. The marker lets a gateway with an empty
+ledger know its own objects when a PACS forwards them back.
 """
 
 import hashlib
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-#: Manufacturer (0008,0070) and Manufacturer's Model Name (0008,1090) of every report. Both together make an object ours:
-#: the synthetic radiographs of the demo have the same manufacturer and are to be analysed.
+#: Manufacturer (0008,0070) and Manufacturer's Model Name (0008,1090) of every report. Both together make an object
+#: ours: the synthetic radiographs of the demo have the same manufacturer and are to be analysed.
 MANUFACTURER = "auscult"
 MODEL_NAME = "auscult chest radiograph AI gateway"
 
@@ -55,7 +55,7 @@ def is_own_uid(uid: str) -> bool:
 
 
 def is_own_object(dataset: "Dataset") -> bool:
-    """Tell whether auscult made this object, by its SOP Instance UID or, where a PACS gave it another, by the equipment."""
+    """Tell whether auscult made this object, by its UID or, where a PACS changed that, by its equipment."""
     if is_own_uid(str(dataset.get("SOPInstanceUID", "")).strip()):
         return True
     equipment = (dataset.get("Manufacturer", ""), dataset.get("ManufacturerModelName", ""))

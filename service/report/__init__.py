@@ -1,4 +1,4 @@
-"""What goes back into the study: a text report, a Measurement Report and a heat map, the same bytes for the same content."""
+"""What goes back into the study: text report, Measurement Report and heat map, the same bytes for the same content."""
 
 from service.report.build import build, kind_of
 from service.report.built import BuiltObject, ReportKind

@@ -45,8 +45,8 @@ def build(
     display
         Its display values, float32, rows x cols, in [0, 1]; needed for a Secondary Capture alone.
     kinds
-        What to build, in the order of `ReportKind`. An image that was not analysed gets the text report alone: it has no
-        probability to measure and no map to show.
+        What to build; built in the order of `ReportKind`. An image that was not analysed gets the text report alone: it
+        has no probability to measure and no map to show.
     predecessors
         The reports whose place these take; each object names those of its own kind and study.
 

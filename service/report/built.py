@@ -32,11 +32,10 @@ class BuiltObject:
     @classmethod
     def of(cls, kind: ReportKind, dataset: Dataset) -> "BuiltObject":
         """Wrap a data set under its own UIDs."""
-        uids = (dataset.SOPClassUID, dataset.SOPInstanceUID, dataset.SeriesInstanceUID)
-        return cls(kind, *map(str, uids), dataset)
+        return cls(kind, str(dataset.SOPClassUID), str(dataset.SOPInstanceUID), str(dataset.SeriesInstanceUID), dataset)
 
     def encoded(self) -> bytes:
-        """Return the DICOM file of the object, the same bytes each time (PS3.10 section 7, explicit VR little endian)."""
+        """Return the DICOM file of the object, explicit VR little endian, always the same bytes (PS3.10 section 7)."""
         buffer = BytesIO()
         dcmwrite(buffer, self.dataset, enforce_file_format=True)
         return buffer.getvalue()

@@ -51,7 +51,7 @@ class ReportContent:
     attempted
         For an image that was not analysed: whether the analysis was begun and failed.
     superseding_reason
-        Why this report takes the place of an earlier one, as a clause ("the image was replaced"); None when it does not.
+        Why this report takes the place of an earlier one, as a clause ("the image was replaced"); else None.
 
     Raises
     ------
@@ -124,14 +124,16 @@ def result_sentence(content: ReportContent) -> str:
     if content.outcome is Outcome.NEGATIVE:
         return "No pneumonia pattern found by AI; other abnormalities NOT assessed"
     return (
-        f"INDETERMINATE: probability of pneumonia {probability} lies between {_limit(prediction.lower)} (below it: no"
-        f" pneumonia pattern) and {_limit(prediction.upper)} (from it on: pneumonia suspected)"
+        f"INDETERMINATE: probability of pneumonia {probability} lies between {share_text(prediction.lower)}"
+        f" (below it: no pneumonia pattern) and {share_text(prediction.upper)} (from it on: pneumonia suspected)"
     )
 
 
 def finding_lines(content: ReportContent, predecessors: Sequence[Dataset] = ()) -> list[str]:
     """Return the lines under Findings: what is superseded, the result, the classes, the flags."""
-    lines = [] if content.superseding_reason is None else [superseding_sentence(content.superseding_reason, predecessors)]
+    lines = []
+    if content.superseding_reason is not None:
+        lines.append(superseding_sentence(content.superseding_reason, predecessors))
     lines.append(f"AI result (not a radiologist report): {result_sentence(content)}")
     if content.prediction is not None:
         lines.append(_class_line(content.prediction, content.outcome))
@@ -140,7 +142,7 @@ def finding_lines(content: ReportContent, predecessors: Sequence[Dataset] = ()) 
 
 
 def conclusion_lines(content: ReportContent) -> list[str]:
-    """Return the lines under Conclusions: priority, population, operating point, limits, and what the software is not."""
+    """Return the lines under Conclusions: priority, population, operating point, limits, what the software is not."""
     priority = content.priority.name
     if content.priority is Priority.ROUTINE:
         priority += ", no change; an AI result never lowers a priority"
@@ -170,22 +172,23 @@ def superseding_sentence(reason: str, predecessors: Sequence[Dataset]) -> str:
 def _class_line(prediction: Prediction, outcome: Outcome) -> str:
     shares = by_finding(prediction)
     text = ", ".join(f"{_NAME[finding]} {percent(probability)}" for finding, probability in shares.items())
-    line = f"Probabilities: {text}; they assume that {_limit(prediction.prevalence)} of the images show pneumonia."
+    line = f"Probabilities: {text}; they assume that {share_text(prediction.prevalence)} of the images show pneumonia."
     if outcome is Outcome.POSITIVE and len(shares) > 2:
-        kind = "type undetermined" if prediction.pneumonia_type is None else f"{_NAME[prediction.pneumonia_type]} pattern"
-        line += f" Type: {kind}."
+        kind = "undetermined" if prediction.pneumonia_type is None else f"{_NAME[prediction.pneumonia_type]} pattern"
+        line += f" Type {kind}."
     return line
 
 
 def _operating_point_line(prediction: Prediction) -> str:
     return (
         f"Model {prediction.checkpoint_name} {prediction.checkpoint_version}, operating point"
-        f" {prediction.operating_point}: pneumonia suspected from {_limit(prediction.upper)}, no pneumonia pattern below"
-        f" {_limit(prediction.lower)}, indeterminate between them; assumed prevalence {_limit(prediction.prevalence)}."
+        f" {prediction.operating_point}: pneumonia suspected from {share_text(prediction.upper)}, no pneumonia pattern"
+        f" below {share_text(prediction.lower)}, indeterminate between them; assumed prevalence"
+        f" {share_text(prediction.prevalence)}."
     )
 
 
-def _limit(share: float) -> str:
+def share_text(share: float) -> str:
     """Return a limit exactly enough to tell it from its neighbours: "35 %", "0.25 %"."""
     if not math.isfinite(share):
         raise ValueError("a limit of the operating point is not a number")

@@ -42,7 +42,7 @@ class Draft:
     predecessors: tuple[Dataset, ...]
 
     def sop_instance_uid(self, rendered: str = "") -> str:
-        """Return the UID that belongs to all that decides the object; `rendered` is the digest of its pixels, if any."""
+        """Return the UID of all that decides the object; `rendered` is the digest of its pixels, if it has any."""
         return derive_uid(
             self.kind.value,
             self.sop_class_uid,

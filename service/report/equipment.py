@@ -14,7 +14,7 @@ from highdicom.sr import (
 )
 
 from service.core.findings import Prediction
-from service.core.uids import MANUFACTURER, MODEL_NAME, derive_uid
+from service.core.uids import MANUFACTURER, derive_uid
 from service.report import codes
 
 

@@ -1,6 +1,6 @@
 """The source image as evidence of a report: the attributes a report takes over, made valid.
 
-A report copies from its source nothing but the attributes named here, so no private tag and no oddity elsewhere can reach it.
+A report copies from its source nothing but the attributes named here: no private tag, no oddity elsewhere reaches it.
 Identity (names, IDs, accession number) is taken over as it stands, in UTF-8: a shortened ID is another patient's ID.
 A date, time, sex or age that breaks its value representation is left empty and noted by the attribute's name.
 
@@ -119,7 +119,7 @@ def prepare(source: Dataset) -> Evidence:
         setattr(dataset, keyword, _text(source, keyword) or "")
     for keyword in ("Rows", "Columns"):
         setattr(dataset, keyword, _count(source, keyword))
-    # highdicom asks for it, and for a projection radiograph's spacing and orientation with CR or DX, which many do not have.
+    # highdicom asks for it; with CR or DX it would ask for spacing and orientation too, which many images do not have.
     dataset.Modality = "OT"
     for keyword, rule in (_ALWAYS | _WHERE_PRESENT).items():
         text = _text(source, keyword)

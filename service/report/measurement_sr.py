@@ -22,7 +22,7 @@ from highdicom.sr import (
 )
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes as dictionary
-from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage, EnhancedSRStorage
+from pydicom.uid import UID, Comprehensive3DSRStorage, ComprehensiveSRStorage, EnhancedSRStorage
 
 from service.core.findings import Outcome, Prediction
 from service.core.uids import derive_uid
@@ -81,7 +81,7 @@ def as_sop_class(dataset: Dataset, sop_class_uid: str) -> BuiltObject:
     variant.SOPClassUID = sop_class_uid
     variant.SOPInstanceUID = _variant_uid(dataset.SOPInstanceUID, sop_class_uid)
     variant.SeriesInstanceUID = _variant_uid(dataset.SeriesInstanceUID, sop_class_uid)
-    variant.file_meta.MediaStorageSOPClassUID = sop_class_uid
+    variant.file_meta.MediaStorageSOPClassUID = UID(sop_class_uid)
     variant.file_meta.MediaStorageSOPInstanceUID = variant.SOPInstanceUID
     # A peer that takes this variant got the same variant of the predecessor.
     for study in variant.get("PredecessorDocumentsSequence", []):
@@ -97,9 +97,7 @@ def _variant_uid(uid: str, sop_class_uid: str) -> str:
     return derive_uid("variant", str(uid), str(sop_class_uid))
 
 
-def _group(
-    draft: Draft, prediction: Prediction, tracking_uid: str
-) -> PlanarROIMeasurementsAndQualitativeEvaluations:
+def _group(draft: Draft, prediction: Prediction, tracking_uid: str) -> PlanarROIMeasurementsAndQualitativeEvaluations:
     source = draft.evidence.dataset
     region = ImageRegion(
         graphic_type=GraphicTypeValues.POLYLINE,

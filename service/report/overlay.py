@@ -1,7 +1,7 @@
-"""The picture that every viewer shows: the radiograph, the heat map of a positive over it, a legend, and one line of text.
+"""The picture that every viewer shows: the radiograph, the heat map of a positive over it, a legend, and one line.
 
-The heat map's scale is fixed: 0 is colourless and 1 is full colour whatever the map holds. A map scaled to its own minimum and
-maximum would paint every negative red.
+The heat map's scale is fixed: 0 is colourless and 1 is full colour whatever the map holds. A map scaled to its own
+minimum and maximum would paint every negative red.
 """
 
 from functools import lru_cache
@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from service.core.findings import Outcome
 from service.core.uids import MANUFACTURER
-from service.report.content import ReportContent, percent
+from service.report.content import ReportContent, percent, share_text
 from service.report.region import ACTIVATED, activated_contours, upsampled
 
 #: Longest side of the radiograph within the picture, in pixels; a smaller one is enlarged so that the text fits it.
@@ -22,8 +22,9 @@ LONGEST_SIDE = 1024
 NARROWEST = 760
 
 #: Opacity of the colour where the activation is 1.
-_OPACITY = 0.6
+_OPACITY = 0.5
 _LEGEND_WIDTH = 128
+_LARGEST_FONT, _SMALLEST_FONT = 22, 14
 _MARGIN = 14
 _PAPER = (16, 18, 22)
 _INK = (236, 238, 240)
@@ -59,18 +60,19 @@ def picture(display: NDArray[np.float32], content: ReportContent, software_versi
 
 
 def burnt_in_line(content: ReportContent, software_version: str) -> str:
-    """Return the line with result, model and "not for diagnosis"."""
+    """Return the line with result, "not for diagnosis" and model."""
     prediction = content.prediction
     if prediction is None:
         raise ValueError("an image that was not analysed has no picture")
     probability = percent(prediction.p_pneumonia, (prediction.lower, prediction.upper))
+    probability += f" (prevalence {share_text(prediction.prevalence)})"
     result = {
         Outcome.POSITIVE: f"PNEUMONIA SUSPECTED {probability}",
         Outcome.NEGATIVE: "No pneumonia pattern found; other abnormalities NOT assessed",
         Outcome.INDETERMINATE: f"INDETERMINATE {probability}",
     }[content.outcome]
     model = f"{MANUFACTURER} {software_version}, {prediction.checkpoint_name} {prediction.checkpoint_version}"
-    return f"AI: {result}  |  {model}  |  NOT FOR DIAGNOSIS"
+    return f"AI: {result}  |  NOT FOR DIAGNOSIS  |  {model}"
 
 
 def radiograph(display: NDArray[np.float32]) -> Picture:
@@ -95,10 +97,11 @@ def heat_map(grey: Picture, cam: NDArray[np.float32]) -> Picture:
         float32, rows x cols of any size, on the fixed scale [0, 1].
     """
     rows, columns = grey.shape
-    painted = _tint(np.repeat(grey[:, :, None], 3, axis=2), upsampled(cam, rows, columns))
-    outlines = [np.rint(outline - 0.5).astype(np.int32) for outline in activated_contours(cam, rows, columns)]
+    activation = upsampled(cam, rows, columns)
+    painted = _tint(np.repeat(grey[:, :, None], 3, axis=2), activation)
+    outlines = [np.rint(outline - 0.5).astype(np.int32) for outline in activated_contours(activation)]
     if outlines:
-        painted = np.asarray(cv2.polylines(painted, outlines, isClosed=True, color=_INK, thickness=2, lineType=cv2.LINE_AA))
+        cv2.polylines(painted, outlines, isClosed=True, color=_INK, thickness=2, lineType=cv2.LINE_AA)
     return painted
 
 
@@ -106,7 +109,7 @@ def _tint(picture_RGB: Picture, activation: NDArray[np.float32]) -> Picture:
     """Blend the colour of each activation over a picture; opacity grows with the activation from nothing at 0."""
     colour = _colours()[np.rint(activation * 255).astype(np.uint8)]
     opacity = (activation * _OPACITY)[:, :, None]
-    return np.rint(picture_RGB * (1 - opacity) + colour * opacity).astype(np.uint8)
+    return np.asarray(np.rint(picture_RGB * (1 - opacity) + colour * opacity), dtype=np.uint8)
 
 
 @lru_cache(maxsize=1)
@@ -116,7 +119,8 @@ def _colours() -> NDArray[np.float32]:
     return np.asarray(cv2.applyColorMap(ramp, cv2.COLORMAP_INFERNO))[:, 0, ::-1].astype(np.float32)
 
 
-def _font(size: float) -> ImageFont.FreeTypeFont:
+@lru_cache(maxsize=16)
+def _font(size: int) -> ImageFont.FreeTypeFont:
     font = ImageFont.load_default(size)
     if not isinstance(font, ImageFont.FreeTypeFont):
         raise RuntimeError("Pillow was built without FreeType; install a binary distribution of Pillow")
@@ -127,7 +131,8 @@ def _mount(painted: Picture, line: str, colour: tuple[int, int, int], *, legend:
     """Put the painted radiograph under its line and beside its legend."""
     rows, columns = painted.shape[:2]
     legend_width = _LEGEND_WIDTH if legend else 0
-    width = max(columns + legend_width, NARROWEST)
+    shortest = int(_font(_SMALLEST_FONT).getlength(line)) + 1 + 2 * _MARGIN
+    width = max(columns + legend_width, NARROWEST, shortest)
     font = _fitting_font(line, width - 2 * _MARGIN)
     line_height = int(font.size * 1.3) + _MARGIN
     canvas = Image.new("RGB", (width, max(rows, 320 if legend else 1) + line_height), _PAPER)
@@ -141,9 +146,11 @@ def _mount(painted: Picture, line: str, colour: tuple[int, int, int], *, legend:
 
 
 def _fitting_font(line: str, width: int) -> ImageFont.FreeTypeFont:
-    font = _font(22)
-    length = font.getlength(line)
-    return font if length <= width else _font(max(11, int(22 * width / length)))
+    """Return the largest font, between the smallest and the largest allowed, in which the line is at most so wide."""
+    size = _LARGEST_FONT
+    while size > _SMALLEST_FONT and _font(size).getlength(line) > width:
+        size -= 1
+    return _font(size)
 
 
 def _draw_legend(canvas: Image.Image, draw: ImageDraw.ImageDraw, left: int, top: int) -> None:

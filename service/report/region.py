@@ -15,47 +15,54 @@ _MOST_POINTS = 64
 
 
 def upsampled(cam: NDArray[np.float32], rows: int, columns: int) -> NDArray[np.float32]:
-    """Return a class activation map at another size, in [0, 1] on its own fixed scale: no minimum or maximum is ever taken.
+    """Return a class activation map at another size, in [0, 1] on its fixed scale: no minimum or maximum is taken.
 
-    Each cell of the map covers an equal part of the image. Cubic interpolation overshoots beside a steep slope; what leaves
-    [0, 1] is cut off.
+    Each cell of the map covers an equal part of the image. Cubic interpolation overshoots beside a steep slope; what
+    leaves [0, 1] is cut off.
     """
     clean = np.clip(np.nan_to_num(np.asarray(cam, dtype=np.float32), nan=0.0), 0, 1)
     if clean.ndim != 2 or clean.size == 0:
         raise ValueError(f"a class activation map is rows x cols, not an array of shape {clean.shape}")
-    return np.clip(np.asarray(cv2.resize(clean, (columns, rows), interpolation=cv2.INTER_CUBIC)), 0, 1).astype(np.float32)
+    resized = np.asarray(cv2.resize(clean, (columns, rows), interpolation=cv2.INTER_CUBIC), dtype=np.float32)
+    return np.clip(resized, 0, 1)
 
 
-def activated_contours(cam: NDArray[np.float32], rows: int, columns: int) -> list[NDArray[np.float32]]:
-    """Return the outlines of the activated places, points x (column, row) in pixels of the image, the largest first."""
-    height, width = (size * _SAMPLES for size in cam.shape)
-    mask = (upsampled(cam, height, width) >= ACTIVATED).astype(np.uint8)
+def activated_contours(activation: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """Return the outlines of the activated places of an upsampled map, points x (column, row), the largest first."""
+    mask = (activation >= ACTIVATED).astype(np.uint8)
     outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    scale = np.array([columns / width, rows / height], dtype=np.float32)
-    # A contour runs through the centres of samples; half a sample more gives coordinates from the image's corner.
+    # A contour runs through the centres of pixels; half a pixel more gives coordinates from the corner of the map.
     return [
-        (outline.reshape(-1, 2).astype(np.float32) + 0.5) * scale
+        outline.reshape(-1, 2).astype(np.float32) + 0.5
         for outline in sorted(outlines, key=cv2.contourArea, reverse=True)
         if cv2.contourArea(outline) > 0
     ]
 
 
 def evidence_region(prediction: Prediction, rows: int, columns: int) -> NDArray[np.float32]:
-    """Return the region of a TID 1500 measurement group: a closed polyline, points x (column, row), first point = last.
+    """Return the region of a measurement group: a closed polyline, points x (column, row), the first also the last.
 
-    For a positive it runs round the largest activated place. Where none reaches `ACTIVATED`, and for every other outcome, it
-    is the rectangle of the whole image, which is what the network judged.
+    For a positive it runs round the largest activated place. Where none reaches `ACTIVATED`, and for every other
+    outcome, it is the rectangle of the whole image, which is what the network judged.
 
-    Source: PS3.3 section C.18.6.1.2: 0\\0 is the top left corner of the image.
+    Source: PS3.16 TID 1410; PS3.3 section C.18.6.1.2: (0, 0) is the top left corner of the image.
     """
-    contours = activated_contours(prediction.cam, rows, columns) if prediction.outcome is Outcome.POSITIVE else []
+    height, width = (size * _SAMPLES for size in prediction.cam.shape)
+    contours = []
+    if prediction.outcome is Outcome.POSITIVE:
+        contours = activated_contours(upsampled(prediction.cam, height, width))
     if not contours:
         corners = [[0, 0], [columns, 0], [columns, rows], [0, rows], [0, 0]]
         return np.asarray(corners, dtype=np.float32)
-    outline = contours[0]
-    tolerance = 0.002
+    points = _simplified(contours[0]) * np.array([columns / width, rows / height], dtype=np.float32)
+    return np.concatenate([points, points[:1]]).astype(np.float32)
+
+
+def _simplified(outline: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return an outline with at most `_MOST_POINTS` points."""
+    tolerance = 0.5
     points = outline
     while len(points) > _MOST_POINTS:
-        points = cv2.approxPolyDP(outline, tolerance * (rows + columns), closed=True).reshape(-1, 2)
+        points = np.asarray(cv2.approxPolyDP(outline, tolerance, closed=True), dtype=np.float32).reshape(-1, 2)
         tolerance *= 1.5
-    return np.concatenate([points, points[:1]]).astype(np.float32)
+    return points

@@ -14,6 +14,12 @@ from service.core.uids import derive_uid
 #: Implementation Class UID (0002,0012) of every file written here.
 IMPLEMENTATION_CLASS_UID = UID(derive_uid("implementation class"))
 
+_TIMES = (
+    ("InstanceCreationDate", "InstanceCreationTime"),
+    ("SeriesDate", "SeriesTime"),
+    ("ContentDate", "ContentTime"),
+    ("DateOfSecondaryCapture", "TimeOfSecondaryCapture"),
+)
 _OFFSET = re.compile(r"([+-])(\d{2})(\d{2})")
 
 
@@ -35,12 +41,11 @@ def stamp(dataset: Dataset, evidence: Dataset, content_time: datetime, software_
         Aware; see `service.report.content.ReportContent`.
     """
     moment = local_time(content_time, evidence)
-    pairs = [("InstanceCreationDate", "InstanceCreationTime"), ("SeriesDate", "SeriesTime"), ("ContentDate", "ContentTime")]
-    if "DateOfSecondaryCapture" in dataset:
-        pairs.append(("DateOfSecondaryCapture", "TimeOfSecondaryCapture"))
-    for date_keyword, time_keyword in pairs:
-        setattr(dataset, date_keyword, f"{moment:%Y%m%d}")
-        setattr(dataset, time_keyword, f"{moment:%H%M%S}")
+    for date_keyword, time_keyword in _TIMES:
+        # An SR has no secondary capture time; the others belong to both.
+        if date_keyword in dataset or date_keyword == "SeriesDate":
+            setattr(dataset, date_keyword, f"{moment:%Y%m%d}")
+            setattr(dataset, time_keyword, f"{moment:%H%M%S}")
     for item in dataset.get("ContributingEquipmentSequence", []):
         if "DeviceUID" in item or "ContributionDateTime" in item:
             item.ContributionDateTime = f"{moment:%Y%m%d%H%M%S%z}"[:19]
@@ -51,7 +56,7 @@ def stamp(dataset: Dataset, evidence: Dataset, content_time: datetime, software_
 
 
 def separate(item: Dataset) -> None:
-    """Mark every container as SEPARATE, recursively: viewers drop the labels of continuous ones (PS3.3 section C.18.8)."""
+    """Mark every container as SEPARATE: viewers drop the labels of continuous ones (PS3.3 section C.18.8)."""
     if item.get("ValueType") == "CONTAINER":
         item.ContinuityOfContent = "SEPARATE"
     for child in item.get("ContentSequence", []):

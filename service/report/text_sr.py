@@ -7,6 +7,7 @@ Source: PS3.3 section A.35.2 (Enhanced SR IOD); the tree is auscult's own, named
 
 from highdicom.sr import (
     CodeContentItem,
+    CodedConcept,
     ContainerContentItem,
     ContentItem,
     ContentSequence,
@@ -57,13 +58,13 @@ def _tree(draft: Draft) -> ContainerContentItem:
     return root
 
 
-def _section(name: codes.CodedConcept, items: list[ContentItem]) -> ContainerContentItem:
+def _section(name: CodedConcept, items: list[ContentItem]) -> ContainerContentItem:
     container = ContainerContentItem(name, is_content_continuous=False, relationship_type=_CONTAINS)
     container.ContentSequence = ContentSequence(items)
     return container
 
 
-def _texts(name: codes.CodedConcept, lines: list[str]) -> list[ContentItem]:
+def _texts(name: CodedConcept, lines: list[str]) -> list[ContentItem]:
     return [TextContentItem(name, line, relationship_type=_CONTAINS) for line in lines]
 
 
@@ -75,9 +76,7 @@ def _findings(draft: Draft) -> list[ContentItem]:
     items = _texts(codes.FINDING, lines)
     items += _status(draft) if content.prediction is None else _assertions(draft)
     source = draft.evidence.dataset
-    image = ImageContentItem(
-        codes.SOURCE_IMAGE, source.SOPClassUID, source.SOPInstanceUID, relationship_type=_CONTAINS
-    )
+    image = ImageContentItem(codes.SOURCE_IMAGE, source.SOPClassUID, source.SOPInstanceUID, relationship_type=_CONTAINS)
     return [*items, image]
 
 
@@ -97,7 +96,7 @@ def _assertions(draft: Draft) -> list[ContentItem]:
 
 
 def _status(draft: Draft) -> list[ContentItem]:
-    """Return how far the analysis of an image without a result came (PS3.16 CID 6042) and, where it is one, the reason."""
+    """Return how far the analysis of an image without a result came (PS3.16 CID 6042), and why it was not begun."""
     status = codes.FAILED if draft.content.attempted else codes.NOT_ATTEMPTED
     items: list[ContentItem] = [CodeContentItem(codes.SUMMARY_OF_ANALYSES, status, relationship_type=_CONTAINS)]
     if not draft.content.attempted:
