@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 from service.core.clock import Clock, utc_now
 from service.core.ledger.admission import Admission, Arrival, ArrivalKind, Registered
 from service.core.ledger.analysis import Analysis, ClaimedInstance, Predecessor
+from service.core.ledger.inspection import Inspection
 from service.core.ledger.outbox import DueDelivery, Outbox
 from service.core.ledger.remedies import Remedies
 from service.core.ledger.reporting import DueReport, EarlierReport, NewReport, Reporting
@@ -16,7 +17,7 @@ from service.core.reading_order import ReadingOrder
 
 
 class Ledger:
-    """The ledger's five desks, on one engine and one clock.
+    """The ledger's six desks, on one engine and one clock.
 
     Parameters
     ----------
@@ -34,6 +35,7 @@ class Ledger:
         self.reporting = Reporting(engine, clock)
         self.outbox = Outbox(engine, clock)
         self.remedies = Remedies(engine, clock)
+        self.inspection = Inspection(engine)
 
 
 __all__ = [
@@ -45,6 +47,7 @@ __all__ = [
     "DueDelivery",
     "DueReport",
     "EarlierReport",
+    "Inspection",
     "Ledger",
     "NewReport",
     "Outbox",

@@ -14,6 +14,9 @@ from service.core.records import DeliveryRecord, InstanceRecord, ReportRecord, S
 from service.core.states import DeliveryState, State
 
 
+_REPORTABLE = [State.OUT_OF_SCOPE.value, State.FAILED.value]
+
+
 class Remedies:
     """Starts again what failed, and lets a held study go."""
 
@@ -52,7 +55,7 @@ class Remedies:
             return True
 
 
-def _of(uid: str | None) -> Select[tuple[InstanceRecord]]:
+def _of(uid: str | None) -> Select[InstanceRecord]:
     query = select(InstanceRecord).join(StudyRecord)
     if uid is None:
         return query
@@ -74,6 +77,12 @@ def _retry(session: Session, instance: InstanceRecord, now: datetime) -> int:
         instance.superseding_reason = "analysed again"
         advance(session, instance, State.RECEIVED, now, "retried", "by a person")
         return len(dead) + 1
+    if instance.detail and not dead and not instance.reports and instance.state in _REPORTABLE:
+        instance.detail, instance.attempts, instance.reports_due = None, 0, True
+        if instance.state == State.FAILED.value:
+            instance.reason = None
+            advance(session, instance, State.INFERRED, now, "retried", "by a person")
+        return 1
     if dead and instance.state == State.FAILED.value and instance.reason == DELIVERY_FAILED:
         instance.reason = None
         advance(session, instance, State.REPORTED, now, "retried", "by a person")

@@ -1,0 +1,227 @@
+"""The reading worklist in words: what stands in each row, and why it stands there.
+
+Silence never reads as normal: whatever is not analysed, waits, failed or is held says so, and outranks a negative one.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from service.core.findings import Outcome
+from service.core.ledger.inspection import Inspection
+from service.core.ledger.views import InstanceView, ResultView, StudyView
+from service.core.states import DeliveryState, Priority, State
+from service.report.content import percent
+
+NO_PATTERN = "No pneumonia pattern found by AI; other abnormalities NOT assessed"
+#: What stands over every table of results.
+BANNER = "AI triage results: research use only, not a medical device, not a radiologist report"
+
+
+class Standing(StrEnum):
+    """How far the AI got with a study or an image; the first that applies to one of its images is the study's."""
+
+    HELD = "held"
+    POSITIVE = "positive"
+    INDETERMINATE = "indeterminate"
+    FAILED = "failed"
+    WAITING = "waiting"
+    NOT_ANALYSED = "not analysed"
+    NEGATIVE = "negative"
+
+
+_BY_OUTCOME = {
+    Outcome.POSITIVE: Standing.POSITIVE,
+    Outcome.INDETERMINATE: Standing.INDETERMINATE,
+    Outcome.NEGATIVE: Standing.NEGATIVE,
+    Outcome.NOT_ANALYSED: Standing.NOT_ANALYSED,
+}
+_ORDER = list(Standing)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the AI says of an image, or of a study through the image that matters most.
+
+    Attributes
+    ----------
+    sentence
+        For a reader; never empty, and never "normal".
+    p_pneumonia, lower, upper, prevalence
+        Calibrated probability, the indeterminate band and the assumed share of pneumonia, each in [0, 1];
+        None without a prediction.
+    """
+
+    standing: Standing
+    sentence: str
+    p_pneumonia: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    prevalence: float | None = None
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """How far the reports of a study are on their way to one destination."""
+
+    destination: str
+    state: DeliveryState
+    objects: int
+    done: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """One study of the worklist.
+
+    Attributes
+    ----------
+    number
+        Place in the order of reading, from 1.
+    also
+        What the AI says of the study's other images, where it differs.
+    waited
+        Time since the study's first image arrived.
+    """
+
+    number: int
+    study_instance_uid: str
+    patient_name: str
+    patient_id: str
+    birth_date: str
+    sex: str
+    accession_number: str
+    priority: Priority
+    priority_source: str
+    arrived_at: datetime
+    waited: timedelta
+    images: int
+    answer: Answer
+    also: tuple[str, ...]
+    flags: tuple[str, ...]
+    deliveries: tuple[Delivered, ...]
+    held: bool
+
+
+def rows(inspection: Inspection, now: datetime, limit: int, offset: int = 0) -> list[Row]:
+    """Return the worklist in the order of reading."""
+    studies = inspection.worklist(limit, offset)
+    return [row_of(study, number, now) for number, study in enumerate(studies, offset + 1)]
+
+
+def row_of(study: StudyView, number: int, now: datetime) -> Row:
+    """Return a study as a row."""
+    identity = max(study.instances, key=lambda view: (view.received_at, view.id)).identity if study.instances else None
+    answer, also = answer_of_study(study)
+    return Row(
+        number=number,
+        study_instance_uid=study.study_instance_uid,
+        patient_name=person_name(identity.patient_name) if identity else "",
+        patient_id=identity.patient_id if identity else "",
+        birth_date=calendar_date(identity.birth_date) if identity else "",
+        sex=identity.sex if identity else "",
+        accession_number=identity.accession_number if identity else "",
+        priority=study.priority,
+        priority_source=study.priority_source,
+        arrived_at=study.first_received_at,
+        waited=max(now - study.first_received_at, timedelta(0)),
+        images=len(study.instances),
+        answer=answer,
+        also=also,
+        flags=tuple(dict.fromkeys(flag for view in study.instances for flag in view.flags)),
+        deliveries=tuple(_delivered(study.deliveries)),
+        held=study.held_reason is not None,
+    )
+
+
+def answer_of_study(study: StudyView) -> tuple[Answer, tuple[str, ...]]:
+    """Return the answer that matters most, and the sentences of the study's other images where they differ."""
+    answers = sorted((answer_of(view) for view in study.instances), key=_weight)
+    if study.held_reason is not None:
+        answers.insert(0, Answer(Standing.HELD, f"HELD: {study.held_reason}"))
+    if not answers:
+        return Answer(Standing.NOT_ANALYSED, "NOT ANALYSED: no image of this study is in force"), ()
+    counts = Counter(answer.sentence for answer in answers)
+    first = answers[0]
+    others = [sentence for sentence in counts if sentence != first.sentence]
+    return first, tuple(
+        f"{sentence} ({counts[sentence]} images)" if counts[sentence] > 1 else sentence for sentence in others
+    )
+
+
+def answer_of(view: InstanceView) -> Answer:
+    """Return what the AI says of one image."""
+    if view.state is State.HELD:
+        return Answer(Standing.HELD, f"HELD: {view.reason or 'contradicts another patient'}")
+    if view.state in (State.RECEIVED, State.CLAIMED):
+        attempt = f", attempt {view.attempts} of it failed" if view.attempts and view.state is State.RECEIVED else ""
+        return Answer(Standing.WAITING, f"{'being analysed' if view.state is State.CLAIMED else 'waiting'}{attempt}")
+    if view.result is not None:
+        return _answer_of_result(view.result)
+    if view.state is State.FAILED:
+        return Answer(Standing.FAILED, f"FAILED: {view.detail or reason_in_words(view.reason)}; NOT ANALYSED")
+    return Answer(Standing.NOT_ANALYSED, f"NOT ANALYSED: {reason_in_words(view.reason)}")
+
+
+def _answer_of_result(result: ResultView) -> Answer:
+    probability = percent(result.p_pneumonia, (result.lower, result.upper))
+    sentences = {
+        Outcome.POSITIVE: f"PNEUMONIA SUSPECTED {probability}",
+        Outcome.INDETERMINATE: f"INDETERMINATE {probability}, neither suspected nor excluded",
+        Outcome.NEGATIVE: NO_PATTERN,
+        Outcome.NOT_ANALYSED: "NOT ANALYSED",
+    }
+    return Answer(
+        standing=_BY_OUTCOME[result.outcome],
+        sentence=sentences[result.outcome],
+        p_pneumonia=result.p_pneumonia,
+        lower=result.lower,
+        upper=result.upper,
+        prevalence=result.prevalence,
+    )
+
+
+def _weight(answer: Answer) -> tuple[int, float]:
+    return _ORDER.index(answer.standing), -(answer.p_pneumonia or 0.0)
+
+
+def _delivered(deliveries: Mapping[str, Mapping[DeliveryState, int]]) -> Iterator[Delivered]:
+    """Yield the least advanced state of each destination: one dead object outweighs all others."""
+    order = (DeliveryState.DEAD, DeliveryState.PENDING, DeliveryState.SENT, DeliveryState.CONFIRMED)
+    for destination, counts in deliveries.items():
+        state = next((state for state in order if counts.get(state)), None)
+        if state is not None:
+            done = sum(counts.get(later, 0) for later in order[2:])
+            yield Delivered(destination, state, sum(counts.values()), done)
+
+
+def reason_in_words(reason: str | None) -> str:
+    """Return a recorded reason as a phrase."""
+    return reason.replace("_", " ") if reason else "no reason recorded"
+
+
+def person_name(value: str) -> str:
+    """Return a person's name for display: "family, given", the ideographic form beside the alphabetic.
+
+    Source: PS3.5 section 6.2, value representation PN.
+    """
+    groups = [_name_group(group) for group in value.split("=")]
+    alphabetic = groups[0]
+    ideographic = groups[1] if len(groups) > 1 else ""
+    if alphabetic and ideographic:
+        return f"{alphabetic} ({ideographic})"
+    return alphabetic or ideographic or (groups[2] if len(groups) > 2 else "")
+
+
+def _name_group(group: str) -> str:
+    family, given, middle, prefix, suffix = [part.strip() for part in [*group.split("^"), "", "", "", "", ""][:5]]
+    first = " ".join(part for part in (prefix, given, middle) if part)
+    name = ", ".join(part for part in (family, first) if part)
+    return f"{name} {suffix}".strip()
+
+
+def calendar_date(value: str) -> str:
+    """Return a DICOM date (PS3.5 section 6.2, DA) as YYYY-MM-DD; anything else as it is."""
+    return f"{value[:4]}-{value[4:6]}-{value[6:]}" if len(value) == 8 and value.isdecimal() else value
