@@ -1,0 +1,93 @@
+"""The convolutional backbones, with the names of torchvision's parameters.
+
+Shape suffixes: N images, C channels, H rows, W columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+import torchvision
+from torch import nn
+
+BackboneName = Literal["resnet50", "resnet101", "resnet152", "vgg16"]
+CHANNELS: Mapping[BackboneName, int] = {"resnet50": 2048, "resnet101": 2048, "resnet152": 2048, "vgg16": 512}
+STRIDE = 32
+"""How many input pixels one cell of the last feature map covers, in each direction."""
+
+_MAKERS: Mapping[BackboneName, Callable[[], nn.Module]] = {
+    "resnet50": torchvision.models.resnet50,
+    "resnet101": torchvision.models.resnet101,
+    "resnet152": torchvision.models.resnet152,
+    "vgg16": torchvision.models.vgg16,
+}
+
+
+class Backbone(nn.Module):
+    """A torchvision network without its pooling and its dense layers."""
+
+    def __init__(self, name: BackboneName) -> None:
+        super().__init__()
+        if name not in _MAKERS:
+            raise ValueError(f"There is no backbone named {name!r}; choose one of {', '.join(_MAKERS)}.")
+        network = _MAKERS[name]()
+        for child, module in network.named_children():
+            if child not in ("avgpool", "fc", "classifier"):
+                self.add_module(child, module)
+
+    def forward(self, images_N3HW: torch.Tensor) -> torch.Tensor:
+        """Return the last feature map (N x C x H/32 x W/32)."""
+        features = images_N3HW
+        for module in self.children():
+            features = module(features)
+        return features
+
+    def load_imagenet(self, path: Path) -> None:
+        """Load ImageNet weights from an 8-bit archive (.npz) or a torchvision state dict (.safetensors, .pth).
+
+        Raises
+        ------
+        ValueError
+            When the file lacks a parameter of this backbone, or holds one of another shape.
+        """
+        state = _read_state(path)
+        wanted = self.state_dict()
+        missing = [key for key in wanted if key not in state or state[key].shape != wanted[key].shape]
+        if missing:
+            raise ValueError(f"{path.name} does not fit this backbone: {missing[0]} is absent or has another shape.")
+        self.load_state_dict({key: state[key] for key in wanted})
+
+
+def _read_state(path: Path) -> dict[str, torch.Tensor]:
+    """Read a state dict from any of the formats that starting weights come in."""
+    if path.suffix == ".npz":
+        return _dequantise(path)
+    if path.suffix == ".safetensors":
+        from safetensors.torch import load_file
+
+        return load_file(path)
+    loaded: dict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    return loaded
+
+
+def _dequantise(path: Path) -> dict[str, torch.Tensor]:
+    """Turn the 8-bit archive (``.q``, ``.zero``, ``.step`` for each weight) into float32 tensors."""
+    archive = np.load(path)
+    state: dict[str, torch.Tensor] = {}
+    for key in archive.files:
+        if key.endswith(".q"):
+            name = key[:-2]
+            weight = (archive[key].astype(np.float64) + float(archive[name + ".zero"])) * float(archive[name + ".step"])
+            if name + ".inscale" in archive.files:
+                # The first layer carries the scaling of its input: ToTensor and Normalize fold into it.
+                weight = weight * archive[name + ".inscale"][None, :, None, None]
+            state[name + ".weight"] = torch.from_numpy(weight).float()
+        elif not key.endswith((".step", ".zero", ".inscale")):
+            state[key] = torch.from_numpy(archive[key])
+            if key.endswith("running_var"):
+                state[key.removesuffix("running_var") + "num_batches_tracked"] = torch.tensor(0)
+    return state

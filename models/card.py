@@ -1,0 +1,165 @@
+"""What a checkpoint says about itself: everything but the weights, as data that travels with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+FindingName = Literal["normal", "bacterial pneumonia", "viral pneumonia"]
+OperatingPointName = Literal["rule-in", "balanced", "rule-out"]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A measured figure with its 95 % interval (bootstrap over patient groups)."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Names by which :class:`models.classifier.Classifier` is built again, and the input's side in pixels."""
+
+    backbone: str
+    head: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Vector scaling: probabilities are the softmax of ``logits / temperature + bias``.
+
+    Attributes
+    ----------
+    bias
+        One number for each class, in the order of the card's classes.
+    prevalence
+        The share of pneumonia at which the probabilities are calibrated, in (0, 1).
+    """
+
+    temperature: float
+    bias: tuple[float, ...]
+    prevalence: float
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """The indeterminate band on P(pneumonia): below ``lower`` is negative, from ``upper`` on is positive.
+
+    Attributes
+    ----------
+    sensitivity
+        Share of the images with pneumonia that are called positive.
+    specificity
+        Share of the normal images that are called negative.
+    indeterminate
+        Share of all images that fall into the band.
+    """
+
+    name: OperatingPointName
+    lower: float
+    upper: float
+    sensitivity: Estimate
+    specificity: Estimate
+    indeterminate: Estimate
+
+
+@dataclass(frozen=True)
+class Population:
+    """The patients and images that the checkpoint was validated on."""
+
+    minimum_age_years: int
+    maximum_age_years: int
+    body_part: str
+    views: tuple[str, ...]
+    description: str
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """A source of images, its licence, and how many images each split took from it."""
+
+    name: str
+    source: str
+    licence: str
+    images: Mapping[str, int]
+    digest: str
+    notes: str
+
+
+@dataclass(frozen=True)
+class StartingWeights:
+    """Where the run started, and what is known of the licence."""
+
+    description: str
+    licence: str
+
+
+@dataclass(frozen=True)
+class RobustnessRow:
+    """Figures on val copies that were changed in one way."""
+
+    change: str
+    strength: str
+    accuracy: float
+    pneumonia_accuracy: float
+    auc: float
+
+
+@dataclass(frozen=True)
+class Card:
+    """The card of a checkpoint.
+
+    Attributes
+    ----------
+    findings
+        What each class name means; several classes may share a finding.
+    type_margin
+        Bacterial or viral is named when the two shares of P(pneumonia) differ by at least this, in [0, 1].
+    cam_scale
+        The activation that a heat map shows as 1.0, the same for every image.
+    metrics
+        Figures by split, then by name.
+    digests
+        SHA-256 (hex) of each other file of the checkpoint, by file name.
+    """
+
+    name: str
+    version: str
+    architecture: Architecture
+    classes: tuple[str, ...]
+    findings: Mapping[str, FindingName]
+    transform: str
+    calibration: Calibration
+    operating_points: tuple[OperatingPoint, ...]
+    type_margin: float
+    cam_scale: float
+    population: Population
+    training_data: tuple[TrainingData, ...]
+    starting_weights: StartingWeights
+    recipe: Mapping[str, Any]
+    metrics: Mapping[str, Mapping[str, Estimate]]
+    robustness: tuple[RobustnessRow, ...]
+    digests: Mapping[str, str]
+
+    def operating_point(self, name: str) -> OperatingPoint:
+        """Return the operating point of that name.
+
+        Raises
+        ------
+        ValueError
+            When the card has no such point.
+        """
+        for point in self.operating_points:
+            if point.name == name:
+                return point
+        known = ", ".join(point.name for point in self.operating_points)
+        raise ValueError(f"{self.name} has no operating point {name!r}; choose one of {known}.")
+
+    @property
+    def pneumonia_classes(self) -> tuple[int, ...]:
+        """Indices of the classes that mean pneumonia of either type."""
+        return tuple(index for index, name in enumerate(self.classes) if self.findings[name] != "normal")

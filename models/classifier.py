@@ -1,0 +1,48 @@
+"""A backbone and a head: the network that a checkpoint holds.
+
+Shape suffixes: N images, C channels, H rows, W columns, K classes.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from models.backbones import CHANNELS, STRIDE, Backbone, BackboneName
+from models.heads import Head, HeadName
+
+
+class Classifier(nn.Module):
+    """A backbone with one of the four heads, from normalised images to logits."""
+
+    def __init__(
+        self,
+        backbone: BackboneName = "resnet50",
+        head: HeadName = "dropout-gap",
+        classes: int = 3,
+        size: int = 224,
+        dropout: float = 0.5,
+    ) -> None:
+        super().__init__()
+        self.backbone = Backbone(backbone)
+        grid = -(-size // STRIDE) if backbone != "vgg16" else size // STRIDE
+        self.head = Head(head, CHANNELS[backbone], classes, grid, dropout)
+
+    def forward(self, images_N3HW: torch.Tensor) -> torch.Tensor:
+        """Return the logits (N x K)."""
+        logits: torch.Tensor = self.head(self.backbone(images_N3HW))
+        return logits
+
+    def logits_and_cam(self, images_N3HW: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return logits (N x K) and class activation maps (N x K x H/32 x W/32) from one forward pass.
+
+        Raises
+        ------
+        ValueError
+            When the head does not end in global average pooling and one dense layer.
+        """
+        if not self.head.pooled:
+            raise ValueError("Class activation maps need a head with global average pooling.")
+        features_NCHW = self.backbone(images_N3HW)
+        weight_KC11 = self.head.dense.weight[:, :, None, None]
+        return self.head(features_NCHW), nn.functional.conv2d(self.head.first(features_NCHW), weight_KC11)
