@@ -1,0 +1,1 @@
+"""Recipes, data and measurements behind a checkpoint."""

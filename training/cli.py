@@ -1,0 +1,199 @@
+"""Commands that join ``auscult`` as entry points: train, evaluate, explain, checkpoint.
+
+Libraries load inside the commands: the listing of commands must stay quick, and evaluation must not need torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from models.predictor import Predictor
+    from training.evaluation import Evaluation
+
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_SPLITS = ("train", "val")
+_CHECKPOINT = click.option(
+    "--checkpoint", "folder", type=_FOLDER, help="Folder of the checkpoint; the shipped one where none is given."
+)
+_THREADS = click.option("--threads", default=2, show_default=True, help="Processor threads of the network.")
+
+
+@click.command()
+@click.option("--data", type=_FOLDER, required=True, help="Folder with manifest.csv that has the splits train and val.")
+@click.option("--init", type=_FILE, required=True, help="ImageNet weights: .npz, .safetensors or .pth.")
+@click.option(
+    "--run", type=click.Path(path_type=Path), required=True, help="Folder of the run; resumed when it exists."
+)
+@click.option("--recipe", default="resnet50-three-class", show_default=True, help="Name of the recipe.")
+@click.option("--budget", type=float, help="Minutes of training; the schedule is shortened to fit.")
+def train(data: Path, init: Path, run: Path, recipe: str, budget: float | None) -> None:
+    """Fine-tune a network; a line for each epoch, and the best weights so far in RUN/best.pt."""
+    from training.dataset import find_images, load
+    from training.loop import train as fine_tune
+    from training.recipes import RECIPES
+
+    if recipe not in RECIPES:
+        raise click.UsageError(f"There is no recipe {recipe!r}; choose one of {', '.join(RECIPES)}.")
+    chosen = RECIPES[recipe]
+    try:
+        images, validation = (load(find_images(data, chosen.classes, split), chosen.classes) for split in _SPLITS)
+        seconds = budget * 60 if budget else None
+        fine_tune(chosen, images, validation, init, run, seconds, lambda row: click.echo(_line(row)))
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+
+
+@click.command()
+@click.option("--data", type=_FOLDER, required=True, help="Folder laid out as <class>/<name>.jpeg, .png or .dcm.")
+@click.option("--split", help="Only this split of the folder's manifest.csv.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for evaluation.json and the figures.")
+@click.option("--changes", is_flag=True, help="Also measure changed copies (brightness, blur, borders ...).")
+@click.option("--record", metavar="NAME", help="Write the figures into the checkpoint's card under this name.")
+@_CHECKPOINT
+@_THREADS
+def evaluate(
+    data: Path,
+    split: str | None,
+    out: Path | None,
+    changes: bool,
+    record: str | None,
+    folder: Path | None,
+    threads: int,
+) -> None:
+    """Measure a checkpoint on labelled images, along the path that the service takes."""
+    from training.dataset import find_images
+    from training.evaluation import evaluate_images
+    from training.record import record_changes, record_metrics
+    from training.robustness import measure_changes
+
+    predictor = _predictor(folder, threads)
+    card = predictor.checkpoint.card
+    try:
+        images = find_images(data, card.classes, split)
+        evaluation = evaluate_images(predictor, images)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    _print(evaluation)
+    if out is not None:
+        from training.figures import write_figures
+
+        out.mkdir(parents=True, exist_ok=True)
+        evaluation.write(out / "evaluation.json")
+        write_figures(evaluation, card, out)
+        click.echo(f"Written to {out}.")
+    if record:
+        record_metrics(predictor.checkpoint, record, evaluation.metrics)
+    if changes:
+        rows = []
+        for row in measure_changes(predictor, images):
+            rows.append(row)
+            click.echo(_line({field.name: getattr(row, field.name) for field in fields(row)}))
+        if record:
+            record_changes(predictor.checkpoint, rows)
+
+
+@click.command()
+@click.argument("image", type=_FILE)
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="The PNG to write; IMAGE.explained.png where none is given."
+)
+@click.option("--operating-point", default="balanced", show_default=True, help="rule-in, balanced or rule-out.")
+@_CHECKPOINT
+def explain(image: Path, out: Path | None, operating_point: str, folder: Path | None) -> None:
+    """Write the heat map of one image, with probabilities and outcome."""
+    from models.decision import decide
+    from training.dataset import read_display_values
+    from training.figures import write_heat_map
+
+    predictor = _predictor(folder, threads=2)
+    try:
+        values = read_display_values(image)
+        output = predictor.predict([values])[0]
+        decision = decide(output.probabilities, predictor.checkpoint.card, operating_point)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    shown = ", ".join(f"{name} {p:.3f}" for name, p in output.probabilities.items())
+    caption = f"{decision.outcome}: P(pneumonia) {decision.p_pneumonia:.3f} ({shown})"
+    path = out or image.with_suffix(".explained.png")
+    write_heat_map(values, output.cam, caption, path)
+    click.echo(caption)
+    click.echo(f"Written to {path}.")
+
+
+@click.group()
+def checkpoint() -> None:
+    """Show, verify or export a checkpoint."""
+
+
+@checkpoint.command()
+@click.option("--markdown", is_flag=True, help="Print the model card (docs/model-card.md).")
+@_CHECKPOINT
+def show(markdown: bool, folder: Path | None) -> None:
+    """Print the card of a checkpoint."""
+    from models.checkpoint import Checkpoint, default_path, write_card
+    from training.model_card import render
+
+    loaded = Checkpoint.load(folder or default_path(), verify=False)
+    click.echo(render(loaded.card, loaded.digest) if markdown else write_card(loaded.card).decode(), nl=False)
+
+
+@checkpoint.command()
+@_CHECKPOINT
+def verify(folder: Path | None) -> None:
+    """Check that the files of a checkpoint are the ones that its card names."""
+    from models.checkpoint import Checkpoint, CheckpointInvalid, default_path
+
+    try:
+        loaded = Checkpoint.load(folder or default_path())
+    except CheckpointInvalid as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{loaded.card.name} {loaded.card.version} is whole; its digest is {loaded.digest}.")
+
+
+@checkpoint.command()
+@click.argument("run", type=_FOLDER)
+@click.option("--data", type=_FOLDER, required=True, help="The data of the run; its val split calibrates.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the checkpoint to write.")
+def export(run: Path, data: Path, out: Path) -> None:
+    """Turn the best weights of RUN into a checkpoint, calibrated and measured on val."""
+    from training.export import export as write
+
+    try:
+        loaded = write(run, data, out)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"Written to {out}; its digest is {loaded.digest}.")
+
+
+def _predictor(folder: Path | None, threads: int) -> Predictor:
+    from models.checkpoint import Checkpoint, CheckpointInvalid, default_path
+    from models.predictor import Predictor
+    from models.runtimes import OnnxRuntime
+
+    try:
+        loaded = Checkpoint.load(folder or default_path())
+    except CheckpointInvalid as error:
+        raise click.ClickException(str(error)) from error
+    return Predictor(loaded, OnnxRuntime(loaded, threads))
+
+
+def _print(evaluation: Evaluation) -> None:
+    """Print figures and confusion matrix as a table."""
+    click.echo(f"{len(evaluation.names)} images")
+    for name, estimate in evaluation.metrics.items():
+        click.echo(f"{name:<24} {estimate.value:.4f}  (95 % {estimate.low:.4f} to {estimate.high:.4f})")
+    width = max(map(len, evaluation.classes)) + 2
+    click.echo("".join(name.rjust(width) for name in ("truth", *evaluation.classes)))
+    for name, row in zip(evaluation.classes, evaluation.confusion, strict=True):
+        click.echo(name.rjust(width) + "".join(str(count).rjust(width) for count in row))
+
+
+def _line(row: Mapping[str, object]) -> str:
+    return "  ".join(f"{name} {f'{value:.4f}' if isinstance(value, float) else value}" for name, value in row.items())

@@ -1,0 +1,93 @@
+"""What decides a training run, as data: one frozen dataclass for each recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from models.backbones import BackboneName
+    from models.heads import HeadName
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A number of epochs at one image size (pixels, square)."""
+
+    size: int
+    epochs: int
+
+    @property
+    def cost(self) -> float:
+        """Relative cost of the stage: the work grows with the area of the image."""
+        return self.epochs * float(self.size) ** 2
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Strength of each random change; 0 leaves it out. Fractions are of the image's side or of the grey range."""
+
+    rotation_degrees: float = 20.0
+    zoom: float = 0.15
+    aspect: float = 0.2
+    shift: float = 0.1
+    shear_degrees: float = 8.0
+    flip_probability: float = 0.5
+    gamma: float = 0.4
+    contrast: float = 0.3
+    brightness: float = 0.15
+    ramp: float = 0.15
+    blur: float = 1.0
+    sharpness: float = 1.5
+    coarse_probability: float = 0.2
+    noise: float = 0.04
+    border_probability: float = 0.3
+    border: float = 0.14
+    corner_probability: float = 0.25
+    corner: float = 0.3
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides a run, except the data and the starting weights."""
+
+    name: str
+    classes: tuple[str, ...]
+    backbone: BackboneName = "resnet50"
+    head: HeadName = "dropout-gap"
+    dropout: float = 0.5
+    transform: str = "stretch-224-standardised-v1"
+    stages: tuple[Stage, ...] = (Stage(160, 8), Stage(192, 6), Stage(224, 6))
+    batch_size: int = 32
+    learning_rate: float = 5e-4
+    body_factor: float = 0.4
+    head_factor: float = 3.0
+    weight_decay: float = 0.02
+    warm_up: float = 0.05
+    final_factor: float = 0.02
+    label_smoothing: float = 0.05
+    class_weighted: bool = True
+    average_decay: float = 0.996
+    seed: int = 20250
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+    @property
+    def epochs(self) -> int:
+        """Number of passes over the training images."""
+        return sum(stage.epochs for stage in self.stages)
+
+    def size_at(self, progress: float) -> int:
+        """Return the image size at a progress between 0 and 1, measured in work rather than in epochs."""
+        total, done = sum(stage.cost for stage in self.stages), 0.0
+        for stage in self.stages:
+            done += stage.cost / total
+            if progress < done - 1e-9:
+                return stage.size
+        return self.stages[-1].size
+
+
+THREE_CLASS = Recipe(name="resnet50-three-class", classes=("normal", "bacterial", "viral"))
+"""The recipe of the shipped checkpoint."""
+
+RECIPES: Mapping[str, Recipe] = {THREE_CLASS.name: THREE_CLASS}
