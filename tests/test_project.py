@@ -1,0 +1,171 @@
+"""What holds for the project as a whole: its sizes, its locks, its words, its commands."""
+
+import ast
+import re
+import subprocess
+import tomllib
+from collections.abc import Callable, Iterator
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import click
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("service", "worker", "models", "training", "migrations")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+EXTRAS = {"base": (), "gpu": ("gpu",), "train": ("train",), "test": ("gpu", "train", "test")}
+MEGABYTE = 1_000_000
+
+
+@pytest.fixture(scope="module")
+def tracked(program: Callable[[str], str]) -> list[Path]:
+    """Give every file that git tracks and that is there."""
+    listing = subprocess.run([program("git"), "ls-files", "-z"], cwd=ROOT, capture_output=True, timeout=30, check=False)
+    if listing.returncode != 0:
+        pytest.skip("this is no git checkout")
+    return [path for name in listing.stdout.decode().split("\0") if name and (path := ROOT / name).is_file()]
+
+
+def modules() -> list[Path]:
+    return sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+
+
+def test_no_module_is_longer_than_300_lines() -> None:
+    assert len(modules()) > 20
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in modules()}
+    assert {name: length for name, length in lengths.items() if length > 300} == {}
+
+
+def test_no_function_is_longer_than_50_lines() -> None:
+    assert {name: length for name, length in function_lengths() if length > 50} == {}
+
+
+def function_lengths() -> Iterator[tuple[str, int]]:
+    for path in modules():
+        if path.parent.name == "versions":
+            continue  # a migration is a list of statements
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                # A docstring is documentation, not length.
+                first = node.body[1] if ast.get_docstring(node) and len(node.body) > 1 else node.body[0]
+                assert node.end_lineno is not None
+                yield f"{path.relative_to(ROOT)}:{node.name}", node.end_lineno - first.lineno + 1
+
+
+def test_only_weights_are_large_files(tracked: list[Path]) -> None:
+    sizes = {str(path.relative_to(ROOT)): path.stat().st_size for path in tracked}
+    assert {name: size for name, size in sizes.items() if size > 60 * MEGABYTE} == {}
+    large = {name for name, size in sizes.items() if size > MEGABYTE}
+    assert {name for name in large if not name.startswith("models/weights/")} == set()
+
+
+def test_no_tracked_file_names_a_package_index_or_a_path_of_this_machine(tracked: list[Path]) -> None:
+    # Put together here, so that this file does not name them either.
+    hosts = ["pypi" + ".org", "python" + "hosted.org", "registry." + "npmjs", "deb." + "debian.org"]
+    options = ["--index" + "-url", "--extra-" + "index-url", "--find" + "-links"]
+    found = re.compile("|".join(map(re.escape, [*hosts, *options, f"{ROOT}/"])) + r"|/home/\w|/root/\w")
+    assert [str(path.relative_to(ROOT)) for path in tracked if found.search(path.read_text(errors="replace"))] == []
+
+
+def test_uv_lock_is_not_tracked_and_the_ci_script_can_be_run(tracked: list[Path]) -> None:
+    assert ROOT / "uv.lock" not in tracked
+    assert (ROOT / ".ci" / "run").stat().st_mode & 0o111
+
+
+def locked(name: str) -> dict[str, list[str]]:
+    """Return the versions of each package in a lock; Pythons may differ in them."""
+    versions: dict[str, list[str]] = {}
+    for line in (ROOT / "requirements" / f"{name}.txt").read_text().splitlines():
+        if match := re.match(r"([A-Za-z0-9._-]+)(?:\[[^]]*\])?==([^ ;\\]+)", line):
+            versions.setdefault(canonicalize_name(match[1]), []).append(match[2])
+    return versions
+
+
+@pytest.mark.parametrize("name", EXTRAS)
+def test_a_lock_holds_what_the_project_asks_for(name: str) -> None:
+    wanted = list(PROJECT["project"]["dependencies"])
+    for extra in EXTRAS[name]:
+        wanted += PROJECT["project"]["optional-dependencies"][extra]
+    versions = locked(name)
+    for requirement in map(Requirement, wanted):
+        found = versions.get(canonicalize_name(requirement.name), [])
+        assert found, f"requirements/{name}.txt lacks {requirement.name}: make lock"
+        assert all(version in requirement.specifier for version in found), f"{requirement}: {found}: make lock"
+
+
+@pytest.mark.parametrize("name", [*EXTRAS, "uv"])
+def test_every_locked_package_has_hashes(name: str) -> None:
+    text = (ROOT / "requirements" / f"{name}.txt").read_text()
+    entries = re.split(r"^(?=[a-zA-Z0-9])", text, flags=re.MULTILINE)[1:]
+    assert entries
+    assert [entry.splitlines()[0] for entry in entries if "--hash=sha256:" not in entry] == []
+
+
+def test_the_smaller_locks_agree_with_the_largest() -> None:
+    everything = locked("test")
+    for name in ("base", "gpu", "train"):
+        for package, versions in locked(name).items():
+            assert set(versions) <= set(everything[package]), f"{package} in requirements/{name}.txt: make lock"
+
+
+def test_the_base_set_has_no_torch_and_no_set_has_a_codec_under_the_gpl() -> None:
+    assert {"torch", "torchvision"}.isdisjoint(locked("base"))
+    for name in EXTRAS:
+        assert "pylibjpeg-libjpeg" not in locked(name)
+
+
+def test_the_changelog_names_the_version() -> None:
+    version = PROJECT["project"]["version"]
+    assert re.search(rf"^## \[{re.escape(version)}\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+
+
+def documents() -> list[Path]:
+    return sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+
+def code_in(document: Path) -> str:
+    """Return the code spans and code blocks of a Markdown document, one a line."""
+    text = document.read_text()
+    blocks = re.findall(r"^```[^\n]*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    spans = re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
+    return "\n".join([*blocks, *spans])
+
+
+def test_documents_name_only_targets_that_make_knows() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert {"help", "demo", "setup", "test", "check", "bench"} <= targets
+    named = {
+        (document.name, target)
+        for document in documents()
+        for target in re.findall(r"^\s*(?:\$ )?make ([a-z]+)", code_in(document), re.MULTILINE)
+    }
+    assert {target for _, target in named} >= {"demo", "test"}
+    assert {(document, target) for document, target in named if target not in targets} == set()
+
+
+def test_documents_name_only_commands_that_auscult_has() -> None:
+    from service.cli import _group
+
+    known = set(_group.list_commands(click.Context(_group)))
+    named = {
+        (document.name, command)
+        for document in documents()
+        for command in re.findall(r"^\s*(?:\$ )?(?:\.venv/bin/)?auscult ([a-z]+)", code_in(document), re.MULTILINE)
+    }
+    assert {command for _, command in named} >= {"up", "demo"}
+    assert {(document, command) for document, command in named if command not in known} == set()
+
+
+def test_every_command_can_be_loaded_and_says_what_it_does() -> None:
+    from service.cli import _group
+
+    context = click.Context(_group)
+    names = _group.list_commands(context)
+    assert {point.name for point in entry_points(group="auscult.commands")} <= set(names)
+    for name in names:
+        command = _group.get_command(context, name)
+        assert isinstance(command, click.Command), name
+        assert command.get_short_help_str(), name
