@@ -60,8 +60,7 @@ format: $(TEST) ## Format the code and mend what ruff can mend
 .PHONY: bench
 bench: $(TEST) ## Run the benchmarks; each prints its table
 	@for script in benchmarks/bench_*.py; do \
-		[ -e "$$script" ] || { echo "no benchmark here yet"; break; }; \
-		echo "== $$script"; $(BIN)/python "$$script"; done
+		echo "== $$script"; $(BIN)/python -m "benchmarks.$$(basename "$$script" .py)"; done
 
 .PHONY: lock
 lock: $(BASE) ## Write requirements/*.txt anew from pyproject.toml, with hashes and without index addresses; LOCK_ARGS=--upgrade renews
