@@ -1,0 +1,1 @@
+"""DICOM itself: associations, instances, and their pixels."""

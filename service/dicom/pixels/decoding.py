@@ -1,0 +1,215 @@
+"""Stored values out of Pixel Data: a view of raw bytes, or the fastest free codec of the transfer syntax."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import gdcm
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.encaps import generate_frames
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.uid import (
+    HTJ2K,
+    JPEG2000,
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    HTJ2KLossless,
+    HTJ2KLosslessRPCL,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+    RLELossless,
+)
+
+from service.core.errors import UndecodablePixels
+from service.dicom.pixels.codestream import frame_size
+from service.dicom.pixels.header import PixelHeader
+
+_NATIVE = frozenset(
+    {ImplicitVRLittleEndian, ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian}
+)
+#: pydicom's decoding plugins for each compressed transfer syntax: the fastest first, the others where it fails.
+PLUGINS: dict[UID, tuple[str, ...]] = {
+    RLELossless: ("pylibjpeg", "pydicom"),
+    JPEGBaseline8Bit: ("pillow", "gdcm"),
+    JPEGExtended12Bit: ("pillow", "gdcm"),
+    JPEGLossless: ("gdcm",),
+    JPEGLosslessSV1: ("gdcm",),
+    JPEGLSLossless: ("pyjpegls", "gdcm"),
+    JPEGLSNearLossless: ("pyjpegls", "gdcm"),
+    JPEG2000Lossless: ("gdcm", "pylibjpeg"),
+    JPEG2000: ("gdcm", "pylibjpeg"),
+    HTJ2KLossless: ("pylibjpeg",),
+    HTJ2KLosslessRPCL: ("pylibjpeg",),
+    HTJ2K: ("pylibjpeg",),
+}
+#: Every transfer syntax that can be decoded.
+TRANSFER_SYNTAXES: frozenset[UID] = _NATIVE | PLUGINS.keys()
+
+
+def decode_stored(dataset: Dataset, header: PixelHeader) -> NDArray[np.integer]:
+    """Decode the stored values of a single-frame image.
+
+    Returns
+    -------
+    int8, uint8, int16 or uint16 by sign and BitsStored, in native byte order, rows x cols (x samples): BitsStored bits,
+    sign-extended, without whatever lay in the unused bits. Pixel padding is intact.
+
+    Raises
+    ------
+    UndecodablePixels
+        When the pixel data are absent, have another length or size than the header says, or cannot be decoded.
+    """
+    data = _pixel_data(dataset)
+    if header.transfer_syntax_uid in _NATIVE:
+        return _native(data, header, words=dataset["PixelData"].VR == "OW")
+    if header.transfer_syntax_uid in PLUGINS:
+        return _encapsulated(data, header)
+    raise UndecodablePixels(f"no decoder for transfer syntax {header.transfer_syntax_uid}")
+
+
+def _pixel_data(dataset: Dataset) -> bytes:
+    try:
+        data = dataset.get("PixelData")
+    except Exception:  # noqa: BLE001 - a malformed element raises whatever its VR's parser raises
+        raise UndecodablePixels("PixelData is malformed") from None
+    if not isinstance(data, bytes | bytearray | memoryview) or not len(data):
+        raise UndecodablePixels("PixelData is absent or empty")
+    return bytes(data)
+
+
+def _native(data: bytes, header: PixelHeader, *, words: bool) -> NDArray[np.integer]:
+    """View uncompressed pixel data (PS3.5 section 8.1.1 and annex A)."""
+    expected = header.count * header.bits_allocated // 8
+    if len(data) not in (expected, expected + expected % 2):
+        raise UndecodablePixels(f"PixelData has {len(data)} bytes where the header promises {expected}")
+    big = header.transfer_syntax_uid == ExplicitVRBigEndian
+    if header.bits_allocated == 8 and big and words:
+        # Two 8-bit pixels lie in one big endian word, the first in its low byte.
+        data = np.frombuffer(data, ">u2").astype("<u2").tobytes()
+    kind = np.dtype(f"{'>' if big else '<'}u{header.bits_allocated // 8}")
+    values = np.frombuffer(data, kind, count=header.count).astype(kind.newbyteorder("="), copy=False)
+    return _arranged(_significant(values, header), header, planar=header.planar)
+
+
+def _significant(values: NDArray[np.unsignedinteger], header: PixelHeader) -> NDArray[np.integer]:
+    """Keep BitsStored bits up to HighBit, sign-extended, in the container's type."""
+    below = header.high_bit + 1 - header.bits_stored
+    above = header.bits_allocated - 1 - header.high_bit
+    if not below and not above:
+        return values.view(header.container)
+    if header.signed:
+        aligned = (values << above).view(f"i{values.itemsize}") >> (above + below)
+        return aligned.astype(header.container)
+    return ((values >> below) & ((1 << header.bits_stored) - 1)).astype(header.container)
+
+
+def _arranged(values: NDArray[np.integer], header: PixelHeader, *, planar: bool) -> NDArray[np.integer]:
+    if header.samples > 1 and planar:
+        return values.reshape(header.samples, header.rows, header.columns).transpose(1, 2, 0)
+    return values.reshape(header.shape)
+
+
+def _encapsulated(data: bytes, header: PixelHeader) -> NDArray[np.integer]:
+    """Decode the only frame of encapsulated pixel data (PS3.5 section A.4)."""
+    try:
+        frame = next(generate_frames(data, number_of_frames=1))
+    except Exception as error:  # noqa: BLE001 - a parser of foreign bytes raises anything
+        raise UndecodablePixels(f"PixelData is not encapsulated: {type(error).__name__}") from None
+    bits = _check_size(frame, header)
+    attempts = _attempts(header, bits)
+    failures = []
+    for name, attempt in attempts:
+        try:
+            values = attempt(data, frame)
+            if values.size != header.count or values.dtype.kind not in "iu":
+                raise UndecodablePixels(f"{name} returned another image")
+            return np.ascontiguousarray(values.astype(header.container, copy=False).reshape(header.shape))
+        except Exception as error:  # noqa: BLE001 - codecs raise anything, MemoryError included
+            failures.append(f"{name}: {type(error).__name__}")
+    raise UndecodablePixels(
+        f"the frame cannot be decoded from {header.transfer_syntax_uid.name} ({', '.join(failures)})"
+    )
+
+
+def _check_size(frame: bytes, header: PixelHeader) -> int:
+    """Refuse a frame whose own header disagrees with the data set's; return its precision in bits."""
+    size = frame_size(frame, header.transfer_syntax_uid)
+    if size is None:
+        _check_rle(frame, header)
+        return header.bits_stored
+    if (size.rows, size.columns, size.samples) != (header.rows, header.columns, header.samples):
+        raise UndecodablePixels(
+            f"the frame is {size.rows} x {size.columns} x {size.samples} where the header promises "
+            f"{header.rows} x {header.columns} x {header.samples}"
+        )
+    if not 1 <= size.bits <= header.bits_allocated:
+        raise UndecodablePixels(f"the frame has {size.bits} bits a sample where {header.bits_allocated} are allocated")
+    return size.bits
+
+
+def _check_rle(frame: bytes, header: PixelHeader) -> None:
+    """Refuse an RLE frame with another number of segments than bytes in a pixel (PS3.5 section G.3.1)."""
+    segments = int.from_bytes(frame[:4], "little")
+    if len(frame) < 64 or segments != header.samples * header.bits_allocated // 8:
+        raise UndecodablePixels(f"the RLE frame has {segments} segments")
+
+
+_Attempt = Callable[[bytes, bytes], NDArray[np.integer]]
+
+
+def _attempts(header: PixelHeader, bits: int) -> list[tuple[str, _Attempt]]:
+    """Return the ways to decode, the first to be tried first."""
+    if header.transfer_syntax_uid == JPEGExtended12Bit and bits > 8:
+        # pydicom keeps gdcm from 12-bit frames, for the sake of old versions of it.
+        return [("gdcm", partial(_extended_12_bit, header))]
+    return [(plugin, partial(_by_plugin, header, plugin)) for plugin in PLUGINS[header.transfer_syntax_uid]]
+
+
+def _by_plugin(header: PixelHeader, plugin: str, data: bytes, _frame: bytes) -> NDArray[np.integer]:
+    options: dict[str, Any] = {
+        "rows": header.rows,
+        "columns": header.columns,
+        "number_of_frames": 1,
+        "samples_per_pixel": header.samples,
+        "bits_allocated": header.bits_allocated,
+        "bits_stored": header.bits_stored,
+        "pixel_representation": int(header.signed),
+        "photometric_interpretation": header.photometric,
+        "planar_configuration": int(header.planar),
+        "pixel_keyword": "PixelData",
+        "allow_excess_frames": False,
+    }
+    values: NDArray[np.integer]
+    values, _ = get_decoder(header.transfer_syntax_uid).as_array(data, raw=True, decoding_plugin=plugin, **options)
+    return values
+
+
+def _extended_12_bit(header: PixelHeader, _data: bytes, frame: bytes) -> NDArray[np.integer]:
+    """Decode JPEG Extended (process 4) of 12 bits with gdcm."""
+    fragment = gdcm.Fragment()
+    fragment.SetByteStringValue(frame)
+    fragments = gdcm.SequenceOfFragments.New()
+    fragments.AddFragment(fragment)
+    element = gdcm.DataElement(gdcm.Tag(0x7FE0, 0x0010))
+    element.SetValue(fragments.__ref__())
+    image = gdcm.Image()
+    image.SetNumberOfDimensions(2)
+    image.SetDimensions((header.columns, header.rows, 1))
+    image.SetDataElement(element)
+    photometric = gdcm.PhotometricInterpretation.GetPIType(header.photometric)
+    image.SetPhotometricInterpretation(gdcm.PhotometricInterpretation(photometric))
+    image.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.JPEGExtendedProcess2_4))
+    image.SetPixelFormat(gdcm.PixelFormat(header.samples, 16, 12, 11, int(header.signed)))
+    # gdcm hands bytes over as a str; what is no UTF-8 comes as lone surrogates.
+    decoded = image.GetBuffer().encode("utf-8", "surrogateescape")
+    return np.frombuffer(decoded, "<i2" if header.signed else "<u2")
