@@ -16,7 +16,7 @@ _COMMANDS = {
     "up": "service.cli.up:up",
     "listen": "service.cli.serve:listen",
     "web": "service.cli.serve:web",
-    "sweep": "service.cli.serve:sweep",
+    "sweep": "service.cli.sweep:sweep",
     "db": "service.cli.db:db",
     "status": "service.cli.look:status",
     "show": "service.cli.look:show",

@@ -51,7 +51,11 @@ def writing(engine: Engine) -> Iterator[Session]:
         When the database cannot be reached or written.
     """
     try:
-        with engine.connect().execution_options(writes=True) as connection, connection.begin(), Session(connection) as session:
+        with (
+            engine.connect().execution_options(writes=True) as connection,
+            connection.begin(),
+            Session(connection) as session,
+        ):
             yield session
             session.flush()
     except (OperationalError, InterfaceError, PoolTimeout) as error:
@@ -77,7 +81,8 @@ def reading(engine: Engine) -> Iterator[Session]:
 def _reason(error: Exception) -> str:
     # A driver's message may quote a statement's values, so only its type is told.
     original = error.orig if isinstance(error, DBAPIError) else error
-    return f"the database cannot be reached or written ({type(original).__name__}); check `database.url`, its server and its disk"
+    name = type(original).__name__
+    return f"the database cannot be reached or written ({name}); check `database.url`, its server and its disk"
 
 
 def upgrade(url: str) -> None:

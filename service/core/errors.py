@@ -25,7 +25,8 @@
         ├── TransientDeliveryFailure  worth another try
         └── PermanentDeliveryFailure  another try would fail alike
 
-An error's docstring is its default message. No message ever holds patient data: UIDs and tag names are the most that one may say.
+An error's docstring is its default message. No message ever holds patient data: UIDs and tag
+names are the most that one may say.
 """
 
 import inspect

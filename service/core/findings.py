@@ -44,7 +44,8 @@ class Prediction:
     prevalence
         The share of pneumonia that the probabilities assume, in (0, 1).
     cam
-        Class activation map for pneumonia, float32, rows x cols of the last feature map, on the card's fixed scale in [0, 1].
+        Class activation map for pneumonia, float32, rows x cols of the last feature map, on the card's fixed scale in
+        [0, 1].
     input_digest
         SHA-256 (hex) of the exact tensor that the network saw.
     runtime

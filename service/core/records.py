@@ -4,7 +4,7 @@ Only `service.core.ledger` writes them; migrations/ holds the same tables step b
 """
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import (
     JSON,
@@ -56,7 +56,7 @@ class Record(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
         datetime: Moment(),
         dict[str, Any]: JSON(),
         list[str]: JSON(),

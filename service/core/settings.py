@@ -14,7 +14,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from service.core.errors import SettingsInvalid
 
-AeTitle = Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[\x20-\x5b\x5d-\x7e]*[\x21-\x5b\x5d-\x7e][\x20-\x5b\x5d-\x7e]*$")]
+AeTitle = Annotated[
+    str, Field(min_length=1, max_length=16, pattern=r"^[\x20-\x5b\x5d-\x7e]*[\x21-\x5b\x5d-\x7e][\x20-\x5b\x5d-\x7e]*$")
+]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
 
@@ -31,13 +33,21 @@ class ListenerSettings(Section):
     ae_title: AeTitle = Field("AUSCULT", description="Our AE title; an association that calls another is rejected.")
     host: str = Field("127.0.0.1", description="Address to listen on; `0.0.0.0` for all IPv4 addresses.")
     port: Port = Field(11112, description="TCP port to listen on; 0 lets the system choose one.")
-    allowed_ae_titles: tuple[AeTitle, ...] = Field((), description="Calling AE titles that may associate; empty allows every one.")
+    allowed_ae_titles: tuple[AeTitle, ...] = Field(
+        (), description="Calling AE titles that may associate; empty allows every one."
+    )
     allowed_addresses: tuple[IPv4Network | IPv6Network, ...] = Field(
         (), description="Networks whose addresses may associate, such as `10.1.0.0/16`; empty allows every one."
     )
-    processes: Annotated[int, Field(ge=1, le=64)] = Field(1, description="Listener processes that share the port (SO_REUSEPORT).")
-    maximum_associations: Annotated[int, Field(ge=1)] = Field(20, description="Associations served at once by each process.")
-    maximum_pdu_bytes: Annotated[int, Field(ge=4096)] = Field(131072, description="Largest PDU that we offer to receive.")
+    processes: Annotated[int, Field(ge=1, le=64)] = Field(
+        1, description="Listener processes that share the port (SO_REUSEPORT)."
+    )
+    maximum_associations: Annotated[int, Field(ge=1)] = Field(
+        20, description="Associations served at once by each process."
+    )
+    maximum_pdu_bytes: Annotated[int, Field(ge=4096)] = Field(
+        131072, description="Largest PDU that we offer to receive."
+    )
     maximum_object_bytes: Annotated[int, Field(ge=1024)] = Field(
         256 * 1024**2, description="An object that grows beyond this while it arrives is refused."
     )
@@ -63,15 +73,22 @@ class ScopeSettings(Section):
         "analyse", description="What to do where neither an attribute nor a description tells the view."
     )
     age_outside: Literal["analyse", "skip"] = Field(
-        "skip", description="What to do where the patient's age lies outside the population the checkpoint was validated on."
+        "skip",
+        description="What to do where the patient's age lies outside the population the checkpoint was validated on.",
     )
-    unknown_age: Literal["analyse", "skip"] = Field("analyse", description="What to do where the patient's age is unknown.")
-    for_processing: Literal["analyse", "skip"] = Field("skip", description="What to do with images marked FOR PROCESSING.")
+    unknown_age: Literal["analyse", "skip"] = Field(
+        "analyse", description="What to do where the patient's age is unknown."
+    )
+    for_processing: Literal["analyse", "skip"] = Field(
+        "skip", description="What to do with images marked FOR PROCESSING."
+    )
     secondary_capture: Literal["analyse", "skip"] = Field(
         "analyse", description="What to do with Secondary Capture images whose modality is one of `modalities`."
     )
     minimum_rows: Annotated[int, Field(ge=1)] = Field(200, description="Fewest rows of an image that is analysed.")
-    minimum_columns: Annotated[int, Field(ge=1)] = Field(200, description="Fewest columns of an image that is analysed.")
+    minimum_columns: Annotated[int, Field(ge=1)] = Field(
+        200, description="Fewest columns of an image that is analysed."
+    )
     maximum_pixels: Annotated[int, Field(ge=1)] = Field(
         100_000_000, description="Most pixels (rows x columns) of an image that is decoded."
     )
@@ -89,7 +106,9 @@ class AnalysisSettings(Section):
         None, description="Share of pneumonia among this site's images; probabilities are shifted to it (Bayes)."
     )
     lease: Seconds = Field(60.0, description="Seconds after which a silent worker's images go to another.")
-    maximum_attempts: Annotated[int, Field(ge=1)] = Field(3, description="Attempts at one image before it counts as failed.")
+    maximum_attempts: Annotated[int, Field(ge=1)] = Field(
+        3, description="Attempts at one image before it counts as failed."
+    )
     poll: Seconds = Field(1.0, description="Seconds between a worker's own looks at the ledger.")
 
 
@@ -107,7 +126,9 @@ class DestinationSettings(Section):
     not_analysed: Literal["none", "chest_only", "all"] = Field(
         "chest_only", description="For which images that are not analysed it receives a report; one a study at most."
     )
-    confirm: bool = Field(True, description="Ask it by C-FIND whether it holds what was sent; without, SENT is the last state.")
+    confirm: bool = Field(
+        True, description="Ask it by C-FIND whether it holds what was sent; without, SENT is the last state."
+    )
     connect_timeout: Seconds = Field(10.0, description="Seconds to wait for the TCP connection and the association.")
     response_timeout: Seconds = Field(60.0, description="Seconds to wait for a response.")
 
@@ -115,10 +136,14 @@ class DestinationSettings(Section):
 class DeliverySettings(Section):
     """How reports are sent (`[delivery]`)."""
 
-    first_retry: Seconds = Field(2.0, description="Seconds before the second attempt; doubled for each further one, with jitter.")
+    first_retry: Seconds = Field(
+        2.0, description="Seconds before the second attempt; doubled for each further one, with jitter."
+    )
     longest_retry: Seconds = Field(900.0, description="Longest pause between two attempts, in seconds.")
     give_up_after: Seconds = Field(259200.0, description="Seconds after which an undelivered report is dead.")
-    confirm_after: Seconds = Field(0.2, description="Seconds between a report's acceptance and the first C-FIND for it.")
+    confirm_after: Seconds = Field(
+        0.2, description="Seconds between a report's acceptance and the first C-FIND for it."
+    )
     lease: Seconds = Field(120.0, description="Seconds after which a silent delivery worker's objects go to another.")
     idle_release: Seconds = Field(30.0, description="Seconds after which an idle association is released.")
 
@@ -143,7 +168,8 @@ class WorklistSettings(Section):
         240.0, description="No study is overtaken by a STAT one that arrived more than this many minutes later."
     )
     ae_title_priorities: dict[str, Literal["routine", "urgent", "stat"]] = Field(
-        default_factory=dict, description="Order priority by calling AE title, for example an emergency department's modality."
+        default_factory=dict,
+        description="Order priority by calling AE title, for example an emergency department's modality.",
     )
 
     @model_validator(mode="after")
@@ -157,7 +183,8 @@ class WebSettings(Section):
     """The worklist page (`[web]`)."""
 
     host: Literal["127.0.0.1", "::1", "localhost"] = Field(
-        "127.0.0.1", description="Loopback address to listen on; there is no authentication yet, so no other is accepted."
+        "127.0.0.1",
+        description="Loopback address to listen on; there is no authentication yet, so no other is accepted.",
     )
     port: Port = Field(8042, description="TCP port of the page; 0 lets the system choose one.")
 
@@ -166,13 +193,16 @@ class QueueSettings(Section):
     """How workers are woken (`[queue]`)."""
 
     url: SecretStr = Field(
-        SecretStr("local"), description="`local` (named pipes beside the ledger) or a Redis URL for Celery, `redis://host:6379/0`."
+        SecretStr("local"),
+        description="`local` (named pipes beside the ledger) or a Redis URL for Celery, `redis://host:6379/0`.",
     )
 
     @field_validator("url")
     @classmethod
     def _is_local_or_redis(cls, value: SecretStr) -> SecretStr:
-        if value.get_secret_value() != "local" and not value.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+        if value.get_secret_value() != "local" and not value.get_secret_value().startswith(
+            ("redis://", "rediss://", "unix://")
+        ):
             raise ValueError("is neither `local` nor a Redis URL; write redis://HOST:PORT/NUMBER")
         return value
 
@@ -187,7 +217,7 @@ class DatabaseSettings(Section):
 
     url: SecretStr | None = Field(
         None,
-        description="SQLAlchemy URL, `postgresql+psycopg://user:password@host/name`; when absent, SQLite in `data_dir`.",
+        description="SQLAlchemy URL, `postgresql+psycopg://user:password@host/name`; SQLite in `data_dir` when absent.",
     )
 
     @field_validator("url")
@@ -208,7 +238,9 @@ class SweepSettings(Section):
 class LogSettings(Section):
     """Log lines (`[log]`); they never hold patient data."""
 
-    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level that is written.")
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severe level that is written."
+    )
     style: Literal["text", "json"] = Field("text", description="`text` for a terminal, `json` for a log collector.")
 
 
@@ -217,19 +249,21 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="AUSCULT_", env_nested_delimiter="__", extra="forbid", frozen=True)
 
-    data_dir: Path = Field(Path("auscult-data"), description="Folder for the embedded ledger, received objects and wake-up pipes.")
-    listener: ListenerSettings = ListenerSettings()  # type: ignore[call-arg]
-    scope: ScopeSettings = ScopeSettings()  # type: ignore[call-arg]
-    analysis: AnalysisSettings = AnalysisSettings()  # type: ignore[call-arg]
+    data_dir: Path = Field(
+        Path("auscult-data"), description="Folder for the embedded ledger, received objects and wake-up pipes."
+    )
+    listener: ListenerSettings = ListenerSettings()
+    scope: ScopeSettings = ScopeSettings()
+    analysis: AnalysisSettings = AnalysisSettings()
     destinations: tuple[DestinationSettings, ...] = Field((), description="DICOM nodes that receive reports.")
-    delivery: DeliverySettings = DeliverySettings()  # type: ignore[call-arg]
-    report: ReportSettings = ReportSettings()  # type: ignore[call-arg]
-    worklist: WorklistSettings = WorklistSettings()  # type: ignore[call-arg]
-    web: WebSettings = WebSettings()  # type: ignore[call-arg]
-    queue: QueueSettings = QueueSettings()  # type: ignore[call-arg]
-    database: DatabaseSettings = DatabaseSettings()  # type: ignore[call-arg]
-    sweep: SweepSettings = SweepSettings()  # type: ignore[call-arg]
-    log: LogSettings = LogSettings()  # type: ignore[call-arg]
+    delivery: DeliverySettings = DeliverySettings()
+    report: ReportSettings = ReportSettings()
+    worklist: WorklistSettings = WorklistSettings()
+    web: WebSettings = WebSettings()
+    queue: QueueSettings = QueueSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    sweep: SweepSettings = SweepSettings()
+    log: LogSettings = LogSettings()
 
     @field_validator("destinations")
     @classmethod
@@ -280,11 +314,13 @@ def load(**overrides: object) -> Settings:
     Raises
     ------
     SettingsInvalid
-        With one line for each setting that is wrong: its name, its value unless secret, what is wrong and what it is for.
+        With a line for each setting that is wrong: its name, its value unless secret, what is wrong, what it is for.
     """
     named = os.environ.get("AUSCULT_CONFIG")
     if named is not None and not Path(named).is_file():
-        raise SettingsInvalid(f"AUSCULT_CONFIG: no file at {named}; name an existing auscult.toml or unset the variable")
+        raise SettingsInvalid(
+            f"AUSCULT_CONFIG: no file at {named}; name an existing auscult.toml or unset the variable"
+        )
     try:
         return Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:
@@ -306,7 +342,9 @@ def _explain(error: ValidationError) -> list[str]:
         if item["type"] == "extra_forbidden":
             lines.append(f"  {name}: there is no such setting; remove it or correct its name")
             continue
-        lines.append(f"  {name} = {value}: {item['msg'].removeprefix('Value error, ')}. {_description(item['loc'])}".rstrip())
+        lines.append(
+            f"  {name} = {value}: {item['msg'].removeprefix('Value error, ')}. {_description(item['loc'])}".rstrip()
+        )
     return lines
 
 

@@ -19,7 +19,7 @@ class State(StrEnum):
     REPORTED = "reported"
     """The reports are built and stand in the outbox."""
     DELIVERED = "delivered"
-    """Every destination confirmed every report."""
+    """Every destination confirmed every report, or took it where it cannot be asked."""
     FAILED = "failed"
     """Analysis or delivery gave up; the reason is recorded, `auscult retry` starts it again."""
     DUPLICATE = "duplicate"
@@ -38,11 +38,11 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.CLAIMED: frozenset(
         {State.RECEIVED, State.INFERRED, State.OUT_OF_SCOPE, State.FAILED, State.DUPLICATE, State.HELD}
     ),
-    State.INFERRED: frozenset({State.REPORTED, State.SUPERSEDED}),
+    State.INFERRED: frozenset({State.REPORTED, State.FAILED, State.SUPERSEDED}),
     State.OUT_OF_SCOPE: frozenset({State.SUPERSEDED}),
     State.REPORTED: frozenset({State.DELIVERED, State.FAILED, State.SUPERSEDED}),
     State.DELIVERED: frozenset({State.SUPERSEDED}),
-    State.FAILED: frozenset({State.RECEIVED, State.REPORTED, State.SUPERSEDED}),
+    State.FAILED: frozenset({State.RECEIVED, State.INFERRED, State.REPORTED, State.SUPERSEDED}),
     State.DUPLICATE: frozenset(),
     State.HELD: frozenset({State.RECEIVED}),
     State.SUPERSEDED: frozenset(),

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from service.core.errors import ObjectMissing, StoreFull, StoreUnavailable
 
@@ -85,10 +86,12 @@ class Incoming:
         self._file.close()
         self._path.unlink(missing_ok=True)
 
-    def __enter__(self) -> "Incoming":
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.discard()
 
 

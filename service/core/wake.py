@@ -80,15 +80,19 @@ class CeleryWaker:
         from celery import Celery  # a listener without a broker starts without it
 
         self._app = Celery("auscult", broker=url, set_as_current=False)
-        self._app.conf.update(task_ignore_result=True, broker_transport_options={"socket_timeout": 2, "socket_connect_timeout": 2})
+        self._app.conf.update(
+            task_ignore_result=True, broker_transport_options={"socket_timeout": 2, "socket_connect_timeout": 2}
+        )
 
     def wake(self, task: Task) -> None:
         """Send the task; an unreachable broker is logged and left to the sweep."""
         try:
             self._app.send_task(f"worker.{task.value}", queue=task.value, retry=False)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             # Whatever the broker's client raises, the image is safe: only the hint is lost.
-            log.warning("the broker took no wake-up for %s (%s); the sweep will repeat it", task.value, type(error).__name__)
+            log.warning(
+                "the broker took no wake-up for %s (%s); the sweep will repeat it", task.value, type(error).__name__
+            )
 
 
 def waker(settings: Settings) -> Waker:

@@ -1,7 +1,7 @@
 """The ledger: the truth about every instance, and the only writer of rows.
 
-Each method is one transaction; what it returned from is durable. Workers hold rows under leases, so that a crash delays
-an image by a lease and loses none. Every change of an instance's state passes through `service.core.ledger.rows.advance`.
+Each method is one transaction; what it returned from is durable. Workers hold rows under leases, so that a crash delays an
+image by a lease and loses none. Every change of an instance's state passes through `service.core.ledger.rows.advance`.
 """
 
 from sqlalchemy import Engine
@@ -11,6 +11,7 @@ from service.core.ledger.admission import Admission, Arrival, ArrivalKind, Regis
 from service.core.ledger.analysis import Analysis, ClaimedInstance, Predecessor
 from service.core.ledger.inspection import Inspection
 from service.core.ledger.outbox import DueDelivery, Outbox
+from service.core.ledger.predictions import RecordedResult, Results
 from service.core.ledger.remedies import Remedies
 from service.core.ledger.reporting import DueReport, EarlierReport, NewReport, Reporting
 from service.core.reading_order import ReadingOrder
@@ -34,6 +35,7 @@ class Ledger:
         self.analysis = Analysis(engine, order, clock)
         self.reporting = Reporting(engine, clock)
         self.outbox = Outbox(engine, clock)
+        self.results = Results(engine)
         self.remedies = Remedies(engine, clock)
         self.inspection = Inspection(engine)
 
@@ -52,7 +54,9 @@ __all__ = [
     "NewReport",
     "Outbox",
     "Predecessor",
+    "RecordedResult",
     "Registered",
     "Remedies",
     "Reporting",
+    "Results",
 ]

@@ -66,16 +66,22 @@ class Analysis:
         self._order = order
         self._clock = clock
 
+    def any_due(self) -> bool:
+        """Return whether an image waits for a worker; a look that takes no lock."""
+        with reading(self._engine) as session:
+            return (
+                session.scalars(select(InstanceRecord.id).where(_claimable(self._clock())).limit(1)).first() is not None
+            )
+
     def claim(self, owner: str, limit: int, lease: timedelta, maximum_attempts: int) -> list[ClaimedInstance]:
         """Take the most urgent images that nobody holds.
 
         An image whose earlier version is still under way waits for it. An image that has cost `maximum_attempts`
         workers their lease is given up: it fails, and its report says that it was not analysed.
         """
+        if not self.any_due():
+            return []
         now = self._clock()
-        with reading(self._engine) as session:
-            if session.scalars(select(InstanceRecord.id).where(_claimable(now)).limit(1)).first() is None:
-                return []
         with writing(self._engine) as session:
             rows = session.scalars(
                 select(InstanceRecord)
@@ -84,7 +90,9 @@ class Analysis:
                 .limit(limit)
                 .with_for_update(skip_locked=True)
             ).all()
-            return [claimed for row in rows if (claimed := self._take(session, row, owner, now + lease, maximum_attempts))]
+            return [
+                claimed for row in rows if (claimed := self._take(session, row, owner, now + lease, maximum_attempts))
+            ]
 
     def _take(
         self, session: Session, row: InstanceRecord, owner: str, until: datetime, maximum_attempts: int
@@ -154,7 +162,14 @@ class Analysis:
             if superseding_reason is not None:
                 supersede_earlier(session, row, superseding_reason, now)
             session.add(record_of(prediction, row.id, now, reused))
-            advance(session, row, State.INFERRED, now, "prediction reused" if reused else "inferred", prediction.outcome.value)
+            advance(
+                session,
+                row,
+                State.INFERRED,
+                now,
+                "prediction reused" if reused else "inferred",
+                prediction.outcome.value,
+            )
             row.reports_due = True
             study = session.get_one(StudyRecord, row.study_id, with_for_update=True)
             raise_priority(study, priority, "prediction", self._order)
@@ -216,10 +231,11 @@ class Analysis:
         row.flags = [*flags]
         row.analysed_at = now
         row.reason = row.detail = None
+        row.attempts = 0  # from here on, of building the reports
         return row
 
     def _fail(self, session: Session, row: InstanceRecord, detail: str, now: datetime) -> None:
-        row.reason, row.detail, row.analysed_at = ANALYSIS_FAILED, detail, now
+        row.reason, row.detail, row.analysed_at, row.attempts = ANALYSIS_FAILED, detail, now, 0
         advance(session, row, State.FAILED, now, "failed", detail)
         row.is_chest = True  # not known, and silence would read as normal: so the report is due as for a chest image
         row.reports_due = True

@@ -25,6 +25,7 @@ class DueDelivery:
     owner: str
     report_id: int
     kind: str
+    outcome: str
     sop_class_uid: str
     sop_instance_uid: str
     series_instance_uid: str
@@ -32,6 +33,7 @@ class DueDelivery:
     object_key: str
     attempts: int
     created_at: datetime
+    sent_at: datetime | None
 
 
 class Outbox:
@@ -41,6 +43,28 @@ class Outbox:
         self._engine = engine
         self._clock = clock
 
+    def any_due(self) -> bool:
+        """Return whether an object waits to be sent or confirmed; a look that takes no lock."""
+        with reading(self._engine) as session:
+            due = select(DeliveryRecord.id).join(ReportRecord).join(InstanceRecord).join(StudyRecord)
+            return session.scalars(due.where(_is_due(self._clock())).limit(1)).first() is not None
+
+    def next_due(self, destination: str) -> datetime | None:
+        """Return when a destination's next row is due, at the earliest; a look that takes no lock."""
+        open_states = [DeliveryState.PENDING.value, DeliveryState.SENT.value]
+        with reading(self._engine) as session:
+            return session.scalars(
+                select(DeliveryRecord.next_attempt_at)
+                .where(
+                    DeliveryRecord.destination == destination,
+                    DeliveryRecord.state.in_(open_states),
+                    DeliveryRecord.next_attempt_at.is_not(None),
+                    DeliveryRecord.lease_until.is_(None),
+                )
+                .order_by(DeliveryRecord.next_attempt_at)
+                .limit(1)
+            ).first()
+
     def claim(
         self, owner: str, destination: str, state: DeliveryState, limit: int, lease: timedelta
     ) -> list[DueDelivery]:
@@ -49,7 +73,13 @@ class Outbox:
         Nothing of a study on hold is sent; what was sent before may still be confirmed.
         """
         now = self._clock()
-        due = select(DeliveryRecord).join(ReportRecord).join(InstanceRecord).join(StudyRecord).where(_due(destination, state, now))
+        due = (
+            select(DeliveryRecord)
+            .join(ReportRecord)
+            .join(InstanceRecord)
+            .join(StudyRecord)
+            .where(DeliveryRecord.destination == destination, DeliveryRecord.state == state.value, _is_due(now))
+        )
         with reading(self._engine) as session:
             if session.scalars(due.limit(1)).first() is None:
                 return []
@@ -93,6 +123,15 @@ class Outbox:
             row = _leased(session, delivery, [DeliveryState.PENDING, DeliveryState.SENT, DeliveryState.WITHDRAWN])
             row.status, row.detail, row.next_attempt_at = status, detail, retry_at
             _note(session, row, self._clock(), "put off", f"{row.destination}: {detail}")
+
+    def save_unconfirmable(self, delivery: DueDelivery, detail: str) -> None:
+        """Leave a row as sent: its destination cannot be asked whether it holds the object."""
+        now = self._clock()
+        with writing(self._engine) as session:
+            row = _leased(session, delivery, [DeliveryState.SENT])
+            row.next_attempt_at, row.detail = None, detail
+            _note(session, row, now, "not confirmable", f"by {row.destination}: {detail}")
+            _settle(session, row, now)
 
     def save_missing(self, delivery: DueDelivery, retry_at: datetime) -> None:
         """Send again what a destination took and does not hold: the same bytes under the same UID."""
@@ -145,16 +184,16 @@ class Outbox:
             _note(session, row, now, "replaced", f"{row.destination} does not accept the first SOP class")
 
 
-def _due(destination: str, state: DeliveryState, now: datetime) -> ColumnElement[bool]:
-    conditions = [
-        DeliveryRecord.destination == destination,
-        DeliveryRecord.state == state.value,
+def _is_due(now: datetime) -> ColumnElement[bool]:
+    """Return the condition on rows that somebody may take; of a study on hold, only what is to be confirmed."""
+    return and_(
         DeliveryRecord.next_attempt_at <= now,
         or_(DeliveryRecord.lease_until.is_(None), DeliveryRecord.lease_until < now),
-    ]
-    if state is DeliveryState.PENDING:
-        conditions.append(StudyRecord.held_reason.is_(None))
-    return and_(*conditions)
+        or_(
+            DeliveryRecord.state == DeliveryState.SENT.value,
+            and_(DeliveryRecord.state == DeliveryState.PENDING.value, StudyRecord.held_reason.is_(None)),
+        ),
+    )
 
 
 def _due_delivery(row: DeliveryRecord, owner: str) -> DueDelivery:
@@ -164,6 +203,7 @@ def _due_delivery(row: DeliveryRecord, owner: str) -> DueDelivery:
         owner=owner,
         report_id=report.id,
         kind=report.kind,
+        outcome=report.outcome,
         sop_class_uid=report.sop_class_uid,
         sop_instance_uid=report.sop_instance_uid,
         series_instance_uid=report.series_instance_uid,
@@ -171,6 +211,7 @@ def _due_delivery(row: DeliveryRecord, owner: str) -> DueDelivery:
         object_key=report.object_key,
         attempts=row.attempts,
         created_at=row.created_at,
+        sent_at=row.sent_at,
     )
 
 
@@ -193,7 +234,9 @@ def _settle(session: Session, row: DeliveryRecord, at: datetime) -> None:
     if instance.state != State.REPORTED.value:
         return
     session.flush()
-    rows = session.scalars(select(DeliveryRecord).join(ReportRecord).where(ReportRecord.instance_id == instance.id)).all()
+    rows = session.scalars(
+        select(DeliveryRecord).join(ReportRecord).where(ReportRecord.instance_id == instance.id)
+    ).all()
     if any(_is_under_way(delivery) for delivery in rows):
         return
     if any(delivery.state == DeliveryState.DEAD.value for delivery in rows):

@@ -1,11 +1,14 @@
 """A prediction as a row, and back."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
+from sqlalchemy import Engine, select
 
+from service.core.database import reading
 from service.core.findings import Finding, Outcome, Prediction
-from service.core.records import PredictionRecord
+from service.core.records import InstanceRecord, PredictionRecord
 
 
 def record_of(prediction: Prediction, instance_id: int, at: datetime, reused: bool) -> PredictionRecord:
@@ -56,3 +59,30 @@ def prediction_of(row: PredictionRecord) -> Prediction:
         cam=np.frombuffer(row.cam, dtype="<f4").reshape(row.cam_rows, row.cam_columns).astype(np.float32),
         runtime=row.runtime,
     )
+
+
+@dataclass(frozen=True)
+class RecordedResult:
+    """A prediction and the key of the object that it was computed from."""
+
+    object_key: str
+    prediction: Prediction
+
+
+class Results:
+    """Returns results, so that they can be computed again."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def latest(self, sop_instance_uid: str) -> RecordedResult | None:
+        """Return the result of the latest version of an instance that has one."""
+        with reading(self._engine) as session:
+            row = session.scalars(
+                select(PredictionRecord)
+                .join(InstanceRecord)
+                .where(InstanceRecord.sop_instance_uid == sop_instance_uid)
+                .order_by(InstanceRecord.version.desc())
+                .limit(1)
+            ).first()
+            return RecordedResult(row.instance.object_key, prediction_of(row)) if row is not None else None

@@ -13,7 +13,6 @@ from service.core.ledger.rows import advance, record
 from service.core.records import DeliveryRecord, InstanceRecord, ReportRecord, StudyRecord
 from service.core.states import DeliveryState, State
 
-
 _REPORTABLE = [State.OUT_OF_SCOPE.value, State.FAILED.value]
 
 

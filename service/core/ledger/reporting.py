@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Engine, and_, or_, select
+from sqlalchemy import Engine, Select, or_, select
 from sqlalchemy.orm import Session
 
 from service.core.clock import Clock
@@ -15,6 +15,7 @@ from service.core.ledger.rows import advance, leased, record
 from service.core.records import DeliveryRecord, InstanceRecord, ReportRecord, StudyRecord
 from service.core.states import DeliveryState, Priority, State
 
+REPORT_FAILED = "report_failed"
 _DUE_STATES = [State.INFERRED, State.OUT_OF_SCOPE, State.FAILED]
 
 
@@ -69,21 +70,26 @@ class Reporting:
         self._engine = engine
         self._clock = clock
 
+    def any_due(self) -> bool:
+        """Return whether reports wait to be built; a look that takes no lock."""
+        with reading(self._engine) as session:
+            return session.scalars(_due(self._clock()).limit(1)).first() is not None
+
     def claim(self, owner: str, limit: int, lease: timedelta) -> list[DueReport]:
         """Take the most urgent instances whose reports are due; a study on hold waits."""
+        if not self.any_due():
+            return []
         now = self._clock()
-        due = select(InstanceRecord).join(StudyRecord).where(_due(now))
-        with reading(self._engine) as session:
-            if session.scalars(due.limit(1)).first() is None:
-                return []
         with writing(self._engine) as session:
             rows = session.scalars(
-                due.order_by(StudyRecord.reading_rank_at, InstanceRecord.id)
+                _due(now)
+                .order_by(StudyRecord.reading_rank_at, InstanceRecord.id)
                 .limit(limit)
                 .with_for_update(skip_locked=True, of=InstanceRecord)
             ).all()
             for row in rows:
                 row.lease_owner, row.lease_until = owner, now + lease
+                row.attempts += 1
             return [_due_report(session, row, owner) for row in rows]
 
     def save(self, due: DueReport, reports: Sequence[NewReport]) -> None:
@@ -106,19 +112,42 @@ class Reporting:
                 silent = told if report.outcome is Outcome.NOT_ANALYSED else set()
                 _add(session, row.id, report, [name for name in report.destinations if name not in silent], now)
             row.reports_due = False
-            row.lease_owner = row.lease_until = None
+            row.lease_owner = row.lease_until = row.detail = None
             if row.state == State.INFERRED.value:
-                advance(session, row, State.REPORTED, now, "reports built", ", ".join(report.kind for report in reports))
+                advance(
+                    session, row, State.REPORTED, now, "reports built", ", ".join(report.kind for report in reports)
+                )
             else:
                 record(session, row, now, "reports built", ", ".join(report.kind for report in reports) or "none")
 
+    def save_failure(self, due: DueReport, detail: str, retry_at: datetime, maximum_attempts: int) -> None:
+        """Record that the reports could not be built: another try comes later, or a person is called after the last."""
+        now = self._clock()
+        with writing(self._engine) as session:
+            row = leased(session, due.instance_id, due.owner, _DUE_STATES)
+            row.detail = f"the reports could not be built: {detail}"
+            if row.attempts < maximum_attempts:
+                row.lease_owner, row.lease_until = None, retry_at
+                record(session, row, now, "report attempt failed", detail)
+                return
+            row.reports_due = False
+            if row.state == State.INFERRED.value:
+                row.reason = REPORT_FAILED
+                advance(session, row, State.FAILED, now, "failed", row.detail)
+            else:
+                record(session, row, now, "report failed", detail)
 
-def _due(now: datetime) -> ColumnElement[bool]:
-    return and_(
-        InstanceRecord.reports_due.is_(True),
-        InstanceRecord.state.in_([state.value for state in _DUE_STATES]),
-        or_(InstanceRecord.lease_until.is_(None), InstanceRecord.lease_until < now),
-        StudyRecord.held_reason.is_(None),
+
+def _due(now: datetime) -> Select[InstanceRecord]:
+    return (
+        select(InstanceRecord)
+        .join(StudyRecord)
+        .where(
+            InstanceRecord.reports_due.is_(True),
+            InstanceRecord.state.in_([state.value for state in _DUE_STATES]),
+            or_(InstanceRecord.lease_until.is_(None), InstanceRecord.lease_until < now),
+            StudyRecord.held_reason.is_(None),
+        )
     )
 
 
@@ -144,7 +173,7 @@ def _due_report(session: Session, row: InstanceRecord, owner: str) -> DueReport:
 
 
 def _predecessors(session: Session, row: InstanceRecord) -> tuple[EarlierReport, ...]:
-    """Return the reports, of this version or an earlier one, that some destination may hold: the latest of each kind."""
+    """Return the reports, of this version or an earlier one, that a destination may hold: the latest of each kind."""
     attempted = select(DeliveryRecord.report_id).where(DeliveryRecord.attempts > 0)
     reports = session.scalars(
         select(ReportRecord)
@@ -156,9 +185,7 @@ def _predecessors(session: Session, row: InstanceRecord) -> tuple[EarlierReport,
         )
         .order_by(ReportRecord.id)
     )
-    latest = {
-        report.kind: EarlierReport(report.kind, report.sop_instance_uid, report.object_key) for report in reports
-    }
+    latest = {report.kind: EarlierReport(report.kind, report.sop_instance_uid, report.object_key) for report in reports}
     return tuple(latest.values())
 
 

@@ -1,0 +1,74 @@
+"""Runs the parts of auscult as child processes of one command, and starts again what dies."""
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+
+from service.core.log import get_logger
+
+log = get_logger(__name__)
+
+#: What one machine runs, each in a process of its own.
+PARTS: tuple[tuple[str, ...], ...] = (("listen",), ("work", "infer"), ("work", "deliver"), ("web",), ("sweep",))
+_PAUSE = 2.0
+_STOP_WITHIN = 30.0
+
+
+class Supervisor:
+    """Keeps child processes running until it is stopped.
+
+    Parameters
+    ----------
+    parts
+        The arguments of the `auscult` command, one tuple for each process.
+    environment
+        The children's environment: settings reach them as variables.
+    """
+
+    def __init__(self, parts: Sequence[tuple[str, ...]], environment: Mapping[str, str]) -> None:
+        self._parts = parts
+        self._environment = dict(environment)
+        self._children: dict[tuple[str, ...], subprocess.Popen[bytes]] = {}
+        self._started: dict[tuple[str, ...], float] = {}
+
+    def run(self, stop: threading.Event) -> None:
+        """Run the parts until `stop` is set, then end them: SIGTERM, and SIGKILL for what has not ended in time."""
+        try:
+            while not stop.is_set():
+                for part in self._parts:
+                    self._keep(part)
+                stop.wait(0.2)
+        finally:
+            self._end()
+
+    def _keep(self, part: tuple[str, ...]) -> None:
+        child = self._children.get(part)
+        now = time.monotonic()
+        if child is not None:
+            # A part that dies at once, again and again, is started only every few seconds: its message stays readable.
+            if child.poll() is None or now - self._started[part] < _PAUSE:
+                return
+            log.error("`auscult %s` ended with status %s; it is started again", " ".join(part), child.returncode)
+        self._started[part] = now
+        self._children[part] = subprocess.Popen(
+            [sys.executable, "-m", "service.cli", *part],
+            env=self._environment,
+            start_new_session=True,  # a terminal's Ctrl-C goes to us alone, and we end them in order
+        )
+
+    def _end(self) -> None:
+        deadline = time.monotonic() + _STOP_WITHIN
+        for child in self._children.values():
+            if child.poll() is None:
+                child.terminate()
+        for part, child in self._children.items():
+            try:
+                child.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                log.error(
+                    "`auscult %s` did not end in time and is killed; nothing acknowledged is lost", " ".join(part)
+                )
+                child.kill()
+                child.wait()

@@ -1,0 +1,30 @@
+"""`auscult up`: everything on one machine."""
+
+import os
+import signal
+import threading
+
+import click
+
+from service.cli.supervisor import PARTS, Supervisor
+from service.core import database, log
+from service.core.settings import load
+
+
+@click.command()
+def up() -> None:
+    """Run everything on this machine: listener, workers, worklist page and sweeper; Ctrl-C stops it cleanly."""
+    settings = load()
+    log.configure(settings.log.level, settings.log.style)
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    database.upgrade(settings.database_url)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    click.echo(
+        f"listening for DICOM as {settings.listener.ae_title} on {settings.listener.host}:{settings.listener.port}"
+    )
+    click.echo(f"reading worklist: http://{settings.web.host}:{settings.web.port}/")
+    if not settings.destinations:
+        click.echo("no destination is configured: reports are built and kept, and sent to nobody", err=True)
+    Supervisor(PARTS, os.environ).run(stop)

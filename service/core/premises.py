@@ -1,0 +1,48 @@
+"""What every process opens first: the ledger and the object store that the settings name."""
+
+import os
+import socket
+from datetime import timedelta
+
+from service.core import database
+from service.core.errors import LedgerUnavailable
+from service.core.ledger import Ledger
+from service.core.reading_order import ReadingOrder
+from service.core.settings import Settings
+from service.core.store import ObjectStore
+
+
+def open_ledger(settings: Settings) -> Ledger:
+    """Return the ledger, with current tables.
+
+    Raises
+    ------
+    LedgerUnavailable
+        When the database cannot be reached, or its tables are another version's.
+    """
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    engine = database.connect(settings.database_url)
+    if not database.is_current(engine):
+        raise LedgerUnavailable("the ledger's tables are not of this version; run `auscult db upgrade`")
+    worklist = settings.worklist
+    order = ReadingOrder(
+        urgent_boost=timedelta(minutes=worklist.urgent_boost_minutes),
+        stat_boost=timedelta(minutes=worklist.stat_boost_minutes),
+    )
+    return Ledger(engine, order)
+
+
+def open_store(settings: Settings) -> ObjectStore:
+    """Return the object store.
+
+    Raises
+    ------
+    StoreUnavailable
+        When its folder cannot be made.
+    """
+    return ObjectStore(settings.objects_dir, settings.listener.minimum_free_bytes)
+
+
+def owner() -> str:
+    """Return a name for this process's leases: no other process, now or later, has the same."""
+    return f"{socket.gethostname()}-{os.getpid()}-{os.urandom(3).hex()}"[:60]

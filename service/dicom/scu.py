@@ -1,0 +1,187 @@
+"""Associations to destinations: C-STORE what was built, C-FIND whether it is held, C-ECHO whether anyone is there."""
+
+import socket
+from contextlib import suppress
+from types import TracebackType
+
+from pydicom import Dataset
+from pynetdicom import AE, Association, evt
+from pynetdicom.sop_class import (  # type: ignore[attr-defined]
+    Comprehensive3DSRStorage,
+    ComprehensiveSRStorage,
+    EnhancedSRStorage,
+    SecondaryCaptureImageStorage,
+    StudyRootQueryRetrieveInformationModelFind,
+    Verification,
+)
+
+from service.core.errors import PermanentDeliveryFailure, TransientDeliveryFailure
+from service.core.settings import DestinationSettings
+
+STORED_SOP_CLASSES = (
+    EnhancedSRStorage,
+    ComprehensiveSRStorage,
+    Comprehensive3DSRStorage,
+    SecondaryCaptureImageStorage,
+)
+
+#: C-STORE response statuses that another try cannot change: PS3.4 Table B.2-1, PS3.7 Annex C.
+_PERMANENT = {0x0117, 0x0118, 0x0122, 0x0124, 0x0210, 0x0211, 0x0212}
+
+
+class DestinationAssociation:
+    """A kept association to one destination, opened when it is first needed and again after a failure.
+
+    Nagle's algorithm is off: with it a report of 7 KB takes 47 ms instead of 5.5.
+    """
+
+    def __init__(self, destination: DestinationSettings, calling_ae_title: str) -> None:
+        self._destination = destination
+        self._ae = AE(ae_title=calling_ae_title)
+        self._ae.connection_timeout = destination.connect_timeout
+        self._ae.acse_timeout = destination.connect_timeout
+        self._ae.dimse_timeout = destination.response_timeout
+        self._ae.network_timeout = destination.response_timeout
+        for sop_class in (*STORED_SOP_CLASSES, StudyRootQueryRetrieveInformationModelFind, Verification):
+            self._ae.add_requested_context(sop_class)
+        self._association: Association | None = None
+
+    def store(self, dataset: Dataset) -> int:
+        """Send an instance; return the status, success or a warning (PS3.4 Table B.2-1).
+
+        Raises
+        ------
+        TransientDeliveryFailure
+            When the destination cannot be reached, does not answer, or is out of resources.
+        PermanentDeliveryFailure
+            When it refuses the object itself.
+        """
+        association = self._established()
+        try:
+            response = association.send_c_store(dataset)
+        except (RuntimeError, OSError) as error:
+            self.abort()
+            raise TransientDeliveryFailure(f"the association broke ({type(error).__name__})") from None
+        status = self._status(response)
+        if status == 0x0000 or status & 0xF000 == 0xB000 or status in (0x0001, 0x0107, 0x0116):
+            return status
+        message = f"the destination answered status 0x{status:04X}"
+        if status in _PERMANENT or status & 0xFF00 == 0xA900 or status & 0xF000 == 0xC000:
+            raise PermanentDeliveryFailure(message, status=status)
+        raise TransientDeliveryFailure(message, status=status)
+
+    def accepts(self, sop_class_uid: str) -> bool:
+        """Return whether the destination takes instances of a SOP class.
+
+        Raises
+        ------
+        TransientDeliveryFailure
+            When it cannot be reached.
+        """
+        return any(context.abstract_syntax == sop_class_uid for context in self._established().accepted_contexts)
+
+    def holds(self, study_instance_uid: str, series_instance_uid: str, sop_instance_uid: str) -> bool:
+        """Ask by C-FIND (Study Root, image level; PS3.4 C.6.2.1) whether the destination holds an instance.
+
+        Raises
+        ------
+        TransientDeliveryFailure
+            When it cannot be reached or answers with a failure.
+        PermanentDeliveryFailure
+            When it offers no C-FIND at all.
+        """
+        if not self.accepts(StudyRootQueryRetrieveInformationModelFind):
+            raise PermanentDeliveryFailure("the destination offers no C-FIND; set its `confirm` to false")
+        query = Dataset()
+        query.QueryRetrieveLevel = "IMAGE"
+        query.StudyInstanceUID = study_instance_uid
+        query.SeriesInstanceUID = series_instance_uid
+        query.SOPInstanceUID = sop_instance_uid
+        found = False
+        try:
+            for response, identifier in self._established().send_c_find(
+                query, StudyRootQueryRetrieveInformationModelFind
+            ):
+                status = self._status(response)
+                if status not in (0x0000, 0xFF00, 0xFF01):
+                    raise TransientDeliveryFailure(
+                        f"the destination answered C-FIND with status 0x{status:04X}", status=status
+                    )
+                # Some archives ignore a key that they do not support, and answer with others' instances.
+                found = found or (identifier is not None and identifier.get("SOPInstanceUID") == sop_instance_uid)
+        except (RuntimeError, OSError) as error:
+            self.abort()
+            raise TransientDeliveryFailure(f"the association broke ({type(error).__name__})") from None
+        return found
+
+    def echo(self) -> None:
+        """Send a C-ECHO.
+
+        Raises
+        ------
+        TransientDeliveryFailure
+            When the destination cannot be reached or does not answer with success.
+        """
+        status = self._status(self._established().send_c_echo())
+        if status != 0x0000:
+            raise TransientDeliveryFailure(f"the destination answered C-ECHO with status 0x{status:04X}", status=status)
+
+    def _established(self) -> Association:
+        if self._association is not None and self._association.is_established:
+            return self._association
+        destination = self._destination
+        association = self._ae.associate(
+            destination.host,
+            destination.port,
+            ae_title=destination.ae_title,
+            evt_handlers=[(evt.EVT_CONN_OPEN, _without_delay)],
+        )
+        if not association.is_established:
+            raise TransientDeliveryFailure(_why_not(association))
+        self._association = association
+        return association
+
+    def _status(self, response: Dataset) -> int:
+        if "Status" not in response:
+            self.abort()
+            raise TransientDeliveryFailure("the destination did not answer in time")
+        return int(response.Status)
+
+    def close(self) -> None:
+        """Release the association, if there is one."""
+        if self._association is not None and self._association.is_established:
+            with suppress(RuntimeError, OSError):
+                self._association.release()
+        self._association = None
+
+    def abort(self) -> None:
+        """Drop the association without a word that the peer would have to answer."""
+        if self._association is not None and self._association.is_established:
+            self._association.abort()
+        self._association = None
+
+    def __enter__(self) -> "DestinationAssociation":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _without_delay(event: evt.Event) -> None:
+    connection = event.assoc.dul.socket
+    if connection is not None and connection.socket is not None:
+        connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _why_not(association: Association) -> str:
+    if association.is_rejected:
+        return "the destination rejected the association; check both AE titles and its list of known peers"
+    if (
+        association.is_aborted
+        and association.requestor.primitive is not None
+        and association.acceptor.primitive is not None
+    ):
+        return "the destination accepted none of the presentation contexts"
+    return "the destination cannot be reached or does not answer; check its host, port and network"

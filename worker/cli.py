@@ -1,0 +1,61 @@
+"""The commands that need a checkpoint: `auscult work` and `auscult replay`."""
+
+import threading
+
+import click
+
+from service.core import log
+from service.core.premises import open_ledger, open_store, owner
+from service.core.settings import load
+from service.core.wake import Task, waker
+
+
+@click.command()
+@click.argument("task", type=click.Choice([task.value for task in Task]), default=Task.INFER.value)
+@click.option("--device", help="`cpu` or a torch device such as `cuda:0`; overrides analysis.device.")
+def work(task: str, device: str | None) -> None:
+    """Work through what is due: `infer` (the default) or `deliver`.
+
+    Any number of workers may run, on any number of machines. SIGTERM lets the batch under way finish.
+    """
+    settings = load()
+    if device is not None:
+        settings = settings.model_copy(update={"analysis": settings.analysis.model_copy(update={"device": device})})
+    log.configure(settings.log.level, settings.log.style)
+    from worker.engine import turn  # Celery and the runtimes load only where they are used
+
+    ledger, store, stop = open_ledger(settings), open_store(settings), threading.Event()
+    if task == Task.INFER.value:
+        from worker.inference import Inference
+        from worker.network import load_network
+
+        inference = Inference(settings, ledger, store, load_network(settings.analysis), waker(settings), owner(), stop)
+        turn(settings, Task.INFER, inference.run_until_idle, stop)
+        inference.close()
+        return
+    from worker.delivery import Delivery
+    from worker.network import load_checkpoint
+
+    delivery = Delivery(settings, ledger, store, load_checkpoint(settings.analysis), owner(), stop)
+    try:
+        turn(settings, Task.DELIVER, delivery.run_until_idle, stop)
+    finally:
+        stop.set()
+        delivery.close()
+
+
+@click.command()
+@click.argument("uid")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def replay(uid: str, as_json: bool) -> None:
+    """Compute the result for the instance with this SOP Instance UID again and compare it with the ledger's.
+
+    Exit status: 0 when the result is the same, 1 when it differs or cannot be computed.
+    """
+    settings = load()
+    from worker.replay import replay as compute
+
+    outcome = compute(settings, open_ledger(settings), open_store(settings), uid)
+    click.echo(outcome.as_json() if as_json else outcome.sentence())
+    if not outcome.agrees:
+        raise SystemExit(1)

@@ -1,0 +1,196 @@
+"""A courier brings reports to one destination: sends, asks whether they are held, tries again with growing pauses."""
+
+import random
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from io import BytesIO
+
+from pydicom import Dataset, dcmread
+
+from service.core.clock import Clock, utc_now
+from service.core.errors import (
+    AuscultError,
+    LeaseLost,
+    PermanentDeliveryFailure,
+    TransientDeliveryFailure,
+    Unavailable,
+)
+from service.core.findings import Outcome
+from service.core.ledger import DueDelivery, Ledger, NewReport
+from service.core.log import get_logger
+from service.core.settings import DestinationSettings, Settings
+from service.core.states import DeliveryState
+from service.core.store import ObjectStore
+from service.dicom.scu import DestinationAssociation
+from service.report import SOP_CLASSES, ReportKind, as_sop_class
+
+log = get_logger(__name__)
+
+_BATCH = 16
+_MISSING_AFTER = timedelta(minutes=5)
+_LONGEST_CONFIRMATION_PAUSE = timedelta(minutes=1)
+
+
+class Courier:
+    """Delivers to one destination over one kept association; used by one thread.
+
+    Parameters
+    ----------
+    owner
+        A name for this courier's leases, unique among all workers.
+    stop
+        Set by a signal: the object under way is finished, the rest is given back.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        destination: DestinationSettings,
+        ledger: Ledger,
+        store: ObjectStore,
+        owner: str,
+        stop: threading.Event,
+        clock: Clock = utc_now,
+    ) -> None:
+        self._settings = settings.delivery
+        self._destination = destination
+        self._outbox = ledger.outbox
+        self._store = store
+        self._owner = owner
+        self._stop = stop
+        self._clock = clock
+        self._lease = timedelta(seconds=settings.delivery.lease)
+        self._association = DestinationAssociation(destination, settings.calling_ae_title(destination))
+        self._last_use = clock()
+
+    def step(self) -> int:
+        """Send and confirm what is due, one batch of each; return how many rows were handled."""
+        handled = self._each(DeliveryState.PENDING, self._send) + self._each(DeliveryState.SENT, self._confirm)
+        if handled:
+            self._last_use = self._clock()
+        elif self._clock() - self._last_use > timedelta(seconds=self._settings.idle_release):
+            self._association.close()
+        return handled
+
+    def pause(self, longest: float) -> float:
+        """Return the seconds until this destination's next row is due, at most `longest`."""
+        due = self._outbox.next_due(self._destination.name)
+        if due is None:
+            return longest
+        return min(longest, max(0.05, (due - self._clock()).total_seconds()))
+
+    def close(self) -> None:
+        """Release the association."""
+        self._association.close()
+
+    def _each(self, state: DeliveryState, act: Callable[[DueDelivery], None]) -> int:
+        rows = self._outbox.claim(self._owner, self._destination.name, state, _BATCH, self._lease)
+        unreachable: TransientDeliveryFailure | None = None
+        for row in rows:
+            try:
+                if self._stop.is_set():
+                    self._outbox.release(row)
+                elif unreachable is not None:
+                    # The peer is away: asking for each row again would hold the others up by a time-out each.
+                    self._put_off(row, unreachable)
+                else:
+                    act(row)
+            except TransientDeliveryFailure as error:
+                unreachable = error if error.status is None else None
+                self._put_off(row, error)
+            except LeaseLost:
+                log.warning("another worker took %s over", row.sop_instance_uid)
+        return len(rows)
+
+    def _send(self, row: DueDelivery) -> None:
+        try:
+            dataset = dcmread(BytesIO(self._store.read(row.object_key)))
+            if not self._association.accepts(row.sop_class_uid):
+                self._replace(row, dataset)
+                return
+            status = self._association.store(dataset)
+        except PermanentDeliveryFailure as error:
+            self._give_up(row, error)
+            return
+        confirm_at = (
+            self._clock() + timedelta(seconds=self._settings.confirm_after) if self._destination.confirm else None
+        )
+        detail = None if status == 0 else f"accepted with warning 0x{status:04X}"
+        self._outbox.save_sent(row, status, detail, confirm_at)
+        log.info("sent %s to %s: status 0x%04X", row.sop_instance_uid, self._destination.name, status)
+
+    def _replace(self, row: DueDelivery, dataset: Dataset) -> None:
+        """Fall back to the next SOP class of the same report that the destination accepts."""
+        for sop_class_uid in SOP_CLASSES if row.kind == ReportKind.MEASUREMENT_SR.value else ():
+            if self._association.accepts(sop_class_uid):
+                variant = as_sop_class(dataset, sop_class_uid)
+                self._outbox.replace(
+                    row,
+                    NewReport(
+                        kind=row.kind,
+                        outcome=Outcome(row.outcome),
+                        sop_class_uid=variant.sop_class_uid,
+                        sop_instance_uid=variant.sop_instance_uid,
+                        series_instance_uid=variant.series_instance_uid,
+                        object_key=self._store.put(variant.encoded()).key,
+                        destinations=(self._destination.name,),
+                    ),
+                )
+                return
+        raise PermanentDeliveryFailure("the destination accepts no SOP class of this report")
+
+    def _confirm(self, row: DueDelivery) -> None:
+        try:
+            held = self._association.holds(row.study_instance_uid, row.series_instance_uid, row.sop_instance_uid)
+        except PermanentDeliveryFailure as error:
+            self._outbox.save_unconfirmable(row, str(error))
+            return
+        now = self._clock()
+        age = now - (row.sent_at or row.created_at)
+        if held:
+            self._outbox.save_confirmed(row)
+        elif age > _MISSING_AFTER:
+            log.warning("%s does not hold %s; it is sent again", self._destination.name, row.sop_instance_uid)
+            self._outbox.save_missing(row, now)
+        else:
+            pause = min(_LONGEST_CONFIRMATION_PAUSE, max(timedelta(seconds=self._settings.confirm_after), age))
+            self._outbox.save_retry(row, now + pause, None, "not held yet")
+
+    def _put_off(self, row: DueDelivery, error: TransientDeliveryFailure) -> None:
+        now = self._clock()
+        if now - row.created_at > timedelta(seconds=self._settings.give_up_after):
+            self._give_up(row, error)
+            return
+        pause = backoff(row.attempts, self._settings.first_retry, self._settings.longest_retry)
+        log.warning("%s: %s is put off by %.1f s: %s", self._destination.name, row.sop_instance_uid, pause, error)
+        self._outbox.save_retry(row, now + timedelta(seconds=pause), error.status, str(error))
+
+    def _give_up(self, row: DueDelivery, error: TransientDeliveryFailure | PermanentDeliveryFailure) -> None:
+        log.error(
+            "%s: gave %s up: %s; `auscult retry` sends it again", self._destination.name, row.sop_instance_uid, error
+        )
+        self._outbox.save_dead(row, error.status, str(error))
+
+
+def backoff(attempts: int, first: float, longest: float) -> float:
+    """Return the seconds before the next attempt: doubled each time, with jitter of up to a half, at most `longest`."""
+    return min(longest, first * 2.0 ** min(attempts - 1, 30)) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, no secret
+
+
+def run(courier: Courier, due: threading.Event, stop: threading.Event, poll: float) -> None:
+    """Deliver until `stop` is set, woken by `due` or by the time of the next attempt."""
+    while not stop.is_set():
+        due.clear()
+        try:
+            if courier.step():
+                continue
+            pause = courier.pause(poll)
+        except Unavailable as error:
+            log.warning("delivery waits: %s", error)
+            pause = poll
+        except AuscultError as error:
+            log.error("delivery: %s", error)
+            pause = poll
+        due.wait(pause)
+    courier.close()

@@ -1,0 +1,56 @@
+"""Delivery: builds the reports that are due, and a courier for each destination takes them away; torch has no part."""
+
+import threading
+
+from models.checkpoint import Checkpoint
+from service.core.ledger import Ledger
+from service.core.settings import Settings
+from service.core.store import ObjectStore
+from worker.courier import Courier, run
+from worker.report_building import ReportBuilding
+
+
+class Delivery:
+    """One delivery worker: the builder, and a courier in a thread of its own for each destination.
+
+    A destination that does not answer holds up nobody but itself.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        ledger: Ledger,
+        store: ObjectStore,
+        checkpoint: Checkpoint,
+        owner: str,
+        stop: threading.Event,
+    ) -> None:
+        self._building = ReportBuilding(settings, ledger, store, checkpoint, owner)
+        self._bells: list[threading.Event] = []
+        self._threads: list[threading.Thread] = []
+        for destination in settings.destinations:
+            courier = Courier(settings, destination, ledger, store, f"{owner}/{destination.name}"[:100], stop)
+            bell = threading.Event()
+            thread = threading.Thread(
+                target=run, args=(courier, bell, stop, settings.analysis.poll), name=f"courier {destination.name}"
+            )
+            self._bells.append(bell)
+            self._threads.append(thread)
+            thread.start()
+
+    def run_until_idle(self) -> int:
+        """Build what is due and wake the couriers; return for how many instances reports were built."""
+        built = self._building.run_until_idle()
+        self.ring()
+        return built
+
+    def ring(self) -> None:
+        """Wake the couriers, to work or, once `stop` is set, to end."""
+        for bell in self._bells:
+            bell.set()
+
+    def close(self) -> None:
+        """Wait for the couriers to end; `stop` must be set."""
+        self.ring()
+        for thread in self._threads:
+            thread.join()

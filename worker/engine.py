@@ -1,0 +1,89 @@
+"""The two engines that turn a worker: named pipes on one machine, Celery on Redis for many.
+
+Either way a wake-up carries nothing, and the ledger says what is due.
+"""
+
+import signal
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from celery import Celery, signals
+
+from service.core.errors import Unavailable
+from service.core.log import get_logger
+from service.core.settings import Settings
+from service.core.wake import LocalBell, Task
+
+log = get_logger(__name__)
+
+
+def turn(settings: Settings, task: Task, work: Callable[[], int], stop: threading.Event) -> None:
+    """Call `work` whenever a wake-up says that something may be due, until SIGTERM or SIGINT.
+
+    Parameters
+    ----------
+    work
+        Handles everything that is due.
+    stop
+        Set on SIGTERM or SIGINT; `work` gives back what it has not begun.
+    """
+    if settings.queue.is_local:
+        _turn_locally(settings, task, work, stop)
+    else:
+        _turn_by_celery(settings.queue.url.get_secret_value(), task, work, stop)
+
+
+def _turn_locally(settings: Settings, task: Task, work: Callable[[], int], stop: threading.Event) -> None:
+    bell = LocalBell(settings.wake_dir, task)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    log.info("worker ready: %s", task.value)
+    try:
+        while not stop.is_set():
+            _attempt(work)
+            bell.wait(settings.analysis.poll)
+    finally:
+        bell.close()
+
+
+def _turn_by_celery(url: str, task: Task, work: Callable[[], int], stop: threading.Event) -> None:
+    app = Celery("auscult", broker=url)
+    app.conf.update(
+        task_ignore_result=True,
+        worker_prefetch_multiplier=1,
+        task_serializer="json",
+        accept_content=["json"],
+        broker_connection_retry_on_startup=True,
+        # A wake-up that was lost is repeated by the sweep; one that is redelivered much later is of no use.
+        task_acks_late=False,
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+    )
+
+    @app.task(name=f"worker.{task.value}")  # type: ignore[untyped-decorator]
+    def wake_up() -> None:
+        _attempt(work)
+
+    def shutting_down(**_: Any) -> None:
+        stop.set()
+
+    signals.worker_shutting_down.connect(shutting_down)
+    # CUDA and the kept associations never cross a fork: one process, no pool.
+    app.worker_main(
+        [
+            "worker",
+            "--pool=solo",
+            f"--queues={task.value}",
+            "--loglevel=WARNING",
+            "--without-gossip",
+            "--without-mingle",
+        ]
+    )
+
+
+def _attempt(work: Callable[[], int]) -> None:
+    try:
+        work()
+    except Unavailable as error:
+        log.warning("work waits: %s", error)

@@ -1,0 +1,54 @@
+"""Keeps the leases of a worker alive while it is alive."""
+
+import threading
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+from service.core.errors import Unavailable
+from service.core.ledger import ClaimedInstance
+
+
+class Heartbeat:
+    """Renews the leases of the claims it was told of, from a thread of its own.
+
+    Parameters
+    ----------
+    renew
+        Renews some claims' leases.
+    interval
+        Well below a lease, so that a slow batch does not lose its images to another worker.
+    """
+
+    def __init__(self, renew: Callable[[Sequence[ClaimedInstance]], None], interval: timedelta) -> None:
+        self._renew = renew
+        self._interval = interval.total_seconds()
+        self._claims: dict[int, ClaimedInstance] = {}
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        self._thread.start()
+
+    def add(self, claims: Sequence[ClaimedInstance]) -> None:
+        """Keep the leases of these claims alive."""
+        with self._lock:
+            self._claims.update({claim.id: claim for claim in claims})
+
+    def remove(self, claim: ClaimedInstance) -> None:
+        """Let a claim's lease go."""
+        with self._lock:
+            self._claims.pop(claim.id, None)
+
+    def close(self) -> None:
+        """End the thread."""
+        self._ended.set()
+        self._thread.join()
+
+    def _beat(self) -> None:
+        while not self._ended.wait(self._interval):
+            with self._lock:
+                claims = list(self._claims.values())
+            if claims:
+                try:
+                    self._renew(claims)
+                except Unavailable:
+                    continue  # the next beat may come through before the lease ends

@@ -1,0 +1,108 @@
+"""The network that a worker runs, as the settings name it, and its answers in the service's words."""
+
+import os
+from dataclasses import dataclass
+
+from service.scope import Population
+
+from models.checkpoint import Checkpoint, default_path
+from models.checkpoint import CheckpointInvalid as FolderInvalid
+from models.decision import decide
+from models.predictor import Output, Predictor
+from models.runtimes import OnnxRuntime, Runtime
+from service.core.errors import CheckpointInvalid, SettingsInvalid
+from service.core.findings import Finding, Outcome, Prediction
+from service.core.settings import AnalysisSettings
+
+
+@dataclass(frozen=True)
+class Network:
+    """A checkpoint on a runtime, with the operating point that decides."""
+
+    predictor: Predictor
+    operating_point: str
+    expected_prevalence: float | None
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The checkpoint that the network is."""
+        return self.predictor.checkpoint
+
+    @property
+    def population(self) -> Population:
+        """Whom the checkpoint was validated on."""
+        population = self.checkpoint.card.population
+        return Population(
+            minimum_age_years=population.minimum_age_years, maximum_age_years=population.maximum_age_years
+        )
+
+    def prediction(self, output: Output) -> Prediction:
+        """Return what the network's output means at the operating point."""
+        card = self.checkpoint.card
+        decision = decide(output.probabilities, card, self.operating_point, self.expected_prevalence)
+        return Prediction(
+            outcome=Outcome(decision.outcome),
+            probabilities=output.probabilities,
+            findings={name: Finding(meaning) for name, meaning in card.findings.items()},
+            p_pneumonia=decision.p_pneumonia,
+            pneumonia_type=Finding(decision.pneumonia_type) if decision.pneumonia_type else None,
+            operating_point=self.operating_point,
+            lower=decision.lower,
+            upper=decision.upper,
+            prevalence=decision.prevalence,
+            checkpoint_name=card.name,
+            checkpoint_version=card.version,
+            checkpoint_digest=self.checkpoint.digest,
+            transform=card.transform,
+            input_digest=output.input_digest,
+            cam=output.cam,
+            runtime={**self.predictor.runtime_fingerprint(), "batch_size": output.batch_size},
+        )
+
+
+def load_checkpoint(settings: AnalysisSettings) -> Checkpoint:
+    """Return the checkpoint that the settings name, verified.
+
+    Raises
+    ------
+    CheckpointInvalid
+        When its folder cannot be used.
+    SettingsInvalid
+        When it has no operating point of the name in the settings.
+    """
+    try:
+        checkpoint = Checkpoint.load(settings.checkpoint or default_path())
+    except FolderInvalid as error:
+        raise CheckpointInvalid(str(error)) from None
+    try:
+        checkpoint.card.operating_point(settings.operating_point)
+    except ValueError as error:
+        raise SettingsInvalid(f"analysis.operating_point: {error}") from None
+    return checkpoint
+
+
+def load_network(settings: AnalysisSettings) -> Network:
+    """Load the network on the device that the settings name.
+
+    Raises
+    ------
+    CheckpointInvalid, SettingsInvalid
+        See `load_checkpoint`.
+    """
+    checkpoint = load_checkpoint(settings)
+    predictor = Predictor(checkpoint, _runtime(checkpoint, settings), settings.batch_size)
+    return Network(predictor, settings.operating_point, settings.expected_prevalence)
+
+
+def _runtime(checkpoint: Checkpoint, settings: AnalysisSettings) -> Runtime:
+    threads = settings.threads or len(os.sched_getaffinity(0))
+    if settings.device == "cpu":
+        return OnnxRuntime(checkpoint, threads)
+    from models.runtimes import TorchRuntime  # its torch is in the extra `gpu`
+
+    try:
+        return TorchRuntime(checkpoint, settings.device, threads)
+    except ImportError:
+        raise SettingsInvalid(
+            f"analysis.device = {settings.device!r} needs torch: install auscult[gpu], or set it to `cpu`"
+        ) from None

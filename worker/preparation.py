@@ -1,0 +1,159 @@
+"""From a claimed image to what becomes of it: ready for the network, or settled without it."""
+
+import hashlib
+from dataclasses import dataclass
+from io import BytesIO
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset
+from service.scope import Population, Reason, Verdict, blank, judge
+
+from service.core.errors import UndecodablePixels
+from service.core.findings import Prediction
+from service.core.ledger import ClaimedInstance
+from service.core.settings import ScopeSettings
+from service.core.store import ObjectStore
+from service.dicom.pixels import DecodedImage, decode, read_instance
+
+IDENTITY_CORRECTED = "patient or study identity was corrected"
+IMAGE_REPLACED = "the image was replaced"
+ANALYSED_AGAIN = "the image was analysed again"
+
+
+@dataclass(frozen=True)
+class Ready:
+    """An image for the network: display values, float32, rows x columns, in [0, 1]."""
+
+    claim: ClaimedInstance
+    display: NDArray[np.float32]
+    pixel_digest: str
+    flags: tuple[str, ...]
+    superseding_reason: str | None
+
+
+@dataclass(frozen=True)
+class OutOfScope:
+    """An image that is not analysed."""
+
+    claim: ClaimedInstance
+    reason: Reason
+    is_chest: bool
+    pixel_digest: str
+    flags: tuple[str, ...]
+    superseding_reason: str | None
+
+
+@dataclass(frozen=True)
+class Duplicate:
+    """The same pixels and identity as the version before."""
+
+    claim: ClaimedInstance
+    pixel_digest: str
+
+
+@dataclass(frozen=True)
+class Clash:
+    """Other pixels of another patient under one SOP Instance UID."""
+
+    claim: ClaimedInstance
+    pixel_digest: str
+
+
+@dataclass(frozen=True)
+class Reidentified:
+    """The pixels of the version before under a corrected identity: its prediction stands."""
+
+    claim: ClaimedInstance
+    prediction: Prediction
+    pixel_digest: str
+    flags: tuple[str, ...]
+
+
+Prepared = Ready | OutOfScope | Duplicate | Clash | Reidentified
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """Reads, judges, decodes and compares one claimed image; thread-safe."""
+
+    store: ObjectStore
+    population: Population
+    rules: ScopeSettings
+    checkpoint_digest: str
+
+    def prepare(self, claim: ClaimedInstance) -> Prepared:
+        """Return what is to become of an image.
+
+        Raises
+        ------
+        ObjectMissing, StoreUnavailable
+            When its bytes cannot be read.
+        """
+        content = self.store.read(claim.object_key)
+        try:
+            dataset = read_instance(BytesIO(content))
+            verdict = judge(dataset, self.population, self.rules)
+            image = _decoded(dataset, self.rules.maximum_pixels)
+        except UndecodablePixels:
+            dataset, verdict, image = Dataset(), Verdict(False, Reason.UNDECODABLE_PIXELS, True, ()), None
+        digest = image.digest() if image is not None else _digest_of_undecodable(dataset, content)
+        return self._compare(claim, digest) or self._judge(claim, verdict, image, digest)
+
+    def _compare(self, claim: ClaimedInstance, digest: str) -> Prepared | None:
+        """Settle a version that needs no second look: a duplicate, or a clash of two patients."""
+        before = claim.predecessor
+        if before is None or before.pixel_digest is None:
+            return None
+        if before.pixel_digest == digest and before.identity_digest == claim.identity_digest:
+            return Duplicate(claim, digest)
+        if before.pixel_digest != digest and not claim.released and not before.identity.same_patient(claim.identity):
+            return Clash(claim, digest)
+        return None
+
+    def _judge(self, claim: ClaimedInstance, verdict: Verdict, image: DecodedImage | None, digest: str) -> Prepared:
+        superseding = _superseding_reason(claim, digest)
+        reason = verdict.reason
+        display = None
+        if reason is None:
+            try:
+                display, reason = _displayed(image)
+            except UndecodablePixels:
+                reason = Reason.UNDECODABLE_PIXELS
+        if reason is not None or display is None:
+            return OutOfScope(
+                claim, reason or Reason.UNDECODABLE_PIXELS, verdict.chest, digest, verdict.flags, superseding
+            )
+        known = claim.predecessor.prediction if claim.predecessor and superseding == IDENTITY_CORRECTED else None
+        if known is not None and known.checkpoint_digest == self.checkpoint_digest:
+            return Reidentified(claim, known, digest, verdict.flags)
+        return Ready(claim, display, digest, verdict.flags, superseding)
+
+
+def _decoded(dataset: Dataset, maximum_pixels: int) -> DecodedImage | None:
+    try:
+        return decode(dataset, max_pixels=maximum_pixels)
+    except UndecodablePixels:
+        return None
+
+
+def _displayed(image: DecodedImage | None) -> tuple[NDArray[np.float32] | None, Reason | None]:
+    if image is None:
+        return None, Reason.UNDECODABLE_PIXELS
+    display = image.display()
+    return (None, Reason.BLANK_IMAGE) if blank(display) else (display, None)
+
+
+def _digest_of_undecodable(dataset: Dataset, content: bytes) -> str:
+    """Return a digest that stands for pixels that nobody can decode: of their bytes as they came."""
+    pixels = dataset.get("PixelData")
+    return hashlib.sha256(b"undecodable" + (pixels if isinstance(pixels, bytes) else content)).hexdigest()
+
+
+def _superseding_reason(claim: ClaimedInstance, digest: str) -> str | None:
+    before = claim.predecessor
+    if before is None:
+        return None
+    if before.pixel_digest is None:
+        return ANALYSED_AGAIN
+    return IDENTITY_CORRECTED if before.pixel_digest == digest else IMAGE_REPLACED

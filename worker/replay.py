@@ -1,0 +1,98 @@
+"""Compute a result again from the stored bytes, and say how exactly it agrees."""
+
+import json
+from dataclasses import asdict, dataclass
+from io import BytesIO
+
+import numpy as np
+
+from service.core.errors import AuscultError
+from service.core.findings import Prediction
+from service.core.ledger import Ledger
+from service.core.settings import Settings
+from service.core.store import ObjectStore
+from service.dicom.pixels import decode, read_instance
+from worker.network import Network, load_network
+
+#: On another runtime or processor the last bits differ; more than this is another result.
+TOLERANCE = 1e-4
+_BIT_FOR_BIT = ("runtime", "version", "device", "processor", "threads")
+
+
+@dataclass(frozen=True)
+class Replay:
+    """How a second computation compares with the one in the ledger.
+
+    Attributes
+    ----------
+    comparable
+        What the two computations have in common: "bit for bit" (same runtime, version, processor, threads and batch
+        size: every bit must agree) or "tolerance" (else: 1e-4 and the same decision).
+    largest_difference
+        The largest difference between two probabilities, in [0, 1].
+    """
+
+    sop_instance_uid: str
+    comparable: str
+    same_input: bool
+    same_decision: bool
+    largest_difference: float
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the result is the same, as exactly as can be asked."""
+        limit = 0.0 if self.comparable == "bit for bit" else TOLERANCE
+        return self.same_input and self.same_decision and self.largest_difference <= limit
+
+    def as_json(self) -> str:
+        """Return the comparison as JSON."""
+        return json.dumps({**asdict(self), "agrees": self.agrees})
+
+    def sentence(self) -> str:
+        """Return the comparison as a sentence."""
+        if not self.same_input:
+            return "DIFFERENT: the network's input is not the recorded one; the transform or the decoder has changed"
+        size = f"largest difference of a probability {self.largest_difference:.2g}"
+        if self.agrees:
+            exactly = "bit for bit" if self.largest_difference == 0 else f"within {TOLERANCE:g}, with the same decision"
+            return f"the same, {exactly} ({size}; compared by: {self.comparable})"
+        decision = "the same" if self.same_decision else "another"
+        return f"DIFFERENT: {size}, decision {decision} (compared by: {self.comparable})"
+
+
+def replay(settings: Settings, ledger: Ledger, store: ObjectStore, sop_instance_uid: str) -> Replay:
+    """Compute the result of an instance again.
+
+    Raises
+    ------
+    AuscultError
+        When there is no result, the checkpoint at hand is another, or retention has removed the pixels.
+    """
+    recorded = ledger.results.latest(sop_instance_uid)
+    if recorded is None:
+        raise AuscultError(f"the ledger has no result for {sop_instance_uid}; `auscult show` tells what became of it")
+    network = load_network(settings.analysis)
+    prediction = recorded.prediction
+    if network.checkpoint.digest != prediction.checkpoint_digest:
+        raise AuscultError(
+            f"the result came from checkpoint {prediction.checkpoint_name} {prediction.checkpoint_version}"
+            f" ({prediction.checkpoint_digest[:12]}), not from the one at hand; point analysis.checkpoint to it"
+        )
+    again = _compute(settings, store, network, recorded.object_key, prediction)
+    differences = [abs(again.probabilities[name] - value) for name, value in prediction.probabilities.items()]
+    exact = all(again.runtime[key] == prediction.runtime.get(key) for key in _BIT_FOR_BIT)
+    return Replay(
+        sop_instance_uid=sop_instance_uid,
+        comparable="bit for bit" if exact else "tolerance",
+        same_input=again.input_digest == prediction.input_digest,
+        same_decision=(again.outcome, again.pneumonia_type) == (prediction.outcome, prediction.pneumonia_type),
+        largest_difference=max(*differences, float(np.abs(again.cam - prediction.cam).max())),
+    )
+
+
+def _compute(settings: Settings, store: ObjectStore, network: Network, key: str, recorded: Prediction) -> Prediction:
+    dataset = read_instance(BytesIO(store.read(key)))
+    display = decode(dataset, max_pixels=settings.scope.maximum_pixels).display()
+    output = network.predictor.replay(display, int(recorded.runtime.get("batch_size", 1)))
+    at_recorded_point = Network(network.predictor, recorded.operating_point, recorded.prevalence)
+    return at_recorded_point.prediction(output)

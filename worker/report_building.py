@@ -1,0 +1,150 @@
+"""Builds the reports that are due, once: their bytes are kept in the store and never built again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib.metadata import version
+from io import BytesIO
+
+from pydicom import Dataset, dcmread
+from service.scope import Reason
+
+from models.checkpoint import Checkpoint
+from service.core.clock import Clock, utc_now
+from service.core.errors import LeaseLost, Unavailable
+from service.core.findings import Outcome
+from service.core.ledger import DueReport, Ledger, NewReport
+from service.core.log import get_logger
+from service.core.settings import DestinationSettings, Settings
+from service.core.states import State
+from service.core.store import ObjectStore
+from service.dicom.pixels import decode, read_instance
+from service.report import Equipment, ReportContent, ReportKind, build
+
+log = get_logger(__name__)
+
+LIMITS = (
+    "Looks for pneumonia patterns on frontal chest radiographs and for nothing else;"
+    " a result without one does not exclude pneumonia or any other disease."
+)
+ANALYSIS_FAILED_TEXT = "the analysis failed; see the gateway's log"
+_RETRY_AFTER = timedelta(seconds=15)
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class ReportBuilding:
+    """Claims instances whose reports are due, builds them, and puts them into the outbox."""
+
+    settings: Settings
+    ledger: Ledger
+    store: ObjectStore
+    checkpoint: Checkpoint
+    owner: str
+    clock: Clock = utc_now
+
+    def run_until_idle(self) -> int:
+        """Build all reports that are due; return for how many instances."""
+        built = 0
+        while claimed := self.ledger.reporting.claim(self.owner, 4, timedelta(seconds=self.settings.delivery.lease)):
+            for due in claimed:
+                self._build_one(due)
+                built += 1
+        return built
+
+    def _build_one(self, due: DueReport) -> None:
+        try:
+            try:
+                self.ledger.reporting.save(due, self._build(due))
+            except (LeaseLost, Unavailable) as error:
+                log.warning("the reports of %s were not saved: %s", due.sop_instance_uid, error)
+            except Exception as error:  # noqa: BLE001
+                # A report that cannot be built must not keep others from being built; a person is called for it.
+                log.error("the reports of %s could not be built (%s)", due.sop_instance_uid, type(error).__name__)
+                retry_at = self.clock() + _RETRY_AFTER
+                self.ledger.reporting.save_failure(due, type(error).__name__, retry_at, _ATTEMPTS)
+        except (LeaseLost, Unavailable) as error:
+            log.warning("the failure of %s was not saved: %s", due.sop_instance_uid, error)
+
+    def _build(self, due: DueReport) -> list[NewReport]:
+        wanted = self._wanted(due)
+        if not wanted:
+            return []
+        content = self._content(due)
+        source = read_instance(BytesIO(self.store.read(due.object_key)))
+        display = None
+        if due.prediction is not None:
+            display = decode(source, max_pixels=self.settings.scope.maximum_pixels).display()
+        built = build(
+            source,
+            display,
+            content,
+            kinds=set(wanted),
+            equipment=self._equipment(),
+            predecessors=self._predecessors(due),
+        )
+        return [
+            NewReport(
+                kind=item.kind.value,
+                outcome=content.outcome,
+                sop_class_uid=item.sop_class_uid,
+                sop_instance_uid=item.sop_instance_uid,
+                series_instance_uid=item.series_instance_uid,
+                object_key=self.store.put(item.encoded()).key,
+                destinations=tuple(wanted[item.kind]),
+            )
+            for item in built
+        ]
+
+    def _wanted(self, due: DueReport) -> dict[ReportKind, list[str]]:
+        """Return the destinations of each kind of report; without any destination, all kinds are built and kept."""
+        destinations = self.settings.destinations
+        if due.prediction is None:
+            told = [item.name for item in destinations if _is_told(item, due.is_chest)]
+            return {ReportKind.TEXT_SR: told} if told or not destinations else {}
+        wanted = {kind: [item.name for item in destinations if kind.value in item.reports] for kind in ReportKind}
+        return {kind: names for kind, names in wanted.items() if names or not destinations}
+
+    def _content(self, due: DueReport) -> ReportContent:
+        return ReportContent(
+            outcome=due.prediction.outcome if due.prediction else Outcome.NOT_ANALYSED,
+            prediction=due.prediction,
+            reason=None if due.prediction else _reason_text(due),
+            flags=due.flags,
+            priority=due.priority,
+            priority_reason=due.priority_source,
+            content_time=due.analysed_at,
+            pixel_digest=due.pixel_digest or "",
+            identity_digest=due.identity_digest,
+            limits=LIMITS,
+            population=self._population(due),
+            attempted=due.state is State.FAILED or due.reason == Reason.UNDECODABLE_PIXELS.name.lower(),
+            superseding_reason=due.superseding_reason if due.predecessors else None,
+        )
+
+    def _population(self, due: DueReport) -> str:
+        if due.prediction is None or due.prediction.checkpoint_digest != self.checkpoint.digest:
+            return ""  # this worker has another checkpoint's card
+        return self.checkpoint.card.population.description
+
+    def _predecessors(self, due: DueReport) -> Sequence[Dataset]:
+        return [dcmread(BytesIO(self.store.read(report.object_key))) for report in due.predecessors]
+
+    def _equipment(self) -> Equipment:
+        report = self.settings.report
+        return Equipment(
+            software_version=version("auscult"),
+            device_serial_number=report.device_serial_number,
+            institution=report.institution,
+            content_qualification=report.content_qualification,
+        )
+
+
+def _is_told(destination: DestinationSettings, is_chest: bool) -> bool:
+    return destination.not_analysed == "all" or (destination.not_analysed == "chest_only" and is_chest)
+
+
+def _reason_text(due: DueReport) -> str:
+    if due.state is State.FAILED or due.reason is None:
+        return ANALYSIS_FAILED_TEXT
+    return Reason[due.reason.upper()].value
