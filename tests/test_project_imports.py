@@ -32,6 +32,19 @@ def test_every_module_of_the_service_and_the_worker_imports_without_torch(packag
     assert result.returncode == 0, result.stderr
 
 
+def test_every_command_loads_where_only_the_base_set_is_installed() -> None:
+    extras = ("torch", "torchvision", "onnx", "sklearn", "scipy", "matplotlib")
+    code = (
+        "import sys, click\n"
+        f"sys.modules.update(dict.fromkeys({extras!r}))\n"
+        "from service.cli import _group\n"
+        "context = click.Context(_group)\n"
+        "for name in _group.list_commands(context): assert _group.get_command(context, name), name\n"
+    )
+    result = run_python(code)
+    assert result.returncode == 0, result.stderr
+
+
 def test_the_command_alone_loads_no_heavy_library() -> None:
     heavy = ("numpy", "cv2", "onnxruntime", "sqlalchemy", "pynetdicom", "highdicom", "celery", "torch")
     result = run_python(f"import service.cli, sys; print([name for name in {heavy!r} if name in sys.modules])")
