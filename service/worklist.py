@@ -11,9 +11,10 @@ from enum import StrEnum
 
 from service.core.findings import Outcome
 from service.core.ledger.inspection import Inspection
-from service.core.ledger.views import InstanceView, ResultView, StudyView
+from service.core.ledger.views import InstanceView, ResultView, StatusView, StudyView
 from service.core.states import DeliveryState, Priority, State
 from service.report.content import percent
+from service.wording import calendar_date, duration, person_name, reason_in_words
 
 NO_PATTERN = "No pneumonia pattern found by AI; other abnormalities NOT assessed"
 #: What stands over every table of results.
@@ -197,31 +198,41 @@ def _delivered(deliveries: Mapping[str, Mapping[DeliveryState, int]]) -> Iterato
             yield Delivered(destination, state, sum(counts.values()), done)
 
 
-def reason_in_words(reason: str | None) -> str:
-    """Return a recorded reason as a phrase."""
-    return reason.replace("_", " ") if reason else "no reason recorded"
+@dataclass(frozen=True)
+class Alarm:
+    """Something that a person has to see to.
 
-
-def person_name(value: str) -> str:
-    """Return a person's name for display: "family, given", the ideographic form beside the alphabetic.
-
-    Source: PS3.5 section 6.2, value representation PN.
+    Attributes
+    ----------
+    study_instance_uid
+        The study it is about, when it is about one.
     """
-    groups = [_name_group(group) for group in value.split("=")]
-    alphabetic = groups[0]
-    ideographic = groups[1] if len(groups) > 1 else ""
-    if alphabetic and ideographic:
-        return f"{alphabetic} ({ideographic})"
-    return alphabetic or ideographic or (groups[2] if len(groups) > 2 else "")
+
+    text: str
+    remedy: str
+    study_instance_uid: str | None = None
 
 
-def _name_group(group: str) -> str:
-    family, given, middle, prefix, suffix = [part.strip() for part in [*group.split("^"), "", "", "", "", ""][:5]]
-    first = " ".join(part for part in (prefix, given, middle) if part)
-    name = ", ".join(part for part in (family, first) if part)
-    return f"{name} {suffix}".strip()
+#: An image that waits longer than this for its analysis means that no worker runs, or that it is overrun.
+_LONG = timedelta(minutes=2)
 
 
-def calendar_date(value: str) -> str:
-    """Return a DICOM date (PS3.5 section 6.2, DA) as YYYY-MM-DD; anything else as it is."""
-    return f"{value[:4]}-{value[4:6]}-{value[6:]}" if len(value) == 8 and value.isdecimal() else value
+def alarms(status: StatusView, now: datetime) -> list[Alarm]:
+    """Return what a person has to see to, the gravest first."""
+    found = [
+        Alarm(f"Study on hold: {reason}. Nothing of it is sent.", f"auscult release {uid}", uid)
+        for uid, reason in status.held_studies.items()
+    ]
+    failed = status.states.get(State.FAILED, 0)
+    if failed:
+        noun = "image" if failed == 1 else "images"
+        found.append(Alarm(f"{failed} {noun} failed in analysis or delivery.", "auscult retry"))
+    for destination, counts in status.outbox.items():
+        dead = counts.get(DeliveryState.DEAD, 0)
+        if dead:
+            noun = "report" if dead == 1 else "reports"
+            found.append(Alarm(f"{dead} {noun} could not be delivered to {destination}.", "auscult retry"))
+    oldest = status.oldest_waiting_since
+    if oldest is not None and now - oldest > _LONG:
+        found.append(Alarm(f"An image has been waiting {duration(now - oldest)} for its analysis.", "auscult doctor"))
+    return found

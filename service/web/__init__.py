@@ -1,0 +1,1 @@
+"""The worklist in a browser: pages, an API, pictures, health."""

@@ -1,0 +1,192 @@
+"""The pages and the API, as one Starlette application."""
+
+import re
+from collections.abc import Callable
+from http import HTTPStatus
+from importlib.resources import files
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from service.core.clock import Clock, utc_now
+from service.core.errors import ObjectMissing, Unavailable, UndecodablePixels
+from service.core.ledger import Ledger
+from service.core.settings import Settings
+from service.core.store import ObjectStore
+from service.web.pictures import heat_map_png, radiograph_png
+from service.web.shield import Shield
+from service.web.words import FILTERS
+from service.wording import json_value
+from service.worklist import BANNER, alarms, answer_of, row_of, rows
+
+#: Studies on one page.
+PAGE = 100
+_UID = re.compile(r"[0-9.]{1,64}")
+
+
+def create_app(settings: Settings, ledger: Ledger, clock: Clock = utc_now) -> Starlette:
+    """Return the application; its tables must be current.
+
+    Raises
+    ------
+    StoreUnavailable
+        When the folder of the objects cannot be used.
+    """
+    site = _Site(settings, ledger, ObjectStore(settings.objects_dir), clock)
+    static = StaticFiles(directory=Path(str(files("service.web") / "static")))
+    return Starlette(
+        routes=[
+            Route("/", site.worklist),
+            Route("/studies/{uid}", site.study),
+            Route("/instances/{uid}.png", site.radiograph),
+            Route("/reports/{uid}.png", site.heat_map),
+            Route("/api/worklist", site.api_worklist),
+            Route("/api/studies/{uid}", site.api_study),
+            Route("/api/status", site.api_status),
+            Route("/healthz", site.healthz),
+            Route("/readyz", site.readyz),
+            Route("/favicon.ico", lambda _: RedirectResponse("/static/icon.svg")),
+            Mount("/static", static),
+        ],
+        middleware=[Middleware(Shield)],
+        exception_handlers={HTTPException: site.problem, Unavailable: site.unavailable},
+    )
+
+
+class _Site:
+    """The handlers; plain functions, which Starlette runs in threads, for the ledger's queries block."""
+
+    def __init__(self, settings: Settings, ledger: Ledger, store: ObjectStore, clock: Clock) -> None:
+        self._settings = settings
+        self._ledger = ledger
+        self._store = store
+        self._clock = clock
+        self._templates = Environment(
+            loader=PackageLoader("service.web"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._templates.filters.update(FILTERS)
+        self._templates.globals.update(banner=BANNER, answer_of=answer_of)
+
+    def worklist(self, request: Request) -> Response:
+        page = _number(request, "page", 1, least=1, most=100_000)
+        inspection, now = self._ledger.inspection, self._clock()
+        status = inspection.status()
+        return self._page(
+            "live.html" if "live" in request.query_params else "worklist.html",
+            rows=rows(inspection, now, PAGE, (page - 1) * PAGE),
+            status=status,
+            alarms=alarms(status, now),
+            page=page,
+            pages=max(-(-status.studies // PAGE), 1),
+            now=now,
+        )
+
+    def study(self, request: Request) -> Response:
+        dossier = self._ledger.inspection.dossier(_uid(request))
+        if dossier is None:
+            raise HTTPException(HTTPStatus.NOT_FOUND, "The ledger knows no study, image or report of this UID.")
+        now = self._clock()
+        return self._page("study.html", dossier=dossier, row=row_of(dossier.study, 1, now), now=now)
+
+    def radiograph(self, request: Request) -> Response:
+        instance = self._ledger.inspection.instance(_uid(request))
+        if instance is None:
+            raise HTTPException(HTTPStatus.NOT_FOUND, "The ledger knows no image of this UID.")
+        maximum = self._settings.scope.maximum_pixels
+        return self._picture(lambda: radiograph_png(self._store, instance.object_key, maximum))
+
+    def heat_map(self, request: Request) -> Response:
+        report = self._ledger.inspection.report(_uid(request))
+        if report is None or report.kind != "secondary_capture":
+            raise HTTPException(HTTPStatus.NOT_FOUND, "The ledger knows no heat map of this UID.")
+        return self._picture(lambda: heat_map_png(self._store, report.object_key))
+
+    def api_worklist(self, request: Request) -> Response:
+        limit = _number(request, "limit", PAGE, least=1, most=1000)
+        offset = _number(request, "offset", 0, least=0, most=10_000_000)
+        inspection = self._ledger.inspection
+        listed = rows(inspection, self._clock(), limit, offset)
+        return JSONResponse({"notice": BANNER, "studies": inspection.count_studies(), "rows": json_value(listed)})
+
+    def api_study(self, request: Request) -> Response:
+        dossier = self._ledger.inspection.dossier(_uid(request))
+        if dossier is None:
+            raise HTTPException(HTTPStatus.NOT_FOUND, "The ledger knows no study, image or report of this UID.")
+        row = row_of(dossier.study, 1, self._clock())
+        return JSONResponse({"notice": BANNER, "answer": json_value(row.answer), **json_value(dossier)})
+
+    def api_status(self, _request: Request) -> Response:
+        status = self._ledger.inspection.status()
+        return JSONResponse({**json_value(status), "alarms": json_value(alarms(status, self._clock()))})
+
+    def healthz(self, _request: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    def readyz(self, _request: Request) -> Response:
+        """Tell whether database and store answer."""
+        checks = {"database": self._ledger.inspection.count_studies, "store": self._store.free_bytes}
+        answers = {name: _answers(check) for name, check in checks.items()}
+        ready = all(answers.values())
+        return JSONResponse(
+            {name: "ok" if answer else "unavailable" for name, answer in answers.items()},
+            HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE,
+        )
+
+    def problem(self, request: Request, error: Exception) -> Response:
+        """Answer a request for something that is not there."""
+        status = HTTPStatus(error.status_code) if isinstance(error, HTTPException) else HTTPStatus.NOT_FOUND
+        detail = error.detail if isinstance(error, HTTPException) else ""
+        return self._problem(request, status, detail)
+
+    def unavailable(self, request: Request, error: Exception) -> Response:
+        """Answer while the database or the store does not."""
+        return self._problem(request, HTTPStatus.SERVICE_UNAVAILABLE, f"For now {error}.")
+
+    def _problem(self, request: Request, status: HTTPStatus, detail: str) -> Response:
+        if request.url.path.startswith("/api/"):
+            return JSONResponse({"error": detail}, status)
+        return self._page("problem.html", status, title=status.phrase, detail=detail)
+
+    def _picture(self, render: Callable[[], bytes]) -> Response:
+        try:
+            return Response(render(), media_type="image/png")
+        except ObjectMissing:
+            raise HTTPException(HTTPStatus.GONE, "The pixels are gone: retention removed them.") from None
+        except UndecodablePixels:
+            raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, "The pixels cannot be decoded.") from None
+
+    def _page(self, template: str, code: HTTPStatus = HTTPStatus.OK, **values: object) -> Response:
+        return HTMLResponse(self._templates.get_template(template).render(values), code)
+
+
+def _answers(check: Callable[[], object]) -> bool:
+    try:
+        check()
+    except Unavailable:
+        return False
+    return True
+
+
+def _uid(request: Request) -> str:
+    uid = str(request.path_params["uid"])
+    if not _UID.fullmatch(uid):
+        raise HTTPException(HTTPStatus.NOT_FOUND, "This is not a UID.")
+    return uid
+
+
+def _number(request: Request, name: str, default: int, *, least: int, most: int) -> int:
+    text = request.query_params.get(name, str(default))
+    if not re.fullmatch(r"[0-9]{1,8}", text) or not least <= int(text) <= most:
+        raise HTTPException(HTTPStatus.BAD_REQUEST, f"`{name}` is a whole number from {least} to {most}.")
+    return int(text)

@@ -1,0 +1,59 @@
+// Keeps the worklist current. A page that has stopped being current says so: a stale list must not look alive.
+"use strict";
+(() => {
+  const live = document.getElementById("live");
+  const pulse = document.getElementById("pulse");
+  const text = document.getElementById("pulse-text");
+  if (!live) return;
+  const every = Number(live.dataset.refresh);
+  let shown = null;
+  let lastAnswer = new Date();
+
+  const clock = (moment) =>
+    [moment.getHours(), moment.getMinutes(), moment.getSeconds()].map((part) => String(part).padStart(2, "0")).join(":");
+
+  function focusedStudy() {
+    const row = document.activeElement && document.activeElement.closest("tr[data-uid]");
+    return row ? row.dataset.uid : null;
+  }
+
+  function replace(html) {
+    const uid = focusedStudy();
+    const side = live.querySelector(".sheet");
+    const left = side ? side.scrollLeft : 0;
+    live.innerHTML = html; // rendered and escaped by our own server; the policy of the page runs no script in it
+    const sheet = live.querySelector(".sheet");
+    if (sheet) sheet.scrollLeft = left;
+    if (uid) {
+      const row = [...live.querySelectorAll("tr[data-uid]")].find((candidate) => candidate.dataset.uid === uid);
+      const link = row && row.querySelector("a");
+      if (link) link.focus({ preventScroll: true });
+    }
+  }
+
+  async function refresh() {
+    if (document.hidden) return;
+    const query = new URLSearchParams(location.search);
+    query.set("live", "1");
+    try {
+      const response = await fetch("/?" + query, { cache: "no-store", signal: AbortSignal.timeout(8000) });
+      if (!response.ok) throw new Error(String(response.status));
+      const html = await response.text();
+      if (html !== shown) replace(html);
+      shown = html;
+      lastAnswer = new Date();
+      pulse.classList.remove("stale");
+      text.textContent = "live, " + clock(lastAnswer);
+    } catch {
+      pulse.classList.add("stale");
+      text.textContent = "NOT CURRENT since " + clock(lastAnswer) + "; trying again";
+    }
+  }
+
+  async function keep() {
+    await refresh();
+    setTimeout(keep, every);
+  }
+  document.addEventListener("visibilitychange", refresh);
+  setTimeout(keep, every);
+})();

@@ -1,0 +1,52 @@
+"""How values look on a page: the filters of the templates."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from service.core.states import DeliveryState
+from service.report.content import percent
+from service.wording import calendar_date, duration, person_name, reason_in_words
+
+_KINDS = {"text_sr": "Text report", "measurement_sr": "Measurement report", "secondary_capture": "Heat map"}
+
+_DELIVERY = {
+    DeliveryState.PENDING: "waiting to be sent",
+    DeliveryState.SENT: "sent, not confirmed",
+    DeliveryState.CONFIRMED: "confirmed",
+    DeliveryState.DEAD: "given up",
+    DeliveryState.WITHDRAWN: "withdrawn",
+}
+
+_SOURCES = {"prediction": "AI result", "default": "no order priority"}
+
+
+def clock_time(moment: datetime | None, now: datetime | None = None) -> str:
+    """Return a moment in this machine's time zone; with the day unless it is today's; to the second without `now`."""
+    if moment is None:
+        return ""
+    local = moment.astimezone()
+    if now is None:
+        return f"{local:%Y-%m-%d %H:%M:%S}"
+    return f"{local:%H:%M}" if local.date() == now.astimezone().date() else f"{local.day} {local:%b %H:%M}"
+
+
+def priority_source(source: str) -> str:
+    """Return where a priority comes from, for a reader."""
+    return _SOURCES.get(source, source)
+
+
+FILTERS: Mapping[str, Callable[..., Any]] = {
+    "clock_time": clock_time,
+    "duration": duration,
+    "percent": percent,
+    "person_name": person_name,
+    "calendar_date": calendar_date,
+    "reason": reason_in_words,
+    "source": priority_source,
+    "kind": lambda kind: _KINDS.get(kind, kind),
+    "delivery": lambda state: _DELIVERY[state],
+    "slug": lambda text: str(text).lower().replace(" ", "-"),
+    "hexadecimal": lambda status: f"0x{status:04X}",
+    "mebibytes": lambda size: f"{size / 1024**2:.1f} MiB" if size >= 1024**2 else f"{size / 1024:.0f} KiB",
+}

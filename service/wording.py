@@ -1,0 +1,70 @@
+"""Values as people and programs read them: names, dates, spans, reasons, JSON."""
+
+from collections.abc import Mapping
+from dataclasses import is_dataclass
+from datetime import datetime, timedelta
+from enum import Enum, IntEnum
+from typing import Any
+
+
+def reason_in_words(reason: str | None) -> str:
+    """Return a recorded reason as a phrase."""
+    return reason.replace("_", " ") if reason else "no reason recorded"
+
+
+def person_name(value: str) -> str:
+    """Return a person's name for display: "family, given", the ideographic form beside the alphabetic.
+
+    Source: PS3.5 section 6.2, value representation PN.
+    """
+    groups = [_name_group(group) for group in value.split("=")]
+    alphabetic = groups[0]
+    ideographic = groups[1] if len(groups) > 1 else ""
+    if alphabetic and ideographic:
+        return f"{alphabetic} ({ideographic})"
+    return alphabetic or ideographic or (groups[2] if len(groups) > 2 else "")
+
+
+def _name_group(group: str) -> str:
+    family, given, middle, prefix, suffix = [part.strip() for part in [*group.split("^"), "", "", "", "", ""][:5]]
+    first = " ".join(part for part in (prefix, given, middle) if part)
+    name = ", ".join(part for part in (family, first) if part)
+    return f"{name} {suffix}".strip()
+
+
+def calendar_date(value: str) -> str:
+    """Return a DICOM date (PS3.5 section 6.2, DA) as YYYY-MM-DD; anything else as it is."""
+    return f"{value[:4]}-{value[4:6]}-{value[6:]}" if len(value) == 8 and value.isdecimal() else value
+
+
+def duration(span: timedelta) -> str:
+    """Return a length of time in its two largest units, such as "2 h 05 min"."""
+    minutes, seconds = divmod(max(int(span.total_seconds()), 0), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days} d {hours:02d} h"
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min" if minutes else f"{seconds} s"
+
+
+def json_value(value: Any) -> Any:
+    """Return a view or a row as JSON knows it: moments in ISO 8601, spans in seconds, states by name."""
+    if is_dataclass(value) and not isinstance(value, type):
+        value = vars(value)
+    if isinstance(value, Mapping):
+        return {str(json_value(key)): json_value(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_value(part) for part in value]
+    return _json_scalar(value)
+
+
+def _json_scalar(value: Any) -> Any:
+    if isinstance(value, IntEnum):
+        return value.name.lower()
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value.total_seconds() if isinstance(value, timedelta) else value
