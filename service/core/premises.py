@@ -2,12 +2,10 @@
 
 import os
 import socket
-from datetime import timedelta
 
 from service.core import database
 from service.core.errors import LedgerUnavailable
 from service.core.ledger import Ledger
-from service.core.reading_order import ReadingOrder
 from service.core.settings import Settings
 from service.core.store import ObjectStore
 
@@ -24,12 +22,7 @@ def open_ledger(settings: Settings) -> Ledger:
     engine = database.connect(settings.database_url)
     if not database.is_current(engine):
         raise LedgerUnavailable("the ledger's tables are not of this version; run `auscult db upgrade`")
-    worklist = settings.worklist
-    order = ReadingOrder(
-        urgent_boost=timedelta(minutes=worklist.urgent_boost_minutes),
-        stat_boost=timedelta(minutes=worklist.stat_boost_minutes),
-    )
-    return Ledger(engine, order)
+    return Ledger(engine, settings.worklist.reading_order)
 
 
 def open_store(settings: Settings) -> ObjectStore:

@@ -1,8 +1,8 @@
 """Associations to destinations: C-STORE what was built, C-FIND whether it is held, C-ECHO whether anyone is there."""
 
-import socket
 from contextlib import suppress
 from types import TracebackType
+from typing import Self
 
 from pydicom import Dataset
 from pynetdicom import AE, Association, evt
@@ -17,6 +17,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 
 from service.core.errors import PermanentDeliveryFailure, TransientDeliveryFailure
 from service.core.settings import DestinationSettings
+from service.dicom.latency import without_delay
 
 STORED_SOP_CLASSES = (
     EnhancedSRStorage,
@@ -134,7 +135,7 @@ class DestinationAssociation:
             destination.host,
             destination.port,
             ae_title=destination.ae_title,
-            evt_handlers=[(evt.EVT_CONN_OPEN, _without_delay)],
+            evt_handlers=[(evt.EVT_CONN_OPEN, without_delay)],
         )
         if not association.is_established:
             raise TransientDeliveryFailure(_why_not(association))
@@ -160,19 +161,13 @@ class DestinationAssociation:
             self._association.abort()
         self._association = None
 
-    def __enter__(self) -> "DestinationAssociation":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _without_delay(event: evt.Event) -> None:
-    connection = event.assoc.dul.socket
-    if connection is not None and connection.socket is not None:
-        connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _why_not(association: Association) -> str:

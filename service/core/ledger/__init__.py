@@ -1,7 +1,7 @@
 """The ledger: the truth about every instance, and the only writer of rows.
 
-Each method is one transaction; what it returned from is durable. Workers hold rows under leases, so that a crash delays an
-image by a lease and loses none. Every change of an instance's state passes through `service.core.ledger.rows.advance`.
+Each method is one transaction; what it returned from is durable. Workers hold rows under leases, so that a crash delays
+an image by a lease and loses none. Every change of an instance's state passes through `rows.advance`.
 """
 
 from sqlalchemy import Engine

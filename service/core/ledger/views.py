@@ -53,6 +53,7 @@ class InstanceView:
     analysed_at: datetime | None
     attempts: int
     superseding_reason: str | None
+    reports_due: bool
     result: ResultView | None
 
 
@@ -179,6 +180,7 @@ def instance_view(row: InstanceRecord) -> InstanceView:
         analysed_at=row.analysed_at,
         attempts=row.attempts,
         superseding_reason=row.superseding_reason,
+        reports_due=row.reports_due,
         result=_result_view(row.prediction) if row.prediction is not None else None,
     )
 

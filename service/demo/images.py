@@ -1,0 +1,60 @@
+"""The images that the demo forwards: a folder of DICOM, PNG and JPEG files, or synthetic phantoms."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+from pydicom import Dataset, dcmread
+from pydicom.errors import InvalidDicomError
+from pydicom.uid import generate_uid
+
+from service.core.clock import utc_now
+from service.demo.phantom import cr_instance, phantom_values
+
+PICTURES = frozenset({".png", ".jpg", ".jpeg"})
+
+
+def phantoms(count: int) -> Iterator[Dataset]:
+    """Yield synthetic radiographs, each a study of its own; what a network says of them means nothing."""
+    for number in range(1, count + 1):
+        stored = np.round(phantom_values(number, 512, 448) * 255).astype(np.uint8)
+        yield wrapped(stored, f"Phantom^{number:02d}", f"PHANTOM-{number:02d}")
+
+
+def folder_images(folder: Path) -> Iterator[Dataset]:
+    """Yield the DICOM instances below a folder, and its PNG and JPEG pictures wrapped as CR instances.
+
+    Files that are neither are passed over.
+    """
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    for number, path in enumerate(paths, start=1):
+        if path.suffix.lower() in PICTURES:
+            try:
+                with Image.open(path) as picture:
+                    stored = np.asarray(picture.convert("L"))
+            except (UnidentifiedImageError, OSError):
+                continue
+            yield wrapped(stored, f"Demo^{path.stem[:50]}", f"DEMO-{number:04d}")
+            continue
+        try:
+            yield dcmread(path)
+        except (InvalidDicomError, OSError):
+            continue
+
+
+def wrapped(stored: NDArray[np.uint8], patient_name: str, patient_id: str) -> Dataset:
+    """Return a CR instance of an 8-bit grey picture, in a new study of a made-up patient."""
+    return cr_instance(
+        stored,
+        bits_stored=8,
+        patient_id=patient_id,
+        patient_name=patient_name,
+        sop_instance_uid=generate_uid(),
+        series_instance_uid=generate_uid(),
+        study_instance_uid=generate_uid(),
+        accession_number=patient_id,
+        acquired=utc_now(),
+        manufacturer="",
+    )

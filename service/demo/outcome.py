@@ -1,0 +1,108 @@
+"""What became of the images that a demonstration forwarded."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from service.core.ledger import Ledger
+from service.core.states import DeliveryState, Priority, State
+from service.demo.forwarding import Forwarded
+from service.demo.pacs import Held
+from service.worklist import row_of
+
+_FINAL = {State.REPORTED, State.DELIVERED, State.OUT_OF_SCOPE, State.FAILED, State.DUPLICATE, State.HELD}
+_SETTLED = {DeliveryState.SENT, DeliveryState.CONFIRMED, DeliveryState.WITHDRAWN}
+
+
+@dataclass(frozen=True)
+class ImageOutcome:
+    """What became of one image.
+
+    Attributes
+    ----------
+    state
+        None for an image that was not acknowledged.
+    seconds
+        From the acknowledgement to the arrival of the last of its reports in the PACS; None while none is there.
+    """
+
+    study_instance_uid: str
+    state: State | None
+    result: str
+    p_pneumonia: float | None
+    priority: Priority
+    settled: bool
+    seconds: float | None
+
+    @property
+    def reported(self) -> bool:
+        """Whether a result stands in the PACS."""
+        return self.settled and self.state in (State.REPORTED, State.DELIVERED)
+
+    @property
+    def out_of_scope(self) -> bool:
+        """Whether the image was, for a reason that is told, not analysed."""
+        return self.settled and self.state is State.OUT_OF_SCOPE
+
+
+@dataclass(frozen=True)
+class Totals:
+    """The last line of a demonstration."""
+
+    sent: int
+    acknowledged: int
+    reported: int
+    out_of_scope: int
+
+    @property
+    def failed(self) -> int:
+        """Images that did not come back."""
+        return self.sent - self.reported - self.out_of_scope
+
+    def __str__(self) -> str:
+        return (
+            f"demo: {self.sent} sent, {self.acknowledged} acknowledged, {self.reported} reported,"
+            f" {self.out_of_scope} out of scope, {self.failed} failed"
+        )
+
+
+def outcomes(ledger: Ledger, forwarded: Sequence[Forwarded], held: Sequence[Held]) -> list[ImageOutcome]:
+    """Return what has become of each image so far."""
+    arrivals: dict[str, datetime] = {}
+    for item in held:
+        uid = str(item.dataset.StudyInstanceUID)
+        arrivals[uid] = max(item.arrived_at, arrivals.get(uid, item.arrived_at))
+    return [_outcome(ledger, item, arrivals) for item in forwarded]
+
+
+def totals(forwarded: Sequence[Forwarded], images: Sequence[ImageOutcome]) -> Totals:
+    """Return the sums."""
+    return Totals(
+        sent=len(forwarded),
+        acknowledged=sum(item.acknowledged for item in forwarded),
+        reported=sum(image.reported for image in images),
+        out_of_scope=sum(image.out_of_scope for image in images),
+    )
+
+
+def _outcome(ledger: Ledger, item: Forwarded, arrivals: dict[str, datetime]) -> ImageOutcome:
+    study_uid = str(item.dataset.StudyInstanceUID)
+    dossier = ledger.inspection.dossier(study_uid) if item.acknowledged else None
+    if dossier is None:
+        status = "no answer" if item.status is None else f"status 0x{item.status:04X}"
+        return ImageOutcome(study_uid, None, f"refused: {status}", None, Priority.ROUTINE, True, None)
+    uid = str(item.dataset.SOPInstanceUID)
+    view = max((v for v in dossier.versions if v.sop_instance_uid == uid), key=lambda v: v.version)
+    row = row_of(dossier.study, 1, item.answered_at)
+    deliveries = [delivery for report in dossier.reports for delivery in report.deliveries]
+    under_way = any(delivery.state not in _SETTLED for delivery in deliveries)
+    arrived = arrivals.get(study_uid)
+    return ImageOutcome(
+        study_instance_uid=study_uid,
+        state=view.state,
+        result=row.answer.sentence,
+        p_pneumonia=row.answer.p_pneumonia,
+        priority=row.priority,
+        settled=view.state in _FINAL and not under_way and not view.reports_due,
+        seconds=(arrived - item.answered_at).total_seconds() if arrived else None,
+    )
