@@ -1,0 +1,139 @@
+"""`auscult listen`: the C-STORE listener, in one process or in several that share the port."""
+
+import multiprocessing
+import os
+import signal
+import socket
+import threading
+from multiprocessing import connection
+from multiprocessing.context import SpawnProcess
+from types import FrameType
+
+import click
+
+from service.core import log as logging_setup
+from service.core.errors import SettingsInvalid
+from service.core.log import get_logger
+from service.core.premises import open_ledger, open_store
+from service.core.settings import ListenerSettings, Settings, load
+from service.core.wake import waker
+from service.dicom.scp import Listener
+from service.intake import Intake
+
+log = get_logger(__name__)
+
+#: Seconds before a listener process that ended by itself is started again.
+_RESTART_PAUSE_S = 1.0
+
+
+def build_listener(settings: Settings, *, shares_port: bool = False) -> Listener:
+    """Return a listener on the ledger, the store and the wake-up channel of the settings."""
+    intake = Intake(settings, open_store(settings), open_ledger(settings).admission, waker(settings))
+    return Listener(settings.listener, intake, shares_port=shares_port)
+
+
+@click.command()
+def listen() -> None:
+    """Receive radiographs by C-STORE until SIGTERM or Ctrl-C."""
+    settings = load()
+    logging_setup.configure(settings.log.level, settings.log.style)
+    stopping = _stop_on_signals()
+    if settings.listener.processes == 1:
+        _serve(settings, stopping)
+    else:
+        _supervise(settings, stopping)
+
+
+def _stop_on_signals() -> threading.Event:
+    stopping = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        stopping.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    return stopping
+
+
+def _serve(settings: Settings, stopping: threading.Event, *, shares_port: bool = False) -> None:
+    """Listen in this process until told to stop, or until the process that started this one is gone."""
+    listener = build_listener(settings, shares_port=shares_port)
+    try:
+        listener.start()
+    except OSError as error:
+        raise _unbound(settings.listener, error) from None
+    address = f"{settings.listener.host}:{listener.port}"
+    log.info("listening on %s as %s, process %d", address, settings.listener.ae_title, os.getpid())
+    parent = multiprocessing.parent_process()
+    while not stopping.wait(1.0):
+        if parent is not None and not parent.is_alive():
+            break
+    listener.stop()
+    log.info("stopped listening on %s, process %d", address, os.getpid())
+
+
+def _serve_child(settings: Settings) -> None:
+    logging_setup.configure(settings.log.level, settings.log.style)
+    _serve(settings, _stop_on_signals(), shares_port=True)
+
+
+def _supervise(settings: Settings, stopping: threading.Event) -> None:
+    """Keep the processes running that share the port."""
+    # What keeps them from starting is said once, here.
+    open_ledger(settings).engine.dispose()
+    with _Reservation(settings.listener) as port:
+        listener = settings.listener.model_copy(update={"port": port})
+        settings = settings.model_copy(update={"listener": listener})
+        children = [_start(settings) for _ in range(listener.processes)]
+        while not stopping.is_set():
+            connection.wait([child.sentinel for child in children], timeout=0.5)
+            for index, child in enumerate(children):
+                if not child.is_alive() and not stopping.wait(_RESTART_PAUSE_S):
+                    log.error("listener process %s ended with %s; starting another", child.pid, child.exitcode)
+                    children[index] = _start(settings)
+        for child in children:
+            child.terminate()
+        for child in children:
+            child.join()
+
+
+def _start(settings: Settings) -> SpawnProcess:
+    # A fresh interpreter: nothing that a thread holds is ever copied.
+    process = multiprocessing.get_context("spawn").Process(target=_serve_child, args=(settings,), name="listener")
+    process.start()
+    return process
+
+
+class _Reservation:
+    """Holds the port for the processes, and finds out whether a stranger has it."""
+
+    def __init__(self, settings: ListenerSettings) -> None:
+        self._settings = settings
+        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        self._probe = socket.socket(family)
+        self._holder = socket.socket(family)
+
+    def __enter__(self) -> int:
+        try:
+            # Without SO_REUSEPORT, so that another listener of ours is found out too.
+            self._probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._probe.bind((self._settings.host, self._settings.port))
+            port: int = self._probe.getsockname()[1]
+            self._probe.close()
+            self._holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            self._holder.bind((self._settings.host, port))
+        except OSError as error:
+            raise _unbound(self._settings, error) from None
+        return port
+
+    def __exit__(self, *_: object) -> None:
+        self._probe.close()
+        self._holder.close()
+
+
+def _unbound(settings: ListenerSettings, error: OSError) -> SettingsInvalid:
+    return SettingsInvalid(
+        f"listener.port = {settings.port}: cannot listen on {settings.host} ({error.strerror}); "
+        "stop the program that has the port, or choose another"
+    )

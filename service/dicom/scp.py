@@ -1,0 +1,156 @@
+"""The C-STORE listener: an association's requests become admitted instances, and every one gets a status."""
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import Self, cast
+
+from service.core.errors import RefusedObject, Unavailable
+from service.core.log import get_logger
+from service.core.settings import ListenerSettings
+from service.dicom.association import StoreAssociation
+from service.dicom.command import CommandSet
+from service.dicom.contexts import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, accepted
+from service.dicom.identity import is_valid_uid
+from service.dicom.server import StoreEntity, StoreServer
+from service.dicom.streaming import Answer, Sink, StoreRequest
+from service.intake import Intake, Reception, Request
+
+log = get_logger(__name__)
+
+_SUCCESS = 0x0000
+_OUT_OF_RESOURCES = 0xA700
+#: Seconds between two looks at the associations that a stop waits for.
+_STOP_LOOK_S = 0.05
+
+
+class Listener:
+    """Receives objects until it is stopped.
+
+    Parameters
+    ----------
+    shares_port
+        Lets other processes listen on the same port.
+    """
+
+    def __init__(self, settings: ListenerSettings, intake: Intake, *, shares_port: bool = False) -> None:
+        self._settings = settings
+        self._service = _Service(intake)
+        self._entity = _entity(settings)
+        self._shares_port = shares_port
+        self._server: StoreServer | None = None
+
+    @property
+    def port(self) -> int:
+        """The TCP port in use, also where the settings leave the choice to the system."""
+        return self._settings.port if self._server is None else int(self._server.server_address[1])
+
+    def start(self) -> None:
+        """Bind the port and serve in threads of its own.
+
+        Raises
+        ------
+        OSError
+            When the address cannot be bound.
+        """
+        settings = self._settings
+        self._server = StoreServer(
+            self._entity,
+            (settings.host, settings.port),
+            self._service,
+            allowed=settings.allowed_addresses,
+            maximum_waiting=max(32, 2 * settings.maximum_associations),
+            shares_port=self._shares_port,
+        )
+        thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="listener", daemon=True)
+        thread.start()
+
+    def stop(self, grace_s: float = 10.0) -> None:
+        """Free the port, let what is arriving arrive for at most `grace_s` seconds, and end all associations."""
+        if self._server is None:
+            return
+        self._server.shutdown()
+        self._server = None
+        deadline = time.monotonic() + grace_s
+        while connections := self._entity.connections:
+            is_late = time.monotonic() > deadline
+            for connection in connections:
+                if is_late or not connection.is_requested:
+                    connection.hang_up()
+                elif connection.is_established and not connection.is_busy:
+                    connection.abort(block=False)
+            if time.monotonic() > deadline + 1:
+                log.warning("%d associations did not end in time", len(connections))
+                return
+            time.sleep(_STOP_LOOK_S)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def _entity(settings: ListenerSettings) -> StoreEntity:
+    entity = StoreEntity(settings.ae_title)
+    entity.implementation_class_uid = IMPLEMENTATION_CLASS_UID
+    entity.implementation_version_name = IMPLEMENTATION_VERSION_NAME
+    entity.require_called_aet = True
+    entity.require_calling_aet = list(settings.allowed_ae_titles)
+    entity.maximum_associations = settings.maximum_associations
+    entity.maximum_pdu_size = settings.maximum_pdu_bytes
+    entity.acse_timeout = settings.acse_timeout
+    entity.dimse_timeout = settings.dimse_timeout
+    entity.network_timeout = settings.network_timeout
+    for sop_class_uid, transfer_syntax_uids in accepted().items():
+        entity.add_supported_context(sop_class_uid, list(transfer_syntax_uids))
+    return entity
+
+
+@dataclass(frozen=True)
+class _Service:
+    """Stands between associations and intake: no error leaves it, and no association is aborted for one."""
+
+    intake: Intake
+
+    def begin(self, association: StoreAssociation, command: CommandSet, context_id: int) -> Sink:
+        abstract_syntax_uid, transfer_syntax_uid = association.transfer_syntaxes[context_id]
+        request = Request(
+            sop_class_uid=command.sop_class_uid,
+            sop_instance_uid=command.sop_instance_uid,
+            abstract_syntax_uid=abstract_syntax_uid,
+            transfer_syntax_uid=transfer_syntax_uid,
+            calling_ae_title=str(association.requestor.ae_title).strip(),
+            has_high_priority=command.has_high_priority,
+        )
+        return self.intake.begin(request)
+
+    def finish(self, request: StoreRequest) -> Answer:
+        reception = cast(Reception, request.sink)
+        try:
+            receipt = self.intake.admit(reception)
+        except (RefusedObject, Unavailable) as error:
+            _log(reception, error.status, str(error))
+            return Answer(error.status, str(error))
+        except Exception as error:
+            # The fault is ours, so the sender is told to try again.
+            log.exception("an object could not be admitted")
+            _log(reception, _OUT_OF_RESOURCES, type(error).__name__)
+            return Answer(_OUT_OF_RESOURCES, f"internal error ({type(error).__name__})")
+        _log(reception, _SUCCESS, receipt.registered.value + (", study held" if receipt.held else ""))
+        return Answer(_SUCCESS)
+
+
+def _log(reception: Reception, status: int, result: str) -> None:
+    uid = reception.request.sop_instance_uid
+    (log.info if status == _SUCCESS else log.warning)(
+        "%s from %s: %d bytes, %.0f ms, 0x%04X %s",
+        uid if is_valid_uid(uid) else "(no valid SOP Instance UID)",
+        # An AE title is what a stranger typed; `ascii` keeps control characters out of the log.
+        ascii(reception.request.calling_ae_title),
+        reception.size,
+        1000 * (time.monotonic() - reception.started),
+        status,
+        result,
+    )

@@ -1,0 +1,168 @@
+"""Admit one instance: store its bytes as they arrive, identify it, register it, wake a worker."""
+
+import time
+from dataclasses import dataclass
+
+from service.core.errors import AuscultError, ContradictsSopClass, InvalidUid, NotDicom, ObjectTooLarge
+from service.core.ledger.admission import Admission, Arrival, ArrivalKind, Receipt, Registered
+from service.core.settings import Settings
+from service.core.states import Priority
+from service.core.store import Incoming, ObjectStore
+from service.core.uids import is_own_uid
+from service.core.wake import Task, Waker
+from service.dicom.contexts import IMAGE_SOP_CLASSES
+from service.dicom.identity import identify, is_valid_uid
+from service.dicom.part10 import file_head
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a C-STORE request says of the data set that follows it; the UIDs are as sent, valid or not."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    abstract_syntax_uid: str
+    transfer_syntax_uid: str
+    calling_ae_title: str
+    has_high_priority: bool = False
+
+
+class Reception:
+    """A data set while it arrives.
+
+    Once it cannot be taken, the rest of it is drained and forgotten: the peer gets a status instead of an abort, the
+    association goes on, and memory and disk stay flat.
+    """
+
+    def __init__(self, request: Request, store: ObjectStore, maximum_bytes: int) -> None:
+        self.request = request
+        self.size = 0
+        self.started = time.monotonic()
+        self.error: AuscultError | None = None
+        self._maximum_bytes = maximum_bytes
+        self._incoming: Incoming | None = None
+        self.offset = 0
+        try:
+            self._begin(store)
+        except AuscultError as error:
+            self._give_up(error)
+
+    def _begin(self, store: ObjectStore) -> None:
+        request = self.request
+        for name, uid in (("Class", request.sop_class_uid), ("Instance", request.sop_instance_uid)):
+            if not is_valid_uid(uid):
+                raise InvalidUid(f"Affected SOP {name} UID is absent or not a valid UID")
+        if request.sop_class_uid != request.abstract_syntax_uid:
+            raise ContradictsSopClass("Affected SOP Class UID is not that of the presentation context")
+        head = file_head(request.sop_class_uid, request.sop_instance_uid, request.transfer_syntax_uid)
+        self._incoming = store.begin()
+        self.offset = len(head)
+        self._incoming.write(head)
+
+    def write(self, piece: bytes | bytearray | memoryview) -> None:
+        """Take the next piece; an error is kept for the answer."""
+        self.size += len(piece)
+        if self._incoming is None:
+            return
+        if self.size > self._maximum_bytes:
+            self._give_up(ObjectTooLarge(f"the object is larger than {self._maximum_bytes} bytes"))
+            return
+        try:
+            self._incoming.write(piece)
+        except AuscultError as error:
+            self._give_up(error)
+
+    @property
+    def incoming(self) -> Incoming:
+        """The bytes at hand.
+
+        Raises
+        ------
+        AuscultError
+            Whatever kept them from being taken.
+        """
+        if self._incoming is None:
+            raise self.error or NotDicom("the request has no data set")
+        return self._incoming
+
+    def discard(self) -> None:
+        """Remove what arrived, unless it was kept."""
+        if self._incoming is not None:
+            self._incoming.discard()
+            self._incoming = None
+
+    def _give_up(self, error: AuscultError) -> None:
+        self.error = error
+        self.discard()
+
+
+class Intake:
+    """Admits received objects: from the first byte to the row in the ledger."""
+
+    def __init__(self, settings: Settings, store: ObjectStore, admission: Admission, waker: Waker) -> None:
+        self._settings = settings
+        self._maximum_bytes = settings.listener.maximum_object_bytes
+        self._store = store
+        self._admission = admission
+        self._waker = waker
+
+    def begin(self, request: Request) -> Reception:
+        """Open a reception; it never raises, for the peer sends the data set in any case."""
+        return Reception(request, self._store, self._maximum_bytes)
+
+    def admit(self, reception: Reception) -> Receipt:
+        """Make a received object durable; on return its bytes and its row are.
+
+        Raises
+        ------
+        RefusedObject
+            When the object is at fault.
+        Unavailable
+            When disk or database are.
+        """
+        try:
+            return self._admit(reception)
+        finally:
+            reception.discard()
+
+    def _admit(self, reception: Reception) -> Receipt:
+        request, incoming = reception.request, reception.incoming
+        if reception.size == 0:
+            raise NotDicom("the data set is empty")
+        identity, own_equipment = identify(
+            incoming.path,
+            reception.offset,
+            sop_class_uid=request.sop_class_uid,
+            sop_instance_uid=request.sop_instance_uid,
+            transfer_syntax_uid=request.transfer_syntax_uid,
+            maximum_bytes=self._maximum_bytes,
+        )
+        priority, source = self._order_priority(request)
+        arrival = Arrival(
+            identity=identity,
+            transfer_syntax_uid=request.transfer_syntax_uid,
+            stored=incoming.keep(),
+            calling_ae_title=request.calling_ae_title,
+            kind=_kind(request, own_equipment=own_equipment),
+            order_priority=priority,
+            priority_source=source,
+        )
+        receipt = self._admission.register(arrival)
+        if receipt.registered in (Registered.NEW, Registered.NEW_VERSION):
+            self._waker.wake(Task.INFER)
+        return receipt
+
+    def _order_priority(self, request: Request) -> tuple[Priority, str]:
+        """Return how urgent the order is, and who says so: the first that answers."""
+        if request.has_high_priority:
+            return Priority.STAT, "C-STORE priority"
+        mapped = self._settings.worklist.ae_title_priorities.get(request.calling_ae_title)
+        if mapped is not None:
+            return Priority[mapped.upper()], "AE title map"
+        return Priority.ROUTINE, "default"
+
+
+def _kind(request: Request, *, own_equipment: bool) -> ArrivalKind:
+    if own_equipment or is_own_uid(request.sop_instance_uid):
+        return ArrivalKind.OWN
+    return ArrivalKind.IMAGE if request.sop_class_uid in IMAGE_SOP_CLASSES else ArrivalKind.NOT_AN_IMAGE
