@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pydicom import Dataset
-from pynetdicom import AE, Association, build_context, evt
+from pynetdicom import AE, build_context, evt
+from pynetdicom.association import Association
 
 from service.core.clock import utc_now
 from service.core.errors import TransientDeliveryFailure

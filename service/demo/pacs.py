@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, cast
 
 from pydicom import Dataset
 from pynetdicom import AE, StoragePresentationContexts, evt
@@ -48,14 +48,13 @@ class StandInPacs:
         ae.supported_contexts = StoragePresentationContexts
         ae.add_supported_context(StudyRootQueryRetrieveInformationModelFind)
         ae.add_supported_context(Verification)
-        handlers = [
+        handlers: list[Any] = [
             (evt.EVT_CONN_OPEN, without_delay),
             (evt.EVT_C_STORE, self._store),
             (evt.EVT_C_FIND, self._find),
         ]
         server = ae.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers)
-        assert isinstance(server, ThreadedAssociationServer)
-        self._server = server
+        self._server = cast(ThreadedAssociationServer, server)  # what a call that does not block returns
 
     @property
     def port(self) -> int:

@@ -5,7 +5,8 @@ from types import TracebackType
 from typing import Self
 
 from pydicom import Dataset
-from pynetdicom import AE, Association, evt
+from pynetdicom import AE, evt
+from pynetdicom.association import Association
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     Comprehensive3DSRStorage,
     ComprehensiveSRStorage,
