@@ -27,7 +27,7 @@ help: ## Show this list
 
 .PHONY: demo
 demo: $(BASE) ## Forward radiographs through the whole service; IMAGES=folder takes your own (DICOM, PNG, JPEG)
-	@$(BIN)/auscult demo $(if $(IMAGES),--images "$(IMAGES)") $(DEMO_ARGS)
+	@$(BIN)/auscult demo $(DEMO_ARGS) $(if $(IMAGES),"$(IMAGES)")
 
 .PHONY: setup
 setup: $(TEST) ## Install everything for development and tests into .venv
