@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
+
+from models.transforms import SIZE, TRANSFORMS, standardise, stretch, to_batch
+
+_NAME = "stretch-224-standardised-v1"
+_IMAGES = arrays(np.float32, st.tuples(st.integers(1, 60), st.integers(1, 60)), elements=st.floats(0, 1, width=32))
+
+
+@given(_IMAGES)
+def test_any_image_becomes_three_equal_finite_channels_of_224_by_224(image: NDArray[np.float32]) -> None:
+    batch = to_batch(_NAME, [image])
+    assert batch.shape == (1, 3, SIZE, SIZE)
+    assert batch.dtype == np.float32
+    assert batch.flags.c_contiguous
+    assert np.isfinite(batch).all()
+    assert (batch[:, 0] == batch[:, 1]).all()
+    assert (batch[:, 0] == batch[:, 2]).all()
+
+
+@given(_IMAGES)
+def test_stretching_never_leaves_the_range_of_greys(image: NDArray[np.float32]) -> None:
+    stretched = stretch(image)
+    assert stretched.min() >= image.min() - 1e-5
+    assert stretched.max() <= image.max() + 1e-5
+
+
+def test_stretching_fills_the_square_whatever_the_aspect() -> None:
+    wide = np.zeros((100, 400), dtype=np.float32)
+    wide[:, 300:] = 1
+    stretched = stretch(wide)
+    assert stretched[:, :160].max() == 0
+    assert stretched[:, 180:].min() == 1
+
+
+def test_an_image_of_the_networks_size_is_not_resampled() -> None:
+    image = np.random.default_rng(0).random((SIZE, SIZE), dtype=np.float32)
+    assert np.array_equal(stretch(image), image)
+
+
+def test_a_large_image_is_averaged_and_not_sampled() -> None:
+    checks = np.indices((SIZE * 8, SIZE * 8)).sum(axis=0) % 2
+    stretched = stretch(checks.astype(np.float32))
+    assert np.abs(stretched - 0.5).max() < 0.05
+
+
+@given(st.floats(0.2, 1.0), st.floats(0.0, 0.3))
+def test_brightness_and_contrast_within_the_range_do_not_matter(factor: float, offset: float) -> None:
+    image = np.random.default_rng(1).random((40, 40), dtype=np.float32)
+    changed = (image * np.float32(factor) + np.float32(offset)).astype(np.float32)
+    assert np.allclose(standardise(changed), standardise(image), atol=1e-3)
+
+
+def test_reducing_agrees_with_torchs_antialiased_interpolation() -> None:
+    torch = pytest.importorskip("torch")
+    image = np.random.default_rng(5).random((700, 1111), dtype=np.float32)
+    expected = torch.nn.functional.interpolate(
+        torch.from_numpy(image)[None, None], (SIZE, SIZE), mode="bilinear", antialias=True, align_corners=False
+    )
+    assert np.allclose(stretch(image), expected[0, 0].numpy(), atol=1e-5)
+
+
+def test_a_blank_image_becomes_zeros_and_not_infinities() -> None:
+    assert not to_batch(_NAME, [np.full((50, 50), 0.3, dtype=np.float32)]).any()
+
+
+def test_the_transform_keeps_its_meaning() -> None:
+    # A transform is part of a result that was reported: a change needs a new name.
+    assert list(TRANSFORMS) == [_NAME]
+    rows, columns = np.mgrid[0:300, 0:500].astype(np.float32)
+    found = TRANSFORMS[_NAME]((rows * 500 + columns) / np.float32(150000))
+    assert found[[0, 0, 100, 223], [0, 223, 100, 223]] == pytest.approx([-1.7286, -1.7171, -0.1782, 1.7286], abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("image", "words"),
+    [
+        (np.zeros((2, 2, 3), dtype=np.float32), "rows x columns"),
+        (np.zeros((0, 5), dtype=np.float32), "at least one pixel"),
+        (np.full((4, 4), np.nan, dtype=np.float32), "finite"),
+    ],
+)
+def test_what_is_no_grey_image_is_refused(image: NDArray[np.float32], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        to_batch(_NAME, [image])
+
+
+def test_an_unknown_transform_is_named_with_those_that_exist() -> None:
+    with pytest.raises(ValueError, match=_NAME):
+        to_batch("letterbox-512-v9", [np.zeros((4, 4), dtype=np.float32)])

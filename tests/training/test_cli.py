@@ -1,0 +1,101 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+pytest.importorskip("sklearn")
+
+from models.checkpoint import Checkpoint, default_path
+from models.predictor import Predictor
+from models.runtimes import OnnxRuntime
+from tests.training.conftest import stored_phantom
+from training import cli
+from training.dataset import read_display_values
+
+
+def test_evaluate_prints_a_table_and_writes_json_and_figures(folder: Path, tmp_path: Path) -> None:
+    found = CliRunner().invoke(cli.evaluate, ["--data", str(folder), "--out", str(tmp_path)])
+    assert found.exit_code == 0, found.output
+    assert "12 images" in found.output
+    assert "pneumonia accuracy" in found.output
+    content = json.loads((tmp_path / "evaluation.json").read_text())
+    assert sum(map(sum, content["confusion"])) == 12
+    assert content["checkpoint"] == Checkpoint.load(default_path(), verify=False).digest
+    for name in ("confusion.png", "roc.png", "reliability.png"):
+        with Image.open(tmp_path / name) as picture:
+            assert min(picture.size) > 300
+
+
+def test_evaluate_gives_the_probabilities_that_the_product_gives(folder: Path, tmp_path: Path) -> None:
+    CliRunner().invoke(cli.evaluate, ["--data", str(folder), "--out", str(tmp_path)])
+    written = json.loads((tmp_path / "evaluation.json").read_text())
+    checkpoint = Checkpoint.load(default_path())
+    predictor = Predictor(checkpoint, OnnxRuntime(checkpoint))
+    for name, row in written["probabilities"].items():
+        output = predictor.predict([read_display_values(folder / name)])[0]
+        assert row == pytest.approx(list(output.probabilities.values()), abs=1e-4)
+
+
+def test_evaluate_needs_no_torch(folder: Path, tmp_path: Path) -> None:
+    program = f"""
+import importlib.abc
+import sys
+
+class Absent(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name.partition(".")[0] in ("torch", "torchvision", "onnx"):
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Absent())
+from training.cli import evaluate
+evaluate(["--data", {str(folder)!r}, "--out", {str(tmp_path)!r}])
+"""
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=100, check=False)
+    assert found.returncode == 0, found.stderr
+    assert (tmp_path / "evaluation.json").is_file()
+
+
+def test_evaluate_names_a_class_it_does_not_know(tmp_path: Path) -> None:
+    (tmp_path / "covid").mkdir()
+    Image.fromarray(stored_phantom(1)).save(tmp_path / "covid" / "a.png")
+    found = CliRunner().invoke(cli.evaluate, ["--data", str(tmp_path)])
+    assert found.exit_code == 1
+    assert "'covid'" in found.output
+
+
+def test_explain_writes_a_heat_map_and_says_the_outcome(folder: Path, tmp_path: Path) -> None:
+    image, out = next(folder.glob("viral/*.png")), tmp_path / "map.png"
+    found = CliRunner().invoke(cli.explain, [str(image), "--out", str(out)])
+    assert found.exit_code == 0, found.output
+    assert "P(pneumonia)" in found.output
+    with Image.open(out) as picture:
+        assert min(picture.size) > 300
+
+
+def test_verify_finds_the_shipped_checkpoint_whole() -> None:
+    found = CliRunner().invoke(cli.checkpoint, ["verify"])
+    assert found.exit_code == 0, found.output
+    assert "is whole" in found.output
+
+
+def test_verify_fails_on_a_folder_that_holds_no_checkpoint(tmp_path: Path) -> None:
+    found = CliRunner().invoke(cli.checkpoint, ["verify", "--checkpoint", str(tmp_path)])
+    assert found.exit_code == 1
+    assert "card.json" in found.output
+
+
+def test_show_prints_the_card_as_it_is_stored() -> None:
+    found = CliRunner().invoke(cli.checkpoint, ["show"])
+    assert found.output == (default_path() / "card.json").read_text()
+
+
+def test_train_names_an_unknown_recipe(folder: Path) -> None:
+    found = CliRunner().invoke(
+        cli.train, ["--data", str(folder), "--init", __file__, "--run", "unused", "--recipe", "magic"]
+    )
+    assert found.exit_code == 2
+    assert "resnet50-three-class" in found.output
