@@ -63,7 +63,8 @@ def train(
     last = folder / "last.pt"
     if last.exists():
         _restore(run, last)
-    total_work = sum(stage.cost for stage in recipe.stages) * len(images)
+    whole_batches = len(images) // recipe.batch_size * recipe.batch_size
+    total_work = sum(stage.cost for stage in recipe.stages) * whole_batches
     while (before := _progress(run, total_work, budget_seconds)) < 1 - 1e-6:
         size, began = recipe.size_at(before), time.monotonic()
         loss = _train_epoch(run, recipe, images, size, total_work, budget_seconds)
