@@ -31,7 +31,7 @@ from pydicom.uid import (
 )
 
 from service.core.errors import UndecodablePixels
-from service.dicom.pixels.codestream import frame_size
+from service.dicom.pixels.codestream import check_rle, frame_size
 from service.dicom.pixels.header import PixelHeader
 
 _NATIVE = frozenset(
@@ -46,8 +46,8 @@ PLUGINS: dict[UID, tuple[str, ...]] = {
     JPEGLosslessSV1: ("gdcm",),
     JPEGLSLossless: ("pyjpegls", "gdcm"),
     JPEGLSNearLossless: ("pyjpegls", "gdcm"),
-    JPEG2000Lossless: ("gdcm", "pylibjpeg"),
-    JPEG2000: ("gdcm", "pylibjpeg"),
+    JPEG2000Lossless: ("pylibjpeg", "gdcm"),
+    JPEG2000: ("pylibjpeg", "gdcm"),
     HTJ2KLossless: ("pylibjpeg",),
     HTJ2KLosslessRPCL: ("pylibjpeg",),
     HTJ2K: ("pylibjpeg",),
@@ -126,15 +126,16 @@ def _encapsulated(data: bytes, header: PixelHeader) -> NDArray[np.integer]:
     except Exception as error:  # noqa: BLE001 - a parser of foreign bytes raises anything
         raise UndecodablePixels(f"PixelData is not encapsulated: {type(error).__name__}") from None
     bits = _check_size(frame, header)
-    attempts = _attempts(header, bits)
     failures = []
-    for name, attempt in attempts:
+    for name, attempt in _attempts(header, bits):
         try:
             values = attempt(data, frame)
             if values.size != header.count or values.dtype.kind not in "iu":
                 raise UndecodablePixels(f"{name} returned another image")
             return np.ascontiguousarray(values.astype(header.container, copy=False).reshape(header.shape))
-        except Exception as error:  # noqa: BLE001 - codecs raise anything, MemoryError included
+        except BaseException as error:  # codecs raise anything, MemoryError included
+            if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+                raise  # an interrupt; a panic of pylibjpeg-rle's is no Exception, and no interrupt either
             failures.append(f"{name}: {type(error).__name__}")
     raise UndecodablePixels(
         f"the frame cannot be decoded from {header.transfer_syntax_uid.name} ({', '.join(failures)})"
@@ -145,7 +146,7 @@ def _check_size(frame: bytes, header: PixelHeader) -> int:
     """Refuse a frame whose own header disagrees with the data set's; return its precision in bits."""
     size = frame_size(frame, header.transfer_syntax_uid)
     if size is None:
-        _check_rle(frame, header)
+        check_rle(frame, header.samples * header.bits_allocated // 8, header.rows * header.columns)
         return header.bits_stored
     if (size.rows, size.columns, size.samples) != (header.rows, header.columns, header.samples):
         raise UndecodablePixels(
@@ -155,13 +156,6 @@ def _check_size(frame: bytes, header: PixelHeader) -> int:
     if not 1 <= size.bits <= header.bits_allocated:
         raise UndecodablePixels(f"the frame has {size.bits} bits a sample where {header.bits_allocated} are allocated")
     return size.bits
-
-
-def _check_rle(frame: bytes, header: PixelHeader) -> None:
-    """Refuse an RLE frame with another number of segments than bytes in a pixel (PS3.5 section G.3.1)."""
-    segments = int.from_bytes(frame[:4], "little")
-    if len(frame) < 64 or segments != header.samples * header.bits_allocated // 8:
-        raise UndecodablePixels(f"the RLE frame has {segments} segments")
 
 
 _Attempt = Callable[[bytes, bytes], NDArray[np.integer]]
