@@ -7,10 +7,6 @@ ledger know its own objects when a PACS forwards them back.
 
 import hashlib
 import re
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pydicom.dataset import Dataset
 
 #: Manufacturer (0008,0070) and Manufacturer's Model Name (0008,1090) of every report. Both together make an object
 #: ours: the synthetic radiographs of the demo have the same manufacturer and are to be analysed.
@@ -54,9 +50,5 @@ def is_own_uid(uid: str) -> bool:
     return value >> 96 == MARKER and (value >> 76) & 0xF == _VERSION and (value >> 62) & 0b11 == _VARIANT
 
 
-def is_own_object(dataset: "Dataset") -> bool:
-    """Tell whether auscult made this object, by its UID or, where a PACS changed that, by its equipment."""
-    if is_own_uid(str(dataset.get("SOPInstanceUID", "")).strip()):
-        return True
-    equipment = (dataset.get("Manufacturer", ""), dataset.get("ManufacturerModelName", ""))
-    return tuple(str(text).strip() for text in equipment) == (MANUFACTURER, MODEL_NAME)
+#: Implementation Class UID (0002,0012) of everything that auscult writes or negotiates; the same in every release.
+IMPLEMENTATION_CLASS_UID = derive_uid("implementation class", "1")

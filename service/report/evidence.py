@@ -63,7 +63,7 @@ _ALWAYS: dict[str, _Rule] = {
     "PatientSex": _one_of("M", "F", "O"),
     "StudyDate": _date,
     "StudyTime": _matching(_TIME),
-    "StudyID": _verbatim,
+    "StudyID": _at_most(16),
     "AccessionNumber": _verbatim,
     "ReferringPhysicianName": _verbatim,
 }

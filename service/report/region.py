@@ -18,13 +18,13 @@ def upsampled(cam: NDArray[np.float32], rows: int, columns: int) -> NDArray[np.f
     """Return a class activation map at another size, in [0, 1] on its fixed scale: no minimum or maximum is taken.
 
     Each cell of the map covers an equal part of the image. Cubic interpolation overshoots beside a steep slope; what
-    leaves [0, 1] is cut off.
+    leaves the range from 0 to the map's highest cell is cut off, so nothing looks more activated than it is.
     """
     clean = np.clip(np.nan_to_num(np.asarray(cam, dtype=np.float32), nan=0.0), 0, 1)
     if clean.ndim != 2 or clean.size == 0:
         raise ValueError(f"a class activation map is rows x cols, not an array of shape {clean.shape}")
     resized = np.asarray(cv2.resize(clean, (columns, rows), interpolation=cv2.INTER_CUBIC), dtype=np.float32)
-    return np.clip(resized, 0, 1)
+    return np.clip(resized, 0, clean.max())
 
 
 def activated_contours(activation: NDArray[np.float32]) -> list[NDArray[np.float32]]:

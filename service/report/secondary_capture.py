@@ -51,7 +51,12 @@ def _complete(image: Dataset, draft: Draft) -> None:
     image.BurnedInAnnotation = "YES"
     # The constructor asks for an orientation; what is written is the source's, empty where unknown.
     image.PatientOrientation = source.get("PatientOrientation", "")
-    for keyword in ("StudyDescription", "PatientAge", "IssuerOfPatientID", "Laterality", "BodyPartExamined"):
+    # Laterality is for paired body parts and where the body part is unknown (PS3.3 section C.7.3.1); empty is unknown.
+    if source.get("BodyPartExamined") == "CHEST":
+        image.BodyPartExamined = "CHEST"
+    else:
+        image.Laterality = source.get("Laterality", "")
+    for keyword in ("StudyDescription", "PatientAge", "IssuerOfPatientID"):
         if keyword in source:
             setattr(image, keyword, source[keyword].value)
     image.ContentQualification = draft.equipment.content_qualification

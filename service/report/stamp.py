@@ -9,10 +9,7 @@ from datetime import datetime, timedelta, timezone
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
-from service.core.uids import derive_uid
-
-#: Implementation Class UID (0002,0012) of every file written here.
-IMPLEMENTATION_CLASS_UID = UID(derive_uid("implementation class"))
+from service.core.uids import IMPLEMENTATION_CLASS_UID
 
 _TIMES = (
     ("InstanceCreationDate", "InstanceCreationTime"),
@@ -51,7 +48,7 @@ def stamp(dataset: Dataset, evidence: Dataset, content_time: datetime, software_
             item.ContributionDateTime = f"{moment:%Y%m%d%H%M%S%z}"[:19]
     if "TimezoneOffsetFromUTC" in evidence:
         dataset.TimezoneOffsetFromUTC = evidence.TimezoneOffsetFromUTC
-    dataset.file_meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
+    dataset.file_meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
     dataset.file_meta.ImplementationVersionName = f"AUSCULT_{software_version}"[:16]
 
 

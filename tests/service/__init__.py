@@ -1,0 +1,1 @@
+"""Tests of the service, folder by folder as the package has them."""

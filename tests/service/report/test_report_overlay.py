@@ -1,0 +1,139 @@
+"""The picture: a fixed scale, a readable line, and no colour where nothing is asserted."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from service.core.findings import Outcome
+from service.report.overlay import LONGEST_SIDE, NARROWEST, heat_map, picture, radiograph
+from service.report.region import activated_contours, upsampled
+from tests.service.report.samples import activation, content, prediction
+
+_GREY = np.full((210, 210), 90, dtype=np.uint8)
+_DISPLAY = np.tile(np.linspace(0, 1, 200, dtype=np.float32), (240, 1))
+
+
+def _spread(picture_RGB: NDArray[np.uint8]) -> int:
+    """Return how far a picture is from grey: the widest difference between two channels of one pixel."""
+    return int(np.ptp(picture_RGB.astype(np.int16), axis=2).max())
+
+
+def test_a_map_of_zeros_adds_no_colour() -> None:
+    painted = heat_map(_GREY, np.zeros((7, 7), dtype=np.float32))
+    assert (painted == _GREY[:, :, None]).all()
+
+
+def test_the_same_map_at_half_strength_is_painted_fainter() -> None:
+    cam = np.full((7, 7), 0.4, dtype=np.float32)
+    strong, faint = heat_map(_GREY, cam), heat_map(_GREY, cam * np.float32(0.5))
+    assert _spread(strong) > 2 * _spread(faint) > 0
+
+
+def test_a_faint_map_is_not_stretched_to_full_colour() -> None:
+    cam = np.full((7, 7), 0.01, dtype=np.float32)
+    cam[3, 3] = 0.05
+    painted = heat_map(_GREY, cam).astype(np.int16)
+    assert np.abs(painted - 90).max() <= 4
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_what_one_place_is_painted_does_not_depend_on_another(here: float, elsewhere: float) -> None:
+    cam = np.zeros((7, 7), dtype=np.float32)
+    cam[1, 1] = here
+    alone = heat_map(_GREY, cam)
+    cam[5, 5] = elsewhere
+    together = heat_map(_GREY, cam)
+    # Cubic interpolation reaches two cells far; beyond, and clear of the outline, nothing may change.
+    assert (alone[:70, :70] == together[:70, :70]).all()
+
+
+@pytest.mark.parametrize("outcome", [Outcome.NEGATIVE, Outcome.INDETERMINATE])
+def test_only_a_positive_is_painted_whatever_the_map_says(outcome: Outcome) -> None:
+    def drawn(strength: float) -> NDArray[np.uint8]:
+        cam = np.full((7, 7), strength, dtype=np.float32)
+        return picture(_DISPLAY, content(outcome, prediction=prediction(outcome, cam=cam)), "1.0.0")
+
+    full = drawn(1.0)
+    assert (full == drawn(0.0)).all()
+    assert _spread(full[60:]) <= 6, "the radiograph under the line is grey"
+
+
+def test_a_positive_is_painted_and_has_a_legend() -> None:
+    positive = picture(_DISPLAY, content(Outcome.POSITIVE), "1.0.0")
+    negative = picture(_DISPLAY, content(Outcome.NEGATIVE), "1.0.0")
+    assert _spread(positive[60:]) > 60
+    assert positive.shape[1] > negative.shape[1]
+
+
+@given(st.integers(1, 3000), st.integers(1, 3000))
+def test_a_picture_of_any_shape_has_room_for_its_line(rows: int, columns: int) -> None:
+    drawn = picture(np.zeros((rows, columns), dtype=np.float32), content(Outcome.POSITIVE), "1.0.0")
+    assert drawn.dtype == np.uint8
+    assert drawn.shape[1] >= NARROWEST
+    assert max(drawn.shape[:2]) <= LONGEST_SIDE + 260
+    line, margin = drawn[:30, :], drawn[:30, -8:]
+    assert line.max() > 180, "there is text"
+    assert margin.max() < 60, "and it ends before the edge"
+
+
+def test_a_long_model_name_widens_the_picture_instead_of_being_cut() -> None:
+    long = prediction(Outcome.NEGATIVE, checkpoint_name="a-rather-long-name-of-a-checkpoint" * 3)
+    drawn = picture(_DISPLAY, content(Outcome.NEGATIVE, prediction=long), "1.0.0")
+    assert drawn.shape[1] > LONGEST_SIDE
+    assert drawn[:24, -8:].max() < 60
+
+
+@pytest.mark.parametrize("shape", [(3000, 2500), (224, 224)])
+def test_the_radiograph_is_brought_to_one_size_without_changing_its_values(shape: tuple[int, int]) -> None:
+    display = np.tile(np.linspace(0, 1, shape[1], dtype=np.float32), (shape[0], 1))
+    grey = radiograph(display)
+    assert max(grey.shape) == LONGEST_SIDE
+    expected = np.linspace(0, 255, grey.shape[1])
+    assert np.abs(grey[10].astype(float) - expected).max() < 2
+
+
+def test_values_outside_the_range_or_missing_are_clipped() -> None:
+    display = np.array([[-1.0, 2.0], [np.nan, 0.5]], dtype=np.float32).repeat(600, axis=0).repeat(600, axis=1)
+    grey = radiograph(display)
+    assert (grey[10, 10], grey[10, -10], grey[-10, 10], grey[-10, -10]) == (0, 255, 0, 128)
+
+
+def test_each_cell_of_the_map_lies_over_its_part_of_the_image() -> None:
+    cam = np.zeros((7, 7), dtype=np.float32)
+    cam[6, 0] = 1
+    activation_map = upsampled(cam, 700, 700)
+    row, column = np.unravel_index(np.argmax(activation_map), activation_map.shape)
+    assert row >= 600
+    assert column < 100
+    assert activation_map[:400].max() == 0
+
+
+def test_interpolation_shows_nothing_more_activated_than_the_highest_cell() -> None:
+    cam = activation() * np.float32(0.5)
+    assert upsampled(cam, 300, 300).max() == cam.max() == np.float32(0.45)
+
+
+def test_an_upsampled_map_never_leaves_its_scale() -> None:
+    checker = np.indices((7, 7)).sum(axis=0) % 2
+    activation_map = upsampled(checker.astype(np.float32), 300, 300)
+    assert activation_map.min() == 0
+    assert activation_map.max() == 1
+
+
+def test_a_map_without_cells_is_refused() -> None:
+    with pytest.raises(ValueError, match="rows x cols"):
+        upsampled(np.zeros((0, 7), dtype=np.float32), 10, 10)
+
+
+def test_outlines_come_largest_first() -> None:
+    cam = np.zeros((14, 14), dtype=np.float32)
+    cam[1, 1] = 0.9
+    cam[8:12, 8:12] = 0.9
+    big, small = activated_contours(upsampled(cam, 140, 140))
+    assert big.min() > 70 > small.max()
+
+
+def test_a_positive_whose_map_stays_below_the_limit_has_no_outline() -> None:
+    assert activated_contours(upsampled(activation() * np.float32(0.5), 70, 70)) == []

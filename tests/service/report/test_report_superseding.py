@@ -1,0 +1,85 @@
+"""Reports that take the place of earlier ones: said in the first line, named in the header."""
+
+import numpy as np
+import pytest
+from pydicom.dataset import Dataset
+from pydicom.uid import ComprehensiveSRStorage
+
+from service.core.findings import Outcome
+from service.report import ReportKind, as_sop_class, build
+from tests.phantoms import chest
+from tests.service.report.samples import EQUIPMENT, content
+from tests.service.report.test_report_objects import texts
+
+_DISPLAY = np.zeros((320, 256), dtype=np.float32)
+_REASON = "patient or study identity was corrected"
+
+
+def _build(source: Dataset, predecessors: list[Dataset], reason: str | None = None) -> dict[ReportKind, Dataset]:
+    what = content(Outcome.POSITIVE, superseding_reason=reason)
+    objects = build(source, _DISPLAY, what, kinds=list(ReportKind), equipment=EQUIPMENT, predecessors=predecessors)
+    return {each.kind: each.dataset for each in objects}
+
+
+@pytest.fixture(scope="module")
+def earlier() -> dict[ReportKind, Dataset]:
+    return _build(chest(), [])
+
+
+def test_the_first_line_says_what_is_superseded_and_why(earlier: dict[ReportKind, Dataset]) -> None:
+    later = _build(chest(patient_id="CORRECTED"), list(earlier.values()), _REASON)
+    expected = f"Supersedes the AI report of 2026-11-22 16:50: {_REASON}."
+    document = later[ReportKind.TEXT_SR]
+    [findings] = [item for item in document.ContentSequence if _title(item) == "Findings"]
+    assert findings.ContentSequence[0].TextValue == expected
+    assert later[ReportKind.SECONDARY_CAPTURE].DerivationDescription.startswith(expected)
+
+
+def _title(item: Dataset) -> str:
+    return str(item.ConceptNameCodeSequence[0].CodeMeaning)
+
+
+def test_each_document_names_the_predecessor_of_its_own_kind(earlier: dict[ReportKind, Dataset]) -> None:
+    later = _build(chest(patient_id="CORRECTED"), list(earlier.values()), _REASON)
+    for kind in (ReportKind.TEXT_SR, ReportKind.MEASUREMENT_SR):
+        [study] = later[kind].PredecessorDocumentsSequence
+        [series] = study.ReferencedSeriesSequence
+        [reference] = series.ReferencedSOPSequence
+        assert reference.ReferencedSOPInstanceUID == earlier[kind].SOPInstanceUID
+        assert reference.ReferencedSOPClassUID == earlier[kind].SOPClassUID
+        assert series.SeriesInstanceUID == earlier[kind].SeriesInstanceUID
+
+
+def test_a_predecessor_changes_the_uid_of_its_kind_alone(earlier: dict[ReportKind, Dataset]) -> None:
+    with_text = _build(chest(), [earlier[ReportKind.TEXT_SR]], _REASON)
+    without = _build(chest(), [], _REASON)
+    changed = {kind for kind in ReportKind if with_text[kind].SOPInstanceUID != without[kind].SOPInstanceUID}
+    assert changed == {ReportKind.TEXT_SR}
+
+
+def test_a_predecessor_in_another_study_is_told_of_but_not_referenced(earlier: dict[ReportKind, Dataset]) -> None:
+    later = _build(chest(study_instance_uid="1.2.3.4"), list(earlier.values()), _REASON)
+    for kind in (ReportKind.TEXT_SR, ReportKind.MEASUREMENT_SR):
+        assert "PredecessorDocumentsSequence" not in later[kind]
+    assert any(text.startswith("Supersedes the AI report of") for text in texts(later[ReportKind.TEXT_SR]))
+
+
+def test_without_the_earlier_report_at_hand_the_line_still_says_that_there_was_one() -> None:
+    later = _build(chest(), [], "re-analysed")
+    assert "Supersedes an earlier AI report: re-analysed." in texts(later[ReportKind.TEXT_SR])
+
+
+def test_a_variant_names_the_same_variant_of_the_predecessor(earlier: dict[ReportKind, Dataset]) -> None:
+    kind = ReportKind.MEASUREMENT_SR
+    later = _build(chest(patient_id="CORRECTED"), list(earlier.values()), _REASON)
+    variant = as_sop_class(later[kind], ComprehensiveSRStorage).dataset
+    predecessor = as_sop_class(earlier[kind], ComprehensiveSRStorage)
+    series = variant.PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0]
+    assert series.SeriesInstanceUID == predecessor.series_instance_uid
+    assert series.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == predecessor.sop_instance_uid
+    assert series.ReferencedSOPSequence[0].ReferencedSOPClassUID == ComprehensiveSRStorage
+
+
+def test_a_first_report_supersedes_nothing(earlier: dict[ReportKind, Dataset]) -> None:
+    assert not any("Supersedes" in text for text in texts(earlier[ReportKind.TEXT_SR]))
+    assert "PredecessorDocumentsSequence" not in earlier[ReportKind.TEXT_SR]
