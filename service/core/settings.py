@@ -5,6 +5,7 @@ Each field's description is its documentation: docs/reference/settings.md is gen
 """
 
 import os
+from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from service.core.errors import SettingsInvalid
+from service.core.reading_order import ReadingOrder
 
 AeTitle = Annotated[
     str, Field(min_length=1, max_length=16, pattern=r"^[\x20-\x5b\x5d-\x7e]*[\x21-\x5b\x5d-\x7e][\x20-\x5b\x5d-\x7e]*$")
@@ -171,6 +173,11 @@ class WorklistSettings(Section):
         default_factory=dict,
         description="Order priority by calling AE title, for example an emergency department's modality.",
     )
+
+    @property
+    def reading_order(self) -> ReadingOrder:
+        """The order of reading that the boosts make."""
+        return ReadingOrder(timedelta(minutes=self.urgent_boost_minutes), timedelta(minutes=self.stat_boost_minutes))
 
     @model_validator(mode="after")
     def _stat_is_before_urgent(self) -> "WorklistSettings":

@@ -1,0 +1,140 @@
+"""A small gateway without processes: ledger, store and the shipped network, on one clock."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydicom import Dataset
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from service.core import database
+from service.core.identity import Identity
+from service.core.ledger import Arrival, Ledger
+from service.core.ledger.admission import Receipt
+from service.core.records import DeliveryRecord, EventRecord, InstanceRecord, ReportRecord, StudyRecord
+from service.core.settings import Settings
+from service.core.states import Priority
+from service.core.store import ObjectStore
+from tests import phantoms
+from tests.fakes import CountingWaker, TurnedClock
+from worker.courier import Courier
+from worker.inference import Inference
+from worker.network import Network, load_network
+from worker.report_building import ReportBuilding
+
+
+@cache
+def network() -> Network:
+    """The shipped checkpoint, loaded once."""
+    return load_network(Settings().analysis)
+
+
+@dataclass
+class Gateway:
+    """Everything behind the socket, driven step by step."""
+
+    settings: Settings
+    ledger: Ledger
+    store: ObjectStore
+    clock: TurnedClock
+    waker: CountingWaker = field(default_factory=CountingWaker)
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def receive(self, dataset: Dataset, priority: Priority = Priority.ROUTINE) -> Receipt:
+        """Admit an instance as the listener does."""
+        identity = Identity(
+            sop_class_uid=str(dataset.SOPClassUID),
+            sop_instance_uid=str(dataset.SOPInstanceUID),
+            study_instance_uid=str(dataset.StudyInstanceUID),
+            series_instance_uid=str(dataset.SeriesInstanceUID),
+            patient_id=str(dataset.get("PatientID", "")),
+            patient_name=str(dataset.get("PatientName", "")),
+            birth_date=str(dataset.get("PatientBirthDate", "")),
+            sex=str(dataset.get("PatientSex", "")),
+            accession_number=str(dataset.get("AccessionNumber", "")),
+        )
+        stored = self.store.put(phantoms.encoded(dataset))
+        syntax = str(dataset.file_meta.TransferSyntaxUID)
+        return self.ledger.admission.register(
+            Arrival(identity, syntax, stored, "MODALITY", order_priority=priority, priority_source="test")
+        )
+
+    def inference(self, **changes: Any) -> Inference:
+        """Return an inference worker."""
+        arguments: dict[str, Any] = {"network": network(), "owner": "infer-1", "stop": self.stop, **changes}
+        return Inference(self.settings, self.ledger, self.store, waker=self.waker, clock=self.clock, **arguments)
+
+    def infer(self) -> int:
+        """Analyse what is due."""
+        worker = self.inference()
+        try:
+            return worker.run_until_idle()
+        finally:
+            worker.close()
+
+    def build(self) -> int:
+        """Build the reports that are due."""
+        checkpoint = network().checkpoint
+        return ReportBuilding(
+            self.settings, self.ledger, self.store, checkpoint, "build-1", self.clock
+        ).run_until_idle()
+
+    def courier(self, number: int = 0) -> Courier:
+        """Return a courier to one of the destinations."""
+        destination = self.settings.destinations[number]
+        return Courier(self.settings, destination, self.ledger, self.store, "courier-1", self.stop, self.clock)
+
+    def rows(self, record: Any) -> list[Any]:
+        """Return all rows of a table, by id."""
+        with Session(self.ledger.engine) as session:
+            return list(session.scalars(select(record).order_by(record.id)))
+
+    @property
+    def instances(self) -> list[InstanceRecord]:
+        return self.rows(InstanceRecord)
+
+    @property
+    def studies(self) -> list[StudyRecord]:
+        return self.rows(StudyRecord)
+
+    @property
+    def reports(self) -> list[ReportRecord]:
+        return self.rows(ReportRecord)
+
+    @property
+    def deliveries(self) -> list[DeliveryRecord]:
+        return self.rows(DeliveryRecord)
+
+    @property
+    def events(self) -> list[str]:
+        return [row.event for row in self.rows(EventRecord)]
+
+
+def destination(port: int = 1, **changes: Any) -> dict[str, Any]:
+    """Return the settings of a destination on this machine."""
+    return {"name": "pacs", "ae_title": "SCRIPTED", "host": "127.0.0.1", "port": port, "connect_timeout": 2, **changes}
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Iterator[Any]:
+    """Give ``gateway(destinations=[...])``."""
+    engines = []
+
+    def make(*destinations: dict[str, Any], **settings: Any) -> Gateway:
+        clock = TurnedClock()
+        made = Settings(data_dir=tmp_path, destinations=destinations, **settings)
+        database.upgrade(made.database_url)
+        engine = database.connect(made.database_url)
+        engines.append(engine)
+        return Gateway(made, Ledger(engine, made.worklist.reading_order, clock), ObjectStore(made.objects_dir), clock)
+
+    yield make
+    for engine in engines:
+        engine.dispose()

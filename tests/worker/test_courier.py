@@ -1,0 +1,223 @@
+"""Couriers: every status is checked, nothing is sent twice without need, nothing given up in silence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydicom.uid import (
+    Comprehensive3DSRStorage,
+    ComprehensiveSRStorage,
+    EnhancedSRStorage,
+    SecondaryCaptureImageStorage,
+)
+
+from service.core.states import DeliveryState, State
+from tests.fakes import scripted_pacs
+from tests.phantoms import chest
+from tests.servers import free_port
+from tests.worker.conftest import Gateway, destination
+from worker.courier import backoff
+
+#: pynetdicom shuts a socket that never connected down before it closes it, and so does not close it.
+unconnected = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+def ready(gateway: Any, *destinations: dict[str, Any], **settings: Any) -> Gateway:
+    """Return a gateway with one analysed image whose reports stand in the outbox."""
+    made: Gateway = gateway(*destinations, **settings)
+    made.receive(chest())
+    assert made.infer() == 1
+    assert made.build() == 1
+    return made
+
+
+def states(made: Gateway) -> list[str]:
+    return [row.state for row in made.deliveries]
+
+
+def test_a_report_set_is_sent_and_confirmed_and_the_image_is_delivered(gateway: Any) -> None:
+    with scripted_pacs() as pacs:
+        made = ready(gateway, destination(pacs.port))
+        courier = made.courier()
+        assert courier.step() == 3
+        assert states(made) == [DeliveryState.SENT] * 3
+        assert made.instances[0].state == State.REPORTED
+        made.clock.turn(seconds=1)
+        assert courier.step() == 3
+        courier.close()
+    assert states(made) == [DeliveryState.CONFIRMED] * 3
+    assert made.instances[0].state == State.DELIVERED
+    assert sorted(pacs.uids()) == sorted(report.sop_instance_uid for report in made.reports)
+
+
+def test_a_peer_that_is_out_of_resources_gets_the_same_bytes_again_later(gateway: Any) -> None:
+    with scripted_pacs([0xA700]) as pacs:
+        made = ready(gateway, destination(pacs.port, reports=["text_sr"]))
+        courier = made.courier()
+        courier.step()
+        row = made.deliveries[0]
+        assert (row.state, row.status, row.attempts) == (DeliveryState.PENDING, 0xA700, 1)
+        assert row.next_attempt_at > made.clock()
+        assert courier.step() == 0  # not before its time
+        made.clock.turn(seconds=3)
+        courier.step()
+        courier.close()
+    assert made.deliveries[0].state == DeliveryState.SENT
+    assert pacs.uids() == [made.reports[0].sop_instance_uid]
+
+
+@pytest.mark.parametrize("status", [0xA900, 0xC001, 0x0122, 0x0124])
+def test_a_refusal_of_the_object_itself_is_dead_at_once_and_a_person_can_retry_it(gateway: Any, status: int) -> None:
+    with scripted_pacs([status]) as pacs:
+        made = ready(gateway, destination(pacs.port, reports=["text_sr"]))
+        courier = made.courier()
+        courier.step()
+        assert (made.deliveries[0].state, made.deliveries[0].status) == (DeliveryState.DEAD, status)
+        assert (made.instances[0].state, made.instances[0].reason) == (State.FAILED, "delivery_failed")
+        assert made.ledger.remedies.retry(made.instances[0].sop_instance_uid) == 1
+        courier.step()
+        made.clock.turn(seconds=1)
+        courier.step()
+        courier.close()
+    assert made.instances[0].state == State.DELIVERED
+
+
+def test_a_warning_counts_as_sent_and_is_recorded(gateway: Any) -> None:
+    with scripted_pacs([0xB000]) as pacs:
+        made = ready(gateway, destination(pacs.port, reports=["text_sr"]))
+        courier = made.courier()
+        courier.step()
+        courier.close()
+    row = made.deliveries[0]
+    assert (row.state, row.status, row.detail) == (DeliveryState.SENT, 0xB000, "accepted with warning 0xB000")
+
+
+@unconnected
+def test_a_peer_that_is_away_costs_one_attempt_a_batch_and_nothing_is_lost(gateway: Any) -> None:
+    port = free_port()
+    made = ready(gateway, destination(port))
+    courier = made.courier()
+    assert courier.step() == 3
+    assert states(made) == [DeliveryState.PENDING] * 3
+    assert all("cannot be reached" in row.detail for row in made.deliveries)
+    made.clock.turn(seconds=5)
+    with scripted_pacs(port=port) as pacs:
+        courier.step()
+        courier.close()
+        assert len(pacs.received) == 3
+
+
+@unconnected
+def test_a_report_that_cannot_be_delivered_for_days_is_dead_and_said_to_be(gateway: Any) -> None:
+    made = ready(gateway, destination(free_port(), reports=["text_sr"]))
+    courier = made.courier()
+    made.clock.turn(days=4)
+    courier.step()
+    courier.close()
+    assert states(made) == [DeliveryState.DEAD]
+    assert made.instances[0].state == State.FAILED
+
+
+def test_what_the_peer_took_and_does_not_hold_is_sent_again(gateway: Any) -> None:
+    with scripted_pacs() as pacs:
+        pacs.holds = False
+        made = ready(gateway, destination(pacs.port, reports=["text_sr"]))
+        courier = made.courier()
+        courier.step()
+        for _ in range(12):
+            made.clock.turn(seconds=61)
+            courier.step()
+        assert len(pacs.received) >= 2
+        assert len(set(pacs.uids())) == 1
+        pacs.holds = True
+        made.clock.turn(seconds=61)
+        courier.step()
+        courier.close()
+    assert states(made) == [DeliveryState.CONFIRMED]
+
+
+def test_a_peer_without_c_find_leaves_the_report_sent(gateway: Any) -> None:
+    with scripted_pacs(finds=False) as pacs:
+        made = ready(gateway, destination(pacs.port, reports=["text_sr"]))
+        courier = made.courier()
+        courier.step()
+        made.clock.turn(seconds=1)
+        courier.step()
+        courier.close()
+    assert states(made) == [DeliveryState.SENT]
+    assert "no C-FIND" in made.deliveries[0].detail
+    assert made.instances[0].state == State.DELIVERED
+
+
+@pytest.mark.parametrize(
+    ("accepted", "expected"),
+    [
+        ([EnhancedSRStorage, ComprehensiveSRStorage, SecondaryCaptureImageStorage], ComprehensiveSRStorage),
+        ([EnhancedSRStorage, SecondaryCaptureImageStorage], EnhancedSRStorage),
+    ],
+)
+def test_a_peer_without_3d_reports_gets_the_measurement_report_in_a_class_it_accepts(
+    gateway: Any, accepted: list[str], expected: str
+) -> None:
+    with scripted_pacs(sop_classes=accepted) as pacs:
+        made = ready(gateway, destination(pacs.port, reports=["measurement_sr"]))
+        assert made.reports[0].sop_class_uid == Comprehensive3DSRStorage
+        courier = made.courier()
+        courier.step()
+        courier.step()
+        made.clock.turn(seconds=1)
+        courier.step()
+        courier.close()
+    assert [dataset.SOPClassUID for dataset in pacs.received] == [expected]
+    assert pacs.uids() == [made.reports[1].sop_instance_uid]
+    assert made.instances[0].state == State.DELIVERED
+
+
+def test_a_peer_that_accepts_no_class_of_a_report_is_told_from_one_that_is_away(gateway: Any) -> None:
+    with scripted_pacs(sop_classes=[SecondaryCaptureImageStorage]) as pacs:
+        made = ready(gateway, destination(pacs.port, reports=["text_sr"]))
+        courier = made.courier()
+        courier.step()
+        courier.close()
+    assert states(made) == [DeliveryState.DEAD]
+    assert "accepts no SOP class" in made.deliveries[0].detail
+
+
+def test_each_destination_gets_its_own_profile(gateway: Any) -> None:
+    with scripted_pacs() as one, scripted_pacs() as other:
+        made = ready(
+            gateway,
+            destination(one.port, reports=["text_sr", "secondary_capture"]),
+            destination(other.port, name="archive", reports=["measurement_sr"]),
+        )
+        for number in (0, 1):
+            courier = made.courier(number)
+            courier.step()
+            courier.close()
+        assert [dataset.Modality for dataset in one.received] == ["SR", "OT"]
+        assert [dataset.SOPClassUID for dataset in other.received] == [Comprehensive3DSRStorage]
+
+
+def test_nothing_of_a_study_on_hold_is_sent(gateway: Any) -> None:
+    with scripted_pacs() as pacs:
+        made = ready(gateway, destination(pacs.port))
+        image = chest(seed=2, patient_id="SOMEBODY-ELSE", study_instance_uid=made.studies[0].study_instance_uid)
+        assert made.receive(image).held
+        courier = made.courier()
+        assert courier.step() == 0
+        assert made.ledger.remedies.release(made.studies[0].study_instance_uid)
+        assert courier.step() == 3
+        courier.close()
+    assert len(pacs.received) == 3
+
+
+@given(st.integers(1, 10_000), st.floats(0.1, 60), st.floats(60, 3600))
+def test_the_pause_between_attempts_never_exceeds_its_bound_and_never_vanishes(
+    attempts: int, first: float, longest: float
+) -> None:
+    pause = backoff(attempts, first, longest)
+    assert 0 < pause <= longest
+    assert pause >= min(first, longest) / 2
