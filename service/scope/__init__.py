@@ -1,0 +1,10 @@
+"""Is this image what the network was validated on? When not, the reason is said and kept.
+
+Silence never reads as normal: each image that is not analysed has a `Reason`; what is analysed in spite of a doubt
+carries a `Flag`.
+"""
+
+from service.scope.gate import blank, judge
+from service.scope.verdict import Flag, Population, Reason, Verdict
+
+__all__ = ["Flag", "Population", "Reason", "Verdict", "blank", "judge"]

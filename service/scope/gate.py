@@ -1,0 +1,142 @@
+"""The scope gate: header in, verdict out."""
+
+from collections.abc import Iterator
+from math import floor
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.uid import (
+    DigitalXRayImageStorageForProcessing,
+    MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+    MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+    MultiFrameSingleBitSecondaryCaptureImageStorage,
+    MultiFrameTrueColorSecondaryCaptureImageStorage,
+    SecondaryCaptureImageStorage,
+)
+
+from service.core.settings import ScopeSettings
+from service.scope.age import age_in_years
+from service.scope.attributes import texts, whole_number
+from service.scope.body_part import is_chest
+from service.scope.verdict import Flag, Population, Reason, Verdict
+from service.scope.view import View, view_of
+
+_SECONDARY_CAPTURE = frozenset(
+    {
+        SecondaryCaptureImageStorage,
+        MultiFrameSingleBitSecondaryCaptureImageStorage,
+        MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+        MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+        MultiFrameTrueColorSecondaryCaptureImageStorage,
+    }
+)
+_VIEW_REASONS = {
+    View.LATERAL: Reason.LATERAL_VIEW,
+    View.OBLIQUE: Reason.OBLIQUE_VIEW,
+    View.DECUBITUS: Reason.DECUBITUS_VIEW,
+}
+# The share of its brightness by which the bulk of a blank image's pixels may differ.
+_BLANK_SPREAD = 0.02
+
+_Finding = Reason | Flag
+
+
+def judge(dataset: Dataset, population: Population, rules: ScopeSettings) -> Verdict:
+    """Decide whether an image is analysed; the header is enough, and nothing in it can make this raise.
+
+    Parameters
+    ----------
+    dataset
+        The instance, with or without its pixel data.
+    population
+        Whom the checkpoint was validated on.
+    rules
+        What to accept, and what to do in doubt.
+
+    Returns
+    -------
+    The first reason against analysis, or else every doubt under which it is analysed.
+    """
+    modality = next(texts(dataset, ("Modality",)), "").upper()
+    chest = is_chest(dataset, rules.body_parts)
+    is_radiograph = modality in {name.upper() for name in rules.modalities}
+    flags = []
+    for finding in _findings(dataset, population, rules, is_radiograph, chest):
+        if isinstance(finding, Reason):
+            return Verdict(in_scope=False, reason=finding, chest=is_radiograph and chest is True)
+        flags.append(finding)
+    return Verdict(in_scope=True, reason=None, chest=chest is True, flags=tuple(flags))
+
+
+def blank(values: NDArray[Any]) -> bool:
+    """Tell whether an image shows nothing: its pixels, but for the outermost half percent, are all nearly the same.
+
+    Parameters
+    ----------
+    values
+        Stored values (any integer type) or display values (floating, in [0, 1]), rows x cols.
+    """
+    sample = values[::4, ::4] if values.size > 1_000_000 else values
+    low, high = (float(value) for value in np.percentile(sample, (0.5, 99.5)))
+    scale = 1.0 if np.issubdtype(values.dtype, np.floating) else max(abs(low), abs(high), 1.0)
+    return high - low <= _BLANK_SPREAD * scale
+
+
+def _findings(
+    dataset: Dataset, population: Population, rules: ScopeSettings, is_radiograph: bool, chest: bool | None
+) -> Iterator[_Finding]:
+    """Yield reasons and flags in the order in which a reader would want the first of them."""
+    yield from _image_kind(dataset, rules, is_radiograph)
+    if chest is False:
+        yield Reason.NOT_CHEST
+    if chest is None:
+        yield _doubt(rules.unknown_body_part, Reason.BODY_PART_UNKNOWN, Flag.BODY_PART_UNKNOWN)
+    view = view_of(dataset)
+    if view in _VIEW_REASONS:
+        yield _VIEW_REASONS[view]
+    if view is None:
+        yield _doubt(rules.unknown_view, Reason.VIEW_UNKNOWN, Flag.VIEW_UNKNOWN)
+    yield from _size(dataset, rules)
+    yield from _age(dataset, population, rules)
+
+
+def _image_kind(dataset: Dataset, rules: ScopeSettings, is_radiograph: bool) -> Iterator[_Finding]:
+    if "Rows" not in dataset or "Columns" not in dataset:
+        yield Reason.NOT_AN_IMAGE
+    if not is_radiograph:
+        yield Reason.MODALITY
+    sop_class_uid = next(texts(dataset, ("SOPClassUID",)), "")
+    if sop_class_uid in _SECONDARY_CAPTURE and rules.secondary_capture == "skip":
+        yield Reason.SECONDARY_CAPTURE
+    if whole_number(dataset, "NumberOfFrames", 1) > 1:
+        yield Reason.MULTI_FRAME
+    photometric = next(texts(dataset, ("PhotometricInterpretation",)), "MONOCHROME2")
+    if whole_number(dataset, "SamplesPerPixel", 1) != 1 or photometric not in ("MONOCHROME1", "MONOCHROME2"):
+        yield Reason.COLOUR
+    intent = next(texts(dataset, ("PresentationIntentType",)), "").upper()
+    if intent == "FOR PROCESSING" or sop_class_uid == DigitalXRayImageStorageForProcessing:
+        yield _doubt(rules.for_processing, Reason.FOR_PROCESSING, Flag.FOR_PROCESSING)
+
+
+def _size(dataset: Dataset, rules: ScopeSettings) -> Iterator[_Finding]:
+    rows, columns = whole_number(dataset, "Rows", 0), whole_number(dataset, "Columns", 0)
+    if rows < rules.minimum_rows or columns < rules.minimum_columns:
+        yield Reason.TOO_SMALL
+    if rows * columns > rules.maximum_pixels:
+        yield Reason.TOO_LARGE
+
+
+def _age(dataset: Dataset, population: Population, rules: ScopeSettings) -> Iterator[_Finding]:
+    age = age_in_years(dataset)
+    if age is None:
+        yield _doubt(rules.unknown_age, Reason.AGE_UNKNOWN, Flag.AGE_UNKNOWN)
+        return
+    youngest, oldest = population.minimum_age_years, population.maximum_age_years
+    if (youngest is not None and age < youngest) or (oldest is not None and floor(age) > oldest):
+        yield _doubt(rules.age_outside, Reason.AGE_OUTSIDE, Flag.AGE_OUTSIDE)
+
+
+def _doubt(choice: str, reason: Reason, flag: Flag) -> _Finding:
+    return reason if choice == "skip" else flag
