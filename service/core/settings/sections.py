@@ -1,19 +1,12 @@
-"""All settings: one `auscult.toml`, overridden by `AUSCULT_` variables, checked when the program starts.
+"""The tables of the settings file; each field's description is its documentation."""
 
-A nested setting's variable joins the names with two underscores: ``AUSCULT_LISTENER__PORT``.
-Each field's description is its documentation: docs/reference/settings.md is generated from this module.
-"""
-
-import os
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from service.core.errors import SettingsInvalid
 from service.core.reading_order import ReadingOrder
 
 AeTitle = Annotated[
@@ -249,123 +242,3 @@ class LogSettings(Section):
         "info", description="Least severe level that is written."
     )
     style: Literal["text", "json"] = Field("text", description="`text` for a terminal, `json` for a log collector.")
-
-
-class Settings(BaseSettings):
-    """The whole of the settings; see the sections."""
-
-    model_config = SettingsConfigDict(env_prefix="AUSCULT_", env_nested_delimiter="__", extra="forbid", frozen=True)
-
-    data_dir: Path = Field(
-        Path("auscult-data"), description="Folder for the embedded ledger, received objects and wake-up pipes."
-    )
-    listener: ListenerSettings = ListenerSettings()
-    scope: ScopeSettings = ScopeSettings()
-    analysis: AnalysisSettings = AnalysisSettings()
-    destinations: tuple[DestinationSettings, ...] = Field((), description="DICOM nodes that receive reports.")
-    delivery: DeliverySettings = DeliverySettings()
-    report: ReportSettings = ReportSettings()
-    worklist: WorklistSettings = WorklistSettings()
-    web: WebSettings = WebSettings()
-    queue: QueueSettings = QueueSettings()
-    database: DatabaseSettings = DatabaseSettings()
-    sweep: SweepSettings = SweepSettings()
-    log: LogSettings = LogSettings()
-
-    @field_validator("destinations")
-    @classmethod
-    def _names_are_unique(cls, value: tuple[DestinationSettings, ...]) -> tuple[DestinationSettings, ...]:
-        names = [destination.name for destination in value]
-        if len(set(names)) != len(names):
-            raise ValueError("two destinations have the same name; give each a name of its own")
-        return value
-
-    @property
-    def database_url(self) -> str:
-        """The SQLAlchemy URL of the ledger."""
-        if self.database.url is not None:
-            return self.database.url.get_secret_value()
-        return f"sqlite:///{self.data_dir.resolve() / 'ledger.sqlite'}"
-
-    @property
-    def objects_dir(self) -> Path:
-        """The folder of the object store."""
-        return self.data_dir.resolve() / "objects"
-
-    @property
-    def wake_dir(self) -> Path:
-        """The folder of the wake-up pipes."""
-        return self.data_dir.resolve() / "wake"
-
-    def calling_ae_title(self, destination: DestinationSettings) -> str:
-        """Return the AE title that we call a destination with."""
-        return destination.calling_ae_title or self.listener.ae_title
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Let variables win over the file, and the caller over both."""
-        toml = TomlConfigSettingsSource(settings_cls, os.environ.get("AUSCULT_CONFIG", "auscult.toml"))
-        return init_settings, env_settings, toml
-
-
-def load(**overrides: object) -> Settings:
-    """Read and check the settings.
-
-    Raises
-    ------
-    SettingsInvalid
-        With a line for each setting that is wrong: its name, its value unless secret, what is wrong, what it is for.
-    """
-    named = os.environ.get("AUSCULT_CONFIG")
-    if named is not None and not Path(named).is_file():
-        raise SettingsInvalid(
-            f"AUSCULT_CONFIG: no file at {named}; name an existing auscult.toml or unset the variable"
-        )
-    try:
-        return Settings(**overrides)  # type: ignore[arg-type]
-    except ValidationError as error:
-        raise SettingsInvalid("\n".join(_explain(error))) from None
-    except ValueError as error:
-        raise SettingsInvalid(f"the settings file is not valid TOML: {error}") from None
-
-
-_SECRETS = ("url", "password", "secret", "token")
-
-
-def _explain(error: ValidationError) -> list[str]:
-    """Return a line for each wrong setting."""
-    lines = ["the settings cannot be used:"]
-    for item in error.errors():
-        name = ".".join(str(part) for part in item["loc"])
-        secret = any(word in name.lower() for word in _SECRETS)
-        value = "(not shown)" if secret else repr(item["input"])[:80]
-        if item["type"] == "extra_forbidden":
-            lines.append(f"  {name}: there is no such setting; remove it or correct its name")
-            continue
-        lines.append(
-            f"  {name} = {value}: {item['msg'].removeprefix('Value error, ')}. {_description(item['loc'])}".rstrip()
-        )
-    return lines
-
-
-def _description(location: tuple[int | str, ...]) -> str:
-    """Return the description of the setting at a location, or nothing."""
-    model: type[BaseModel] | None = Settings
-    description = ""
-    for part in location:
-        if model is None or not isinstance(part, str) or part not in model.model_fields:
-            if isinstance(part, int):
-                model = DestinationSettings
-            continue
-        field = model.model_fields[part]
-        description = field.description or ""
-        annotation = field.annotation
-        model = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
-    return description

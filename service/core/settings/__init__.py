@@ -1,0 +1,39 @@
+"""All settings: one `auscult.toml`, overridden by `AUSCULT_` variables, checked when the program starts.
+
+A nested setting's variable joins the names with two underscores: ``AUSCULT_LISTENER__PORT``.
+Each field's description is its documentation: docs/reference/settings.md is generated from them.
+"""
+
+from service.core.settings.loading import load
+from service.core.settings.sections import (
+    AnalysisSettings,
+    DatabaseSettings,
+    DeliverySettings,
+    DestinationSettings,
+    ListenerSettings,
+    LogSettings,
+    QueueSettings,
+    ReportSettings,
+    ScopeSettings,
+    SweepSettings,
+    WebSettings,
+    WorklistSettings,
+)
+from service.core.settings.settings import Settings
+
+__all__ = [
+    "AnalysisSettings",
+    "DatabaseSettings",
+    "DeliverySettings",
+    "DestinationSettings",
+    "ListenerSettings",
+    "LogSettings",
+    "QueueSettings",
+    "ReportSettings",
+    "ScopeSettings",
+    "Settings",
+    "SweepSettings",
+    "WebSettings",
+    "WorklistSettings",
+    "load",
+]

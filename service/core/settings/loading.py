@@ -1,0 +1,66 @@
+"""Read the settings, and say of each one that is wrong what is wrong and what it is for."""
+
+import os
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+
+from service.core.errors import SettingsInvalid
+from service.core.settings.sections import DestinationSettings
+from service.core.settings.settings import Settings
+
+
+def load(**overrides: object) -> Settings:
+    """Read and check the settings.
+
+    Raises
+    ------
+    SettingsInvalid
+        With a line for each setting that is wrong: its name, its value unless secret, what is wrong, what it is for.
+    """
+    named = os.environ.get("AUSCULT_CONFIG")
+    if named is not None and not Path(named).is_file():
+        raise SettingsInvalid(
+            f"AUSCULT_CONFIG: no file at {named}; name an existing auscult.toml or unset the variable"
+        )
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        raise SettingsInvalid("\n".join(_explain(error))) from None
+    except ValueError as error:
+        raise SettingsInvalid(f"the settings file is not valid TOML: {error}") from None
+
+
+_SECRETS = ("url", "password", "secret", "token")
+
+
+def _explain(error: ValidationError) -> list[str]:
+    """Return a line for each wrong setting."""
+    lines = ["the settings cannot be used:"]
+    for item in error.errors():
+        name = ".".join(str(part) for part in item["loc"])
+        secret = any(word in name.lower() for word in _SECRETS)
+        value = "(not shown)" if secret else repr(item["input"])[:80]
+        if item["type"] == "extra_forbidden":
+            lines.append(f"  {name}: there is no such setting; remove it or correct its name")
+            continue
+        lines.append(
+            f"  {name} = {value}: {item['msg'].removeprefix('Value error, ')}. {_description(item['loc'])}".rstrip()
+        )
+    return lines
+
+
+def _description(location: tuple[int | str, ...]) -> str:
+    """Return the description of the setting at a location, or nothing."""
+    model: type[BaseModel] | None = Settings
+    description = ""
+    for part in location:
+        if model is None or not isinstance(part, str) or part not in model.model_fields:
+            if isinstance(part, int):
+                model = DestinationSettings
+            continue
+        field = model.model_fields[part]
+        description = field.description or ""
+        annotation = field.annotation
+        model = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+    return description

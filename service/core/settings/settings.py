@@ -1,0 +1,86 @@
+"""The settings as a whole."""
+
+import os
+from pathlib import Path
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from service.core.settings.sections import (
+    AnalysisSettings,
+    DatabaseSettings,
+    DeliverySettings,
+    DestinationSettings,
+    ListenerSettings,
+    LogSettings,
+    QueueSettings,
+    ReportSettings,
+    ScopeSettings,
+    SweepSettings,
+    WebSettings,
+    WorklistSettings,
+)
+
+
+class Settings(BaseSettings):
+    """The whole of the settings; see the sections."""
+
+    model_config = SettingsConfigDict(env_prefix="AUSCULT_", env_nested_delimiter="__", extra="forbid", frozen=True)
+
+    data_dir: Path = Field(
+        Path("auscult-data"), description="Folder for the embedded ledger, received objects and wake-up pipes."
+    )
+    listener: ListenerSettings = ListenerSettings()
+    scope: ScopeSettings = ScopeSettings()
+    analysis: AnalysisSettings = AnalysisSettings()
+    destinations: tuple[DestinationSettings, ...] = Field((), description="DICOM nodes that receive reports.")
+    delivery: DeliverySettings = DeliverySettings()
+    report: ReportSettings = ReportSettings()
+    worklist: WorklistSettings = WorklistSettings()
+    web: WebSettings = WebSettings()
+    queue: QueueSettings = QueueSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    sweep: SweepSettings = SweepSettings()
+    log: LogSettings = LogSettings()
+
+    @field_validator("destinations")
+    @classmethod
+    def _names_are_unique(cls, value: tuple[DestinationSettings, ...]) -> tuple[DestinationSettings, ...]:
+        names = [destination.name for destination in value]
+        if len(set(names)) != len(names):
+            raise ValueError("two destinations have the same name; give each a name of its own")
+        return value
+
+    @property
+    def database_url(self) -> str:
+        """The SQLAlchemy URL of the ledger."""
+        if self.database.url is not None:
+            return self.database.url.get_secret_value()
+        return f"sqlite:///{self.data_dir.resolve() / 'ledger.sqlite'}"
+
+    @property
+    def objects_dir(self) -> Path:
+        """The folder of the object store."""
+        return self.data_dir.resolve() / "objects"
+
+    @property
+    def wake_dir(self) -> Path:
+        """The folder of the wake-up pipes."""
+        return self.data_dir.resolve() / "wake"
+
+    def calling_ae_title(self, destination: DestinationSettings) -> str:
+        """Return the AE title that we call a destination with."""
+        return destination.calling_ae_title or self.listener.ae_title
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let variables win over the file, and the caller over both."""
+        toml = TomlConfigSettingsSource(settings_cls, os.environ.get("AUSCULT_CONFIG", "auscult.toml"))
+        return init_settings, env_settings, toml
