@@ -41,6 +41,9 @@ def _explain(error: ValidationError) -> list[str]:
         name = ".".join(str(part) for part in item["loc"])
         secret = any(word in name.lower() for word in _SECRETS)
         value = "(not shown)" if secret else repr(item["input"])[:80]
+        if item["type"] == "missing":
+            lines.append(f"  {name}: is not set and has no default. {_description(item['loc'])}")
+            continue
         if item["type"] == "extra_forbidden":
             lines.append(f"  {name}: there is no such setting; remove it or correct its name")
             continue
