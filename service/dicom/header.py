@@ -162,6 +162,8 @@ class _Walk:
                 values[tag] = self._value(tag, length)
             else:
                 self._source.skip(length)
+            if tag == last:
+                break
         return values
 
     def _value(self, tag: int, length: int) -> bytes:
@@ -211,7 +213,7 @@ class _Walk:
         if self._vr in _SHORT_VRS:
             return tag, self._number(self._short)
         if self._vr not in _LONG_VRS:
-            raise NotDicom("the data set is not encoded as its transfer syntax says: an element has no known VR")
+            raise NotDicom("an element has no known VR: not DICOM, or not the agreed syntax")
         self._exactly(2)
         return tag, self._number(self._long)
 
