@@ -6,10 +6,32 @@ from datetime import datetime, timedelta
 from enum import Enum, IntEnum
 from typing import Any
 
+from service.core.findings import Finding
+
 
 def reason_in_words(reason: str | None) -> str:
     """Return a recorded reason as a phrase."""
     return reason.replace("_", " ") if reason else "no reason recorded"
+
+
+_SOURCES = {"prediction": "AI result", "default": "no order priority"}
+
+_FINDINGS = {
+    # The class is called normal where it was trained; nothing here calls an image normal.
+    Finding.NORMAL: "no pneumonia pattern",
+    Finding.BACTERIAL_PNEUMONIA: "bacterial pneumonia",
+    Finding.VIRAL_PNEUMONIA: "viral pneumonia",
+}
+
+
+def priority_source(source: str) -> str:
+    """Return where a priority comes from, for a reader."""
+    return _SOURCES.get(source, source)
+
+
+def finding_in_words(finding: Finding) -> str:
+    """Return what a class means, for a reader."""
+    return _FINDINGS[finding]
 
 
 def person_name(value: str) -> str:

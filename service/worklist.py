@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from service.core.findings import Outcome
+from service.core.ledger.analysis import ANALYSIS_FAILED
 from service.core.ledger.inspection import Inspection
 from service.core.ledger.views import InstanceView, ResultView, StatusView, StudyView
 from service.core.states import DeliveryState, Priority, State
@@ -114,13 +115,17 @@ def rows(inspection: Inspection, now: datetime, limit: int, offset: int = 0) -> 
 
 def row_of(study: StudyView, number: int, now: datetime) -> Row:
     """Return a study as a row."""
-    identity = max(study.instances, key=lambda view: (view.received_at, view.id)).identity if study.instances else None
+    identity = study.instances[-1].identity if study.instances else None
+    # Two patients under one study: to show one name alone would hide what the alarm is about.
+    names = dict.fromkeys(person_name(view.identity.patient_name) for view in study.instances)
+    ids = dict.fromkeys(view.identity.patient_id for view in study.instances)
+    several = study.held_reason is not None
     answer, also = answer_of_study(study)
     return Row(
         number=number,
         study_instance_uid=study.study_instance_uid,
-        patient_name=person_name(identity.patient_name) if identity else "",
-        patient_id=identity.patient_id if identity else "",
+        patient_name=" / ".join(names) if several else person_name(identity.patient_name) if identity else "",
+        patient_id=" / ".join(ids) if several else identity.patient_id if identity else "",
         birth_date=calendar_date(identity.birth_date) if identity else "",
         sex=identity.sex if identity else "",
         accession_number=identity.accession_number if identity else "",
@@ -223,15 +228,17 @@ def alarms(status: StatusView, now: datetime) -> list[Alarm]:
         Alarm(f"Study on hold: {reason}. Nothing of it is sent.", f"auscult release {uid}", uid)
         for uid, reason in status.held_studies.items()
     ]
-    failed = status.states.get(State.FAILED, 0)
+    failed = status.failures.get(ANALYSIS_FAILED, 0)
     if failed:
-        noun = "image" if failed == 1 else "images"
-        found.append(Alarm(f"{failed} {noun} failed in analysis or delivery.", "auscult retry"))
+        found.append(Alarm(f"{failed} image{'s' if failed > 1 else ''} could not be analysed.", "auscult retry"))
     for destination, counts in status.outbox.items():
         dead = counts.get(DeliveryState.DEAD, 0)
         if dead:
-            noun = "report" if dead == 1 else "reports"
-            found.append(Alarm(f"{dead} {noun} could not be delivered to {destination}.", "auscult retry"))
+            found.append(
+                Alarm(
+                    f"{dead} report{'s' if dead > 1 else ''} could not be delivered to {destination}.", "auscult retry"
+                )
+            )
     oldest = status.oldest_waiting_since
     if oldest is not None and now - oldest > _LONG:
         found.append(Alarm(f"An image has been waiting {duration(now - oldest)} for its analysis.", "auscult doctor"))

@@ -15,7 +15,7 @@ from service.core.errors import AuscultError
 _COMMANDS = {
     "up": "service.cli.up:up",
     "listen": "service.cli.serve:listen",
-    "web": "service.cli.serve:web",
+    "web": "service.cli.web:web",
     "sweep": "service.cli.sweep:sweep",
     "db": "service.cli.db:db",
     "status": "service.cli.look:status",

@@ -28,20 +28,27 @@ def folder_images(folder: Path) -> Iterator[Dataset]:
 
     Files that are neither are passed over.
     """
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    for number, path in enumerate(paths, start=1):
-        if path.suffix.lower() in PICTURES:
-            try:
-                with Image.open(path) as picture:
-                    stored = np.asarray(picture.convert("L"))
-            except (UnidentifiedImageError, OSError):
-                continue
-            yield wrapped(stored, f"Demo^{path.stem[:50]}", f"DEMO-{number:04d}")
-            continue
-        try:
-            yield dcmread(path)
-        except (InvalidDicomError, OSError):
-            continue
+    for number, path in enumerate(files_below(folder), start=1):
+        dataset = read_image(path, number)
+        if dataset is not None:
+            yield dataset
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Return the files below a folder, in the order of their paths."""
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def read_image(path: Path, number: int) -> Dataset | None:
+    """Return a DICOM instance, or a picture wrapped as a CR of patient DEMO-`number`; None when a file is neither."""
+    try:
+        if path.suffix.lower() not in PICTURES:
+            return dcmread(path)
+        with Image.open(path) as picture:
+            stored = np.asarray(picture.convert("L"))
+    except (InvalidDicomError, UnidentifiedImageError, OSError):
+        return None
+    return wrapped(stored, f"Demo^{path.stem[:50]}", f"DEMO-{number:04d}")
 
 
 def wrapped(stored: NDArray[np.uint8], patient_name: str, patient_id: str) -> Dataset:

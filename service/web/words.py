@@ -6,7 +6,7 @@ from typing import Any
 
 from service.core.states import DeliveryState
 from service.report.content import percent
-from service.wording import calendar_date, duration, person_name, reason_in_words
+from service.wording import calendar_date, duration, finding_in_words, person_name, priority_source, reason_in_words
 
 _KINDS = {"text_sr": "Text report", "measurement_sr": "Measurement report", "secondary_capture": "Heat map"}
 
@@ -17,8 +17,6 @@ _DELIVERY = {
     DeliveryState.DEAD: "given up",
     DeliveryState.WITHDRAWN: "withdrawn",
 }
-
-_SOURCES = {"prediction": "AI result", "default": "no order priority"}
 
 
 def clock_time(moment: datetime | None, now: datetime | None = None) -> str:
@@ -31,11 +29,6 @@ def clock_time(moment: datetime | None, now: datetime | None = None) -> str:
     return f"{local:%H:%M}" if local.date() == now.astimezone().date() else f"{local.day} {local:%b %H:%M}"
 
 
-def priority_source(source: str) -> str:
-    """Return where a priority comes from, for a reader."""
-    return _SOURCES.get(source, source)
-
-
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "clock_time": clock_time,
     "duration": duration,
@@ -43,6 +36,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "person_name": person_name,
     "calendar_date": calendar_date,
     "reason": reason_in_words,
+    "finding": finding_in_words,
     "source": priority_source,
     "kind": lambda kind: _KINDS.get(kind, kind),
     "delivery": lambda state: _DELIVERY[state],

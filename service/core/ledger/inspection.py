@@ -64,11 +64,6 @@ class Inspection:
         instance, delivery = InstanceRecord, DeliveryRecord
         with reading(self._engine) as session:
             states = _pairs(session, select(instance.state, func.count()).group_by(instance.state))
-            reasons = (
-                select(instance.reason, func.count())
-                .where(instance.state == State.OUT_OF_SCOPE.value)
-                .group_by(instance.reason)
-            )
             outcomes = (
                 select(PredictionRecord.outcome, func.count())
                 .join(instance, instance.id == PredictionRecord.instance_id)
@@ -91,7 +86,8 @@ class Inspection:
             return StatusView(
                 studies=session.scalars(select(func.count()).select_from(StudyRecord).where(_is_shown())).one(),
                 states={State(name): count for name, count in states.items()},
-                out_of_scope={reason or "": count for reason, count in _pairs(session, reasons).items()},
+                out_of_scope=_reasons(session, State.OUT_OF_SCOPE),
+                failures=_reasons(session, State.FAILED),
                 outcomes={Outcome(name): count for name, count in _pairs(session, outcomes).items()},
                 outbox=by_destination(session.execute(outbox).tuples()),
                 oldest_waiting_since=session.scalars(oldest).one_or_none(),
@@ -227,6 +223,15 @@ def _study_view(
         instances=tuple(sorted((instance_view(row) for row in current), key=lambda view: (view.received_at, view.id))),
         deliveries=by_destination(deliveries),
     )
+
+
+def _reasons(session: Session, state: State) -> dict[str, int]:
+    counts = (
+        select(InstanceRecord.reason, func.count())
+        .where(InstanceRecord.state == state.value)
+        .group_by(InstanceRecord.reason)
+    )
+    return {reason or "": count for reason, count in _pairs(session, counts).items()}
 
 
 def _pairs(session: Session, query: Select[Any, Any]) -> dict[Any, Any]:

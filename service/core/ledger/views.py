@@ -140,8 +140,8 @@ class StatusView:
 
     Attributes
     ----------
-    out_of_scope
-        Images that are not analysed, by reason.
+    out_of_scope, failures
+        Images that are not analysed, and images that failed, by reason.
     outbox
         Objects by destination and state.
     oldest_waiting_since
@@ -153,6 +153,7 @@ class StatusView:
     studies: int
     states: Mapping[State, int]
     out_of_scope: Mapping[str, int]
+    failures: Mapping[str, int]
     outcomes: Mapping[Outcome, int]
     outbox: Mapping[str, Mapping[DeliveryState, int]]
     oldest_waiting_since: datetime | None

@@ -1,0 +1,111 @@
+"""A study's dossier as text: what `auscult show` prints."""
+
+from datetime import datetime
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from service.core.clock import utc_now
+from service.core.ledger.views import DossierView, InstanceView, ReportView, ResultView
+from service.report.content import percent
+from service.wording import calendar_date, finding_in_words, person_name, priority_source, reason_in_words
+from service.worklist import BANNER, answer_of, row_of
+
+
+def print_dossier(console: Console, dossier: DossierView, uid: str) -> None:
+    """Print a study; where the UID is one image's, that image's versions, reports and history alone."""
+    chosen = {uid} if any(view.sop_instance_uid == uid for view in dossier.versions) else None
+    console.print(Text(BANNER, "italic yellow"))
+    _print_study(console, dossier)
+    for view in dossier.versions:
+        if chosen is None or view.sop_instance_uid in chosen:
+            _print_version(console, view)
+    reports = [report for report in dossier.reports if chosen is None or report.source_sop_instance_uid in chosen]
+    if reports:
+        console.print(_reports(reports))
+    history = Table(title="History", title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for heading in ("time", "image", "event", "detail", "state"):
+        history.add_column(heading, style="dim" if heading in ("time", "image") else "")
+    for event in dossier.events:
+        if chosen is None or event.sop_instance_uid in chosen:
+            image = f"…{event.sop_instance_uid[-8:]} v{event.version}"
+            history.add_row(_moment(event.at), image, event.event, Text(event.detail or ""), event.state.value)
+    console.print(history)
+
+
+def _print_study(console: Console, dossier: DossierView) -> None:
+    study = dossier.study
+    row = row_of(study, 1, utc_now())
+    console.print(Text.assemble(("study ", "bold"), study.study_instance_uid))
+    console.print(Text(f"  patient    {row.patient_name or 'no name'}, {row.patient_id or 'no Patient ID'}"))
+    console.print(Text(f"  arrived    {_moment(study.first_received_at)}"))
+    console.print(Text(f"  priority   {study.priority.name} ({priority_source(study.priority_source)})"))
+    if study.instances:
+        console.print(Text(f"  AI result  {row.answer.sentence}", "bold"))
+    if study.held_reason:
+        console.print(Text(f"  ON HOLD    {study.held_reason}; nothing of it is sent", "bold red"))
+
+
+def _print_version(console: Console, view: InstanceView) -> None:
+    console.print(Text.assemble(("\nimage ", "bold"), view.sop_instance_uid, f" version {view.version}"))
+    identity = view.identity
+    who = (person_name(identity.patient_name), identity.patient_id, calendar_date(identity.birth_date), identity.sex)
+    console.print(Text(f"  identity   {', '.join(part for part in who if part) or 'none'}"))
+    console.print(
+        Text(f"  received   {_moment(view.received_at)} from {view.calling_ae_title}, {view.object_size} bytes")
+    )
+    reason = f" ({reason_in_words(view.reason)}{f': {view.detail}' if view.detail else ''})" if view.reason else ""
+    console.print(Text(f"  state      {view.state.value}{reason}"))
+    console.print(Text(f"  says       {answer_of(view).sentence}"))
+    for flag in view.flags:
+        console.print(Text(f"  note       {flag}"))
+    if view.result is not None:
+        _print_result(console, view.result)
+
+
+def _print_result(console: Console, result: ResultView) -> None:
+    shares = ", ".join(
+        f"{finding_in_words(result.findings[name])} {percent(share)}" for name, share in result.probabilities.items()
+    )
+    console.print(Text(f"  classes    {shares}, at a prevalence of {100 * result.prevalence:.4g} %"))
+    console.print(
+        Text(
+            f"  decided    P(pneumonia) {percent(result.p_pneumonia, (result.lower, result.upper))}; operating point"
+            f" {result.operating_point}: negative below {100 * result.lower:.4g} %,"
+            f" positive from {100 * result.upper:.4g} %"
+        )
+    )
+    reused = "; the result of the earlier version, for its pixels are the same" if result.reused else ""
+    console.print(
+        Text(
+            f"  computed   {result.checkpoint_name} {result.checkpoint_version} ({result.checkpoint_digest[:12]}),"
+            f" {', '.join(f'{name} {value}' for name, value in result.runtime.items())}{reused}"
+        )
+    )
+
+
+def _reports(reports: list[ReportView]) -> Table:
+    table = Table(title="\nReports", title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for heading in ("object", "outcome", "destination", "state", "status", "sent", "confirmed", "SOP Instance UID"):
+        table.add_column(heading, overflow="fold")
+    for report in reports:
+        if not report.deliveries:
+            table.add_row(report.kind, report.outcome.value, "none", "", "", "", "", report.sop_instance_uid)
+        for item in report.deliveries:
+            state = f"{item.state.value}: {item.detail}" if item.detail else item.state.value
+            table.add_row(
+                report.kind,
+                report.outcome.value,
+                item.destination,
+                Text(state),
+                "" if item.status is None else f"0x{item.status:04X}",
+                _moment(item.sent_at),
+                _moment(item.confirmed_at),
+                report.sop_instance_uid,
+            )
+    return table
+
+
+def _moment(moment: datetime | None) -> str:
+    return "" if moment is None else f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,196 @@
+"""What `auscult doctor` looks at: each check yields ``(name, whether it passed, what was found and the remedy)``."""
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from http.client import HTTPConnection, HTTPException
+from importlib.resources import files
+from io import BytesIO
+
+import numpy as np
+from pydicom.uid import UID
+from sqlalchemy import Engine, text
+
+from service.core.database import connect, is_current, reading
+from service.core.errors import DeliveryFailed, Unavailable, UndecodablePixels
+from service.core.premises import open_store
+from service.core.settings import DestinationSettings, Settings
+from service.core.store import ObjectStore
+from service.demo.phantom import phantom_values
+from service.dicom.contexts import ENCAPSULATED_TRANSFER_SYNTAXES, PLAIN_TRANSFER_SYNTAXES
+from service.dicom.pixels import decode, read_instance
+from service.dicom.scu import DestinationAssociation
+
+Found = Iterator[tuple[str, bool, str]]
+
+#: An fsync that takes longer holds up every acknowledgement.
+_SLOW_FSYNC_S = 0.25
+_SAMPLE_BYTES = 1024**2
+#: Largest mean difference of a decoded sample from what was encoded, on a scale of 0 to 1; the lossy ones need it.
+_TOLERANCE = 0.04
+_HTJ2K = ("1.2.840.10008.1.2.4.201", "1.2.840.10008.1.2.4.202", "1.2.840.10008.1.2.4.203")
+
+
+def disk(settings: Settings) -> Found:
+    """Check that the object store takes an object, durably and in time, and has space."""
+    try:
+        store = open_store(settings)
+        free, least = store.free_bytes(), settings.listener.minimum_free_bytes
+        space = f"{free / 1024**3:.1f} GiB free, {least / 1024**3:.1f} GiB needed"
+        yield (
+            "disk space",
+            free >= least,
+            space if free >= least else f"{space}; free some, or lower listener.minimum_free_bytes",
+        )
+        seconds = _time_of_durable_write(ObjectStore(settings.objects_dir))
+    except Unavailable as error:
+        yield "disk", False, str(error)
+        return
+    told = f"1 MiB made durable in {1000 * seconds:.1f} ms"
+    slow = f"{told}; put data_dir on a faster disk" if seconds > _SLOW_FSYNC_S else told
+    yield "disk speed", seconds <= _SLOW_FSYNC_S, slow
+
+
+def _time_of_durable_write(store: ObjectStore) -> float:
+    started = time.perf_counter()
+    stored = store.put(bytes(_SAMPLE_BYTES))
+    seconds = time.perf_counter() - started
+    store.path(stored.key).unlink(missing_ok=True)
+    return seconds
+
+
+def database(settings: Settings) -> Found:
+    """Check that the database answers, has this version's tables and makes its commits durable."""
+    engine = connect(settings.database_url)
+    try:
+        current = is_current(engine)
+        yield "database", current, "reachable, tables of this version" if current else "run `auscult db upgrade`"
+        durable, told = _durability(engine)
+        yield "durable commits", durable, told
+    except Unavailable as error:
+        yield "database", False, str(error)
+    finally:
+        engine.dispose()
+
+
+def _durability(engine: Engine) -> tuple[bool, str]:
+    with reading(engine) as session:
+        if engine.dialect.name == "sqlite":
+            mode = session.execute(text("PRAGMA journal_mode")).scalar_one()
+            level = session.execute(text("PRAGMA synchronous")).scalar_one()
+            durable = mode == "wal" and level >= 2
+            told = f"SQLite: journal_mode={mode}, synchronous={level}"
+            return durable, told if durable else f"{told}; data_dir must be on a local disk, not on a network share"
+        found = {name: session.execute(text(f"SHOW {name}")).scalar_one() for name in ("synchronous_commit", "fsync")}
+    durable = "off" not in found.values()
+    told = "PostgreSQL: " + ", ".join(f"{name}={value}" for name, value in found.items())
+    return (
+        durable,
+        told if durable else f"{told}; turn it on, or a power cut loses what was acknowledged",
+    )
+
+
+def ports(settings: Settings) -> Found:
+    """Check that each port is free, or that our own server answers on it."""
+    listener, web = settings.listener, settings.web
+    yield _port("listener port", listener.host, listener.port, lambda: _answers_echo(settings), "listener.port")
+    yield _port("web port", web.host, web.port, lambda: _answers_health(web.host, web.port), "web.port")
+
+
+def _port(name: str, host: str, port: int, is_ours: Callable[[], bool], setting: str) -> tuple[str, bool, str]:
+    if port == 0:
+        return name, True, "the system chooses one at each start"
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        if is_ours():
+            return name, True, f"{port}: auscult is running on it"
+        return name, False, f"{port}: {error.strerror}; end what listens there, or set {setting} to another"
+    return name, True, f"{port}: free"
+
+
+def _answers_echo(settings: Settings) -> bool:
+    listener = settings.listener
+    host = "127.0.0.1" if listener.host in ("0.0.0.0", "") else listener.host  # noqa: S104 - compared, not bound
+    ourselves = DestinationSettings(
+        name="listener",
+        ae_title=listener.ae_title,
+        host=host,
+        port=listener.port,
+        connect_timeout=3,
+        response_timeout=3,
+    )
+    return _echo_problem(DestinationAssociation(ourselves, settings.calling_ae_title(ourselves))) is None
+
+
+def _answers_health(host: str, port: int) -> bool:
+    try:
+        connection = HTTPConnection(host, port, timeout=3)
+        connection.request("GET", "/healthz")
+        return connection.getresponse().read() == b'{"status":"ok"}'
+    except (OSError, HTTPException):
+        return False
+
+
+def decoders(_settings: Settings) -> Found:
+    """Check each decoder on a tiny radiograph of its transfer syntax."""
+    broken = []
+    for uid in (*PLAIN_TRANSFER_SYNTAXES, *ENCAPSULATED_TRANSFER_SYNTAXES):
+        problem = _decoding_problem(str(uid))
+        if problem is not None:
+            broken.append(uid)
+            yield f"decoder {UID(uid).name}", False, f"{problem}; install auscult's requirements again"
+    total = len(PLAIN_TRANSFER_SYNTAXES) + len(ENCAPSULATED_TRANSFER_SYNTAXES)
+    if not broken:
+        yield "decoders", True, f"{total} transfer syntaxes decoded"
+
+
+def _decoding_problem(transfer_syntax_uid: str) -> str | None:
+    """Decode a sample; they are all the phantom with seed 0, at different sizes."""
+    # The three HTJ2K syntaxes differ in what they promise of one and the same code stream.
+    name = _HTJ2K[1] if transfer_syntax_uid in _HTJ2K else transfer_syntax_uid
+    dataset = read_instance(BytesIO((files("service.cli") / "samples" / f"{name}.dcm").read_bytes()))
+    dataset.file_meta.TransferSyntaxUID = UID(transfer_syntax_uid)
+    try:
+        values = decode(dataset).display()
+    except UndecodablePixels as error:
+        return str(error)
+    wrong = np.abs(values - phantom_values(0, *values.shape)).mean() > _TOLERANCE
+    return "decodes to other values than were encoded" if wrong else None
+
+
+def destinations(settings: Settings) -> Found:
+    """Check each destination by C-ECHO."""
+    if not settings.destinations:
+        yield "destinations", True, "none is configured: reports are built and kept, and sent to nobody"
+    for destination in settings.destinations:
+        problem = _echo_problem(DestinationAssociation(destination, settings.calling_ae_title(destination)))
+        where = f"{destination.ae_title} at {destination.host}:{destination.port}"
+        yield f"destination {destination.name}", problem is None, f"{where} {problem or 'answers C-ECHO'}"
+
+
+def _echo_problem(association: DestinationAssociation) -> str | None:
+    try:
+        with association:
+            association.echo()
+    except DeliveryFailed as error:
+        return f"does not answer C-ECHO: {error}"
+    return None
+
+
+def queue(settings: Settings) -> Found:
+    """Check that workers can be woken."""
+    if settings.queue.is_local:
+        yield "queue", True, "local: workers on this machine are woken through named pipes"
+        return
+    from redis import Redis, RedisError
+
+    try:
+        client = Redis.from_url(settings.queue.url.get_secret_value(), socket_connect_timeout=3, socket_timeout=3)
+        client.ping()
+        client.close()
+    except (RedisError, OSError) as error:
+        yield "queue", False, f"Redis does not answer ({type(error).__name__}); check queue.url and the server"
+    else:
+        yield "queue", True, "Redis answers"
