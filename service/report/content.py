@@ -90,7 +90,8 @@ def percent(probability: float, limits: Collection[float] = ()) -> str:
     text = ""
     for decimals in range(1, 7):
         text = f"{100 * probability:.{decimals}f}"
-        if all((float(text) >= 100 * limit) == (probability >= limit) for limit in limits):
+        # 100 * 0.7257 is a little more than 72.57 in binary; as text the two are one.
+        if all((float(text) >= round(100 * limit, 9)) == (probability >= limit) for limit in limits):
             break
     if probability < 1 and float(text) == 100:
         return "> 99.9 %"
@@ -100,12 +101,21 @@ def percent(probability: float, limits: Collection[float] = ()) -> str:
 
 
 def by_finding(prediction: Prediction) -> dict[Finding, float]:
-    """Return the probability of each finding, the most probable first; classes of equal meaning are added."""
-    sums: dict[Finding, float] = {}
+    """Return the probability of each finding at the assumed prevalence, the most probable first.
+
+    The network's own probabilities assume the prevalence of its calibration. Another prevalence of pneumonia multiplies
+    the odds of its types alike (Bayes), so they are scaled to sum to `p_pneumonia`. Classes of equal meaning are added.
+    """
+    pneumonia = sum(
+        p for name, p in prediction.probabilities.items() if prediction.findings[name] is not Finding.NORMAL
+    )
+    scale = prediction.p_pneumonia / pneumonia if pneumonia > 0 else 0.0
+    shares: dict[Finding, float] = {}
     for name, probability in prediction.probabilities.items():
         finding = prediction.findings[name]
-        sums[finding] = sums.get(finding, 0.0) + probability
-    return dict(sorted(sums.items(), key=lambda item: (-item[1], item[0].value)))
+        share = 1 - prediction.p_pneumonia if finding is Finding.NORMAL else scale * probability
+        shares[finding] = share if finding is Finding.NORMAL else shares.get(finding, 0.0) + share
+    return dict(sorted(shares.items(), key=lambda item: (-item[1], item[0].value)))
 
 
 def series_description(content: ReportContent) -> str:

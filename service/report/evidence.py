@@ -32,6 +32,11 @@ def _verbatim(text: str) -> str:
     return text
 
 
+def _person_name(text: str) -> str:
+    # One name: what a backslash separates would be two, which no report can have.
+    return text.replace("\\", " ").strip()
+
+
 def _at_most(length: int) -> _Rule:
     return lambda text: text.replace("\\", "/")[:length].strip()
 
@@ -57,7 +62,7 @@ def _date(text: str) -> str | None:
 
 #: Attributes of Type 2: present in every report, empty where the source has none.
 _ALWAYS: dict[str, _Rule] = {
-    "PatientName": _verbatim,
+    "PatientName": _person_name,
     "PatientID": _verbatim,
     "PatientBirthDate": _date,
     "PatientSex": _one_of("M", "F", "O"),
@@ -65,7 +70,7 @@ _ALWAYS: dict[str, _Rule] = {
     "StudyTime": _matching(_TIME),
     "StudyID": _at_most(16),
     "AccessionNumber": _verbatim,
-    "ReferringPhysicianName": _verbatim,
+    "ReferringPhysicianName": _person_name,
 }
 
 #: Attributes that a report has where the source has them.

@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from service.core.findings import Finding, Outcome
 from service.core.states import Priority
-from service.report.content import conclusion_lines, finding_lines, percent, result_sentence, series_description
+from service.report.content import (
+    by_finding,
+    conclusion_lines,
+    finding_lines,
+    percent,
+    result_sentence,
+    series_description,
+)
 from service.report.overlay import burnt_in_line
 from tests.service.report.samples import ANALYSED, content, prediction
 
@@ -96,7 +103,7 @@ def test_a_probability_is_never_rounded_across_a_limit_nor_to_certainty(probabil
         assert text not in ("0.0 %", "100.0 %")
     # Nearer to the limit than a digit in the sixth place, no text can tell the side.
     if not text.startswith(("<", ">")) and abs(probability - limit) > 1e-7:
-        assert (float(text.removesuffix(" %")) >= 100 * limit - 1e-9) == (probability >= limit)
+        assert (float(text.removesuffix(" %")) >= round(100 * limit, 9)) == (probability >= limit)
 
 
 def test_a_probability_just_below_the_limit_is_not_shown_as_the_limit() -> None:
@@ -108,6 +115,7 @@ def test_classes_of_equal_meaning_are_added() -> None:
     merged = prediction(
         Outcome.POSITIVE,
         probabilities={"a": 0.5, "b": 0.4, "n": 0.1},
+        p_pneumonia=0.9,
         findings={"a": Finding.VIRAL_PNEUMONIA, "b": Finding.VIRAL_PNEUMONIA, "n": Finding.NORMAL},
     )
     assert "viral pneumonia 90.0 %, no" in finding_lines(content(Outcome.POSITIVE, prediction=merged))[1]
@@ -122,3 +130,21 @@ def test_contradicting_parts_are_refused() -> None:
         replace(content(Outcome.POSITIVE), outcome=Outcome.NEGATIVE)
     with pytest.raises(ValueError, match="time zone"):
         content(Outcome.NEGATIVE, content_time=datetime(2026, 1, 1))
+
+
+def test_every_probability_of_a_report_assumes_the_prevalence_that_it_names() -> None:
+    # 96 % where 70 % of the images are positive is 35 % where 5 % are.
+    shifted = prediction(
+        Outcome.INDETERMINATE,
+        probabilities={"normal": 0.04, "bacteria": 0.72, "virus": 0.24},
+        p_pneumonia=0.35,
+        prevalence=0.05,
+    )
+    shares = by_finding(shifted)
+    assert sum(shares.values()) == pytest.approx(1)
+    assert shares[Finding.NORMAL] == pytest.approx(0.65)
+    assert shares[Finding.BACTERIAL_PNEUMONIA] == pytest.approx(3 * shares[Finding.VIRAL_PNEUMONIA])
+    assert finding_lines(content(Outcome.INDETERMINATE, prediction=shifted))[1] == (
+        "Probabilities: no pneumonia pattern 65.0 %, bacterial pneumonia 26.2 %, viral pneumonia 8.8 %;"
+        " they assume that 5 % of the images show pneumonia."
+    )
