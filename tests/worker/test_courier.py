@@ -60,6 +60,7 @@ def test_a_peer_that_is_out_of_resources_gets_the_same_bytes_again_later(gateway
         courier.step()
         row = made.deliveries[0]
         assert (row.state, row.status, row.attempts) == (DeliveryState.PENDING, 0xA700, 1)
+        assert row.next_attempt_at is not None
         assert row.next_attempt_at > made.clock()
         assert courier.step() == 0  # not before its time
         made.clock.turn(seconds=3)
@@ -102,7 +103,7 @@ def test_a_peer_that_is_away_costs_one_attempt_a_batch_and_nothing_is_lost(gatew
     courier = made.courier()
     assert courier.step() == 3
     assert states(made) == [DeliveryState.PENDING] * 3
-    assert all("cannot be reached" in row.detail for row in made.deliveries)
+    assert all("cannot be reached" in str(row.detail) for row in made.deliveries)
     made.clock.turn(seconds=5)
     with scripted_pacs(port=port) as pacs:
         courier.step()
@@ -148,7 +149,7 @@ def test_a_peer_without_c_find_leaves_the_report_sent(gateway: Any) -> None:
         courier.step()
         courier.close()
     assert states(made) == [DeliveryState.SENT]
-    assert "no C-FIND" in made.deliveries[0].detail
+    assert "no C-FIND" in str(made.deliveries[0].detail)
     assert made.instances[0].state == State.DELIVERED
 
 
@@ -183,7 +184,7 @@ def test_a_peer_that_accepts_no_class_of_a_report_is_told_from_one_that_is_away(
         courier.step()
         courier.close()
     assert states(made) == [DeliveryState.DEAD]
-    assert "accepts no SOP class" in made.deliveries[0].detail
+    assert "accepts no SOP class" in str(made.deliveries[0].detail)
 
 
 def test_each_destination_gets_its_own_profile(gateway: Any) -> None:

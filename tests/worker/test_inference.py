@@ -1,0 +1,287 @@
+"""Inference: what becomes of each claimed image, and what a version of a known instance is."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import pytest
+from pydicom import dcmread
+from pydicom.uid import JPEG2000Lossless, JPEGLSLossless
+
+from models.predictor import Predictor
+from service.core.errors import LeaseLost
+from service.core.ledger.admission import Registered
+from service.core.states import DeliveryState, Priority, State
+from service.core.wake import Task
+from tests.phantoms import chest, transcoded
+from tests.worker.conftest import Gateway, network
+
+
+def states(made: Gateway) -> list[str]:
+    return [row.state for row in made.instances]
+
+
+def text_of(made: Gateway, number: int) -> str:
+    """Return the Findings' first line of a text report."""
+    report = [row for row in made.reports if row.kind == "text_sr"][number]
+    dataset = dcmread(BytesIO(made.store.read(report.object_key)))
+    texts: list[str] = []
+
+    def walk(items: Any) -> None:
+        for item in items:
+            if "TextValue" in item:
+                texts.append(str(item.TextValue))
+            walk(item.get("ContentSequence", []))
+
+    walk(dataset.ContentSequence)
+    return "\n".join(texts)
+
+
+def test_an_image_in_scope_gets_a_prediction_with_everything_needed_to_compute_it_again(gateway: Any) -> None:
+    made: Gateway = gateway()
+    made.receive(chest())
+    assert made.infer() == 1
+    assert states(made) == [State.INFERRED]
+    assert made.waker.woken == [Task.DELIVER]
+    result = made.ledger.results.latest(chest().SOPInstanceUID)
+    assert result is not None
+    prediction = result.prediction
+    assert sum(prediction.probabilities.values()) == pytest.approx(1)
+    assert prediction.checkpoint_digest == network().checkpoint.digest
+    assert len(prediction.input_digest) == 64
+    assert prediction.runtime["batch_size"] == 1
+    assert prediction.cam.shape == (7, 7)
+    assert 0 <= prediction.cam.min() <= prediction.cam.max() <= 1
+
+
+def test_a_batch_is_the_most_urgent_images_first(gateway: Any) -> None:
+    made: Gateway = gateway(analysis={"batch_size": 2})
+    for seed in range(3):
+        made.receive(chest(seed=seed))
+        made.clock.turn(minutes=1)
+    made.receive(chest(seed=9), Priority.STAT)
+    claims = made.ledger.analysis.claim("w", 2, timedelta(minutes=1), 3)
+    assert [claim.sop_instance_uid for claim in claims] == [
+        chest(seed=9).SOPInstanceUID,
+        chest(seed=0).SOPInstanceUID,
+    ]
+
+
+def test_a_lateral_view_is_not_analysed_and_the_study_is_told_once(gateway: Any) -> None:
+    made: Gateway = gateway({"name": "p", "ae_title": "P", "host": "127.0.0.1", "port": 1})
+    made.receive(chest(seed=1, view_position="LL"))
+    made.receive(chest(seed=2, view_position="LL", study_instance_uid=chest(seed=1).StudyInstanceUID))
+    made.infer()
+    made.build()
+    assert states(made) == [State.OUT_OF_SCOPE] * 2
+    assert [row.reason for row in made.instances] == ["lateral_view"] * 2
+    assert len(made.deliveries) == 1
+    assert "NOT ANALYSED: lateral view" in text_of(made, 0)
+
+
+def test_a_blank_image_is_not_analysed(gateway: Any) -> None:
+    made: Gateway = gateway()
+    made.receive(chest(values=np.full((300, 300), 0.5)))
+    made.infer()
+    assert (made.instances[0].state, made.instances[0].reason) == (State.OUT_OF_SCOPE, "blank_image")
+
+
+@pytest.mark.parametrize("change", [{"PixelData": b"\0\1" * 100}, {"PixelData": None}])
+def test_pixels_that_cannot_be_decoded_are_reported_as_not_analysed(gateway: Any, change: dict[str, Any]) -> None:
+    made: Gateway = gateway()
+    made.receive(chest(**change))
+    made.infer()
+    made.build()
+    assert states(made) == [State.OUT_OF_SCOPE]
+    assert "NOT ANALYSED: " in text_of(made, 0)
+
+
+@pytest.mark.parametrize("transfer_syntax_uid", [JPEGLSLossless, JPEG2000Lossless])
+def test_the_same_instance_in_another_syntax_with_other_private_tags_is_nothing_new(
+    gateway: Any, transfer_syntax_uid: str
+) -> None:
+    made: Gateway = gateway()
+    made.receive(chest())
+    made.infer()
+    made.build()
+    again = transcoded(chest(), transfer_syntax_uid)
+    again.private_block(0x0011, "SOMEBODY", create=True).add_new(0x01, "LO", "else")
+    assert made.receive(again).registered is Registered.NEW_VERSION
+    made.infer()
+    made.build()
+    assert states(made) == [State.REPORTED, State.DUPLICATE]
+    assert len(made.reports) == 3
+
+
+def test_a_corrected_identity_reuses_the_prediction_and_supersedes_the_reports(gateway: Any) -> None:
+    made: Gateway = gateway({"name": "p", "ae_title": "P", "host": "127.0.0.1", "port": 1})
+    made.receive(chest())
+    made.infer()
+    made.build()
+    made.ledger.outbox.claim("c", "p", DeliveryState.PENDING, 16, timedelta(minutes=1))  # tried: the peer may hold them
+    made.receive(chest(patient_name="Right^Name"))
+    made.infer()
+    made.build()
+    assert states(made) == [State.SUPERSEDED, State.REPORTED]
+    assert made.events.count("inferred") == 1
+    assert made.events.count("prediction reused") == 1
+    first, second = (row for row in made.reports if row.kind == "text_sr")
+    dataset = dcmread(BytesIO(made.store.read(second.object_key)))
+    named = dataset.PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0].ReferencedSOPSequence[0]
+    assert named.ReferencedSOPInstanceUID == first.sop_instance_uid
+    assert dataset.PatientName == "Right^Name"
+    assert "\nSupersedes the AI report of" in text_of(made, 1)
+
+
+def test_reports_that_were_not_sent_yet_are_withdrawn_when_they_are_superseded(gateway: Any) -> None:
+    made: Gateway = gateway({"name": "p", "ae_title": "P", "host": "127.0.0.1", "port": 1})
+    made.receive(chest())
+    made.infer()
+    made.build()
+    made.receive(chest(patient_name="Right^Name"))
+    made.infer()
+    made.build()
+    assert [row.state for row in made.deliveries] == ["withdrawn"] * 3 + ["pending"] * 3
+    assert "Supersedes" not in text_of(made, 1)  # nobody has seen what it would supersede
+
+
+def test_an_identity_that_is_edited_and_edited_back_never_gives_one_uid_two_contents(gateway: Any) -> None:
+    made: Gateway = gateway({"name": "p", "ae_title": "P", "host": "127.0.0.1", "port": 1})
+    for name in ("Name^A", "Name^B", "Name^A"):
+        made.receive(chest(patient_name=name))
+        made.infer()
+        made.build()
+        made.ledger.outbox.claim("c", "p", DeliveryState.PENDING, 16, timedelta(minutes=1))
+    assert states(made) == [State.SUPERSEDED, State.SUPERSEDED, State.REPORTED]
+    assert len({row.sop_instance_uid for row in made.reports}) == 9
+
+
+def test_other_pixels_under_the_same_uid_are_a_new_version(gateway: Any) -> None:
+    made: Gateway = gateway()
+    made.receive(chest())
+    made.infer()
+    other = chest(seed=5, sop_instance_uid=chest().SOPInstanceUID, study_instance_uid=chest().StudyInstanceUID)
+    made.receive(other)
+    made.infer()
+    assert states(made) == [State.SUPERSEDED, State.INFERRED]
+    assert made.instances[1].superseding_reason == "the image was replaced"
+    assert made.events.count("inferred") == 2
+
+
+def test_another_patients_image_under_the_same_uid_is_held_until_a_person_releases_it(gateway: Any) -> None:
+    made: Gateway = gateway()
+    made.receive(chest())
+    made.infer()
+    other = chest(
+        seed=5,
+        sop_instance_uid=chest().SOPInstanceUID,
+        study_instance_uid=chest().StudyInstanceUID,
+        patient_id="SOMEBODY-ELSE",
+    )
+    made.receive(other)
+    made.infer()
+    assert states(made) == [State.INFERRED, State.HELD]
+    assert made.studies[0].held_reason is not None
+    assert made.build() == 0
+    assert made.ledger.remedies.release(made.studies[0].study_instance_uid)
+    made.infer()
+    assert states(made) == [State.SUPERSEDED, State.INFERRED]
+
+
+def test_two_patients_under_one_study_are_held_and_let_go_once_they_agree(gateway: Any) -> None:
+    made: Gateway = gateway()
+    made.receive(chest(seed=1))
+    wrong = {"seed": 2, "study_instance_uid": chest(seed=1).StudyInstanceUID}
+    assert made.receive(chest(**wrong, patient_id="SOMEBODY-ELSE")).held
+    made.infer()
+    assert made.build() == 0
+    made.receive(chest(**wrong))
+    made.infer()
+    assert made.studies[0].held_reason is None
+    assert made.build() == 2
+
+
+def test_a_failing_image_is_tried_again_and_then_given_up_and_reported(
+    gateway: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: Gateway = gateway()
+    made.receive(chest())
+    monkeypatch.setattr(Predictor, "predict", _fail)
+    for _ in range(3):
+        made.infer()
+        made.clock.turn(minutes=1)
+    assert (made.instances[0].state, made.instances[0].reason) == (State.FAILED, "analysis_failed")
+    made.build()
+    assert "NOT ANALYSED: the analysis failed" in text_of(made, 0)
+    monkeypatch.undo()
+    assert made.ledger.remedies.retry() == 1
+    made.infer()
+    assert made.instances[0].state == State.INFERRED
+
+
+def test_one_image_that_spoils_a_batch_fails_alone(gateway: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: Gateway = gateway()
+    for seed, rows in ((1, 320), (2, 333), (3, 320)):
+        made.receive(chest(seed=seed, rows=rows))
+    predict = Predictor.predict
+
+    def picky(self: Predictor, images: Any) -> Any:
+        return _fail() if any(image.shape[0] == 333 for image in images) else predict(self, images)
+
+    monkeypatch.setattr(Predictor, "predict", picky)
+    made.infer()
+    assert states(made) == [State.INFERRED, State.RECEIVED, State.INFERRED]
+
+
+def test_a_worker_that_lost_its_lease_does_not_overwrite_the_other_ones_result(gateway: Any) -> None:
+    made: Gateway = gateway()
+    made.receive(chest())
+    claim = made.ledger.analysis.claim("slow", 1, timedelta(seconds=10), 3)[0]
+    made.clock.turn(seconds=11)
+    made.infer()
+    with pytest.raises(LeaseLost):
+        made.ledger.analysis.save_out_of_scope(claim, "lateral_view", is_chest=True, pixel_digest=None, flags=())
+    assert states(made) == [State.INFERRED]
+
+
+def test_an_image_that_keeps_killing_workers_is_given_up(gateway: Any) -> None:
+    made: Gateway = gateway()
+    made.receive(chest())
+    for _ in range(3):
+        assert made.ledger.analysis.claim("dies", 1, timedelta(seconds=10), 3)
+        made.clock.turn(seconds=11)
+    assert made.ledger.analysis.claim("next", 1, timedelta(seconds=10), 3) == []
+    assert made.instances[0].state == State.FAILED
+    assert made.build() == 1
+
+
+def test_a_stopping_worker_gives_the_next_batch_back_unharmed(gateway: Any) -> None:
+    made: Gateway = gateway(analysis={"batch_size": 1})
+    for seed in (1, 2, 3):
+        made.receive(chest(seed=seed))
+    worker = made.inference()
+    settle = worker._settle
+
+    def settle_and_stop(batch: Any) -> int:
+        made.stop.set()
+        return settle(batch)
+
+    worker._settle = settle_and_stop  # type: ignore[method-assign]
+    worker.run_until_idle()
+    worker.close()
+    assert states(made) == [State.INFERRED, State.RECEIVED, State.RECEIVED]
+    assert [row.attempts for row in made.instances[1:]] == [0, 0]
+
+
+def test_a_positive_result_raises_the_study_and_nothing_lowers_it(gateway: Any) -> None:
+    made: Gateway = gateway()
+    made.receive(chest(), Priority.STAT)
+    made.infer()
+    assert made.studies[0].priority == Priority.STAT
+
+
+def _fail(*_: Any) -> Any:
+    raise RuntimeError("a fault of the network")
