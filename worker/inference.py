@@ -156,7 +156,7 @@ class Inference:
             case OutOfScope(claim, reason, is_chest, digest, flags, superseding):
                 analysis.save_out_of_scope(
                     claim,
-                    reason.name.lower(),
+                    reason.code,
                     is_chest=is_chest,
                     pixel_digest=digest,
                     flags=flags,

@@ -1,13 +1,12 @@
 """From a claimed image to what becomes of it: ready for the network, or settled without it."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
-from service.scope import Population, Reason, Verdict, blank, judge
 
 from service.core.errors import UndecodablePixels
 from service.core.findings import Prediction
@@ -15,6 +14,7 @@ from service.core.ledger import ClaimedInstance
 from service.core.settings import ScopeSettings
 from service.core.store import ObjectStore
 from service.dicom.pixels import DecodedImage, decode, read_instance
+from service.scope import Population, Reason, Verdict, blank, judge
 
 IDENTITY_CORRECTED = "patient or study identity was corrected"
 IMAGE_REPLACED = "the image was replaced"
@@ -93,10 +93,10 @@ class Preparation:
         content = self.store.read(claim.object_key)
         try:
             dataset = read_instance(BytesIO(content))
-            verdict = judge(dataset, self.population, self.rules)
+            verdict = _with_pixels(dataset, judge(dataset, self.population, self.rules))
             image = _decoded(dataset, self.rules.maximum_pixels)
         except UndecodablePixels:
-            dataset, verdict, image = Dataset(), Verdict(False, Reason.UNDECODABLE_PIXELS, True, ()), None
+            dataset, verdict, image = Dataset(), Verdict(False, Reason.PIXELS_UNDECODABLE, True, ()), None
         digest = image.digest() if image is not None else _digest_of_undecodable(dataset, content)
         return self._compare(claim, digest) or self._judge(claim, verdict, image, digest)
 
@@ -119,15 +119,22 @@ class Preparation:
             try:
                 display, reason = _displayed(image)
             except UndecodablePixels:
-                reason = Reason.UNDECODABLE_PIXELS
+                reason = Reason.PIXELS_UNDECODABLE
         if reason is not None or display is None:
             return OutOfScope(
-                claim, reason or Reason.UNDECODABLE_PIXELS, verdict.chest, digest, verdict.flags, superseding
+                claim, reason or Reason.PIXELS_UNDECODABLE, verdict.chest, digest, verdict.flags, superseding
             )
         known = claim.predecessor.prediction if claim.predecessor and superseding == IDENTITY_CORRECTED else None
         if known is not None and known.checkpoint_digest == self.checkpoint_digest:
             return Reidentified(claim, known, digest, verdict.flags)
         return Ready(claim, display, digest, verdict.flags, superseding)
+
+
+def _with_pixels(dataset: Dataset, verdict: Verdict) -> Verdict:
+    """Return the verdict, or that there are no pixels where nothing else was against the analysis."""
+    if verdict.reason is not None or "PixelData" in dataset:
+        return verdict
+    return replace(verdict, in_scope=False, reason=Reason.NO_PIXEL_DATA)
 
 
 def _decoded(dataset: Dataset, maximum_pixels: int) -> DecodedImage | None:
@@ -139,9 +146,9 @@ def _decoded(dataset: Dataset, maximum_pixels: int) -> DecodedImage | None:
 
 def _displayed(image: DecodedImage | None) -> tuple[NDArray[np.float32] | None, Reason | None]:
     if image is None:
-        return None, Reason.UNDECODABLE_PIXELS
+        return None, Reason.PIXELS_UNDECODABLE
     display = image.display()
-    return (None, Reason.BLANK_IMAGE) if blank(display) else (display, None)
+    return (None, Reason.BLANK) if blank(display) else (display, None)
 
 
 def _digest_of_undecodable(dataset: Dataset, content: bytes) -> str:

@@ -7,7 +7,6 @@ from importlib.metadata import version
 from io import BytesIO
 
 from pydicom import Dataset, dcmread
-from service.scope import Reason
 
 from models.checkpoint import Checkpoint
 from service.core.clock import Clock, utc_now
@@ -20,6 +19,7 @@ from service.core.states import State
 from service.core.store import ObjectStore
 from service.dicom.pixels import decode, read_instance
 from service.report import Equipment, ReportContent, ReportKind, build
+from service.scope import Reason
 
 log = get_logger(__name__)
 
@@ -118,7 +118,7 @@ class ReportBuilding:
             identity_digest=due.identity_digest,
             limits=LIMITS,
             population=self._population(due),
-            attempted=due.state is State.FAILED or due.reason == Reason.UNDECODABLE_PIXELS.name.lower(),
+            attempted=due.state is State.FAILED or due.reason == Reason.PIXELS_UNDECODABLE.code,
             superseding_reason=due.superseding_reason if due.predecessors else None,
         )
 
