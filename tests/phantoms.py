@@ -299,11 +299,13 @@ def _jpeg_by_gdcm(dataset: Dataset, transfer_syntax_uid: str) -> bytes:
     kind = gdcm.PhotometricInterpretation.GetPIType(dataset.PhotometricInterpretation)
     image.SetPhotometricInterpretation(gdcm.PhotometricInterpretation(kind))
     image.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.ExplicitVRLittleEndian))
-    image.SetPixelFormat(
-        gdcm.PixelFormat(1, dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation)
-    )
+    # gdcm chooses among its codecs by the bits allocated; its 16-bit one writes no valid extended frame.
+    extended = transfer_syntax_uid == JPEGExtended12Bit and dataset.BitsAllocated == 16
+    allocated = 12 if extended else dataset.BitsAllocated
+    high_bit = dataset.HighBit
+    image.SetPixelFormat(gdcm.PixelFormat(1, allocated, dataset.BitsStored, high_bit, dataset.PixelRepresentation))
     element = gdcm.DataElement(gdcm.Tag(0x7FE0, 0x0010))
-    element.SetByteStringValue(bytes(dataset.PixelData)[: dataset.Rows * dataset.Columns * dataset.BitsAllocated // 8])
+    element.SetByteStringValue(bytes(dataset.PixelData))
     image.SetDataElement(element)
     converter = gdcm.ImageChangeTransferSyntax()
     converter.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.GetTSType(str(transfer_syntax_uid))))

@@ -153,8 +153,8 @@ def _check_size(frame: bytes, header: PixelHeader) -> int:
             f"the frame is {size.rows} x {size.columns} x {size.samples} where the header promises "
             f"{header.rows} x {header.columns} x {header.samples}"
         )
-    if not 1 <= size.bits <= header.bits_allocated:
-        raise UndecodablePixels(f"the frame has {size.bits} bits a sample where {header.bits_allocated} are allocated")
+    if not 1 <= size.bits <= (12 if header.transfer_syntax_uid == JPEGExtended12Bit else header.bits_allocated):
+        raise UndecodablePixels(f"the frame has {size.bits} bits a sample, more than it may have")
     return size.bits
 
 
