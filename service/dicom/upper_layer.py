@@ -186,10 +186,14 @@ class UpperLayer(DULServiceProvider):
             cast("StoreAssociation", self.assoc).hang_up()
         finally:
             self._dimse.abandon()
-            with self._bell_lock:
-                for descriptor in cast(tuple[int, int], self._bell):
-                    os.close(descriptor)
-                self._bell = None
+            self.close()
+
+    def close(self) -> None:
+        """Give the bell back; the thread does so when it ends."""
+        with self._bell_lock:
+            for descriptor in self._bell or ():
+                os.close(descriptor)
+            self._bell = None
 
     def idle_timer_expired(self) -> bool:
         """Return whether the peer has been silent for too long: between messages, or within one."""
