@@ -4,6 +4,9 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 
+#: Patient ID, its issuer, name and birth date, as in the data set.
+Patient = tuple[str, str, str, str]
+
 
 @dataclass(frozen=True)
 class Identity:
@@ -33,6 +36,10 @@ class Identity:
     def digest(self) -> str:
         """Return the SHA-256 (hex) of the identity attributes."""
         return hashlib.sha256(json.dumps(self.attributes(), sort_keys=True).encode()).hexdigest()
+
+    def patient(self) -> Patient:
+        """Return the attributes that tell whose the instance is."""
+        return self.patient_id, self.issuer_of_patient_id, self.patient_name, self.birth_date
 
     def same_patient(self, other: "Identity") -> bool:
         """Return whether two instances can be of one patient.

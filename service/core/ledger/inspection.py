@@ -89,7 +89,7 @@ class Inspection:
                 out_of_scope=_reasons(session, State.OUT_OF_SCOPE),
                 failures=_reasons(session, State.FAILED),
                 outcomes={Outcome(name): count for name, count in _pairs(session, outcomes).items()},
-                outbox=by_destination(session.execute(outbox).tuples()),
+                outbox=by_destination(session.execute(outbox)),
                 oldest_waiting_since=session.scalars(oldest).one_or_none(),
                 held_studies=_pairs(session, held.order_by(StudyRecord.first_received_at)),
             )
@@ -114,7 +114,7 @@ class Inspection:
                 .join(InstanceRecord, InstanceRecord.id == EventRecord.instance_id)
                 .where(InstanceRecord.study_id == study_id)
                 .order_by(EventRecord.at, EventRecord.id)
-            ).tuples()
+            )
             reports = session.scalars(
                 _reports().where(InstanceRecord.study_id == study_id).order_by(ReportRecord.created_at, ReportRecord.id)
             ).unique()
@@ -204,7 +204,7 @@ def _study_views(session: Session, studies: Sequence[StudyRecord]) -> list[Study
         .group_by(InstanceRecord.study_id, DeliveryRecord.destination, DeliveryRecord.state)
         .order_by(DeliveryRecord.destination)
     )
-    for study_id, destination, state, count in session.execute(counted).tuples():
+    for study_id, destination, state, count in session.execute(counted):
         deliveries[study_id].append((destination, state, count))
     return [_study_view(study, current[study.id].values(), deliveries[study.id]) for study in studies]
 
@@ -235,4 +235,4 @@ def _reasons(session: Session, state: State) -> dict[str, int]:
 
 
 def _pairs(session: Session, query: Select[Any, Any]) -> dict[Any, Any]:
-    return dict(session.execute(query).tuples().all())
+    return {key: value for key, value in session.execute(query)}  # noqa: C416 - rows are not typed as pairs

@@ -9,7 +9,7 @@ from service.core.clock import Clock
 from service.core.database import writing
 from service.core.ledger.analysis import ANALYSIS_FAILED, RELEASED
 from service.core.ledger.outbox import DELIVERY_FAILED
-from service.core.ledger.rows import advance, record
+from service.core.ledger.rows import BY_A_PERSON, STUDY_RELEASED, advance, record
 from service.core.records import DeliveryRecord, InstanceRecord, ReportRecord, StudyRecord
 from service.core.states import DeliveryState, State
 
@@ -47,10 +47,10 @@ class Remedies:
                 return False
             study.held_reason = None
             for instance in study.instances:
-                record(session, instance, now, "study released", "by a person")
+                record(session, instance, now, STUDY_RELEASED, BY_A_PERSON)
                 if instance.state == State.HELD.value:
                     instance.flags = [*instance.flags, RELEASED]
-                    advance(session, instance, State.RECEIVED, now, "released", "by a person")
+                    advance(session, instance, State.RECEIVED, now, "released", BY_A_PERSON)
             return True
 
 
@@ -74,15 +74,15 @@ def _retry(session: Session, instance: InstanceRecord, now: datetime) -> int:
     if instance.state == State.FAILED.value and instance.reason == ANALYSIS_FAILED:
         instance.attempts, instance.not_before, instance.reports_due = 0, None, False
         instance.superseding_reason = "analysed again"
-        advance(session, instance, State.RECEIVED, now, "retried", "by a person")
+        advance(session, instance, State.RECEIVED, now, "retried", BY_A_PERSON)
         return len(dead) + 1
     if instance.detail and not dead and not instance.reports and instance.state in _REPORTABLE:
         instance.detail, instance.attempts, instance.reports_due = None, 0, True
         if instance.state == State.FAILED.value:
             instance.reason = None
-            advance(session, instance, State.INFERRED, now, "retried", "by a person")
+            advance(session, instance, State.INFERRED, now, "retried", BY_A_PERSON)
         return 1
     if dead and instance.state == State.FAILED.value and instance.reason == DELIVERY_FAILED:
         instance.reason = None
-        advance(session, instance, State.REPORTED, now, "retried", "by a person")
+        advance(session, instance, State.REPORTED, now, "retried", BY_A_PERSON)
     return len(dead)

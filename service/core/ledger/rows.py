@@ -2,17 +2,20 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import combinations
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.core.errors import LeaseLost
-from service.core.identity import Identity
+from service.core.identity import Identity, Patient
 from service.core.reading_order import ReadingOrder
 from service.core.records import DeliveryRecord, EventRecord, InstanceRecord, ReportRecord, StudyRecord
 from service.core.states import DeliveryState, Priority, State, require_legal
 
 TWO_PATIENTS = "two patients under one Study Instance UID"
+STUDY_RELEASED = "study released"
+BY_A_PERSON = "by a person"
 CLASHING_INSTANCE = "another patient's image under one SOP Instance UID"
 
 
@@ -76,16 +79,47 @@ def settle_patient(session: Session, study: StudyRecord, instance: InstanceRecor
     bool
         Whether this call put the study on hold.
     """
-    identities = [identity_of(row) for row in current_versions(session, study)]
-    agree = all(identities[0].same_patient(identity) for identity in identities[1:])
+    agree = _is_one_patient(session, current_versions(session, study))
     if not agree and study.held_reason is None:
         study.held_reason = TWO_PATIENTS
         record(session, instance, at, "study held", TWO_PATIENTS)
         return True
     if agree and study.held_reason == TWO_PATIENTS:
         study.held_reason = None
-        record(session, instance, at, "study released", "its instances name one patient again")
+        record(session, instance, at, STUDY_RELEASED, "its instances name one patient again")
     return False
+
+
+def _is_one_patient(session: Session, rows: Sequence[InstanceRecord]) -> bool:
+    """Return whether instances can be of one patient, or a person said that they are.
+
+    Each is compared with each: one without any patient attribute agrees with two that contradict each other.
+    """
+    patients: dict[Patient, list[InstanceRecord]] = {}
+    for row in rows:
+        patients.setdefault(identity_of(row).patient(), []).append(row)
+    clashes = [
+        (one, other)
+        for one, other in combinations(patients, 2)
+        if not identity_of(patients[one][0]).same_patient(identity_of(patients[other][0]))
+    ]
+    if not clashes:
+        return True
+    released = _released(session, rows)
+    return all(any(row.id in released for row in patients[patient]) for clash in clashes for patient in clash)
+
+
+def _released(session: Session, rows: Sequence[InstanceRecord]) -> set[int]:
+    """Return the instances that were in their study when a person let it go."""
+    return set(
+        session.scalars(
+            select(EventRecord.instance_id).where(
+                EventRecord.instance_id.in_([row.id for row in rows]),
+                EventRecord.event == STUDY_RELEASED,
+                EventRecord.detail == BY_A_PERSON,
+            )
+        )
+    )
 
 
 def raise_priority(study: StudyRecord, priority: Priority, source: str, order: ReadingOrder) -> None:
@@ -94,7 +128,8 @@ def raise_priority(study: StudyRecord, priority: Priority, source: str, order: R
         return
     study.priority = int(priority)
     study.priority_source = source
-    study.reading_rank_at = order.rank(study.first_received_at, priority)
+    # The boosts may have been lowered in the settings since the study last rose.
+    study.reading_rank_at = min(study.reading_rank_at, order.rank(study.first_received_at, priority))
 
 
 def supersede_earlier(session: Session, instance: InstanceRecord, reason: str, at: datetime) -> None:
