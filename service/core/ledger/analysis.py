@@ -99,11 +99,11 @@ class Analysis:
     ) -> ClaimedInstance | None:
         now = self._clock()
         if row.state == State.CLAIMED.value:
-            record(session, row, now, "lease expired", f"of {row.lease_owner}")
             if row.attempts >= maximum_attempts:
+                record(session, row, now, "lease expired", f"of {row.lease_owner}")
                 self._fail(session, row, f"given up after {row.attempts} attempts", now)
                 return None
-            row.state = State.RECEIVED.value
+            advance(session, row, State.RECEIVED, now, "lease expired", f"of {row.lease_owner}")
         advance(session, row, State.CLAIMED, now, "claimed", f"by {owner}")
         row.lease_owner, row.lease_until = owner, until
         row.attempts += 1

@@ -112,7 +112,9 @@ class Reporting:
                 silent = told if report.outcome is Outcome.NOT_ANALYSED else set()
                 _add(session, row.id, report, [name for name in report.destinations if name not in silent], now)
             row.reports_due = False
-            row.lease_owner = row.lease_until = row.detail = None
+            row.lease_owner = row.lease_until = None
+            if row.state != State.FAILED.value:
+                row.detail = None  # of an earlier attempt at the reports; a failed analysis keeps its own
             if row.state == State.INFERRED.value:
                 advance(
                     session, row, State.REPORTED, now, "reports built", ", ".join(report.kind for report in reports)
@@ -206,18 +208,25 @@ def _told(session: Session, row: InstanceRecord) -> set[str]:
 
 
 def _add(session: Session, instance_id: int, new: NewReport, destinations: Sequence[str], now: datetime) -> None:
-    report = ReportRecord(
-        instance_id=instance_id,
-        kind=new.kind,
-        outcome=new.outcome.value,
-        sop_class_uid=new.sop_class_uid,
-        sop_instance_uid=new.sop_instance_uid,
-        series_instance_uid=new.series_instance_uid,
-        object_key=new.object_key,
-        created_at=now,
-    )
-    report.deliveries = [
+    """Put a report into the outbox; one that says the same as an earlier one is that one, and keeps its bytes."""
+    report = session.scalars(
+        select(ReportRecord).where(ReportRecord.sop_instance_uid == new.sop_instance_uid)
+    ).one_or_none()
+    if report is None:
+        report = ReportRecord(
+            instance_id=instance_id,
+            kind=new.kind,
+            outcome=new.outcome.value,
+            sop_class_uid=new.sop_class_uid,
+            sop_instance_uid=new.sop_instance_uid,
+            series_instance_uid=new.series_instance_uid,
+            object_key=new.object_key,
+            created_at=now,
+        )
+        session.add(report)
+    known = {delivery.destination for delivery in report.deliveries}
+    report.deliveries += [
         DeliveryRecord(destination=name, state=DeliveryState.PENDING.value, created_at=now, next_attempt_at=now)
         for name in destinations
+        if name not in known
     ]
-    session.add(report)
