@@ -3,6 +3,7 @@
 Two ways, by one setting: named pipes beside the embedded ledger, or tasks in Celery on Redis.
 """
 
+import errno
 import os
 import select
 from contextlib import suppress
@@ -41,10 +42,12 @@ class LocalWaker:
         for path in self._folder.glob(f"{task.value}-*"):
             try:
                 descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
-            except OSError:
-                path.unlink(missing_ok=True)
+            except OSError as error:
+                if error.errno == errno.ENXIO:  # any other error says nothing about the reader
+                    with suppress(OSError):
+                        path.unlink()
                 continue
-            with suppress(BlockingIOError):  # a full pipe wakes its reader as well
+            with suppress(OSError):  # a full pipe wakes its reader as well, and a reader that is gone needs no waking
                 os.write(descriptor, b"!")
             os.close(descriptor)
 
@@ -54,10 +57,13 @@ class LocalBell:
 
     def __init__(self, folder: Path, task: Task) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._path = folder / f"{task.value}-{os.getpid()}-{os.urandom(4).hex()}"
-        os.mkfifo(self._path, 0o600)
+        name = f"{task.value}-{os.getpid()}-{os.urandom(4).hex()}"
+        # A waker removes a pipe that nobody reads: it may see this one only once it is open.
+        hidden, self._path = folder / f".{name}", folder / name
+        os.mkfifo(hidden, 0o600)
         # Open for writing too, so that the pipe never reports its end when a waker closes it.
-        self._descriptor = os.open(self._path, os.O_RDWR | os.O_NONBLOCK)
+        self._descriptor = os.open(hidden, os.O_RDWR | os.O_NONBLOCK)
+        hidden.rename(self._path)
 
     def wait(self, seconds: float) -> bool:
         """Return whether a wake-up came within the time."""
