@@ -2,7 +2,7 @@
 
 import click
 
-from service.core import database
+from service.core import migration
 from service.core.settings import load
 
 
@@ -16,5 +16,5 @@ def upgrade() -> None:
     """Bring the ledger's tables to this version; needed before the first start and after an update."""
     settings = load()
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    database.upgrade(settings.database_url)
+    migration.upgrade(settings.database_url)
     click.echo("the ledger's tables are of this version")

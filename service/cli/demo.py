@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from service.cli.supervisor import PARTS, Supervisor
-from service.core import database
+from service.core import database, migration
 from service.core.errors import TransientDeliveryFailure
 from service.core.ledger import Ledger
 from service.demo.forwarding import Forwarded, forward
@@ -44,7 +44,7 @@ def demo(images: Path | None, once: bool, count: int) -> None:
         stage = set_up(Path(folder), pacs.port)
         url = f"sqlite:///{Path(folder) / 'data' / 'ledger.sqlite'}"
         (Path(folder) / "data").mkdir(mode=0o700)
-        database.upgrade(url)
+        migration.upgrade(url)
         ledger = Ledger(database.connect(url))
         ended = threading.Event()
         machine = threading.Thread(target=Supervisor(PARTS, stage.environment()).run, args=(ended,))

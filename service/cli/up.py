@@ -7,7 +7,7 @@ import threading
 import click
 
 from service.cli.supervisor import PARTS, Supervisor
-from service.core import database, log
+from service.core import log, migration
 from service.core.settings import load
 
 
@@ -17,7 +17,7 @@ def up() -> None:
     settings = load()
     log.configure(settings.log.level, settings.log.style)
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    database.upgrade(settings.database_url)
+    migration.upgrade(settings.database_url)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

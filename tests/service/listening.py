@@ -14,8 +14,9 @@ from pydicom.dataset import Dataset
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from service.core.database import connect, upgrade
+from service.core.database import connect
 from service.core.ledger import Ledger
+from service.core.migration import upgrade
 from service.core.records import EventRecord, InstanceRecord, StudyRecord
 from service.core.settings import Settings, load
 from service.core.store import ObjectStore

@@ -11,10 +11,11 @@ from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 from sqlalchemy import Engine
 
-from service.core.database import connect, upgrade
+from service.core.database import connect
 from service.core.findings import Finding, Outcome, Prediction
 from service.core.identity import Identity
 from service.core.ledger import Arrival, ArrivalKind, ClaimedInstance, Ledger, NewReport
+from service.core.migration import upgrade
 from service.core.settings import Settings
 from service.core.states import DeliveryState, Priority
 from service.core.store import ObjectStore

@@ -14,7 +14,7 @@ from pydicom import Dataset
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.core import database
+from service.core import database, migration
 from service.core.identity import Identity
 from service.core.ledger import Arrival, Ledger
 from service.core.ledger.admission import Receipt
@@ -130,7 +130,7 @@ def gateway(tmp_path: Path) -> Iterator[Any]:
     def make(*destinations: dict[str, Any], **settings: Any) -> Gateway:
         clock = TurnedClock()
         made = Settings(data_dir=tmp_path, destinations=destinations, **settings)
-        database.upgrade(made.database_url)
+        migration.upgrade(made.database_url)
         engine = database.connect(made.database_url)
         engines.append(engine)
         return Gateway(made, Ledger(engine, made.worklist.reading_order, clock), ObjectStore(made.objects_dir), clock)

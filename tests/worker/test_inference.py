@@ -86,7 +86,7 @@ def test_a_blank_image_is_not_analysed(gateway: Any) -> None:
     made: Gateway = gateway()
     made.receive(chest(values=np.full((300, 300), 0.5)))
     made.infer()
-    assert (made.instances[0].state, made.instances[0].reason) == (State.OUT_OF_SCOPE, "blank_image")
+    assert (made.instances[0].state, made.instances[0].reason) == (State.OUT_OF_SCOPE, "blank")
 
 
 @pytest.mark.parametrize("change", [{"PixelData": b"\0\1" * 100}, {"PixelData": None}])
