@@ -20,7 +20,7 @@ def texts(dataset: Dataset, keywords: Iterable[str]) -> Iterator[str]:
     """Yield the values of the attributes that are present, readable and not empty."""
     for keyword in keywords:
         for value in values(dataset, keyword):
-            text = str(value).strip()
+            text = "" if isinstance(value, Dataset) else str(value).strip()
             if text:
                 yield text
 
