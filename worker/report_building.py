@@ -113,7 +113,8 @@ class ReportBuilding:
             flags=due.flags,
             priority=due.priority,
             priority_reason=due.priority_source,
-            content_time=due.analysed_at,
+            # DICOM times are local times of the site, PS3.5 section 6.2.
+            content_time=due.analysed_at.astimezone(),
             pixel_digest=due.pixel_digest or "",
             identity_digest=due.identity_digest,
             limits=LIMITS,

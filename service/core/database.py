@@ -95,4 +95,4 @@ def is_current(engine: Engine) -> bool:
     with reading(engine) as session:
         if not inspect(engine).has_table("alembic_version"):
             return False
-        return session.scalar(text("SELECT version_num FROM alembic_version")) == TABLES
+        return bool(session.scalar(text("SELECT version_num FROM alembic_version")) == TABLES)
