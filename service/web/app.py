@@ -7,6 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -20,6 +21,7 @@ from service.core.errors import ObjectMissing, Unavailable, UndecodablePixels
 from service.core.ledger import Ledger
 from service.core.settings import Settings
 from service.core.store import ObjectStore
+from service.web.metrics import exposition
 from service.web.pictures import heat_map_png, radiograph_png
 from service.web.shield import Shield
 from service.web.words import FILTERS
@@ -52,6 +54,7 @@ def create_app(settings: Settings, ledger: Ledger, clock: Clock = utc_now) -> St
             Route("/api/status", site.api_status),
             Route("/healthz", site.healthz),
             Route("/readyz", site.readyz),
+            Route("/metrics", site.metrics),
             Route("/favicon.ico", lambda _: RedirectResponse("/static/icon.svg")),
             Mount("/static", static),
         ],
@@ -142,6 +145,9 @@ class _Site:
             {name: "ok" if answer else "unavailable" for name, answer in answers.items()},
             HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE,
         )
+
+    def metrics(self, _request: Request) -> Response:
+        return Response(exposition(self._ledger.inspection.status(), self._clock), media_type=CONTENT_TYPE_LATEST)
 
     def problem(self, request: Request, error: Exception) -> Response:
         """Answer a request for something that is not there."""

@@ -1,0 +1,56 @@
+"""Figures for a monitor, in Prometheus' text format: counts from the ledger at each scrape; never patient data."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from service.core.clock import Clock
+from service.core.ledger.views import StatusView
+
+
+def exposition(status: StatusView, clock: Clock) -> bytes:
+    """Return the metrics page of a status."""
+    registry = CollectorRegistry()
+    registry.register(_Figures(status, clock))
+    return generate_latest(registry)
+
+
+class _Figures(Collector):
+    """The figures of one scrape; gauges, for retention may lower them."""
+
+    def __init__(self, status: StatusView, clock: Clock) -> None:
+        self._status = status
+        self._clock = clock
+
+    def collect(self) -> Iterator[Metric]:
+        status = self._status
+        yield _family("instances", "Received instances by state.", "state", status.states)
+        yield _family("out_of_scope", "Images that are not analysed, by reason.", "reason", status.out_of_scope)
+        yield _family("failures", "Failed images by reason; a person is called for.", "reason", status.failures)
+        yield _family("outcomes", "Analysed images by outcome.", "outcome", status.outcomes)
+        deliveries = GaugeMetricFamily(
+            "auscult_deliveries", "Objects in the outbox by destination and state.", labels=["destination", "state"]
+        )
+        for destination, counts in status.outbox.items():
+            for state, number in counts.items():
+                deliveries.add_metric([destination, str(state)], number)
+        yield deliveries
+        waiting = status.oldest_waiting_since
+        age = (self._clock() - waiting).total_seconds() if waiting is not None else 0.0
+        yield _single("oldest_waiting_seconds", "Age of the image that waits longest for its analysis.", age)
+        yield _single("studies", "Studies in the worklist.", status.studies)
+        yield _single("held_studies", "Studies on hold; nothing of them is sent.", len(status.held_studies))
+
+
+def _family(name: str, text: str, label: str, counts: Mapping[Any, int]) -> Metric:
+    family = GaugeMetricFamily(f"auscult_{name}", text, labels=[label])
+    for value, number in counts.items():
+        family.add_metric([str(value)], number)
+    return family
+
+
+def _single(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"auscult_{name}", text, value=value)

@@ -1,0 +1,47 @@
+"""The metrics page: what a monitor needs, and nothing of a patient."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from service.core.findings import Outcome
+from service.core.ledger.views import StatusView
+from service.core.states import DeliveryState, State
+from service.web.metrics import exposition
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+STATUS = StatusView(
+    studies=4,
+    states={State.DELIVERED: 2, State.OUT_OF_SCOPE: 3},
+    out_of_scope={"lateral_view": 3},
+    failures={"analysis_failed": 1},
+    outcomes={Outcome.POSITIVE: 1},
+    outbox={"pacs": {DeliveryState.DEAD: 1}},
+    oldest_waiting_since=NOW - timedelta(seconds=90),
+    held_studies={"1.2.3": "two patients under one Study Instance UID"},
+)
+
+
+def samples(status: StatusView) -> dict[tuple[str, tuple[str, ...]], float]:
+    """Return the scraped samples by name and label values."""
+    page = exposition(status, lambda: NOW).decode()
+    return {
+        (sample.name, tuple(sample.labels.values())): sample.value
+        for family in text_string_to_metric_families(page)
+        for sample in family.samples
+    }
+
+
+def test_each_state_reason_outcome_and_delivery_is_counted() -> None:
+    found = samples(STATUS)
+    assert found["auscult_instances", ("delivered",)] == 2
+    assert found["auscult_out_of_scope", ("lateral_view",)] == 3
+    assert found["auscult_outcomes", ("positive",)] == 1
+    assert found["auscult_deliveries", ("pacs", "dead")] == 1
+    assert found["auscult_held_studies", ()] == 1
+
+
+def test_the_age_of_the_oldest_waiting_image_is_told() -> None:
+    assert samples(STATUS)["auscult_oldest_waiting_seconds", ()] == 90
