@@ -2,5 +2,6 @@
 
 from pydicom import config
 
-# pydicom warns of malformed values and quotes them, so a malformed name or birth date would reach standard error.
+# What is received is read as it is. pydicom would warn of each value that breaks a rule of its VR, on standard error
+# and at times with the value in it.
 config.settings.reading_validation_mode = config.IGNORE

@@ -20,6 +20,7 @@ def texts(dataset: Dataset, keywords: Iterable[str]) -> Iterator[str]:
     """Yield the values of the attributes that are present, readable and not empty."""
     for keyword in keywords:
         for value in values(dataset, keyword):
+            # An item of a sequence is no text, and its own representation may hold patient data.
             text = "" if isinstance(value, Dataset) else str(value).strip()
             if text:
                 yield text
@@ -40,12 +41,10 @@ def values(dataset: Dataset, keyword: str) -> list[object]:
 
 def whole_number(dataset: Dataset, keyword: str, default: int) -> int:
     """Return the first value of an attribute as a whole number, or the default."""
-    for value in values(dataset, keyword)[:1]:
-        try:
-            return int(str(value))
-        except ValueError:
-            return default
-    return default
+    try:
+        return int(next(texts(dataset, (keyword,)), default))
+    except ValueError:
+        return default
 
 
 def code_items(dataset: Dataset, keyword: str) -> Iterator[tuple[str, str]]:
