@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
+from pydantic_settings import SettingsError
 
 from service.core.errors import SettingsInvalid
 from service.core.settings.sections import DestinationSettings
@@ -23,12 +24,25 @@ def load(**overrides: object) -> Settings:
         raise SettingsInvalid(
             f"AUSCULT_CONFIG: no file at {named}; name an existing auscult.toml or unset the variable"
         )
+    _refuse_unknown_variables()
     try:
         return Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:
         raise SettingsInvalid("\n".join(_explain(error))) from None
+    except SettingsError as error:
+        # Its text names the field and the source, never the value.
+        raise SettingsInvalid(f"a variable does not hold valid JSON: {error}") from None
     except ValueError as error:
         raise SettingsInvalid(f"the settings file is not valid TOML: {error}") from None
+
+
+def _refuse_unknown_variables() -> None:
+    """Refuse a variable that names no table: a misspelt one would leave the default in force, unnoticed."""
+    prefix = str(Settings.model_config["env_prefix"])
+    for variable in sorted(os.environ):
+        table, separator, _ = variable.removeprefix(prefix).partition("__")
+        if variable.startswith(prefix) and separator and table.lower() not in Settings.model_fields:
+            raise SettingsInvalid(f"{variable}: there is no such setting; unset the variable or correct its name")
 
 
 _SECRETS = ("url", "password", "secret", "token")

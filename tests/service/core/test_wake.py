@@ -76,8 +76,8 @@ def test_a_worker_that_dies_between_opening_and_writing_is_no_error(
     bell = LocalBell(tmp_path, Task.INFER)
     real_open = os.open
 
-    def open_then_die(path: object, flags: int) -> int:
-        descriptor = real_open(path, flags)  # type: ignore[arg-type]
+    def open_then_die(path: Path, flags: int) -> int:
+        descriptor = real_open(path, flags)
         bell.close()
         return descriptor
 
@@ -109,4 +109,4 @@ def test_no_worker_at_all_is_no_error(tmp_path: Path) -> None:
 
 def test_the_settings_choose_the_waker(tmp_path: Path) -> None:
     assert isinstance(waker(Settings(data_dir=tmp_path)), LocalWaker)
-    assert isinstance(waker(Settings(queue={"url": "redis://127.0.0.1:1/0"})), CeleryWaker)  # type: ignore[arg-type]
+    assert isinstance(waker(Settings(queue={"url": "redis://127.0.0.1:1/0"})), CeleryWaker)

@@ -1,0 +1,90 @@
+"""Settings: a wrong one is named with its remedy, and a secret is never shown."""
+
+from pathlib import Path
+
+import pytest
+
+from service.core.errors import SettingsInvalid
+from service.core.settings import Settings, load
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_every_default_is_valid() -> None:
+    assert load() == Settings()
+
+
+def test_a_variable_wins_over_the_file_and_the_caller_over_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "auscult.toml").write_text("[listener]\nport = 1001\nae_title = 'FILE'\n[web]\nport = 1002\n")
+    monkeypatch.setenv("AUSCULT_LISTENER__PORT", "2001")
+    settings = load(web={"port": 3002})
+
+    assert (settings.listener.port, settings.listener.ae_title, settings.web.port) == (2001, "FILE", 3002)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("AUSCULT_LISTENER__PORT", "70000", "listener.port = '70000'"),
+        ("AUSCULT_LISTENER__PROT", "1", "listener.prot: there is no such setting"),
+        ("AUSCULT_LISTNER__PORT", "1", "AUSCULT_LISTNER__PORT: there is no such setting"),
+        ("AUSCULT_LISTENER__AE_TITLE", "A TITLE THAT IS TOO LONG", "listener.ae_title"),
+        ("AUSCULT_LISTENER__AE_TITLE", " ", "listener.ae_title"),
+        ("AUSCULT_ANALYSIS__EXPECTED_PREVALENCE", "1.5", "analysis.expected_prevalence"),
+        ("AUSCULT_WEB__HOST", "0.0.0.0", "there is no authentication yet"),
+        ("AUSCULT_WORKLIST__STAT_BOOST_MINUTES", "5", "stat_boost_minutes is below urgent_boost_minutes"),
+        ("AUSCULT_DATABASE__URL", "mysql://root:geheim@db/x", "database.url = (not shown)"),
+        ("AUSCULT_QUEUE__URL", "amqp://u:geheim@q", "queue.url = (not shown)"),
+        ("AUSCULT_DESTINATIONS", "not JSON", "a variable does not hold valid JSON"),
+    ],
+)
+def test_a_wrong_setting_is_named_and_a_secret_is_not_shown(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingsInvalid) as caught:
+        load()
+
+    assert said in str(caught.value)
+    assert "geheim" not in str(caught.value)
+
+
+def test_a_file_that_is_not_toml_is_named_as_such(tmp_path: Path) -> None:
+    (tmp_path / "auscult.toml").write_text("[listener\n")
+
+    with pytest.raises(SettingsInvalid, match="not valid TOML"):
+        load()
+
+
+def test_a_named_file_must_exist(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUSCULT_CONFIG", "absent.toml")
+
+    with pytest.raises(SettingsInvalid, match=r"no file at absent\.toml"):
+        load()
+
+
+def test_two_destinations_need_two_names(tmp_path: Path) -> None:
+    one = '[[destinations]]\nname = "pacs"\nae_title = "PACS"\nhost = "h"\nport = 104\n'
+    (tmp_path / "auscult.toml").write_text(one + one)
+
+    with pytest.raises(SettingsInvalid, match="two destinations have the same name"):
+        load()
+
+
+def test_a_destination_is_called_by_the_listeners_ae_title_unless_it_names_another() -> None:
+    pacs = {"name": "pacs", "ae_title": "PACS", "host": "h", "port": 104}
+    settings = load(destinations=[pacs, {**pacs, "name": "b", "calling_ae_title": "OTHER"}])
+
+    assert [settings.calling_ae_title(destination) for destination in settings.destinations] == ["AUSCULT", "OTHER"]
+
+
+def test_secrets_are_hidden_in_the_settings_text() -> None:
+    settings = load(database={"url": "postgresql+psycopg://u:geheim@db/x"})
+
+    assert "geheim" not in repr(settings)
+    assert settings.database_url == "postgresql+psycopg://u:geheim@db/x"
