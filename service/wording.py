@@ -7,11 +7,15 @@ from enum import Enum, IntEnum
 from typing import Any
 
 from service.core.findings import Finding
+from service.scope import Reason
 
 
 def reason_in_words(reason: str | None) -> str:
     """Return a recorded reason as a phrase."""
-    return reason.replace("_", " ") if reason else "no reason recorded"
+    if not reason:
+        return "no reason recorded"
+    known = Reason.__members__.get(reason.upper())
+    return known.value if known is not None else reason.replace("_", " ")
 
 
 _SOURCES = {"prediction": "AI result", "default": "no order priority"}
