@@ -4,7 +4,7 @@ import tracemalloc
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
-from copy import copy
+from copy import deepcopy
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -238,7 +238,7 @@ def test_an_rle_bomb_is_refused_with_flat_memory() -> None:
 def test_mutated_frames_decode_or_are_refused_and_nothing_else(transfer_syntax_uid: str, data: st.DataObject) -> None:
     image = encoded_once(transfer_syntax_uid)
     frame = bytearray(next(generate_frames(image.PixelData, number_of_frames=1)))
-    image = copy(image)
+    image = deepcopy(image)
     for _ in range(data.draw(st.integers(1, 6))):
         # The first bytes hold the headers, where damage does most.
         place = data.draw(st.integers(0, 150) | st.integers(0, len(frame) - 1))
