@@ -226,6 +226,9 @@ class UpperLayer(DULServiceProvider):
             body = connection.recv(length)
         except OSError:
             self.event_queue.put(_CONNECTION_CLOSED)
+            if self.state_machine.current_state == "Sta2":
+                # The association waits for its request, which no longer comes: nothing at all ends that wait.
+                self.to_user_queue.put(None)
             return
         self.restart_idle_timer()
         try:

@@ -9,7 +9,7 @@ from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dul import DULServiceProvider
-from pynetdicom.fsm import TRANSITION_TABLE, DT_2
+from pynetdicom.fsm import DT_2, TRANSITION_TABLE
 from pynetdicom.transport import AssociationServer, AssociationSocket
 
 from service.dicom.association import StoreAssociation

@@ -89,7 +89,8 @@ def test_dcmtk_s_storescu_delivers_in_its_syntax(
     dataset = _in_syntax(transfer_syntax_uid)
     write(dataset, tmp_path / "sent.dcm")
     with listening(tmp_path) as site:
-        command = [program("storescu"), option, "-aec", "AUSCULT", "127.0.0.1", str(site.port), tmp_path / "sent.dcm"]
+        command = [program("storescu"), option, "-aec", "AUSCULT", "127.0.0.1", str(site.port)]
+        command.append(str(tmp_path / "sent.dcm"))
         run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         assert run.returncode == 0, run.stderr
         assert site.instances[0].transfer_syntax_uid == transfer_syntax_uid
@@ -106,7 +107,7 @@ def test_dcmsend_delivers_several_images(tmp_path: Path, program: Callable[[str]
         files.append(tmp_path / f"{seed}.dcm")
         write(transcoded(chest(seed, rows=64, columns=48), syntax), files[-1])
     with listening(tmp_path) as site:
-        command = [program("dcmsend"), "-aec", "AUSCULT", "127.0.0.1", str(site.port), *files]
+        command = [program("dcmsend"), "-aec", "AUSCULT", "127.0.0.1", str(site.port), *map(str, files)]
         run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         assert run.returncode == 0, run.stderr
         assert len(site.instances) == 4
