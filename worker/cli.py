@@ -30,8 +30,10 @@ def work(task: str, device: str | None) -> None:
         from worker.network import load_network
 
         inference = Inference(settings, ledger, store, load_network(settings.analysis), waker(settings), owner(), stop)
-        turn(settings, Task.INFER, inference.run_until_idle, stop)
-        inference.close()
+        try:
+            turn(settings, Task.INFER, inference.run_until_idle, stop)
+        finally:
+            inference.close()
         return
     from worker.delivery import Delivery
     from worker.network import load_checkpoint

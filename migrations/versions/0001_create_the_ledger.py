@@ -23,7 +23,6 @@ def upgrade() -> None:
         sa.Column("priority_source", sa.String(length=64), nullable=False),
         sa.Column("reading_rank_at", service.core.records.Moment(timezone=True), nullable=False),
         sa.Column("held_reason", sa.String(length=200), nullable=True),
-        sa.Column("released_at", service.core.records.Moment(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_studies")),
         sa.UniqueConstraint("study_instance_uid", name=op.f("uq_studies_study_instance_uid")),
     )

@@ -77,7 +77,6 @@ class StudyRecord(Record):
     priority_source: Mapped[str] = mapped_column(String(64), default="default")
     reading_rank_at: Mapped[datetime] = mapped_column(index=True)
     held_reason: Mapped[str | None] = mapped_column(String(200))
-    released_at: Mapped[datetime | None]
 
     instances: Mapped[list["InstanceRecord"]] = relationship(back_populates="study")
 

@@ -204,6 +204,19 @@ def test_two_patients_under_one_study_are_held_and_let_go_once_they_agree(gatewa
     assert made.build() == 2
 
 
+def test_a_persons_word_on_two_patients_stands_until_another_image_contradicts_it(gateway: Any) -> None:
+    made: Gateway = gateway()
+    study = chest(seed=1).StudyInstanceUID
+    made.receive(chest(seed=1))
+    made.receive(chest(seed=2, study_instance_uid=study, patient_id="SOMEBODY-ELSE"))
+    assert made.ledger.remedies.release(study)
+    made.infer()
+    assert made.studies[0].held_reason is None
+    assert made.build() == 2
+    made.clock.turn(minutes=1)
+    assert made.receive(chest(seed=3, study_instance_uid=study, patient_id="A-THIRD")).held
+
+
 def test_a_failing_image_is_tried_again_and_then_given_up_and_reported(
     gateway: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
