@@ -5,6 +5,7 @@ from types import TracebackType
 from typing import Self
 
 from pydicom import Dataset
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import AE, evt
 from pynetdicom.association import Association
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
@@ -27,6 +28,9 @@ STORED_SOP_CLASSES = (
     SecondaryCaptureImageStorage,
 )
 
+# Deflated and big endian, which pynetdicom would propose as well, are not for archives to choose: viewers stumble.
+_TRANSFER_SYNTAXES = [ExplicitVRLittleEndian, ImplicitVRLittleEndian]
+
 #: C-STORE response statuses that another try cannot change: PS3.4 Table B.2-1, PS3.7 Annex C.
 _PERMANENT = {0x0117, 0x0118, 0x0122, 0x0124, 0x0210, 0x0211, 0x0212}
 
@@ -45,7 +49,7 @@ class DestinationAssociation:
         self._ae.dimse_timeout = destination.response_timeout
         self._ae.network_timeout = destination.response_timeout
         for sop_class in (*STORED_SOP_CLASSES, StudyRootQueryRetrieveInformationModelFind, Verification):
-            self._ae.add_requested_context(sop_class)
+            self._ae.add_requested_context(sop_class, _TRANSFER_SYNTAXES)
         self._association: Association | None = None
 
     def store(self, dataset: Dataset) -> int:
