@@ -1,0 +1,27 @@
+"""What several journeys share: one gateway in embedded mode before a PACS that counts."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from tests.journeys.gateway import Gateway, destination, gateway
+from tests.journeys.pacs import CountingPacs
+
+
+@dataclass(frozen=True)
+class Ward:
+    """A gateway and the PACS that its reports go to.
+
+    Those who share it tell their images apart by seeds of their own.
+    """
+
+    gateway: Gateway
+    pacs: CountingPacs
+
+
+@pytest.fixture(scope="package")
+def ward(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ward]:
+    """Give a gateway whose parts run as processes of their own."""
+    with CountingPacs() as pacs, gateway(tmp_path_factory.mktemp("ward"), [destination(pacs.port)]) as running:
+        yield Ward(running, pacs)

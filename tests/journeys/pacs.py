@@ -1,0 +1,101 @@
+"""A PACS that counts: every C-STORE that it answered, the bytes of each object, and what it was asked for."""
+
+import hashlib
+import threading
+from collections import defaultdict
+from collections.abc import Iterator
+from io import BytesIO
+from types import TracebackType
+from typing import Any, Self, cast
+
+from pydicom import Dataset, dcmread
+from pynetdicom import AE, StoragePresentationContexts, evt
+from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.sop_class import (  # type: ignore[attr-defined]
+    StudyRootQueryRetrieveInformationModelFind,
+    Verification,
+)
+from pynetdicom.transport import ThreadedAssociationServer
+
+from service.dicom.latency import without_delay
+
+
+class CountingPacs:
+    """Storage SCP and Query SCP on 127.0.0.1 that keeps the file of each object and a digest for each time it came."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._files: dict[str, bytes] = {}
+        self.digests: dict[str, list[str]] = defaultdict(list)
+        ae = AE("PACS")
+        ae.supported_contexts = StoragePresentationContexts
+        ae.add_supported_context(StudyRootQueryRetrieveInformationModelFind)
+        ae.add_supported_context(Verification)
+        handlers: list[Any] = [
+            (evt.EVT_CONN_OPEN, without_delay),
+            (evt.EVT_C_STORE, self._store),
+            (evt.EVT_C_FIND, self._find),
+        ]
+        server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
+        self._server = cast(ThreadedAssociationServer, server)  # what a call that does not block returns
+
+    @property
+    def port(self) -> int:
+        """The TCP port it listens on."""
+        return int(self._server.server_address[1])
+
+    def files(self) -> dict[str, bytes]:
+        """Return the DICOM file of each object by SOP Instance UID, in order of first arrival."""
+        with self._lock:
+            return dict(self._files)
+
+    def objects(self, study_instance_uid: str | None = None) -> list[Dataset]:
+        """Return the objects it holds, of one study or all, in order of first arrival."""
+        datasets = [dcmread(BytesIO(content)) for content in self.files().values()]
+        return [item for item in datasets if study_instance_uid in (None, item.StudyInstanceUID)]
+
+    def of(self, source: Dataset) -> list[Dataset]:
+        """Return the reports on one image, in order of arrival."""
+        uid = str(source.SOPInstanceUID)
+        return [item for item in self.objects(str(source.StudyInstanceUID)) if uid in _references(item)]
+
+    def _store(self, event: evt.Event) -> int:
+        content = event.encoded_dataset()
+        request = cast(C_STORE, event.request)
+        uid = str(request.AffectedSOPInstanceUID)
+        # The data set alone: the file meta information that the receiver writes is none of the sender's.
+        encoded = cast(BytesIO, request.DataSet).getvalue()
+        with self._lock:
+            self._files.setdefault(uid, content)
+            self.digests[uid].append(hashlib.sha256(encoded).hexdigest())
+        return 0x0000
+
+    def _find(self, event: evt.Event) -> Iterator[tuple[int, Dataset | None]]:
+        uid = str(event.identifier.get("SOPInstanceUID", ""))
+        if uid in self.files():
+            answer = Dataset()
+            answer.QueryRetrieveLevel = "IMAGE"
+            answer.SOPInstanceUID = uid
+            yield 0xFF00, answer
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._server.shutdown()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _references(dataset: Dataset) -> set[str]:
+    """Return every SOP Instance UID that an object refers to."""
+    return {str(element.value) for element in dataset.iterall() if element.keyword == "ReferencedSOPInstanceUID"}
+
+
+def sentences(report: Dataset) -> list[str]:
+    """Return the text values of a Structured Report, in reading order."""
+    return [str(element.value) for element in report.iterall() if element.keyword == "TextValue"]
