@@ -97,14 +97,14 @@ CHANGES: Mapping[str, tuple[Change, tuple[float, ...]]] = {
     "brightness": (brightness, (-0.2, 0.2)),
     "contrast": (contrast, (0.6, 1.5)),
     "gamma": (gamma, (0.6, 1.6)),
-    "blur": (blur, (1.0, 2.0)),
-    "sharpness": (sharpen, (1.0, 2.0)),
-    "noise": (noise, (0.03, 0.08)),
-    "black border": (border, (0.05, 0.1)),
-    "covered corners": (corners, (0.15, 0.25)),
-    "rotation": (rotate, (-15.0, 15.0)),
+    "blur": (blur, (1.5,)),
+    "sharpness": (sharpen, (1.5,)),
+    "noise": (noise, (0.05,)),
+    "black border": (border, (0.08,)),
+    "covered corners": (corners, (0.2,)),
+    "rotation": (rotate, (10.0,)),
     "aspect": (aspect, (0.85, 1.15)),
-    "crop": (crop, (0.05, 0.1)),
+    "crop": (crop, (0.08,)),
 }
 """Each change with the strengths that the table shows."""
 
