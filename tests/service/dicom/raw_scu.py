@@ -121,11 +121,15 @@ class RawAssociation:
         timeout_s: float = 30.0,
     ) -> None:
         self.connection = socket.create_connection(("127.0.0.1", port), timeout=timeout_s)
+        self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             self.connection.sendall(association_request(contexts, calling, called))
             kind, self.accepted = self.receive()
             if kind != 0x02:
                 raise Ended(f"PDU type {kind}: {self.accepted.hex()}")
+            # The Maximum Length sub-item (PS3.8 Table D.1-2).
+            offered = self.accepted.index(b"\x51\0\0\4") + 4
+            self.maximum_pdu_bytes = int.from_bytes(self.accepted[offered : offered + 4], "big")
         except BaseException:
             self.connection.close()
             raise

@@ -1,0 +1,189 @@
+"""Images received per second and processor time: this listener, storescp and a plain pynetdicom receiver, interleaved.
+
+Only the ratios within one run mean something: absolute values move several-fold with the machine's other work.
+Usage: python benchmarks/receiving.py [ROUNDS]
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import click
+from pydicom.uid import ExplicitVRLittleEndian
+
+from tests.phantoms import chest, encoded
+from tests.servers import find_program, free_port, wait_until
+from tests.service.dicom.raw_scu import CR, RawAssociation, data_pdu
+from tests.service.listening import prepare
+
+IMAGES = 8
+ROWS, COLUMNS = 2048, 2048
+ASSOCIATIONS = (1, 4)
+
+_PLAIN = """
+import os, sys
+from pynetdicom import AE, evt
+from pynetdicom.sop_class import ComputedRadiographyImageStorage
+
+def store(event):
+    dataset = event.dataset
+    dataset.file_meta = event.file_meta
+    path = os.path.join(sys.argv[2], str(event.assoc.native_id) + "-" + str(event.message_id) + ".dcm")
+    dataset.save_as(path)
+    descriptor = os.open(path, os.O_RDONLY)
+    os.fsync(descriptor)
+    os.close(descriptor)
+    return 0
+
+entity = AE("AUSCULT")
+entity.add_supported_context(ComputedRadiographyImageStorage)
+entity.start_server(("127.0.0.1", int(sys.argv[1])), evt_handlers=[(evt.EVT_C_STORE, store)])
+"""
+
+
+@contextmanager
+def _process(
+    command: list[str], folder: Path, port: int, environment: dict[str, str] | None = None
+) -> Iterator[tuple[int, int]]:
+    process = subprocess.Popen(
+        command, cwd=folder, env=os.environ | (environment or {}), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        wait_until(lambda: _associates(port), f"{command[0]} answers", 60)
+        yield port, process.pid
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _associates(port: int) -> bool:
+    try:
+        with RawAssociation(port) as assoc:
+            assoc.release()
+    except OSError:
+        return False
+    return True
+
+
+def _auscult(folder: Path, processes: int) -> tuple[list[str], int, dict[str, str]]:
+    prepare(folder)
+    port = free_port()
+    environment = {
+        "AUSCULT_DATA_DIR": str(folder),
+        "AUSCULT_LISTENER__PORT": str(port),
+        "AUSCULT_LISTENER__PROCESSES": str(processes),
+        "AUSCULT_LOG__LEVEL": "warning",
+    }
+    return [sys.executable, "-c", "from service.cli import main; main()", "listen"], port, environment
+
+
+def _processor_seconds(pid: int) -> float:
+    """Return what a process, its living children and those that it waited for have used."""
+    total = 0
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            name, _, rest = path.read_text().rpartition(")")
+        except OSError:
+            continue
+        fields = rest.split()
+        if int(name.split()[0]) == pid or int(fields[1]) == pid:
+            total += sum(map(int, fields[11:15]))
+    return total / os.sysconf("SC_CLK_TCK")
+
+
+def _receivers(root: Path, stack: ExitStack) -> dict[str, tuple[int, int]]:
+    folders = {name: root / name for name in ("one", "two", "plain", "dcmtk")}
+    for folder in folders.values():
+        folder.mkdir()
+    receivers = {}
+    for label, name, processes in (("auscult", "one", 1), ("auscult, 2 processes", "two", 2)):
+        command, port, environment = _auscult(folders[name], processes)
+        receivers[label] = stack.enter_context(_process(command, folders[name], port, environment))
+    port = free_port()
+    command = [sys.executable, "-c", _PLAIN, str(port), str(folders["plain"])]
+    receivers["pynetdicom, save_as + fsync"] = stack.enter_context(_process(command, folders["plain"], port))
+    storescp = find_program("storescp")
+    if storescp is not None:
+        port = free_port()
+        command = [
+            str(storescp),
+            "--fork",
+            "-aet",
+            "AUSCULT",
+            "-od",
+            str(folders["dcmtk"]),
+            "-pdu",
+            "131072",
+            str(port),
+        ]
+        receivers["dcmtk storescp --fork, no fsync"] = stack.enter_context(_process(command, folders["dcmtk"], port))
+    return receivers
+
+
+def _deliver(port: int, name: str, images: int, send: Callable[[RawAssociation, str], None]) -> None:
+    with RawAssociation(port, [(1, CR, (ExplicitVRLittleEndian,))], calling=name) as assoc:
+        for number in range(images):
+            send(assoc, f"2.25.{time.monotonic_ns()}{number}")
+        assoc.release()
+
+
+def _sender() -> Callable[[RawAssociation, str], None]:
+    part10 = encoded(chest(rows=ROWS, columns=COLUMNS))
+    data = part10[144 + int.from_bytes(part10[140:144], "little") :]
+    uid = str(chest().SOPInstanceUID)
+
+    def send(assoc: RawAssociation, fresh: str) -> None:
+        own = fresh.ljust(len(uid), "0")[: len(uid)]
+        renamed = data[:2000].replace(uid.encode(), own.encode()) + data[2000:]
+        assoc.begin(own, CR)
+        size = assoc.maximum_pdu_bytes - 6
+        pieces = [renamed[start : start + size] for start in range(0, len(renamed), size)]
+        assoc.connection.sendall(b"".join(data_pdu(1, 0x00, piece) for piece in pieces[:-1]))
+        answer = assoc.end(pieces[-1])
+        if answer.status:
+            raise RuntimeError(answer.comment)
+
+    return send
+
+
+def main() -> None:
+    """Print the table."""
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    send = _sender()
+    with tempfile.TemporaryDirectory(prefix="auscult-receiving-") as folder, ExitStack() as stack:
+        receivers = _receivers(Path(folder), stack)
+        rates: dict[tuple[str, int], list[float]] = {}
+        costs: dict[tuple[str, int], list[float]] = {}
+        for number in range(rounds + 1):
+            for count in ASSOCIATIONS:
+                for label, (port, pid) in receivers.items():
+                    used, started = _processor_seconds(pid), time.perf_counter()
+                    with ThreadPoolExecutor(count) as pool:
+                        jobs = [pool.submit(_deliver, port, f"S{i}", IMAGES // count, send) for i in range(count)]
+                        for job in jobs:
+                            job.result()
+                    if number:  # the first round warms everything up
+                        rates.setdefault((label, count), []).append(IMAGES / (time.perf_counter() - started))
+                        costs.setdefault((label, count), []).append(_processor_seconds(pid) - used)
+    base = "auscult"
+    print(
+        f"{ROWS} x {COLUMNS} x 16 bit, {rounds} rounds of {IMAGES} images; images/s (ratio to `{base}`), processor ms/image"
+    )
+    for label in receivers:
+        cells = []
+        for count in ASSOCIATIONS:
+            rate = statistics.median(rates[label, count])
+            cost = 1000 * statistics.mean(costs[label, count]) / IMAGES
+            cells.append(f"{rate:7.1f} ({rate / statistics.median(rates[base, count]):4.2f}) {cost:4.0f} ms")
+        click.echo(f"{label:36} {'   '.join(cells)}")
+
+
+if __name__ == "__main__":
+    main()
