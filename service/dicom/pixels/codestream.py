@@ -29,6 +29,8 @@ _JPEG_2000 = frozenset({JPEG2000Lossless, JPEG2000, HTJ2KLossless, HTJ2KLossless
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xF7}
 _START_OF_SCAN = 0xDA
 _FILL = 0xFF
+# How many bytes, EOI included, may end a frame; one zero is due to an even length, some encoders write a few.
+_PADDING = 16
 # What else may stand before a scan: DHT, DAC, DQT, DRI, LSE (of JPEG-LS), APPn, COM.
 _SEGMENTS = frozenset({0xC4, 0xCC, 0xDB, 0xDD, 0xF8, *range(0xE0, 0xF0), 0xFE})
 
@@ -64,10 +66,13 @@ def _jpeg_size(frame: bytes) -> FrameSize:
     """Walk every marker segment up to the scan (ITU-T T.81 section B.2).
 
     The walk is strict because gdcm ends the process, not just the call, over anything that libjpeg warns of in a
-    header: stray bytes between segments, and a JFIF version that does not exist.
+    header: stray bytes between segments, and a JFIF version that does not exist. Over a truncated frame
+    pyjpegls takes time that grows with the square of its length.
     """
     if frame[:2] != b"\xff\xd8":
         raise UndecodablePixels("the JPEG frame does not start with SOI")
+    if b"\xff\xd9" not in frame[-_PADDING:]:
+        raise UndecodablePixels("the JPEG frame is truncated: it does not end with EOI")
     size = None
     at = 2
     while at + 10 <= len(frame) and frame[at] == 0xFF:

@@ -8,6 +8,7 @@ from copy import deepcopy
 from functools import cache
 from io import BytesIO
 from pathlib import Path
+from time import process_time
 from typing import Any, NoReturn
 
 import numpy as np
@@ -218,6 +219,18 @@ def test_a_frame_of_another_size_than_the_header_promises_is_refused(transfer_sy
     image.Rows = 65
     with pytest.raises(UndecodablePixels, match=r"the frame is 64 x 48 x 1 where|does not decode to 3120 bytes"):
         decode(image)
+
+
+@pytest.mark.parametrize("transfer_syntax_uid", [*COMPRESSED, JPEGLSNearLossless])
+def test_a_truncated_frame_is_refused_at_once_and_never_shown_in_part(transfer_syntax_uid: str) -> None:
+    bits = 8 if transfer_syntax_uid == JPEGBaseline8Bit else 12
+    image = phantoms.transcoded(phantoms.chest(rows=640, columns=480, bits=bits), transfer_syntax_uid)
+    frame = next(generate_frames(image.PixelData, number_of_frames=1))
+    image.PixelData = encapsulate([frame[: len(frame) // 2]])
+    started = process_time()
+    with pytest.raises(UndecodablePixels):
+        decode(image)
+    assert process_time() - started < 2
 
 
 def test_an_rle_bomb_is_refused_with_flat_memory() -> None:
