@@ -20,6 +20,7 @@ from service.core.store import ObjectStore
 from service.dicom.pixels import decode, read_instance
 from service.report import Equipment, ReportContent, ReportKind, build
 from service.scope import Reason
+from service.wording import priority_source, reason_in_words
 
 log = get_logger(__name__)
 
@@ -112,7 +113,7 @@ class ReportBuilding:
             reason=None if due.prediction else _reason_text(due),
             flags=due.flags,
             priority=due.priority,
-            priority_reason=due.priority_source,
+            priority_reason=priority_source(due.priority_source),
             # DICOM times are local times of the site, PS3.5 section 6.2.
             content_time=due.analysed_at.astimezone(),
             pixel_digest=due.pixel_digest or "",
@@ -148,4 +149,4 @@ def _is_told(destination: DestinationSettings, is_chest: bool) -> bool:
 def _reason_text(due: DueReport) -> str:
     if due.state is State.FAILED or due.reason is None:
         return ANALYSIS_FAILED_TEXT
-    return Reason[due.reason.upper()].value
+    return reason_in_words(due.reason)

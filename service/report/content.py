@@ -146,7 +146,7 @@ def finding_lines(content: ReportContent, predecessors: Sequence[Dataset] = ()) 
         lines.append(superseding_sentence(content.superseding_reason, predecessors))
     lines.append(f"AI result (not a radiologist report): {result_sentence(content)}")
     if content.prediction is not None:
-        lines.append(_class_line(content.prediction, content.outcome))
+        lines += _class_lines(content.prediction, content.outcome)
     lines += [f"Note: {flag}" for flag in content.flags]
     return lines
 
@@ -179,14 +179,18 @@ def superseding_sentence(reason: str, predecessors: Sequence[Dataset]) -> str:
     return f"Supersedes {when}: {reason.rstrip('.')}."
 
 
-def _class_line(prediction: Prediction, outcome: Outcome) -> str:
+def _class_lines(prediction: Prediction, outcome: Outcome) -> list[str]:
+    # Short lines: viewers cut a long one off where it leaves the window.
     shares = by_finding(prediction)
     text = ", ".join(f"{_NAME[finding]} {percent(probability)}" for finding, probability in shares.items())
-    line = f"Probabilities: {text}; they assume that {share_text(prediction.prevalence)} of the images show pneumonia."
+    lines = [
+        f"Probabilities: {text}.",
+        f"Assumed share of pneumonia: {share_text(prediction.prevalence)} of the images.",
+    ]
     if outcome is Outcome.POSITIVE and len(shares) > 2:
         kind = "undetermined" if prediction.pneumonia_type is None else f"{_NAME[prediction.pneumonia_type]} pattern"
-        line += f" Type {kind}."
-    return line
+        lines.append(f"Type: {kind}.")
+    return lines
 
 
 def _operating_point_line(prediction: Prediction) -> str:

@@ -24,16 +24,17 @@ from tests.service.report.samples import ANALYSED, content, prediction
 def test_a_positive_says_suspected_with_its_probability_and_each_class() -> None:
     lines = finding_lines(content(Outcome.POSITIVE))
     assert lines[0] == "AI result (not a radiologist report): PNEUMONIA SUSPECTED, probability 96.0 %"
-    assert lines[1] == (
-        "Probabilities: bacterial pneumonia 83.0 %, viral pneumonia 13.0 %, no pneumonia pattern 4.0 %;"
-        " they assume that 20 % of the images show pneumonia. Type bacterial pneumonia pattern."
-    )
-    assert lines[2] == "Note: patient age unknown"
+    assert lines[1:4] == [
+        "Probabilities: bacterial pneumonia 83.0 %, viral pneumonia 13.0 %, no pneumonia pattern 4.0 %.",
+        "Assumed share of pneumonia: 20 % of the images.",
+        "Type: bacterial pneumonia pattern.",
+    ]
+    assert lines[4] == "Note: patient age unknown"
 
 
 def test_a_positive_without_a_clear_type_says_undetermined() -> None:
     undetermined = content(Outcome.POSITIVE, prediction=prediction(Outcome.POSITIVE, pneumonia_type=None))
-    assert finding_lines(undetermined)[1].endswith("Type undetermined.")
+    assert "Type: undetermined." in finding_lines(undetermined)
 
 
 def test_a_negative_says_what_was_not_assessed_and_never_normal() -> None:
@@ -144,7 +145,7 @@ def test_every_probability_of_a_report_assumes_the_prevalence_that_it_names() ->
     assert sum(shares.values()) == pytest.approx(1)
     assert shares[Finding.NORMAL] == pytest.approx(0.65)
     assert shares[Finding.BACTERIAL_PNEUMONIA] == pytest.approx(3 * shares[Finding.VIRAL_PNEUMONIA])
-    assert finding_lines(content(Outcome.INDETERMINATE, prediction=shifted))[1] == (
-        "Probabilities: no pneumonia pattern 65.0 %, bacterial pneumonia 26.2 %, viral pneumonia 8.8 %;"
-        " they assume that 5 % of the images show pneumonia."
-    )
+    assert finding_lines(content(Outcome.INDETERMINATE, prediction=shifted))[1:3] == [
+        "Probabilities: no pneumonia pattern 65.0 %, bacterial pneumonia 26.2 %, viral pneumonia 8.8 %.",
+        "Assumed share of pneumonia: 5 % of the images.",
+    ]
