@@ -67,7 +67,7 @@ def _jpeg_size(frame: bytes) -> FrameSize:
 
     The walk is strict because gdcm ends the process, not just the call, over anything that libjpeg warns of in a
     header: stray bytes between segments, and a JFIF version that does not exist. Over a truncated frame
-    pyjpegls takes time that grows with the square of its length.
+    pyjpegls takes seconds even where the image is small.
     """
     if frame[:2] != b"\xff\xd8":
         raise UndecodablePixels("the JPEG frame does not start with SOI")
