@@ -1,7 +1,7 @@
 """Images received per second and processor time: this listener, storescp and a plain pynetdicom receiver, interleaved.
 
 Only the ratios within one run mean something: absolute values move several-fold with the machine's other work.
-Usage: python benchmarks/receiving.py [ROUNDS]
+Usage: python -m benchmarks.bench_receiving [ROUNDS]
 """
 
 import os
@@ -173,9 +173,8 @@ def main() -> None:
                         rates.setdefault((label, count), []).append(IMAGES / (time.perf_counter() - started))
                         costs.setdefault((label, count), []).append(_processor_seconds(pid) - used)
     base = "auscult"
-    print(
-        f"{ROWS} x {COLUMNS} x 16 bit, {rounds} rounds of {IMAGES} images; images/s (ratio to `{base}`), processor ms/image"
-    )
+    click.echo(f"{ROWS} x {COLUMNS} x 16 bit, {rounds} rounds of {IMAGES} images over {ASSOCIATIONS} associations")
+    click.echo(f"images/s (ratio to {base}), processor ms an image")
     for label in receivers:
         cells = []
         for count in ASSOCIATIONS:
