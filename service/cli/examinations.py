@@ -125,12 +125,14 @@ def _answers_echo(settings: Settings) -> bool:
 
 
 def _answers_health(host: str, port: int) -> bool:
+    connection = HTTPConnection(host, port, timeout=3)
     try:
-        connection = HTTPConnection(host, port, timeout=3)
         connection.request("GET", "/healthz")
         return connection.getresponse().read() == b'{"status":"ok"}'
     except (OSError, HTTPException):
         return False
+    finally:
+        connection.close()
 
 
 def decoders(_settings: Settings) -> Found:

@@ -238,15 +238,15 @@ _PATIENTS: list[tuple[str, str, date | None, str, str, float, float]] = [
 ]
 
 
-def busy_morning(folder: Path, url: str | None = None) -> Ward:
-    """Return a ward with every kind of study that the worklist can show."""
+def busy_morning(folder: Path, url: str | None = None, rows: int = 64, columns: int = 48) -> Ward:
+    """Return a ward with every kind of study that the worklist can show; its images are rows x columns."""
     ward = Ward(folder, url)
     end = ward.now
 
     def ago(minutes: float) -> datetime:
         return end - timedelta(minutes=minutes)
 
-    size: dict[str, Any] = {"rows": 640, "columns": 512}
+    size: dict[str, Any] = {"rows": rows, "columns": columns}
     for name, patient_id, birth, sex, accession, minutes, p_pneumonia in _PATIENTS:
         emergency = patient_id in ("P-20409", "P-20421")
         ward.receive(

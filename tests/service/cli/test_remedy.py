@@ -1,0 +1,59 @@
+"""`auscult retry` and `auscult release`."""
+
+from collections.abc import Callable
+
+from click.testing import Result
+
+from service.core.states import DeliveryState, State
+from service.core.wake import LocalBell, Task
+from tests.service.ward import Ward
+
+Auscult = Callable[..., Result]
+
+
+def test_a_retry_starts_again_what_was_given_up_and_wakes_the_workers(ward: Ward, auscult: Auscult) -> None:
+    ward.receive()
+    ward.fail("out of memory")
+    ward.receive()
+    ward.infer(0.1)
+    ward.report("pacs")
+    ward.deliver("pacs", DeliveryState.DEAD)
+    bells = [LocalBell(ward.settings.wake_dir, task) for task in Task]
+    dead = ward.ledger.inspection.status().outbox["pacs"][DeliveryState.DEAD]
+    result = auscult("retry")
+
+    assert result.output == f"started again: {1 + dead}\n"
+    assert [bell.wait(0) for bell in bells] == [True, True]
+    assert set(ward.ledger.inspection.status().states) == {State.RECEIVED, State.REPORTED}
+    assert "nothing was given up" in auscult("retry").output
+    for bell in bells:
+        bell.close()
+
+
+def test_a_retry_of_one_study_leaves_the_others(ward: Ward, auscult: Auscult) -> None:
+    chosen = ward.receive()
+    ward.fail("out of memory")
+    ward.receive()
+    ward.fail("out of memory")
+
+    assert auscult("retry", str(chosen.StudyInstanceUID)).output == "started again: 1\n"
+    assert ward.ledger.inspection.status().states == {State.RECEIVED: 1, State.FAILED: 1}
+
+
+def _hold(ward: Ward) -> str:
+    study = str(ward.receive(patient_id="A", patient_name="Ames^Anna").StudyInstanceUID)
+    ward.receive(patient_id="B", patient_name="Bell^Bea", study_instance_uid=study)
+    return study
+
+
+def test_a_study_is_released_only_when_a_person_says_so(ward: Ward, auscult: Auscult) -> None:
+    study = _hold(ward)
+
+    assert auscult("release", study, input="n\n").exit_code == 1
+    assert ward.ledger.inspection.status().held_studies
+    assert "released" in auscult("release", study, input="y\n").output
+    assert not ward.ledger.inspection.status().held_studies
+
+
+def test_a_script_may_answer_beforehand(ward: Ward, auscult: Auscult) -> None:
+    assert auscult("release", _hold(ward), "--yes").output == "released\n"

@@ -1,0 +1,248 @@
+"""The worklist: its order, and words that never read as normal."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import event
+
+from service.core.states import DeliveryState, Priority
+from service.wording import calendar_date, duration, person_name
+from service.worklist import NO_PATTERN, Row, Standing, alarms, rows
+from tests.service.ward import Ward, busy_morning
+
+
+@pytest.fixture
+def ward(tmp_path: Path) -> Iterator[Ward]:
+    ward = Ward(tmp_path / "data")
+    yield ward
+    ward.close()
+
+
+def _rows(ward: Ward, limit: int = 1000) -> list[Row]:
+    return rows(ward.ledger.inspection, ward.now, limit)
+
+
+@settings(max_examples=8)
+@given(arrivals=st.lists(st.tuples(st.integers(0, 400), st.sampled_from(Priority)), min_size=1, max_size=6))
+def test_no_row_stands_before_one_that_arrived_more_than_the_bound_earlier(
+    arrivals: list[tuple[int, Priority]],
+) -> None:
+    with TemporaryDirectory() as folder:
+        ward = Ward(Path(folder))
+        start = ward.now
+        for minute, priority in arrivals:
+            ward.receive(at=start + timedelta(minutes=minute), order=priority, rows=16, columns=16)
+        listed = _rows(ward)
+        ward.close()
+
+    assert [row.number for row in listed] == list(range(1, len(arrivals) + 1))
+    bounds = {Priority.ROUTINE: 0, Priority.URGENT: 60, Priority.STAT: 240}
+    for place, row in enumerate(listed):
+        for later in listed[place + 1 :]:
+            assert row.arrived_at - later.arrived_at <= timedelta(minutes=bounds[row.priority])
+
+
+def test_studies_of_equal_rank_stand_in_the_order_of_their_arrival(ward: Ward) -> None:
+    start = ward.now
+    late = ward.receive(at=start + timedelta(hours=1), order=Priority.URGENT, source="order")
+    early = ward.receive(at=start)
+
+    assert [row.study_instance_uid for row in _rows(ward)] == [early.StudyInstanceUID, late.StudyInstanceUID]
+
+
+def test_a_positive_result_moves_a_study_forward_and_says_why(ward: Ward) -> None:
+    start = ward.now
+    ward.receive(at=start)
+    ward.infer(0.1)
+    suspected = ward.receive(at=start + timedelta(minutes=30))
+    ward.infer(0.96)
+
+    first = _rows(ward)[0]
+    assert first.study_instance_uid == suspected.StudyInstanceUID
+    assert (first.priority, first.priority_source) == (Priority.URGENT, "prediction")
+    assert first.answer.sentence == "PNEUMONIA SUSPECTED 96.0 %"
+
+
+def test_a_negative_result_never_reads_as_normal(ward: Ward) -> None:
+    ward.receive()
+    ward.infer(0.001)
+
+    (row,) = _rows(ward)
+    assert row.answer.sentence == NO_PATTERN
+    assert "NOT assessed" in row.answer.sentence
+    assert "normal" not in row.answer.sentence.replace("abnormalities", "")
+
+
+def test_each_way_not_to_be_analysed_says_so(ward: Ward) -> None:
+    ward.receive()
+    ward.exclude("lateral_view")
+    ward.receive()
+    ward.fail("out of memory")
+    ward.receive()
+    ward.claim()
+    ward.receive()
+
+    assert [row.answer.sentence for row in _rows(ward)] == [
+        "NOT ANALYSED: lateral view",
+        "FAILED: out of memory; NOT ANALYSED",
+        "being analysed",
+        "waiting",
+    ]
+
+
+def test_the_image_that_matters_most_speaks_for_its_study(ward: Ward) -> None:
+    expected = [
+        (Standing.NEGATIVE, lambda: ward.infer(0.1)),
+        (Standing.NOT_ANALYSED, lambda: ward.exclude("lateral_view")),
+        (Standing.FAILED, lambda: ward.fail("out of memory")),
+        (Standing.INDETERMINATE, lambda: ward.infer(0.5)),
+        (Standing.POSITIVE, lambda: ward.infer(0.9)),
+    ]
+    study = None
+    for standing, settle in expected:
+        dataset = ward.receive(study_instance_uid=study)
+        study = str(dataset.StudyInstanceUID)
+        settle()
+        (row,) = _rows(ward)
+        assert row.answer.standing is standing
+    assert len(row.also) == len(expected) - 1
+
+
+def test_a_study_under_two_patients_shows_both_and_no_result_first(ward: Ward) -> None:
+    first = ward.receive(patient_id="A", patient_name="Ames^Anna")
+    ward.infer(0.1)
+    ward.receive(patient_id="B", patient_name="Bell^Bea", study_instance_uid=str(first.StudyInstanceUID))
+    ward.infer(0.9)
+
+    (row,) = _rows(ward)
+    assert row.answer.standing is Standing.HELD
+    assert (row.patient_name, row.patient_id) == ("Ames, Anna / Bell, Bea", "A / B")
+    (alarm,) = alarms(ward.ledger.inspection.status(), ward.now)
+    assert alarm.study_instance_uid == first.StudyInstanceUID
+
+
+def test_a_superseded_version_speaks_no_more(ward: Ward) -> None:
+    first = ward.receive(patient_name="Old^Name")
+    ward.infer(0.99)
+    ward.receive(
+        patient_name="New^Name",
+        sop_instance_uid=str(first.SOPInstanceUID),
+        study_instance_uid=str(first.StudyInstanceUID),
+    )
+    ward.infer(0.1, superseding="the image was replaced")
+
+    (row,) = _rows(ward)
+    assert (row.patient_name, row.answer.standing, row.images) == ("New, Name", Standing.NEGATIVE, 1)
+    assert row.priority is Priority.URGENT
+
+
+def test_a_study_of_our_own_objects_alone_is_no_row(ward: Ward) -> None:
+    from service.core.ledger import ArrivalKind
+
+    ward.receive(kind=ArrivalKind.OWN)
+
+    assert _rows(ward) == []
+    assert ward.ledger.inspection.count_studies() == 0
+
+
+def test_one_dead_report_outweighs_all_that_were_delivered(ward: Ward) -> None:
+    ward.receive()
+    ward.infer(0.9)
+    ward.report("archive", "pacs")
+    ward.deliver("pacs")
+    ward.deliver("archive", DeliveryState.DEAD)
+
+    (row,) = _rows(ward)
+    assert [(item.destination, item.state, item.done) for item in row.deliveries] == [
+        ("archive", DeliveryState.DEAD, 0),
+        ("pacs", DeliveryState.CONFIRMED, 2),
+    ]
+    (alarm,) = alarms(ward.ledger.inspection.status(), ward.now)
+    assert alarm.remedy == "auscult retry"
+
+
+def test_an_image_that_waits_too_long_is_an_alarm(ward: Ward) -> None:
+    ward.receive()
+    assert alarms(ward.ledger.inspection.status(), ward.now) == []
+
+    (alarm,) = alarms(ward.ledger.inspection.status(), ward.now + timedelta(minutes=3))
+    assert "3 min" in alarm.text
+
+
+def _statements(ward: Ward, limit: int) -> int:
+    seen: list[str] = []
+
+    def count(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        seen.append(statement)
+
+    event.listen(ward.engine, "before_cursor_execute", count)
+    _rows(ward, limit)
+    event.remove(ward.engine, "before_cursor_execute", count)
+    return len([statement for statement in seen if statement.startswith("SELECT")])
+
+
+def test_a_longer_list_takes_no_more_queries(tmp_path: Path) -> None:
+    ward = busy_morning(tmp_path / "data")
+
+    assert _statements(ward, 1) == _statements(ward, 1000) == 3
+    ward.close()
+
+
+def test_pages_follow_on_each_other(ward: Ward) -> None:
+    for _ in range(5):
+        ward.receive(rows=16, columns=16)
+        ward.now += timedelta(seconds=1)
+    inspection = ward.ledger.inspection
+    pages = [*rows(inspection, ward.now, 2), *rows(inspection, ward.now, 2, 2), *rows(inspection, ward.now, 2, 4)]
+
+    assert pages == _rows(ward)
+
+
+def test_the_worklist_is_the_same_on_postgresql(tmp_path: Path, postgres_url: str) -> None:
+    ward = busy_morning(tmp_path / "postgres", postgres_url)
+    twin = busy_morning(tmp_path / "sqlite")
+
+    def summary(of: Ward) -> list[tuple[object, ...]]:
+        return [(row.patient_name, row.priority, row.answer, row.also, row.deliveries) for row in _rows(of)]
+
+    assert summary(ward) == summary(twin)
+    one, other = ward.ledger.inspection.status(), twin.ledger.inspection.status()
+    assert (one.states, one.outbox, one.out_of_scope) == (other.states, other.outbox, other.out_of_scope)
+    for row in _rows(ward):
+        assert ward.ledger.inspection.dossier(row.study_instance_uid) is not None
+    ward.close()
+    twin.close()
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("Nguyễn^Văn An", "Nguyễn, Văn An"),
+        ("Yamada^Tarou=山田^太郎=やまだ^たろう", "Yamada, Tarou (山田, 太郎)"),
+        ("=山田^太郎", "山田, 太郎"),
+        ("Doe^Jane^Q^Dr.^MD", "Doe, Dr. Jane Q MD"),
+        ("الأحمد^ليلى", "الأحمد, ليلى"),
+        ("", ""),
+        ("^^^^", ""),
+    ],
+)
+def test_a_name_is_shown_in_full(value: str, shown: str) -> None:
+    assert person_name(value) == shown
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs", "Cc"]), max_size=64))
+def test_whatever_stands_in_a_name_or_a_date_can_be_shown(text: str) -> None:
+    assert isinstance(person_name(text), str)
+    assert isinstance(calendar_date(text), str)
+
+
+@given(st.integers(-5, 10**7))
+def test_a_span_is_never_empty_nor_negative(seconds: int) -> None:
+    text = duration(timedelta(seconds=seconds))
+    assert text
+    assert "-" not in text
