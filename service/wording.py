@@ -43,19 +43,23 @@ def person_name(value: str) -> str:
 
     Source: PS3.5 section 6.2, value representation PN.
     """
-    groups = [_name_group(group) for group in value.split("=")]
-    alphabetic = groups[0]
-    ideographic = groups[1] if len(groups) > 1 else ""
-    if alphabetic and ideographic:
-        return f"{alphabetic} ({ideographic})"
-    return alphabetic or ideographic or (groups[2] if len(groups) > 2 else "")
+    alphabetic, ideographic, phonetic = [*value.split("="), "", "", ""][:3]
+    name, original = _alphabetic(alphabetic), _in_order(ideographic)
+    if name and original:
+        return f"{name} ({original})"
+    return name or original or _in_order(phonetic)
 
 
-def _name_group(group: str) -> str:
+def _alphabetic(group: str) -> str:
     family, given, middle, prefix, suffix = [part.strip() for part in [*group.split("^"), "", "", "", "", ""][:5]]
     first = " ".join(part for part in (prefix, given, middle) if part)
     name = ", ".join(part for part in (family, first) if part)
     return f"{name} {suffix}".strip()
+
+
+def _in_order(group: str) -> str:
+    """Return the parts of a name in a script that writes no comma between family and given name."""
+    return " ".join(part.strip() for part in group.split("^") if part.strip())
 
 
 def calendar_date(value: str) -> str:

@@ -36,6 +36,8 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "person_name": person_name,
     "calendar_date": calendar_date,
     "reason": reason_in_words,
+    # A percent sign never stands alone on a line.
+    "unbroken": lambda sentence: sentence.replace(" %", "\N{NO-BREAK SPACE}%"),
     "finding": finding_in_words,
     "source": priority_source,
     "kind": lambda kind: _KINDS.get(kind, kind),
