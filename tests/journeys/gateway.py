@@ -10,10 +10,11 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from pydicom import Dataset
+from pydicom import Dataset, dcmread
 from pynetdicom import AE
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 from sqlalchemy import select
@@ -21,8 +22,16 @@ from sqlalchemy.orm import Session
 
 from service.core.database import connect
 from service.core.ledger import Ledger
-from service.core.records import DeliveryRecord, EventRecord, InstanceRecord, PredictionRecord, ReportRecord
+from service.core.records import (
+    DeliveryRecord,
+    EventRecord,
+    InstanceRecord,
+    PredictionRecord,
+    ReportRecord,
+    StudyRecord,
+)
 from service.core.states import DeliveryState, State
+from tests import phantoms
 from tests.journeys.faulty import Fault
 from tests.servers import free_port, wait_until
 from tests.service.listening import associated
@@ -153,7 +162,9 @@ class Gateway:
         """Send an instance by C-STORE; return the status, or None when the association broke before one came."""
         context = (str(dataset.SOPClassUID), str(dataset.file_meta.TransferSyntaxUID))
         with associated(self.port, context, calling=calling) as association:
-            status: int | None = association.send_c_store(dataset, priority=priority).get("Status")
+            # Read back from its file, so that it goes out in its own transfer syntax as it would from a disk.
+            instance = dcmread(BytesIO(phantoms.encoded(dataset)))
+            status: int | None = association.send_c_store(instance, priority=priority).get("Status")
             return status
 
     @cached_property
@@ -194,17 +205,24 @@ class Gateway:
         return self.rows(EventRecord)
 
     def unsettled(self) -> list[str]:
-        """Return what is under way: of instances and of objects in the outbox."""
-        return [
-            f"{row.sop_instance_uid} v{row.version} {row.state}"
-            for row in self.rows(InstanceRecord)
-            if row.state not in SETTLED or row.reports_due
-        ] + [
-            f"delivery {row.id} {row.state}"
-            for row in self.rows(DeliveryRecord)
-            if row.state == DeliveryState.PENDING
-            or (row.state == DeliveryState.SENT and row.next_attempt_at is not None)
-        ]
+        """Return what is under way, of instances and of objects in the outbox; a study on hold waits for a person."""
+        going = select(InstanceRecord).join(StudyRecord).where(StudyRecord.held_reason.is_(None))
+        with Session(self.ledger.engine) as session:
+            instances = {row.id: row for row in session.scalars(going)}
+            deliveries = session.execute(select(DeliveryRecord, ReportRecord.instance_id).join(ReportRecord)).all()
+            return [
+                f"{row.sop_instance_uid} v{row.version} {row.state}"
+                for row in instances.values()
+                if row.state not in SETTLED or row.reports_due
+            ] + [
+                f"delivery {row.id} {row.state}"
+                for row, instance_id in deliveries
+                if instance_id in instances
+                and (
+                    row.state == DeliveryState.PENDING
+                    or (row.state == DeliveryState.SENT and row.next_attempt_at is not None)
+                )
+            ]
 
     def wait_until_settled(self, timeout_s: float = 60.0) -> None:
         """Return when every instance has reached its last state and every object its destination.

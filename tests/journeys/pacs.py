@@ -21,11 +21,17 @@ from service.dicom.latency import without_delay
 
 
 class CountingPacs:
-    """Storage SCP and Query SCP on 127.0.0.1 that keeps the file of each object and a digest for each time it came."""
+    """Storage SCP and Query SCP on 127.0.0.1 that keeps the header of each object and a digest for each time it came.
+
+    Attributes
+    ----------
+    digests
+        SHA-256 (hex) of the encoded data set, once for each C-STORE that was answered, by SOP Instance UID.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._files: dict[str, bytes] = {}
+        self._headers: dict[str, Dataset] = {}
         self.digests: dict[str, list[str]] = defaultdict(list)
         ae = AE("PACS")
         ae.supported_contexts = StoragePresentationContexts
@@ -44,15 +50,11 @@ class CountingPacs:
         """The TCP port it listens on."""
         return int(self._server.server_address[1])
 
-    def files(self) -> dict[str, bytes]:
-        """Return the DICOM file of each object by SOP Instance UID, in order of first arrival."""
-        with self._lock:
-            return dict(self._files)
-
     def objects(self, study_instance_uid: str | None = None) -> list[Dataset]:
-        """Return the objects it holds, of one study or all, in order of first arrival."""
-        datasets = [dcmread(BytesIO(content)) for content in self.files().values()]
-        return [item for item in datasets if study_instance_uid in (None, item.StudyInstanceUID)]
+        """Return the headers of the objects it holds, of one study or all, in order of first arrival."""
+        with self._lock:
+            headers = list(self._headers.values())
+        return [item for item in headers if study_instance_uid in (None, item.StudyInstanceUID)]
 
     def of(self, source: Dataset) -> list[Dataset]:
         """Return the reports on one image, in order of arrival."""
@@ -60,19 +62,19 @@ class CountingPacs:
         return [item for item in self.objects(str(source.StudyInstanceUID)) if uid in _references(item)]
 
     def _store(self, event: evt.Event) -> int:
-        content = event.encoded_dataset()
+        header = dcmread(BytesIO(event.encoded_dataset()), stop_before_pixels=True)
         request = cast(C_STORE, event.request)
         uid = str(request.AffectedSOPInstanceUID)
         # The data set alone: the file meta information that the receiver writes is none of the sender's.
         encoded = cast(BytesIO, request.DataSet).getvalue()
         with self._lock:
-            self._files.setdefault(uid, content)
+            self._headers.setdefault(uid, header)
             self.digests[uid].append(hashlib.sha256(encoded).hexdigest())
         return 0x0000
 
     def _find(self, event: evt.Event) -> Iterator[tuple[int, Dataset | None]]:
         uid = str(event.identifier.get("SOPInstanceUID", ""))
-        if uid in self.files():
+        if uid in self.digests:
             answer = Dataset()
             answer.QueryRetrieveLevel = "IMAGE"
             answer.SOPInstanceUID = uid

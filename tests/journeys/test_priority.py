@@ -1,0 +1,48 @@
+"""What is urgent is analysed first, and stands first in the worklist."""
+
+import json
+
+from service.core.states import Priority, State
+from tests.journeys.conftest import Ward
+from tests.phantoms import chest
+from tests.servers import wait_until
+
+HIGH = 0x0001
+
+
+def test_an_urgent_image_that_comes_last_is_analysed_first_and_read_first(ward: Ward) -> None:
+    gateway = ward.gateway
+    gateway.stop("work infer")
+    routine = [chest(300 + number) for number in range(12)]
+    stat = chest(320)
+    for source in routine:
+        assert gateway.send(source) == 0x0000
+    assert gateway.send(stat, priority=HIGH) == 0x0000
+    assert {gateway.version(source).state for source in (*routine, stat)} == {State.RECEIVED}
+    gateway.start("work infer")
+    gateway.wait_until_settled()
+    claimed = [row.instance_id for row in gateway.events() if row.event == "claimed"]
+    mine = [gateway.version(source).id for source in (stat, *routine)]
+    # More images than one batch holds: the urgent one is in the first, the last routine one is not.
+    assert [number for number in claimed if number in mine] == mine
+    uids = [str(source.StudyInstanceUID) for source in (stat, *routine)]
+    rows = json.loads(gateway.auscult("worklist", "--json"))["rows"]
+    listed = [row["study_instance_uid"] for row in rows]
+    assert listed.index(uids[0]) < min(listed.index(uid) for uid in uids[1:])
+    first = rows[listed.index(uids[0])]
+    assert (first["priority"], first["priority_source"]) in {("STAT", "C-STORE priority"), ("stat", "C-STORE priority")}
+
+
+def test_an_order_of_high_priority_raises_its_study_and_says_who_asked(ward: Ward) -> None:
+    source = chest(321)
+    assert ward.gateway.send(source, priority=HIGH) == 0x0000
+    ward.gateway.wait_until_settled()
+    study = ward.gateway.ledger.inspection.worklist(1000)
+    (view,) = [view for view in study if view.study_instance_uid == source.StudyInstanceUID]
+    assert (view.priority, view.priority_source) == (Priority.STAT, "C-STORE priority")
+
+
+def test_a_routine_image_is_in_the_archive_soon_after_it_is_acknowledged(ward: Ward) -> None:
+    source = chest(322)
+    assert ward.gateway.send(source) == 0x0000
+    wait_until(lambda: len(ward.pacs.of(source)) == 3, "three reports", 15)
