@@ -57,6 +57,10 @@ format: $(TEST) ## Format the code and mend what ruff can mend
 	@$(BIN)/ruff check --fix-only --quiet
 	@$(BIN)/ruff format
 
+.PHONY: docs
+docs: $(TEST) ## Write the generated parts of the documents anew
+	@$(BIN)/python -m docs.generate
+
 .PHONY: bench
 bench: $(TEST) ## Run the benchmarks; each prints its table
 	@for script in benchmarks/bench_*.py; do \

@@ -1,0 +1,69 @@
+"""Write the generated parts of the documents anew: `make docs`.
+
+A generated part stands between two comments, ``<!-- generated: NAME -->`` and ``<!-- end -->``; everything around it is
+written by hand. tests/test_docs.py fails when a part is not what this module would write.
+"""
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from docs.tables import commands, conformance, errors, reasons, settings, states
+
+ROOT = Path(__file__).resolve().parents[1]
+_PART = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+PARTS: dict[str, Callable[[], str]] = {
+    "settings": settings.settings,
+    "commands": commands.commands,
+    "state-diagram": states.diagram,
+    "states": states.states,
+    "delivery-states": states.delivery_states,
+    "reasons": reasons.reasons,
+    "flags": reasons.flags,
+    "statuses": errors.statuses,
+    "storage-scp": conformance.storage_scp,
+    "transfer-syntaxes": conformance.transfer_syntaxes,
+    "storage-scu": conformance.storage_scu,
+    "identification": conformance.identification,
+    "association-limits": conformance.association_limits,
+    "final-statuses": conformance.final_statuses,
+    "own-codes": conformance.own_codes,
+    "standard-codes": conformance.standard_codes,
+}
+
+
+def documents() -> list[Path]:
+    """Return every document of the project."""
+    return sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+
+def with_parts_renewed(text: str) -> str:
+    """Return a document with its generated parts as the code has them now.
+
+    Raises
+    ------
+    KeyError
+        When a document asks for a part that nothing writes.
+    """
+    return _PART.sub(lambda part: f"{part[1]}\n{PARTS[part[2]]().strip()}\n\n{part[3]}", text)
+
+
+def part_names(text: str) -> list[str]:
+    """Return the names of a document's generated parts."""
+    return [part[2] for part in _PART.finditer(text)]
+
+
+def main() -> None:
+    """Renew every document, and name those that changed."""
+    for path in documents():
+        before = path.read_text(encoding="utf-8")
+        after = with_parts_renewed(before)
+        if after != before:
+            path.write_text(after, encoding="utf-8")
+            sys.stdout.write(f"{path.relative_to(ROOT)}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""The tables of the DICOM conformance statement."""
+
+from functools import cache
+
+from highdicom.sr import CodedConcept
+from pydicom.uid import UID
+from pynetdicom.ae import ApplicationEntity
+
+from docs.tables import table
+from service.core.settings import DestinationSettings, ListenerSettings
+from service.dicom import contexts, scu
+from service.report import codes
+
+_SCHEMES = {"DCM": "DICOM", "SCT": "SNOMED CT", "LN": "LOINC", "UCUM": "UCUM", "RFC5646": "RFC 5646"}
+
+
+def _named(uid: str) -> tuple[str, str]:
+    return UID(uid).name, f"`{uid}`"
+
+
+def storage_scp() -> str:
+    """Return what is accepted of a peer: SOP classes, and which of the two sets of transfer syntaxes."""
+    plain = {str(uid) for uid in contexts.PLAIN_TRANSFER_SYNTAXES}
+    rows = []
+    for sop_class, syntaxes in contexts.accepted().items():
+        if sop_class == contexts.VERIFICATION:
+            accepted = " and ".join(UID(uid).name for uid in syntaxes)
+        else:
+            accepted = "plain" if {str(uid) for uid in syntaxes} == plain else "plain and encapsulated"
+        rows.append((*_named(sop_class), "SCP", accepted))
+    return table(("SOP class", "UID", "role", "transfer syntaxes"), rows)
+
+
+def transfer_syntaxes() -> str:
+    """Return the two sets of transfer syntaxes."""
+    sets = {"plain": contexts.PLAIN_TRANSFER_SYNTAXES, "encapsulated": contexts.ENCAPSULATED_TRANSFER_SYNTAXES}
+    return table(
+        ("set", "transfer syntax", "UID"), [(name, *_named(uid)) for name, syntaxes in sets.items() for uid in syntaxes]
+    )
+
+
+@cache
+def _requesting_entity() -> ApplicationEntity:
+    nobody = DestinationSettings(name="nobody", ae_title="NOBODY", host="127.0.0.1", port=1)
+    return scu.DestinationAssociation(nobody, "AUSCULT")._ae  # noqa: SLF001 - what is proposed, asked of what proposes it
+
+
+def storage_scu() -> str:
+    """Return what is proposed to a destination."""
+    rows = [
+        (
+            *_named(str(context.abstract_syntax)),
+            "SCU",
+            ", ".join(UID(uid).name for uid in context.transfer_syntax or []),
+        )
+        for context in _requesting_entity().requested_contexts
+    ]
+    return table(("SOP class", "UID", "role", "transfer syntaxes"), rows)
+
+
+def identification() -> str:
+    """Return how each of our application entities names its implementation."""
+    entity = _requesting_entity()
+    rows = [
+        ("acceptor (listener)", f"`{contexts.IMPLEMENTATION_CLASS_UID}`", contexts.IMPLEMENTATION_VERSION_NAME),
+        (
+            "requestor (delivery)",
+            f"`{entity.implementation_class_uid}`",
+            str(entity.implementation_version_name),
+        ),
+    ]
+    return table(("role", "Implementation Class UID", "Implementation Version Name"), rows)
+
+
+def association_limits() -> str:
+    """Return the defaults of the acceptor's limits."""
+    names = (
+        "ae_title",
+        "port",
+        "maximum_associations",
+        "maximum_pdu_bytes",
+        "maximum_object_bytes",
+        "acse_timeout",
+        "dimse_timeout",
+        "network_timeout",
+    )
+    fields = ListenerSettings.model_fields
+    rows = [(f"`listener.{name}`", f"`{fields[name].default}`", fields[name].description or "") for name in names]
+    return table(("setting", "default", "meaning"), rows)
+
+
+def final_statuses() -> str:
+    """Return the C-STORE statuses of a destination after which its report is not sent again."""
+    final = ", ".join(f"`0x{status:04X}`" for status in sorted(scu._PERMANENT))  # noqa: SLF001 - the table itself
+    return f"`0xA9xx`, `0xCxxx`, {final}"
+
+
+def _concepts(own: bool) -> list[CodedConcept]:
+    found: dict[tuple[str, str], CodedConcept] = {}
+    for value in vars(codes).values():
+        for concept in value.values() if isinstance(value, dict) else [value]:
+            if isinstance(concept, CodedConcept) and (concept.scheme_designator == codes.OWN_SCHEME) is own:
+                found[concept.scheme_designator, concept.value] = concept
+    return [found[key] for key in sorted(found)]
+
+
+def own_codes() -> str:
+    """Return the concepts of our private coding scheme."""
+    return table(
+        ("code value", "code meaning"), [(f"`{concept.value}`", concept.meaning) for concept in _concepts(own=True)]
+    )
+
+
+def standard_codes() -> str:
+    """Return the concepts of other coding schemes that occur in reports."""
+    rows = [
+        (_SCHEMES[concept.scheme_designator], f"`{concept.value}`", concept.meaning) for concept in _concepts(own=False)
+    ]
+    return table(("scheme", "code value", "code meaning"), rows)

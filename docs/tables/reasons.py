@@ -1,0 +1,33 @@
+"""Why an image is not analysed, and under which doubts it is analysed all the same."""
+
+from docs.tables import table
+from service.scope import Flag, Reason
+
+#: The settings that decide about a reason; the others cannot be changed by one.
+SETTINGS = {
+    Reason.MODALITY: "scope.modalities",
+    Reason.SECONDARY_CAPTURE: "scope.secondary_capture",
+    Reason.FOR_PROCESSING: "scope.for_processing",
+    Reason.NOT_CHEST: "scope.body_parts",
+    Reason.BODY_PART_UNKNOWN: "scope.unknown_body_part",
+    Reason.VIEW_UNKNOWN: "scope.unknown_view",
+    Reason.TOO_SMALL: "scope.minimum_rows",
+    Reason.TOO_LARGE: "scope.maximum_pixels",
+    Reason.AGE_OUTSIDE: "scope.age_outside",
+    Reason.AGE_UNKNOWN: "scope.unknown_age",
+}
+
+
+def reasons() -> str:
+    """Return the reasons in the order of the enumeration."""
+    rows = [
+        (f"`{reason.code}`", f"NOT ANALYSED: {reason.value}", f"`{SETTINGS[reason]}`" if reason in SETTINGS else "")
+        for reason in Reason
+    ]
+    return table(("code", "in reports and on the worklist", "setting"), rows)
+
+
+def flags() -> str:
+    """Return the doubts under which an image is analysed."""
+    rows = [(f"`{flag.code}`", f"Note: {flag.value}", f"`{SETTINGS[Reason[flag.name]]}`") for flag in Flag]
+    return table(("code", "in the report", "setting"), rows)

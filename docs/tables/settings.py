@@ -1,0 +1,112 @@
+"""Every setting, from the models that check it."""
+
+from collections.abc import Iterator
+from types import NoneType
+from typing import Any, get_args
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from service.core.settings import DestinationSettings, Settings
+
+
+def sections() -> Iterator[tuple[str, type[BaseModel], str]]:
+    """Yield each table of the settings file: its name, its model, and its variables' beginning."""
+    for name, field in Settings.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield name, field.annotation, f"AUSCULT_{name.upper()}__"
+    yield "destinations", DestinationSettings, ""
+
+
+def top_level() -> Iterator[str]:
+    """Yield the settings that stand in no table."""
+    tables = {name for name, _, _ in sections()}
+    return (name for name in Settings.model_fields if name not in tables)
+
+
+def setting_names() -> list[str]:
+    """Return the full name of every setting."""
+    nested = [f"{section}.{name}" for section, model, _ in sections() for name in model.model_fields]
+    return [*top_level(), *nested]
+
+
+def settings() -> str:
+    """Return a heading for each setting, with its description, variable, values and default."""
+    schema = Settings.model_json_schema()
+    parts = [
+        _setting(name, f"AUSCULT_{name.upper()}", Settings.model_fields[name], schema["properties"][name], schema)
+        for name in top_level()
+    ]
+    for section, model, prefix in sections():
+        properties = schema["$defs"][model.__name__]["properties"]
+        parts.append(f"## `{section}`\n\n{(model.__doc__ or '').strip()}")
+        for name, field in model.model_fields.items():
+            variable = f"{prefix}{name.upper()}" if prefix else None
+            parts.append(_setting(f"{section}.{name}", variable, field, properties[name], schema))
+    return "\n\n".join(parts)
+
+
+def _setting(
+    name: str, variable: str | None, field: FieldInfo, properties: dict[str, Any], schema: dict[str, Any]
+) -> str:
+    values = _values(properties, schema)
+    about = [
+        f"`{variable}`" if variable else "",
+        values if variable else values[:1].upper() + values[1:],
+        _default(field),
+    ]
+    return f"### `{name}`\n\n{field.description}\n\n{' · '.join(part for part in about if part)}"
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    value = field.get_default(call_default_factory=True) if field.default is PydanticUndefined else field.default
+    if value is None or NoneType in get_args(value):
+        return "no default"
+    if isinstance(value, tuple):
+        return f"default `{list(value)!r}`".replace("'", '"')
+    if isinstance(value, bool):
+        return f"default `{str(value).lower()}`"
+    if isinstance(value, dict):
+        return "default `{}`"
+    text = value.get_secret_value() if hasattr(value, "get_secret_value") else str(value)
+    return f"default `{text}`" if text else "empty by default"
+
+
+def _values(properties: dict[str, Any], schema: dict[str, Any]) -> str:
+    """Return what values a setting takes, in words."""
+    if "$ref" in properties:
+        return _values(schema["$defs"][properties["$ref"].rpartition("/")[2]], schema)
+    choices = [item for item in properties.get("anyOf", []) if item.get("type") != "null"]
+    if choices:
+        return " or ".join(dict.fromkeys(_values(item, schema) for item in choices))
+    if "enum" in properties:
+        return ", ".join(f"`{value}`" for value in properties["enum"])
+    words = {
+        "array": lambda: f"list of: {_values(properties['items'], schema)}",
+        "object": lambda: f"table of: {_values(properties['additionalProperties'], schema)}",
+        "integer": lambda: f"whole number{_range(properties)}",
+        "number": lambda: f"number{_range(properties)}",
+        "boolean": lambda: "`true` or `false`",
+        "string": lambda: _text(properties),
+    }
+    return words[properties["type"]]()
+
+
+def _text(properties: dict[str, Any]) -> str:
+    formats = {"path": "path", "ipv4network": "IPv4 network", "ipv6network": "IPv6 network"}
+    text = formats.get(properties.get("format", ""), "text")
+    return f"{text} of at most {properties['maxLength']} characters" if "maxLength" in properties else text
+
+
+def _range(properties: dict[str, Any]) -> str:
+    words = {
+        "minimum": "at least",
+        "exclusiveMinimum": "more than",
+        "maximum": "at most",
+        "exclusiveMaximum": "less than",
+    }
+    limits = [f"{text} {properties[key]:g}" for key, text in words.items() if key in properties]
+    return " " + ", ".join(limits) if limits else ""

@@ -1,0 +1,196 @@
+"""The documents say what is true: generated parts are current, what is public has a heading, links lead somewhere."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from docs.generate import PARTS, ROOT, documents, part_names, with_parts_renewed
+from docs.tables.commands import all_commands
+from docs.tables.errors import answers
+from docs.tables.reasons import SETTINGS
+from docs.tables.settings import setting_names
+from docs.tables.states import FIRST, member_docs
+from service.core.ledger import ArrivalKind
+from service.core.settings import Settings
+from service.core.states import DeliveryState, State
+from service.dicom import contexts
+from service.scope import Reason
+
+DOCUMENTS = {str(path.relative_to(ROOT)): path.read_text() for path in documents()}
+CODE_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+#: A picture that a page shows must not make the checkout heavy.
+MOST_BYTES = 400_000
+
+
+def headings(name: str) -> list[str]:
+    """Return the headings of a document, without their marks."""
+    text = CODE_BLOCK.sub("", DOCUMENTS[name])
+    return [line.lstrip("# ") for line in text.splitlines() if line.startswith("#")]
+
+
+def anchors(name: str) -> set[str]:
+    """Return the anchors that a forge gives a document's headings."""
+    return {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings(name)}
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_the_generated_parts_are_what_the_code_says(name: str) -> None:
+    assert DOCUMENTS[name] == with_parts_renewed(DOCUMENTS[name]), f"{name} is out of date: make docs"
+
+
+def test_every_part_is_used_and_a_part_that_nothing_writes_is_an_error() -> None:
+    assert {part for text in DOCUMENTS.values() for part in part_names(text)} == set(PARTS)
+    with pytest.raises(KeyError):
+        with_parts_renewed("<!-- generated: weather -->\n<!-- end -->")
+
+
+def test_a_changed_part_is_noticed() -> None:
+    name = "docs/reference/states.md"
+    changed = DOCUMENTS[name].replace("A worker holds it under a lease.", "Nobody holds it.")
+    assert with_parts_renewed(changed) == DOCUMENTS[name] != changed
+
+
+def test_every_setting_has_a_heading() -> None:
+    found = headings("docs/reference/settings.md")
+    names = setting_names()
+    assert len(names) > len(Settings.model_fields)
+    assert [name for name in names if f"`{name}`" not in found] == []
+
+
+def test_every_command_has_a_heading() -> None:
+    found = headings("docs/reference/commands.md")
+    names = [name for name, _ in all_commands()]
+    assert {"auscult up", "auscult db upgrade", "auscult work"} <= set(names)
+    assert [name for name in names if f"`{name}`" not in found] == []
+
+
+def test_every_state_has_a_heading_and_a_docstring() -> None:
+    found = headings("docs/reference/states.md")
+    assert [state.name for state in State if f"`{state.name}`" not in found] == []
+    assert set(member_docs(State)) == {state.name for state in State}
+    assert set(member_docs(DeliveryState)) == {state.name for state in DeliveryState}
+
+
+def test_every_kind_of_arrival_has_a_first_state() -> None:
+    assert set(FIRST) == set(ArrivalKind)
+
+
+def test_every_status_has_a_heading() -> None:
+    found = " ".join(headings("docs/reference/errors.md"))
+    statuses = {0x0000, *(status for status, _ in answers())}
+    assert len(statuses) > 5
+    assert [status for status in statuses if f"`0x{status:04X}`" not in found] == []
+
+
+def test_every_reason_is_listed_and_the_settings_named_beside_them_exist() -> None:
+    assert [reason for reason in Reason if f"`{reason.code}`" not in DOCUMENTS["docs/reference/reasons.md"]] == []
+    assert set(SETTINGS.values()) <= set(setting_names())
+
+
+def test_the_conformance_statement_names_every_sop_class_and_transfer_syntax() -> None:
+    text = DOCUMENTS["docs/conformance.md"]
+    accepted = contexts.accepted()
+    uids = {*accepted, *(uid for syntaxes in accepted.values() for uid in syntaxes)}
+    assert len(uids) > 20
+    assert [uid for uid in uids if f"`{uid}`" not in text] == []
+
+
+def test_every_route_of_the_page_has_a_heading(tmp_path: Path) -> None:
+    from service.core.database import connect
+    from service.core.ledger import Ledger
+    from service.core.migration import upgrade
+    from service.web.app import create_app
+
+    url = f"sqlite:///{tmp_path / 'ledger.sqlite'}"
+    upgrade(url)
+    app = create_app(Settings(data_dir=tmp_path), Ledger(connect(url)))
+    found = headings("docs/reference/http.md")
+    paths = {route.path for route in app.routes if hasattr(route, "path")} - {"/static", "/favicon.ico"}
+    assert {"/", "/healthz"} <= paths
+    assert [path for path in sorted(paths) if f"`GET {path}`" not in found] == []
+
+
+def test_every_test_that_proves_an_invariant_exists() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", DOCUMENTS["ARCHITECTURE.md"])
+    assert len(named) > 15
+    missing = [
+        f"{path}::{test}"
+        for path, test in named
+        if not (ROOT / path).is_file() or f"def {test}(" not in (ROOT / path).read_text()
+    ]
+    assert missing == []
+
+
+def test_every_invariant_has_a_test() -> None:
+    section = DOCUMENTS["ARCHITECTURE.md"].partition("## Invariants")[2].partition("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) > 10
+    assert [row for row in rows if "---" not in row and "::test_" not in row] == []
+
+
+def test_the_code_map_names_every_module_of_the_service_and_the_worker() -> None:
+    code_map = DOCUMENTS["ARCHITECTURE.md"].partition("## Code map")[2].partition("\n## ")[0]
+    words = set(re.findall(r"[a-z_0-9]+", code_map))
+    found = [
+        path
+        for package in ("service", "service/core", "service/dicom", "worker", "models", "training")
+        for path in (ROOT / package).iterdir()
+        if (path.suffix == ".py" and path.stem != "__init__") or (path / "__init__.py").is_file()
+    ]
+    assert len(found) > 60
+    assert sorted(str(path.relative_to(ROOT)) for path in found if path.stem not in words) == []
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_every_link_leads_to_a_file_and_a_heading(name: str) -> None:
+    broken = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", CODE_BLOCK.sub("", DOCUMENTS[name])):
+        if re.match(r"[a-z]+:", target):
+            continue
+        file, _, anchor = target.partition("#")
+        path = (ROOT / name).parent / file if file else ROOT / name
+        relative = str(path.resolve().relative_to(ROOT))
+        if not path.exists() or (anchor and anchor not in anchors(relative)):
+            broken.append(target)
+    assert broken == []
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_every_settings_file_that_a_document_shows_can_be_used(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for language, block in CODE_BLOCK.findall(DOCUMENTS[name].replace("   ", "")):
+        if language == "toml":
+            assert tomllib.loads(block)
+            (tmp_path / "auscult.toml").write_text(block)
+            monkeypatch.setenv("AUSCULT_CONFIG", str(tmp_path / "auscult.toml"))
+            Settings()
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_every_setting_that_a_document_names_exists(name: str) -> None:
+    sections = {setting.partition(".")[0] for setting in setting_names()}
+    named = re.findall(r"`([a-z]+)\.([a-z_]+)`", CODE_BLOCK.sub("", DOCUMENTS[name]))
+    wrong = [
+        f"{section}.{setting}"
+        for section, setting in named
+        if section in sections - {"report"} and f"{section}.{setting}" not in setting_names()
+    ]
+    assert wrong == []
+
+
+def test_every_picture_is_shown_somewhere_and_is_small() -> None:
+    pictures = sorted((ROOT / "docs" / "images").iterdir())
+    assert pictures
+    for picture in pictures:
+        assert picture.stat().st_size < MOST_BYTES, picture.name
+        assert any(f"images/{picture.name})" in text for text in DOCUMENTS.values()), picture.name
+        with Image.open(picture) as image:
+            assert image.format == "PNG"
+
+
+def test_the_readme_says_first_what_auscult_is_not() -> None:
+    assert "not a medical device" in DOCUMENTS["README.md"].partition("\n\n")[2][:200]
