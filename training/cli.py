@@ -54,7 +54,11 @@ def train(data: Path, init: Path, run: Path, recipe: str, budget: float | None) 
 @click.option("--data", type=_FOLDER, required=True, help="Folder laid out as <class>/<name>.jpeg, .png or .dcm.")
 @click.option("--split", help="Only this split of the folder's manifest.csv.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for evaluation.json and the figures.")
-@click.option("--changes", is_flag=True, help="Also measure changed copies (brightness, blur, borders ...).")
+@click.option(
+    "--changes",
+    type=click.Choice(["show", "record"]),
+    help="Also measure changed copies (brightness, blur, borders ...), and write their table into the card or not.",
+)
 @click.option("--record", metavar="NAME", help="Write the figures into the checkpoint's card under this name.")
 @_CHECKPOINT
 @_THREADS
@@ -62,7 +66,7 @@ def evaluate(
     data: Path,
     split: str | None,
     out: Path | None,
-    changes: bool,
+    changes: str | None,
     record: str | None,
     folder: Path | None,
     threads: int,
@@ -95,7 +99,7 @@ def evaluate(
         for row in measure_changes(predictor, images):
             rows.append(row)
             click.echo(_line({field.name: getattr(row, field.name) for field in fields(row)}))
-        if record:
+        if changes == "record":
             record_changes(predictor.checkpoint, rows)
 
 

@@ -122,7 +122,8 @@ def _robustness(card: Card) -> str:
     )
     return f"""## Changed copies of val
 
-One change at a time, before the transform; figures as above.
+One change at a time, before the transform; figures as above, but not cross-fitted. Strengths: greys are from 0 to 1,
+blur is in pixels of 224, rotation in degrees, borders, corners and crop in fractions of the side.
 
 {_table(["change", "strength", "accuracy", "pneumonia accuracy", "auc"], rows)}"""
 
