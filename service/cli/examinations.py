@@ -121,7 +121,9 @@ def _answers_echo(settings: Settings) -> bool:
         connect_timeout=3,
         response_timeout=3,
     )
-    return _echo_problem(DestinationAssociation(ourselves, settings.calling_ae_title(ourselves))) is None
+    # Where only some peers may call, ask under the name of one of them.
+    calling = listener.allowed_ae_titles[0] if listener.allowed_ae_titles else listener.ae_title
+    return _echo_problem(DestinationAssociation(ourselves, calling)) is None
 
 
 def _answers_health(host: str, port: int) -> bool:

@@ -19,6 +19,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 
 from service.core.errors import PermanentDeliveryFailure, TransientDeliveryFailure
 from service.core.settings import DestinationSettings
+from service.dicom.contexts import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from service.dicom.latency import without_delay
 
 STORED_SOP_CLASSES = (
@@ -44,6 +45,8 @@ class DestinationAssociation:
     def __init__(self, destination: DestinationSettings, calling_ae_title: str) -> None:
         self._destination = destination
         self._ae = AE(ae_title=calling_ae_title)
+        self._ae.implementation_class_uid = IMPLEMENTATION_CLASS_UID
+        self._ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
         self._ae.connection_timeout = destination.connect_timeout
         self._ae.acse_timeout = destination.connect_timeout
         self._ae.dimse_timeout = destination.response_timeout
