@@ -12,7 +12,7 @@ const SETTLED_MS = 3000; // the time in which the picture is drawn, or the page 
 async function look(address, wanted) {
   const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, headless: true, args: SWITCHES });
   try {
-    const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+    const page = await browser.newPage({ viewport: { width: 1280, height: 920 } });
     const console = [];
     page.on('console', message => console.push(message.text()));
     page.on('pageerror', error => console.push(String(error)));
