@@ -1,6 +1,6 @@
-"""Runs an auscult command in a process that kills itself at a named step, so that the product needs no fault hooks.
+"""Runs an auscult command in a process that can be made to kill itself at a named step.
 
-``python -m tests.journeys.faulty MODULE:CLASS.FUNCTION before|after NUMBER MARKER COMMAND...``
+``python -m tests.journeys.faulty FOLDER STEP,STEP... COMMAND...``: the product has no hooks for it.
 """
 
 import functools
@@ -9,65 +9,92 @@ import runpy
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
+Moment = Literal["before", "after"]
+
 
 @dataclass(frozen=True)
-class Fault:
-    """Where a process is to die: by SIGKILL before or after the n-th call of a function.
+class Trap:
+    """Where a process may die, by SIGKILL; it does nothing until it is set.
 
     Attributes
     ----------
-    step
-        ``"module:Class.function"``. After: a call that returned nothing (None aside) does not count, so that a desk
-        that was asked in vain is not the step.
-    marker
-        A file that the process makes in the moment before it dies; its absence means that the step was not reached.
+    folder
+        Where test and process leave word for each other; a folder for each process.
+    steps
+        Functions of the product, ``"module:Class.function"``.
     """
 
-    step: str
-    moment: Literal["before", "after"]
-    marker: Path
-    number: int = 1
+    folder: Path
+    steps: tuple[str, ...]
 
     def arguments(self) -> list[str]:
         """Return the arguments for this module."""
-        return [self.step, self.moment, str(self.number), str(self.marker)]
+        return [str(self.folder), ",".join(self.steps)]
+
+    def set(self, step: str, moment: Moment, number: int) -> None:
+        """Let the process die before or after the n-th call of a step from now on.
+
+        A claim that comes back with an empty list is not a call.
+        """
+        (self.folder / "died").unlink(missing_ok=True)
+        (self.folder / "new").write_text(f"{step} {moment} {number}")
+        (self.folder / "new").rename(self.folder / "set")
+
+    def sprung(self) -> str:
+        """Return step, moment, number and process id of the death; FileNotFoundError where there was none."""
+        return (self.folder / "died").read_text()
+
+    def lay(self) -> None:
+        """Wrap the steps, in the process that may die."""
+        for step in self.steps:
+            module, _, path = step.partition(":")
+            *owners, name = path.split(".")
+            owner: Any = functools.reduce(getattr, owners, import_module(module))
+            setattr(owner, name, _wrapped(getattr(owner, name), functools.partial(self._pass, _Count(), step)))
+
+    def _pass(self, count: "_Count", step: str, moment: Moment) -> None:
+        try:
+            wanted = (self.folder / "set").read_text()
+        except FileNotFoundError:
+            return
+        if wanted.split()[:2] == [step, moment] and count.up() == int(wanted.split()[2]):
+            (self.folder / "set").rename(self.folder / "died")
+            (self.folder / "died").write_text(f"{wanted} {os.getpid()}")
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
-def install(fault: Fault) -> None:
-    """Wrap the function of a fault in this process."""
-    module, _, path = fault.step.partition(":")
-    *owners, name = path.split(".")
-    owner: Any = functools.reduce(getattr, owners, import_module(module))
-    original = getattr(owner, name)
-    lock, calls = threading.Lock(), 0
+class _Count:
+    """Counts calls from several threads."""
 
-    def die_if_due() -> None:
-        nonlocal calls
-        with lock:
-            calls += 1
-            if calls == fault.number:
-                fault.marker.write_text(f"{os.getpid()} {fault.moment} {fault.step}\n")
-                os.kill(os.getpid(), signal.SIGKILL)
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._number = 0
 
+    def up(self) -> int:
+        with self._lock:
+            self._number += 1
+            return self._number
+
+
+def _wrapped(original: Callable[..., Any], passing: Callable[[Moment], None]) -> Callable[..., Any]:
     @functools.wraps(original)
-    def wrapped(*arguments: Any, **options: Any) -> Any:
-        if fault.moment == "before":
-            die_if_due()
+    def call(*arguments: Any, **options: Any) -> Any:
+        passing("before")
         result = original(*arguments, **options)
-        if fault.moment == "after" and (result is None or result):
-            die_if_due()
+        if result != []:
+            passing("after")
         return result
 
-    setattr(owner, name, wrapped)
+    return call
 
 
 if __name__ == "__main__":
-    step, moment, number, marker, *command = sys.argv[1:]
-    install(Fault(step, "before" if moment == "before" else "after", Path(marker), int(number)))
-    sys.argv = ["auscult", *command]
+    Trap(Path(sys.argv[1]), tuple(sys.argv[2].split(","))).lay()
+    sys.argv = ["auscult", *sys.argv[3:]]
     runpy.run_module("service.cli", run_name="__main__")

@@ -32,7 +32,7 @@ from service.core.records import (
 )
 from service.core.states import DeliveryState, State
 from tests import phantoms
-from tests.journeys.faulty import Fault
+from tests.journeys.faulty import Trap
 from tests.servers import free_port, wait_until
 from tests.service.listening import associated
 
@@ -89,9 +89,9 @@ class Gateway:
             raise RuntimeError(f"auscult {' '.join(arguments)}: {ran.returncode}\n{ran.stdout}\n{ran.stderr}")
         return ran.stdout
 
-    def start(self, part: str, fault: Fault | None = None) -> subprocess.Popen[bytes]:
-        """Start a part, such as ``"work infer"``, with or without a fault that kills it."""
-        program = ["service.cli"] if fault is None else ["tests.journeys.faulty", *fault.arguments()]
+    def start(self, part: str, trap: Trap | None = None) -> subprocess.Popen[bytes]:
+        """Start a part, such as ``"work infer"``; with a trap, it can be made to die at a step."""
+        program = ["service.cli"] if trap is None else ["tests.journeys.faulty", *trap.arguments()]
         with (self.folder / f"{part.replace(' ', '-')}.log").open("ab") as log:
             self.processes[part] = subprocess.Popen(
                 [sys.executable, "-m", *program, *part.split()],
@@ -111,10 +111,10 @@ class Gateway:
         """Ask a part to end, and wait for it; return its exit status."""
         return self._end(part, signal.SIGTERM)
 
-    def restart(self, part: str, fault: Fault | None = None) -> None:
-        """Kill a part and start it again."""
+    def restart(self, part: str, trap: Trap | None = None) -> None:
+        """Kill a part, unless it is dead already, and start it again."""
         self.kill(part)
-        self.start(part, fault)
+        self.start(part, trap)
 
     def _end(self, part: str, number: signal.Signals) -> int:
         process = self.processes.pop(part)
@@ -133,7 +133,8 @@ class Gateway:
         found = {}
         for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
             command = Path(f"/proc/{child}/cmdline").read_bytes().decode().split("\0")
-            found[" ".join(command[command.index("service.cli") + 1 :]).strip()] = int(child)
+            if "service.cli" in command:  # one that has just died has no command any more
+                found[" ".join(command[command.index("service.cli") + 1 :]).strip()] = int(child)
         return found
 
     def wait_until_listening(self) -> None:

@@ -1,0 +1,152 @@
+"""Kill -9 at each step of an image's way: what was acknowledged is reported, once.
+
+A step is a function of the product; what the process leaves behind proves that it died there.
+"""
+
+import signal
+from dataclasses import dataclass
+
+import pytest
+from _pytest.mark import ParameterSet
+from pydicom import Dataset
+
+from service.core.states import State
+from tests.journeys.conftest import Ward
+from tests.journeys.faulty import Moment, Trap
+from tests.journeys.gateway import Gateway
+from tests.journeys.pacs import CountingPacs
+from tests.phantoms import chest
+from tests.servers import wait_until
+
+Step = tuple[str, Moment, int]
+
+RECEIVING: list[Step] = [
+    ("service.core.store:Incoming.keep", "before", 1),
+    ("service.core.store:Incoming.keep", "after", 1),
+    ("service.core.ledger.admission:Admission.register", "before", 1),
+    ("service.core.ledger.admission:Admission.register", "after", 1),
+    ("service.core.wake:LocalWaker.wake", "after", 1),
+]
+INFERRING: list[Step] = [
+    ("service.core.ledger.analysis:Analysis.claim", "after", 1),
+    ("worker.preparation:Preparation.prepare", "after", 1),
+    ("models.predictor:Predictor.predict", "before", 1),
+    ("models.predictor:Predictor.predict", "after", 1),
+    ("service.core.ledger.analysis:Analysis.save_prediction", "before", 1),
+    ("service.core.ledger.analysis:Analysis.save_prediction", "after", 1),
+]
+DELIVERING: list[Step] = [
+    ("service.core.ledger.reporting:Reporting.claim", "after", 1),
+    ("service.core.store:ObjectStore.put", "after", 1),
+    ("service.core.store:ObjectStore.put", "after", 3),
+    ("service.core.ledger.reporting:Reporting.save", "before", 1),
+    ("service.core.ledger.reporting:Reporting.save", "after", 1),
+    ("service.core.ledger.outbox:Outbox.claim", "after", 1),
+    ("service.dicom.scu:DestinationAssociation.store", "before", 2),
+    ("service.dicom.scu:DestinationAssociation.store", "after", 2),
+    ("service.core.ledger.outbox:Outbox.save_sent", "before", 1),
+    ("service.core.ledger.outbox:Outbox.save_sent", "after", 3),
+    ("service.dicom.scu:DestinationAssociation.holds", "after", 1),
+    ("service.core.ledger.outbox:Outbox.save_confirmed", "before", 1),
+    ("service.core.ledger.outbox:Outbox.save_confirmed", "after", 2),
+]
+#: Steps between the destination's answer and its record: only there may an object go out a second time.
+SENT_TWICE = {("service.dicom.scu:DestinationAssociation.store", "after")} | {
+    ("service.core.ledger.outbox:Outbox.save_sent", "before")
+}
+
+
+def numbered(steps: list[Step], seed: int) -> list[ParameterSet]:
+    """Return steps as parameters, each with a seed of its own."""
+    return [
+        pytest.param(seed + index, step, id=f"{step[1]} {step[0].rpartition(':')[2]} {step[2]}")
+        for index, step in enumerate(steps)
+    ]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A gateway whose parts can be made to die, and the archive behind it."""
+
+    gateway: Gateway
+    pacs: CountingPacs
+    traps: dict[str, Trap]
+
+    def set(self, part: str, step: Step) -> None:
+        """Let a part die at a step."""
+        self.traps[part].set(*step)
+
+    def revive(self, part: str, step: Step) -> None:
+        """Wait until a part is dead, make sure that it died at the step, and start it again."""
+        process = self.gateway.processes[part]
+        wait_until(lambda: process.poll() is not None, f"{part} dies at {step}", 30)
+        assert process.returncode == -signal.SIGKILL
+        assert self.traps[part].sprung().split() == [*map(str, step), str(process.pid)]
+        self.gateway.restart(part, self.traps[part])
+
+
+@pytest.fixture(scope="module")
+def scene(ward: Ward, tmp_path_factory: pytest.TempPathFactory) -> Scene:
+    """Give the shared gateway with a trap in each of its parts."""
+    steps = {"listen": RECEIVING, "work infer": INFERRING, "work deliver": DELIVERING}
+    traps = {
+        part: Trap(tmp_path_factory.mktemp("trap"), tuple(dict.fromkeys(function for function, _, _ in listed)))
+        for part, listed in steps.items()
+    }
+    for part, trap in traps.items():
+        ward.gateway.restart(part, trap)
+    ward.gateway.wait_until_listening()
+    return Scene(ward.gateway, ward.pacs, traps)
+
+
+def assert_one_set_of_reports(scene: Scene, source: Dataset, *, sent_twice: bool = False) -> None:
+    """The archive holds one set of reports, in the ledger's own bytes however often they were sent."""
+    scene.gateway.wait_until_settled()
+    assert [row.state for row in scene.gateway.versions(source)] == [State.DELIVERED]
+    assert len(scene.gateway.predictions(source)) == 1
+    held = [str(report.SOPInstanceUID) for report in scene.pacs.of(source)]
+    assert sorted(held) == sorted(row.sop_instance_uid for row in scene.gateway.reports(source))
+    assert sorted(report.Modality for report in scene.pacs.of(source)) == ["OT", "SR", "SR"]
+    assert [row.state for row in scene.gateway.deliveries(source)] == ["confirmed"] * 3
+    times = [len(scene.pacs.digests[uid]) for uid in held]
+    assert all(len(set(scene.pacs.digests[uid])) == 1 for uid in held)
+    assert sum(times) == (4 if sent_twice else 3)
+
+
+@pytest.mark.parametrize(("seed", "step"), numbered(RECEIVING, 400))
+def test_a_listener_killed_at_any_step_leaves_an_image_that_the_sender_can_send_again(
+    scene: Scene, seed: int, step: Step
+) -> None:
+    gateway, source = scene.gateway, chest(seed)
+    scene.set("listen", step)
+    assert gateway.send(source) is None  # nobody took responsibility
+    scene.revive("listen", step)
+    gateway.wait_until_listening()
+    assert gateway.send(source) == 0x0000
+    assert_one_set_of_reports(scene, source)
+
+
+@pytest.mark.parametrize(("seed", "step"), numbered(INFERRING, 420))
+def test_an_inference_worker_killed_at_any_step_loses_no_image(scene: Scene, seed: int, step: Step) -> None:
+    source = chest(seed)
+    scene.set("work infer", step)
+    assert scene.gateway.send(source) == 0x0000
+    scene.revive("work infer", step)
+    assert_one_set_of_reports(scene, source)
+
+
+@pytest.mark.parametrize(("seed", "step"), numbered(DELIVERING, 440))
+def test_a_delivery_worker_killed_at_any_step_leaves_one_set_of_reports(scene: Scene, seed: int, step: Step) -> None:
+    source = chest(seed)
+    scene.set("work deliver", step)
+    assert scene.gateway.send(source) == 0x0000
+    scene.revive("work deliver", step)
+    assert_one_set_of_reports(scene, source, sent_twice=step[:2] in SENT_TWICE)
+
+
+def test_an_acknowledged_image_survives_a_listener_killed_right_after_it(scene: Scene) -> None:
+    gateway, source = scene.gateway, chest(460)
+    assert gateway.send(source) == 0x0000
+    gateway.restart("listen", scene.traps["listen"])
+    assert_one_set_of_reports(scene, source)
+    gateway.wait_until_listening()
