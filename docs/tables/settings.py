@@ -1,6 +1,6 @@
 """Every setting, from the models that check it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import NoneType
 from typing import Any, get_args
 
@@ -84,7 +84,7 @@ def _values(properties: dict[str, Any], schema: dict[str, Any]) -> str:
         return " or ".join(dict.fromkeys(_values(item, schema) for item in choices))
     if "enum" in properties:
         return ", ".join(f"`{value}`" for value in properties["enum"])
-    words = {
+    words: dict[str, Callable[[], str]] = {
         "array": lambda: f"list of: {_values(properties['items'], schema)}",
         "object": lambda: f"table of: {_values(properties['additionalProperties'], schema)}",
         "integer": lambda: f"whole number{_range(properties)}",
