@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,16 @@ from docs.tables.errors import answers
 from docs.tables.reasons import SETTINGS
 from docs.tables.settings import setting_names
 from docs.tables.states import FIRST, member_docs
-from service.core.ledger import ArrivalKind
+from service.core.database import connect
+from service.core.identity import Identity
+from service.core.ledger import Arrival, ArrivalKind, Ledger
+from service.core.migration import upgrade
 from service.core.settings import Settings
 from service.core.states import DeliveryState, State
+from service.core.store import StoredObject
 from service.dicom import contexts
 from service.scope import Reason
+from service.web.app import create_app
 
 DOCUMENTS = {str(path.relative_to(ROOT)): path.read_text() for path in documents()}
 CODE_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -34,6 +40,16 @@ def headings(name: str) -> list[str]:
 def anchors(name: str) -> set[str]:
     """Return the anchors that a forge gives a document's headings."""
     return {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings(name)}
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    """Give an empty ledger."""
+    url = f"sqlite:///{tmp_path / 'ledger.sqlite'}"
+    upgrade(url)
+    engine = connect(url)
+    yield Ledger(engine)
+    engine.dispose()
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
@@ -74,8 +90,14 @@ def test_every_state_has_a_heading_and_a_docstring() -> None:
     assert set(member_docs(DeliveryState)) == {state.name for state in DeliveryState}
 
 
-def test_every_kind_of_arrival_has_a_first_state() -> None:
-    assert set(FIRST) == set(ArrivalKind)
+@pytest.mark.parametrize("kind", ArrivalKind)
+def test_the_diagram_starts_where_the_ledger_does(ledger: Ledger, kind: ArrivalKind) -> None:
+    identity = Identity("1.2.840.10008.5.1.4.1.1.1", "2.25.1", "2.25.2", "2.25.3")
+    stored = StoredObject("0" * 64, 1)
+    ledger.admission.register(Arrival(identity, "1.2.840.10008.1.2.1", stored, "PACS", kind=kind))
+    dossier = ledger.inspection.dossier("2.25.1")
+    assert dossier is not None
+    assert [view.state for view in dossier.versions] == [FIRST[kind]]
 
 
 def test_every_status_has_a_heading() -> None:
@@ -98,15 +120,8 @@ def test_the_conformance_statement_names_every_sop_class_and_transfer_syntax() -
     assert [uid for uid in uids if f"`{uid}`" not in text] == []
 
 
-def test_every_route_of_the_page_has_a_heading(tmp_path: Path) -> None:
-    from service.core.database import connect
-    from service.core.ledger import Ledger
-    from service.core.migration import upgrade
-    from service.web.app import create_app
-
-    url = f"sqlite:///{tmp_path / 'ledger.sqlite'}"
-    upgrade(url)
-    app = create_app(Settings(data_dir=tmp_path), Ledger(connect(url)))
+def test_every_route_of_the_page_has_a_heading(ledger: Ledger, tmp_path: Path) -> None:
+    app = create_app(Settings(data_dir=tmp_path), ledger)
     found = headings("docs/reference/http.md")
     paths = {route.path for route in app.routes if hasattr(route, "path")} - {"/static", "/favicon.ico"}
     assert {"/", "/healthz"} <= paths
