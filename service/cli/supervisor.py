@@ -1,5 +1,6 @@
 """Runs the parts of auscult as child processes of one command, and starts again what dies."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -12,6 +13,8 @@ log = get_logger(__name__)
 
 #: What one machine runs, each in a process of its own.
 PARTS: tuple[tuple[str, ...], ...] = (("listen",), ("work", "infer"), ("work", "deliver"), ("web",), ("sweep",))
+#: The variable that tells a child its supervisor's process id.
+PARENT = "_AUSCULT_SUPERVISOR"
 _PAUSE = 2.0
 _STOP_WITHIN = 30.0
 
@@ -29,7 +32,7 @@ class Supervisor:
 
     def __init__(self, parts: Sequence[tuple[str, ...]], environment: Mapping[str, str]) -> None:
         self._parts = parts
-        self._environment = dict(environment)
+        self._environment = {**environment, PARENT: str(os.getpid())}
         self._children: dict[tuple[str, ...], subprocess.Popen[bytes]] = {}
         self._started: dict[tuple[str, ...], float] = {}
 
