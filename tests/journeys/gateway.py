@@ -20,6 +20,7 @@ from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from service.cli.supervisor import PARENT
 from service.core.database import connect
 from service.core.ledger import Ledger
 from service.core.records import (
@@ -89,13 +90,17 @@ class Gateway:
             raise RuntimeError(f"auscult {' '.join(arguments)}: {ran.returncode}\n{ran.stdout}\n{ran.stderr}")
         return ran.stdout
 
-    def start(self, part: str, trap: Trap | None = None) -> subprocess.Popen[bytes]:
-        """Start a part, such as ``"work infer"``; with a trap, it can be made to die at a step."""
+    def start(self, part: str, trap: Trap | None = None, wrapper: Sequence[str] = ()) -> subprocess.Popen[bytes]:
+        """Start a part, such as ``"work infer"``; with a trap, it can be made to die at a step.
+
+        A wrapper is a program that starts what stands behind it on its command line.
+        """
         program = ["service.cli"] if trap is None else ["tests.journeys.faulty", *trap.arguments()]
         with (self.folder / f"{part.replace(' ', '-')}.log").open("ab") as log:
             self.processes[part] = subprocess.Popen(
-                [sys.executable, "-m", *program, *part.split()],
-                env=self._environment,
+                [*wrapper, sys.executable, "-m", *program, *part.split()],
+                # Killed tests leave no orphans; behind a wrapper, we are not the parent.
+                env=self._environment if wrapper else {**self._environment, PARENT: str(os.getpid())},
                 cwd=REPOSITORY,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

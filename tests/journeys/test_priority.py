@@ -26,7 +26,7 @@ def test_an_urgent_image_that_comes_last_is_analysed_first_and_read_first(ward: 
     # More images than one batch holds: the urgent one is in the first, the last routine one is not.
     assert [number for number in claimed if number in mine] == mine
     uids = [str(source.StudyInstanceUID) for source in (stat, *routine)]
-    rows = json.loads(gateway.auscult("worklist", "--json"))["rows"]
+    rows = json.loads(gateway.auscult("worklist", "--json", "--limit", "1000"))["rows"]
     listed = [row["study_instance_uid"] for row in rows]
     assert listed.index(uids[0]) < min(listed.index(uid) for uid in uids[1:])
     first = rows[listed.index(uids[0])]

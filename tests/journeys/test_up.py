@@ -3,8 +3,12 @@
 import os
 import signal
 import socket
+import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from service.core.states import State
 from tests.journeys.gateway import EVERYTHING, destination, gateway
@@ -58,3 +62,16 @@ def test_a_killed_supervisor_takes_its_children_along_and_a_new_one_carries_on(t
             assert running.stop("up") == 0
             assert time.monotonic() - begun < 9
         assert is_free(running.port)
+
+
+def test_auscult_up_serves_as_the_first_process_of_a_container(tmp_path: Path, program: Callable[[str], str]) -> None:
+    unshare = [program("unshare"), "--pid", "--fork", "--kill-child", "--mount-proc"]
+    if subprocess.run([*unshare, "true"], capture_output=True, timeout=30, check=False).returncode != 0:
+        pytest.skip("this account may not make a process namespace")
+    with gateway(tmp_path, parts=()) as idle:
+        idle.start("up", wrapper=unshare)
+        idle.wait_until_listening()
+        assert idle.send(chest(520)) == 0x0000
+        wait_until(lambda: idle.version(chest(520)).state == State.REPORTED, "the image is reported", 60)
+        assert "is started again" not in idle.output()
+        idle.kill("up")
