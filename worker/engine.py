@@ -3,6 +3,7 @@
 Either way a wake-up carries nothing, and the ledger says what is due.
 """
 
+import os
 import signal
 import threading
 from collections.abc import Callable
@@ -75,6 +76,7 @@ def _turn_by_celery(url: str, task: Task, work: Callable[[], int], stop: threadi
             "worker",
             "--pool=solo",
             f"--queues={task.value}",
+            f"--hostname={task.value}-{os.getpid()}@%h",  # two workers of one name would answer for each other
             "--loglevel=WARNING",
             "--without-gossip",
             "--without-mingle",

@@ -8,6 +8,7 @@ from pynetdicom.ae import ApplicationEntity
 
 from docs.tables import table
 from service.core.settings import DestinationSettings, ListenerSettings
+from service.core.uids import IMPLEMENTATION_CLASS_UID
 from service.dicom import contexts, scu
 from service.report import codes
 
@@ -62,7 +63,7 @@ def identification() -> str:
     """Return how each of our application entities names its implementation."""
     entity = _requesting_entity()
     rows = [
-        ("acceptor (listener)", f"`{contexts.IMPLEMENTATION_CLASS_UID}`", contexts.IMPLEMENTATION_VERSION_NAME),
+        ("acceptor (listener)", f"`{IMPLEMENTATION_CLASS_UID}`", contexts.IMPLEMENTATION_VERSION_NAME),
         (
             "requestor (delivery)",
             f"`{entity.implementation_class_uid}`",

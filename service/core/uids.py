@@ -50,5 +50,6 @@ def is_own_uid(uid: str) -> bool:
     return value >> 96 == MARKER and (value >> 76) & 0xF == _VERSION and (value >> 62) & 0b11 == _VARIANT
 
 
-#: Implementation Class UID (0002,0012) of everything that auscult writes or negotiates; the same in every release.
+#: Implementation Class UID (0002,0012) of everything that auscult writes or negotiates. It stays the same in every
+#: release: it is part of the stored bytes, whose digest tells a repeated instance from a new one.
 IMPLEMENTATION_CLASS_UID = derive_uid("implementation class", "1")

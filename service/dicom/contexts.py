@@ -27,11 +27,8 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
-from service.core.uids import derive_uid
-
 #: Names the software in file meta information and in association negotiation. It stays the same in every release: it is
 #: part of the stored bytes, whose digest tells a repeated instance from a new one.
-IMPLEMENTATION_CLASS_UID = derive_uid("implementation class", "1")
 IMPLEMENTATION_VERSION_NAME = "AUSCULT"
 
 VERIFICATION = "1.2.840.10008.1.1"

@@ -2,7 +2,8 @@
 
 import struct
 
-from service.dicom.contexts import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from service.core.uids import IMPLEMENTATION_CLASS_UID
+from service.dicom.contexts import IMPLEMENTATION_VERSION_NAME
 
 
 def file_head(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str) -> bytes:

@@ -8,9 +8,10 @@ from typing import Self, cast
 from service.core.errors import RefusedObject, Unavailable
 from service.core.log import get_logger
 from service.core.settings import ListenerSettings
+from service.core.uids import IMPLEMENTATION_CLASS_UID
 from service.dicom.association import StoreAssociation
 from service.dicom.command import CommandSet
-from service.dicom.contexts import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, accepted
+from service.dicom.contexts import IMPLEMENTATION_VERSION_NAME, accepted
 from service.dicom.identity import is_valid_uid
 from service.dicom.server import StoreEntity, StoreServer
 from service.dicom.streaming import Answer, Sink, StoreRequest

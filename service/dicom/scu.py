@@ -19,7 +19,8 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 
 from service.core.errors import PermanentDeliveryFailure, TransientDeliveryFailure
 from service.core.settings import DestinationSettings
-from service.dicom.contexts import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from service.core.uids import IMPLEMENTATION_CLASS_UID
+from service.dicom.contexts import IMPLEMENTATION_VERSION_NAME
 from service.dicom.latency import without_delay
 
 STORED_SOP_CLASSES = (

@@ -21,6 +21,12 @@ from service.report.evidence import Evidence
 #: Version of what the modules of this package write for the same content. Raise it with every change of the output.
 TEMPLATE_VERSION = "1"
 
+#: The three series of a result must be told apart in a viewer's list; people read the first.
+_SERIES_SUFFIX = {
+    ReportKind.TEXT_SR: "",
+    ReportKind.MEASUREMENT_SR: ", measurements",
+    ReportKind.SECONDARY_CAPTURE: ", image",
+}
 _SERIES_NUMBER = {ReportKind.TEXT_SR: 9901, ReportKind.MEASUREMENT_SR: 9902, ReportKind.SECONDARY_CAPTURE: 9903}
 
 
@@ -72,7 +78,7 @@ class Draft:
             "series_number": _SERIES_NUMBER[self.kind],
             "sop_instance_uid": sop_instance_uid,
             "instance_number": 1,
-            "series_description": series_description(self.content),
+            "series_description": series_description(self.content) + _SERIES_SUFFIX[self.kind],
             "manufacturer": MANUFACTURER,
             "manufacturer_model_name": MODEL_NAME,
             "software_versions": self.equipment.software_version,

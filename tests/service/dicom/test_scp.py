@@ -11,9 +11,9 @@ from pydicom.uid import (
 )
 
 from service.core.states import Priority, State
-from service.core.uids import MANUFACTURER, MODEL_NAME, derive_uid
+from service.core.uids import IMPLEMENTATION_CLASS_UID, MANUFACTURER, MODEL_NAME, derive_uid
 from service.core.wake import Task
-from service.dicom.contexts import IMPLEMENTATION_CLASS_UID, VERIFICATION
+from service.dicom.contexts import VERIFICATION
 from service.dicom.part10 import file_head
 from tests.phantoms import chest
 from tests.service.dicom.raw_scu import CR, EXPLICIT, Ended, RawAssociation, header

@@ -170,10 +170,19 @@ def test_a_report_without_analysis_says_how_far_it_came_and_no_probability(attem
     assert any("NOT ANALYSED: lateral view" in text for text in texts(document))
 
 
+def test_each_series_tells_the_outcome_and_what_it_holds() -> None:
+    descriptions = [report.dataset.SeriesDescription for report in built(chest(), content(Outcome.POSITIVE))]
+    assert descriptions == [
+        "AI: PNEUMONIA SUSPECTED (prelim)",
+        "AI: PNEUMONIA SUSPECTED (prelim), measurements",
+        "AI: PNEUMONIA SUSPECTED (prelim), image",
+    ]
+    assert all(len(description) <= 64 for description in descriptions)
+
+
 def test_documents_are_complete_preliminary_and_unverified() -> None:
     for report in built(chest(), content(Outcome.POSITIVE)):
         dataset = report.dataset
-        assert dataset.SeriesDescription == "AI: PNEUMONIA SUSPECTED (prelim)"
         assert dataset.ContentQualification == "RESEARCH"
         assert (dataset.Manufacturer, dataset.SoftwareVersions, dataset.DeviceSerialNumber) == ("auscult", "1.0.0", "7")
         assert dataset.InstitutionName == "General Hospital"
