@@ -32,7 +32,8 @@ _LIMITS = """## Limits
   grey alone, at one fixed geometry, standardised, and was trained with random aspect, borders and covered
   corners; the table of changed copies shows what remains.
 - The heat map shows where the evidence for pneumonia in the last feature map lies (7 x 7 cells). It is no
-  segmentation.
+  segmentation. Seen in single images: warm cells at a side marker or an arm, outside the lungs. How much of the
+  evidence lies there has not been measured yet.
 - Val chose the epoch and fitted the calibration; only `reserved` is untouched. `fullres` holds the original-size
   images of a part of the reserved patients: it shows that full-size input works, and is no second opinion.
 """
@@ -135,11 +136,21 @@ def _provenance(card: Card) -> str:
         lines.append(f"- Data: {data.name}. {data.source}. Licence: {data.licence}. Images: {counts}. {data.notes}")
     start = card.starting_weights
     lines.append(f"- Starting weights: {start.description} {start.licence}")
-    epochs = card.recipe.get("epochs", [])
+    epochs = card.recipe["epochs"]
     sizes = ", ".join(f"{size} px: {count}" for size, count in _count(row["size"] for row in epochs).items())
-    lines.append(f"- Run: {len(epochs)} epochs ({sizes}); the averaged weights of the epoch with the lowest val loss.")
-    recipe = json.dumps(card.recipe.get("recipe", {}), indent=1)
-    return "\n".join(lines) + f"\n\nThe recipe, as run:\n\n```json\n{recipe}\n```\n"
+    best = min(epochs, key=lambda row: row["val_loss"])["epoch"]
+    lines.append(
+        f"- Run: {len(epochs)} epochs ({sizes}). The weights are the running average after epoch {best}, which had the lowest\n"
+        "  val loss."
+    )
+    planned = sum(stage["epochs"] for stage in card.recipe["recipe"]["stages"])
+    if len(epochs) < planned:
+        lines.append(
+            f"- A budget of time shortened the recipe's {planned} epochs. How far such a run comes depends on the machine's\n"
+            "  load: the same recipe gives other weights elsewhere."
+        )
+    recipe = json.dumps(card.recipe["recipe"], indent=1)
+    return "\n".join(lines) + f"\n\nThe recipe:\n\n```json\n{recipe}\n```\n"
 
 
 def _count(values: Iterable[Any]) -> Mapping[Any, int]:

@@ -32,6 +32,7 @@ def images() -> ImageSet:
     return ImageSet(pixels, np.arange(9) % 3, ("normal", "bacterial", "viral"), "digest")
 
 
+@pytest.mark.slow
 def test_a_run_that_was_cut_off_goes_on_where_it_stopped(init: Path, images: ImageSet, tmp_path: Path) -> None:
     straight = train(_RECIPE, images, images, init, tmp_path / "straight")
 
@@ -52,6 +53,7 @@ def test_a_run_that_was_cut_off_goes_on_where_it_stopped(init: Path, images: Ima
     assert (tmp_path / "cut" / "best.pt").is_file()
 
 
+@pytest.mark.slow
 def test_a_budget_shortens_the_run_and_still_ends_it(init: Path, images: ImageSet, tmp_path: Path) -> None:
     many = replace(_RECIPE, stages=(Stage(32, 500),))
     history = train(many, images, images, init, tmp_path, budget_seconds=1.5)
