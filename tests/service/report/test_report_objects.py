@@ -171,13 +171,13 @@ def test_a_report_without_analysis_says_how_far_it_came_and_no_probability(attem
 
 
 def test_each_series_tells_the_outcome_and_what_it_holds() -> None:
-    descriptions = [report.dataset.SeriesDescription for report in built(chest(), content(Outcome.POSITIVE))]
-    assert descriptions == [
-        "AI: PNEUMONIA SUSPECTED (prelim)",
-        "AI: PNEUMONIA SUSPECTED (prelim), measurements",
-        "AI: PNEUMONIA SUSPECTED (prelim), image",
-    ]
-    assert all(len(description) <= 64 for description in descriptions)
+    reports = built(chest(), content(Outcome.POSITIVE))
+    assert {report.kind: report.dataset.SeriesDescription for report in reports} == {
+        ReportKind.TEXT_SR: "AI: PNEUMONIA SUSPECTED (prelim)",
+        ReportKind.MEASUREMENT_SR: "AI: PNEUMONIA SUSPECTED (prelim), measurements",
+        ReportKind.SECONDARY_CAPTURE: "AI: PNEUMONIA SUSPECTED (prelim), image",
+    }
+    assert all(len(report.dataset.SeriesDescription) <= 64 for report in reports)
 
 
 def test_documents_are_complete_preliminary_and_unverified() -> None:
