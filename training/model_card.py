@@ -140,14 +140,14 @@ def _provenance(card: Card) -> str:
     sizes = ", ".join(f"{size} px: {count}" for size, count in _count(row["size"] for row in epochs).items())
     best = min(epochs, key=lambda row: row["val_loss"])["epoch"]
     lines.append(
-        f"- Run: {len(epochs)} epochs ({sizes}). The weights are the running average after epoch {best}, which had the lowest\n"
-        "  val loss."
+        f"- Run: {len(epochs)} epochs ({sizes}). The weights are the running average after epoch {best},\n"
+        "  which had the lowest val loss."
     )
     planned = sum(stage["epochs"] for stage in card.recipe["recipe"]["stages"])
     if len(epochs) < planned:
         lines.append(
-            f"- A budget of time shortened the recipe's {planned} epochs. How far such a run comes depends on the machine's\n"
-            "  load: the same recipe gives other weights elsewhere."
+            f"- A budget of time shortened the recipe's {planned} epochs. How far such a run comes depends on the\n"
+            "  machine's load: the same recipe gives other weights elsewhere."
         )
     recipe = json.dumps(card.recipe["recipe"], indent=1)
     return "\n".join(lines) + f"\n\nThe recipe:\n\n```json\n{recipe}\n```\n"
