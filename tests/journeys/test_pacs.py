@@ -97,6 +97,7 @@ def test_our_own_objects_that_come_back_are_recorded_and_never_analysed(site: Si
     assert {row.event for row in site.gateway.events() if row.state == State.OWN} <= {"received", "received again"}
 
 
+@pytest.mark.timeout(SOAK_S + 60)
 def test_nothing_goes_round_in_circles(site: Site) -> None:
     rows, held = len(site.gateway.rows(InstanceRecord)), site.pacs.count_instances()
     assert held == 4 * len(site.sent)
