@@ -3,8 +3,6 @@
 import os
 from dataclasses import dataclass
 
-from service.scope import Population
-
 from models.checkpoint import Checkpoint, default_path
 from models.checkpoint import CheckpointInvalid as FolderInvalid
 from models.decision import decide
@@ -13,6 +11,7 @@ from models.runtimes import OnnxRuntime, Runtime
 from service.core.errors import CheckpointInvalid, SettingsInvalid
 from service.core.findings import Finding, Outcome, Prediction
 from service.core.settings import AnalysisSettings
+from service.scope import Population
 
 
 @dataclass(frozen=True)
