@@ -16,6 +16,9 @@ from service.core.settings import Settings
 
 log = get_logger(__name__)
 
+#: Seconds after which a worker passes over a wake-up: the sweep has repeated it long before.
+_EXPIRES_S = 300
+
 
 class Task(StrEnum):
     """A queue's name, which is the name of the work that waits there."""
@@ -93,7 +96,7 @@ class CeleryWaker:
     def wake(self, task: Task) -> None:
         """Send the task; an unreachable broker is logged and left to the sweep."""
         try:
-            self._app.send_task(f"worker.{task.value}", queue=task.value, retry=False)
+            self._app.send_task(f"worker.{task.value}", queue=task.value, retry=False, expires=_EXPIRES_S)
         except Exception as error:  # noqa: BLE001
             # Whatever the broker's client raises, the image is safe: only the hint is lost.
             log.warning(
