@@ -6,6 +6,9 @@ from datetime import timedelta
 
 from service.core.errors import Unavailable
 from service.core.ledger import ClaimedInstance
+from service.core.log import get_logger
+
+log = get_logger(__name__)
 
 
 class Heartbeat:
@@ -38,6 +41,11 @@ class Heartbeat:
         with self._lock:
             self._claims.pop(claim.id, None)
 
+    def clear(self) -> None:
+        """Let the leases of all claims go."""
+        with self._lock:
+            self._claims.clear()
+
     def close(self) -> None:
         """End the thread."""
         self._ended.set()
@@ -52,3 +60,5 @@ class Heartbeat:
                     self._renew(claims)
                 except Unavailable:
                     continue  # the next beat may come through before the lease ends
+                except Exception as error:  # noqa: BLE001 - nobody would notice that this thread ended
+                    log.error("the leases could not be renewed (%s)", type(error).__name__)

@@ -74,6 +74,13 @@ class Inference:
 
     def run_until_idle(self) -> int:
         """Analyse everything that is due; return how many images were settled."""
+        try:
+            return self._settle_all()
+        finally:
+            # An error may have left claims behind: kept alive by the heartbeat, they would never be due again.
+            self._heartbeat.clear()
+
+    def _settle_all(self) -> int:
         settled = 0
         batch = self._claim()
         while batch:
@@ -116,7 +123,7 @@ class Inference:
                 if isinstance(prepared, Ready):
                     ready.append(prepared)
                 else:
-                    self._saving(claim, partial(self._save, prepared))
+                    self._save_or_fail(claim, partial(self._save, prepared))
         self._infer(ready)
         if batch:
             self._waker.wake(Task.DELIVER)
@@ -137,7 +144,7 @@ class Inference:
             return
         for image, output in zip(ready, outputs, strict=True):
             prediction = self._network.prediction(output)
-            self._saving(image.claim, partial(self._save_prediction, image, prediction))
+            self._save_or_fail(image.claim, partial(self._save_prediction, image, prediction))
 
     def _save_prediction(self, image: Ready, prediction: Prediction) -> None:
         self._ledger.analysis.save_prediction(
@@ -191,6 +198,12 @@ class Inference:
         log.warning("%s is put off: %s", claim.sop_instance_uid, error)
         retry_at = self._clock() + _RETRY_AFTER
         self._saving(claim, lambda: self._ledger.analysis.release(claim, retry_at=retry_at, detail=str(error)))
+
+    def _save_or_fail(self, claim: ClaimedInstance, save: Callable[[], None]) -> None:
+        try:
+            self._saving(claim, save)
+        except Exception as error:  # noqa: BLE001 - a result that the ledger refuses must not take the others along
+            self._fail(claim, error)
 
     def _saving(self, claim: ClaimedInstance, save: Callable[[], None]) -> None:
         """Save one image's result; a result that cannot be saved comes again when the lease has expired."""

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 from io import BytesIO
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from pydicom import dcmread
 from pydicom.uid import JPEG2000Lossless, JPEGLSLossless
+from sqlalchemy.exc import DataError
 
 from models.predictor import Predictor
-from service.core.errors import LeaseLost
+from service.core.errors import LeaseLost, LedgerUnavailable
 from service.core.ledger.admission import Registered
 from service.core.states import DeliveryState, Priority, State
 from service.core.wake import Task
 from tests.phantoms import chest, transcoded
 from tests.worker.conftest import Gateway, network
+from worker.heartbeat import Heartbeat
 
 
 def states(made: Gateway) -> list[str]:
@@ -287,6 +291,61 @@ def test_a_stopping_worker_gives_the_next_batch_back_unharmed(gateway: Any) -> N
     worker.close()
     assert states(made) == [State.INFERRED, State.RECEIVED, State.RECEIVED]
     assert [row.attempts for row in made.instances[1:]] == [0, 0]
+
+
+def test_an_error_between_two_batches_leaves_no_image_held_for_ever(
+    gateway: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: Gateway = gateway(analysis={"batch_size": 1})
+    for seed in (1, 2):
+        made.receive(chest(seed=seed))
+    worker = made.inference()
+    claim, calls = made.ledger.analysis.claim, []
+
+    def failing_the_second_time(*arguments: Any) -> Any:
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise LedgerUnavailable
+        return claim(*arguments)
+
+    monkeypatch.setattr(made.ledger.analysis, "claim", failing_the_second_time)
+    with pytest.raises(LedgerUnavailable):
+        worker.run_until_idle()
+    assert not worker._heartbeat._claims, "the first image's lease would be renewed for ever"
+    made.clock.turn(hours=1)
+    worker.run_until_idle()
+    worker.close()
+    assert states(made) == [State.INFERRED, State.INFERRED]
+
+
+def test_a_result_that_the_ledger_refuses_fails_its_image_alone(gateway: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: Gateway = gateway()
+    refused, kept = chest(seed=1), chest(seed=2)
+    for image in (refused, kept):
+        made.receive(image)
+    save = made.ledger.analysis.save_prediction
+
+    def refusing(claim: Any, *arguments: Any, **named: Any) -> None:
+        if claim.sop_instance_uid == refused.SOPInstanceUID:
+            raise DataError("INSERT", {}, ValueError("not a number"))
+        save(claim, *arguments, **named)
+
+    monkeypatch.setattr(made.ledger.analysis, "save_prediction", refusing)
+    made.infer()
+    assert states(made) == [State.RECEIVED, State.INFERRED]
+
+
+def test_the_heartbeat_outlives_an_error_that_nobody_expected() -> None:
+    beats = threading.Semaphore(0)
+
+    def renew(_: Any) -> None:
+        beats.release()
+        raise DataError("UPDATE", {}, ValueError("unexpected"))
+
+    heartbeat = Heartbeat(renew, timedelta(milliseconds=1))
+    heartbeat.add([SimpleNamespace(id=1)])  # type: ignore[list-item]
+    assert all(beats.acquire(timeout=5) for _ in range(2))
+    heartbeat.close()
 
 
 def test_a_positive_result_raises_the_study_and_nothing_lowers_it(gateway: Any) -> None:
