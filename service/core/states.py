@@ -74,7 +74,7 @@ class DeliveryState(StrEnum):
     DEAD = "dead"
     """Given up; `auscult retry` makes it pending again."""
     WITHDRAWN = "withdrawn"
-    """Superseded before it was sent; never sent."""
+    """Superseded before it was sent, or sent, superseded and then found missing; not sent any more."""
 
 
 class Priority(IntEnum):

@@ -215,6 +215,32 @@ def test_nothing_of_a_study_on_hold_is_sent(gateway: Any) -> None:
     assert len(pacs.received) == 3
 
 
+def test_a_study_on_hold_does_not_keep_its_couriers_busy(gateway: Any) -> None:
+    made = ready(gateway, destination())
+    courier = made.courier()
+    assert courier.pause(5) < 5
+    image = chest(seed=2, patient_id="SOMEBODY-ELSE", study_instance_uid=made.studies[0].study_instance_uid)
+    assert made.receive(image).held
+    assert courier.pause(5) == 5
+
+
+def test_what_the_peer_does_not_hold_is_not_sent_again_once_it_is_superseded(gateway: Any) -> None:
+    with scripted_pacs() as pacs:
+        pacs.holds = False
+        made = ready(gateway, destination(pacs.port, reports=["text_sr"]))
+        courier = made.courier()
+        courier.step()
+        made.receive(chest(patient_name="Corrected^Name"))
+        assert made.infer() == 1
+        made.clock.turn(minutes=6)
+        courier.step()
+        courier.step()
+        courier.close()
+    assert len(pacs.received) == 1
+    assert states(made) == [DeliveryState.WITHDRAWN]
+    assert "missing" in made.events
+
+
 @given(st.integers(1, 10_000), st.floats(0.1, 60), st.floats(60, 3600))
 def test_the_pause_between_attempts_never_exceeds_its_bound_and_never_vanishes(
     attempts: int, first: float, longest: float

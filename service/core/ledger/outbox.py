@@ -51,13 +51,15 @@ class Outbox:
 
     def next_due(self, destination: str) -> datetime | None:
         """Return when a destination's next row is due, at the earliest; a look that takes no lock."""
-        open_states = [DeliveryState.PENDING.value, DeliveryState.SENT.value]
         with reading(self._engine) as session:
             return session.scalars(
                 select(DeliveryRecord.next_attempt_at)
+                .join(ReportRecord)
+                .join(InstanceRecord)
+                .join(StudyRecord)
                 .where(
                     DeliveryRecord.destination == destination,
-                    DeliveryRecord.state.in_(open_states),
+                    _is_open(),
                     DeliveryRecord.next_attempt_at.is_not(None),
                     DeliveryRecord.lease_until.is_(None),
                 )
@@ -134,9 +136,18 @@ class Outbox:
             _settle(session, row, now)
 
     def save_missing(self, delivery: DueDelivery, retry_at: datetime) -> None:
-        """Send again what a destination took and does not hold: the same bytes under the same UID."""
+        """Send again what a destination took and does not hold: the same bytes under the same UID.
+
+        A report whose place another has taken is not: it would arrive after the one that supersedes it.
+        """
         with writing(self._engine) as session:
             row = _leased(session, delivery, [DeliveryState.SENT])
+            # Locked, so that a version that supersedes this one sees the row before or after this change.
+            instance = session.get_one(InstanceRecord, row.report.instance_id, with_for_update=True)
+            if instance.state == State.SUPERSEDED.value:
+                row.state, row.next_attempt_at = DeliveryState.WITHDRAWN.value, None
+                _note(session, row, self._clock(), "missing", f"at {row.destination}, and superseded: not sent again")
+                return
             row.state, row.next_attempt_at = DeliveryState.PENDING.value, retry_at
             row.detail = "the destination does not hold it; sent again"
             _note(session, row, self._clock(), "missing", f"at {row.destination}")
@@ -185,14 +196,19 @@ class Outbox:
 
 
 def _is_due(now: datetime) -> ColumnElement[bool]:
-    """Return the condition on rows that somebody may take; of a study on hold, only what is to be confirmed."""
+    """Return the condition on rows that somebody may take."""
     return and_(
         DeliveryRecord.next_attempt_at <= now,
         or_(DeliveryRecord.lease_until.is_(None), DeliveryRecord.lease_until < now),
-        or_(
-            DeliveryRecord.state == DeliveryState.SENT.value,
-            and_(DeliveryRecord.state == DeliveryState.PENDING.value, StudyRecord.held_reason.is_(None)),
-        ),
+        _is_open(),
+    )
+
+
+def _is_open() -> ColumnElement[bool]:
+    """Return the condition on rows that wait to be sent or confirmed; of a study on hold nothing is to be sent."""
+    return or_(
+        DeliveryRecord.state == DeliveryState.SENT.value,
+        and_(DeliveryRecord.state == DeliveryState.PENDING.value, StudyRecord.held_reason.is_(None)),
     )
 
 
