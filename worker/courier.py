@@ -7,11 +7,13 @@ from datetime import timedelta
 from io import BytesIO
 
 from pydicom import Dataset, dcmread
+from pydicom.errors import InvalidDicomError
 
 from service.core.clock import Clock, utc_now
 from service.core.errors import (
     AuscultError,
     LeaseLost,
+    ObjectMissing,
     PermanentDeliveryFailure,
     TransientDeliveryFailure,
     Unavailable,
@@ -95,17 +97,28 @@ class Courier:
                     # The peer is away: asking for each row again would hold the others up by a time-out each.
                     self._put_off(row, unreachable)
                 else:
-                    act(row)
-            except TransientDeliveryFailure as error:
-                unreachable = error if error.status is None else None
-                self._put_off(row, error)
+                    unreachable = self._try(row, act)
             except LeaseLost:
                 log.warning("another worker took %s over", row.sop_instance_uid)
         return len(rows)
 
+    def _try(self, row: DueDelivery, act: Callable[[DueDelivery], None]) -> TransientDeliveryFailure | None:
+        """Handle one row; return the failure that says that the peer is away."""
+        try:
+            act(row)
+        except TransientDeliveryFailure as error:
+            self._put_off(row, error)
+            return error if error.status is None else None
+        except (LeaseLost, Unavailable):
+            raise
+        except Exception as error:  # noqa: BLE001 - a report that cannot be handled must not keep the others back
+            reason = str(error) if isinstance(error, AuscultError) else type(error).__name__
+            self._put_off(row, TransientDeliveryFailure(f"an unexpected error: {reason}"))
+        return None
+
     def _send(self, row: DueDelivery) -> None:
         try:
-            dataset = dcmread(BytesIO(self._store.read(row.object_key)))
+            dataset = self._built(row)
             if not self._association.accepts(row.sop_class_uid):
                 self._replace(row, dataset)
                 return
@@ -119,6 +132,12 @@ class Courier:
         detail = None if status == 0 else f"accepted with warning 0x{status:04X}"
         self._outbox.save_sent(row, status, detail, confirm_at)
         log.info("sent %s to %s: status 0x%04X", row.sop_instance_uid, self._destination.name, status)
+
+    def _built(self, row: DueDelivery) -> Dataset:
+        try:
+            return dcmread(BytesIO(self._store.read(row.object_key)))
+        except (ObjectMissing, InvalidDicomError):
+            raise PermanentDeliveryFailure("the report's bytes are missing from the object store, or damaged") from None
 
     def _replace(self, row: DueDelivery, dataset: Dataset) -> None:
         """Fall back to the next SOP class of the same report that the destination accepts."""
@@ -189,8 +208,8 @@ def run(courier: Courier, due: threading.Event, stop: threading.Event, poll: flo
         except Unavailable as error:
             log.warning("delivery waits: %s", error)
             pause = poll
-        except AuscultError as error:
-            log.error("delivery: %s", error)
+        except Exception as error:  # noqa: BLE001 - nobody would notice that this thread ended
+            log.error("delivery: %s", error if isinstance(error, AuscultError) else type(error).__name__)
             pause = poll
         due.wait(pause)
     courier.close()

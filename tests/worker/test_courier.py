@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydicom import Dataset
 from pydicom.uid import (
     Comprehensive3DSRStorage,
     ComprehensiveSRStorage,
     EnhancedSRStorage,
     SecondaryCaptureImageStorage,
 )
+from sqlalchemy.exc import DataError
 
 from service.core.states import DeliveryState, State
+from service.dicom.scu import DestinationAssociation
 from tests.fakes import scripted_pacs
 from tests.phantoms import chest
 from tests.servers import free_port
 from tests.worker.conftest import Gateway, destination
-from worker.courier import backoff
+from worker.courier import backoff, run
 
 #: pynetdicom shuts a socket that never connected down before it closes it, and so does not close it.
 unconnected = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -213,6 +220,54 @@ def test_nothing_of_a_study_on_hold_is_sent(gateway: Any) -> None:
         assert courier.step() == 3
         courier.close()
     assert len(pacs.received) == 3
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"not DICOM")])
+def test_a_report_whose_bytes_are_gone_is_dead_and_keeps_no_other_back(
+    gateway: Any, damage: Callable[[Path], None]
+) -> None:
+    with scripted_pacs() as pacs:
+        made = ready(gateway, destination(pacs.port))
+        damage(made.store.path(made.reports[0].object_key))
+        courier = made.courier()
+        courier.step()
+        courier.close()
+    assert states(made) == [DeliveryState.DEAD, DeliveryState.SENT, DeliveryState.SENT]
+
+
+def test_an_error_that_nobody_expected_puts_one_report_off_and_keeps_no_other_back(
+    gateway: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with scripted_pacs() as pacs:
+        made = ready(gateway, destination(pacs.port))
+        store, calls = DestinationAssociation.store, []
+
+        def failing_once(self: DestinationAssociation, dataset: Dataset) -> int:
+            calls.append(dataset)
+            if len(calls) == 1:
+                raise ValueError(f"Failed to encode {dataset.PatientName}")
+            return store(self, dataset)
+
+        monkeypatch.setattr(DestinationAssociation, "store", failing_once)
+        courier = made.courier()
+        courier.step()
+        courier.close()
+    assert states(made) == [DeliveryState.PENDING, DeliveryState.SENT, DeliveryState.SENT]
+    assert made.deliveries[0].detail == "an unexpected error: ValueError"
+
+
+def test_a_couriers_thread_outlives_an_error_that_nobody_expected() -> None:
+    due, stop = threading.Event(), threading.Event()
+    courier = Mock()
+
+    def step() -> int:
+        if courier.step.call_count == 3:
+            stop.set()
+        raise DataError("UPDATE", {}, ValueError("unexpected"))
+
+    courier.step.side_effect = step
+    run(courier, due, stop, poll=0.001)
+    courier.close.assert_called_once()
 
 
 def test_a_study_on_hold_does_not_keep_its_couriers_busy(gateway: Any) -> None:
