@@ -18,14 +18,22 @@ TABLES = "0001"
 def connect(url: str) -> Engine:
     """Return an engine whose commits are durable.
 
-    SQLite runs in WAL mode with ``synchronous=FULL``: each commit is fsynced before it returns.
+    SQLite runs in WAL mode with ``synchronous=FULL``: each commit is fsynced before it returns. An error that ends a
+    process prints its text, so none quotes the values of its statement: they hold patient attributes.
     """
     if url.startswith("sqlite"):
-        engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
+        engine = create_engine(url, hide_parameters=True, connect_args={"timeout": 30, "check_same_thread": False})
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_immediate)
         return engine
-    return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20, connect_args={"connect_timeout": 10})
+    return create_engine(
+        url,
+        hide_parameters=True,
+        pool_pre_ping=True,
+        pool_size=10,
+        max_overflow=20,
+        connect_args={"connect_timeout": 10},
+    )
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
