@@ -192,7 +192,11 @@ def _predecessors(session: Session, row: InstanceRecord) -> tuple[EarlierReport,
 
 
 def _told(session: Session, row: InstanceRecord) -> set[str]:
-    """Return the destinations that know of an image of this study that is not analysed."""
+    """Return the destinations that know of an image of this study that is not analysed.
+
+    A report that another has taken the place of is left out: what is shown in its stead may read as a whole study's
+    result.
+    """
     return set(
         session.scalars(
             select(DeliveryRecord.destination)
@@ -200,6 +204,8 @@ def _told(session: Session, row: InstanceRecord) -> set[str]:
             .join(InstanceRecord)
             .where(
                 InstanceRecord.study_id == row.study_id,
+                InstanceRecord.state.in_([State.OUT_OF_SCOPE.value, State.FAILED.value]),
+                ~InstanceRecord.prediction.has(),
                 ReportRecord.outcome == Outcome.NOT_ANALYSED.value,
                 DeliveryRecord.state != DeliveryState.WITHDRAWN.value,
             )

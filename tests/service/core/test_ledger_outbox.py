@@ -1,5 +1,7 @@
 """Reports, the outbox and the remedies."""
 
+import pytest
+
 from service.core.findings import Outcome
 from service.core.ledger import NewReport
 from service.core.states import DeliveryState, State
@@ -56,6 +58,29 @@ def test_a_failure_keeps_its_reason_when_its_report_is_built(ward: Ward) -> None
     instance = ward.ledger.inspection.instance(str(dataset.SOPInstanceUID))
     assert instance is not None
     assert instance.detail == "the pixel data cannot be decoded"
+
+
+@pytest.mark.parametrize("way", ["superseded", "retried"])
+def test_an_image_that_is_not_analysed_is_told_once_the_one_that_was_told_of_is_analysed(ward: Ward, way: str) -> None:
+    first = ward.receive()
+    study = str(first.StudyInstanceUID)
+    ward.fail("out of memory")
+    ward.report("pacs")
+    ward.deliver("pacs")
+    if way == "superseded":
+        ward.receive(sop_instance_uid=str(first.SOPInstanceUID), study_instance_uid=study)
+    else:
+        ward.ledger.remedies.retry()
+    ward.infer(0.1, superseding="the image was analysed again")
+    ward.report("pacs")
+    ward.deliver("pacs")
+
+    ward.receive(study_instance_uid=study)
+    ward.fail("out of memory")
+    ward.report("pacs")
+
+    (told,) = ward.ledger.outbox.claim("courier", "pacs", DeliveryState.PENDING, 10, LEASE)
+    assert told.outcome == Outcome.NOT_ANALYSED.value
 
 
 def test_a_report_that_says_the_same_again_keeps_its_first_bytes(ward: Ward) -> None:
