@@ -34,7 +34,7 @@ class State(StrEnum):
 
 #: Which state may follow which. A new instance starts RECEIVED, OUT_OF_SCOPE (not an image) or OWN.
 TRANSITIONS: dict[State, frozenset[State]] = {
-    State.RECEIVED: frozenset({State.CLAIMED}),
+    State.RECEIVED: frozenset({State.CLAIMED, State.SUPERSEDED}),
     State.CLAIMED: frozenset(
         {State.RECEIVED, State.INFERRED, State.OUT_OF_SCOPE, State.FAILED, State.DUPLICATE, State.HELD}
     ),

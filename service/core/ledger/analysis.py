@@ -28,6 +28,7 @@ from service.core.states import Priority, State
 
 ANALYSIS_FAILED = "analysis_failed"
 RELEASED = "released by a person"
+_NEVER_IN_FORCE = (State.DUPLICATE, State.HELD, State.OWN)
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,8 @@ class Analysis:
         """Take the most urgent images that nobody holds.
 
         An image whose earlier version is still under way waits for it. An image that has cost `maximum_attempts`
-        workers their lease is given up: it fails, and its report says that it was not analysed.
+        workers their lease is given up: it fails, and its report says that it was not analysed. One that a person let
+        go when a later version was settled already is superseded by that: its report would replace a newer one.
         """
         if not self.any_due():
             return []
@@ -104,6 +106,9 @@ class Analysis:
                 self._fail(session, row, f"given up after {row.attempts} attempts", now)
                 return None
             advance(session, row, State.RECEIVED, now, "lease expired", f"of {row.lease_owner}")
+        if (later := _settled_later(session, row)) is not None:
+            advance(session, row, State.SUPERSEDED, now, "superseded", f"by version {later}, which is settled already")
+            return None
         advance(session, row, State.CLAIMED, now, "claimed", f"by {owner}")
         row.lease_owner, row.lease_until = owner, until
         row.attempts += 1
@@ -260,15 +265,29 @@ def _claimable(now: datetime) -> ColumnElement[bool]:
     return and_(or_(waiting, abandoned), ~waits_for_earlier)
 
 
+def _settled_later(session: Session, row: InstanceRecord) -> int | None:
+    """Return the last version of an instance after a row, if one was settled before it and stands for the instance."""
+    under_way = [State.RECEIVED, State.CLAIMED]
+    return session.scalars(
+        select(InstanceRecord.version)
+        .where(
+            InstanceRecord.sop_instance_uid == row.sop_instance_uid,
+            InstanceRecord.version > row.version,
+            InstanceRecord.state.not_in([state.value for state in (*under_way, *_NEVER_IN_FORCE)]),
+        )
+        .order_by(InstanceRecord.version.desc())
+        .limit(1)
+    ).one_or_none()
+
+
 def _predecessor(session: Session, row: InstanceRecord) -> Predecessor | None:
     """Return the version in force before a row; duplicates and held versions never were."""
-    passed_over = [State.DUPLICATE.value, State.HELD.value, State.OWN.value]
     earlier = session.scalars(
         select(InstanceRecord)
         .where(
             InstanceRecord.sop_instance_uid == row.sop_instance_uid,
             InstanceRecord.version < row.version,
-            InstanceRecord.state.not_in(passed_over),
+            InstanceRecord.state.not_in([state.value for state in _NEVER_IN_FORCE]),
         )
         .order_by(InstanceRecord.version.desc())
         .limit(1)

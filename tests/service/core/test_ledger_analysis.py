@@ -93,6 +93,24 @@ def test_a_later_version_waits_for_the_earlier_one(ward: Ward) -> None:
     assert later.predecessor is not None
 
 
+def test_a_version_that_is_let_go_after_a_later_one_was_settled_replaces_nothing(ward: Ward) -> None:
+    first = ward.receive(patient_id="A")
+    uids = {"sop_instance_uid": str(first.SOPInstanceUID), "study_instance_uid": str(first.StudyInstanceUID)}
+    ward.infer(0.4)
+    ward.receive(patient_id="B", patient_name="Bell^Bea", **uids)
+    claim = ward.claim()
+    ward.ledger.analysis.save_held(claim, claim.object_key)
+    ward.receive(patient_id="A", **uids)
+    ward.infer(0.9, superseding="the image was replaced")
+    assert ward.ledger.remedies.release(uids["study_instance_uid"])
+
+    assert ward.ledger.analysis.claim("worker", 1, LEASE, 3) == []
+
+    dossier = ward.ledger.inspection.dossier(uids["study_instance_uid"])
+    assert dossier is not None
+    assert [version.state for version in dossier.versions] == [State.SUPERSEDED, State.SUPERSEDED, State.INFERRED]
+
+
 def test_the_most_urgent_image_is_claimed_first(ward: Ward) -> None:
     ward.receive()
     ward.now += timedelta(minutes=5)
