@@ -12,6 +12,7 @@ from enum import StrEnum
 from service.core.findings import Outcome
 from service.core.ledger.analysis import ANALYSIS_FAILED
 from service.core.ledger.inspection import Inspection
+from service.core.ledger.reporting import REPORT_FAILED
 from service.core.ledger.views import InstanceView, ResultView, StatusView, StudyView
 from service.core.states import DeliveryState, Priority, State
 from service.report.content import percent
@@ -220,6 +221,8 @@ class Alarm:
 
 #: An image that waits longer than this for its analysis means that no worker runs, or that it is overrun.
 _LONG = timedelta(minutes=2)
+#: A report that waits longer means no delivery worker, or a destination that is away or not in the settings any more.
+_LONG_UNSENT = timedelta(minutes=15)
 
 
 def alarms(status: StatusView, now: datetime) -> list[Alarm]:
@@ -231,6 +234,11 @@ def alarms(status: StatusView, now: datetime) -> list[Alarm]:
     failed = status.failures.get(ANALYSIS_FAILED, 0)
     if failed:
         found.append(Alarm(f"{failed} image{'s' if failed > 1 else ''} could not be analysed.", "auscult retry"))
+    unbuilt = status.failures.get(REPORT_FAILED, 0)
+    if unbuilt:
+        found.append(
+            Alarm(f"The reports of {unbuilt} image{'s' if unbuilt > 1 else ''} could not be built.", "auscult retry")
+        )
     for destination, counts in status.outbox.items():
         dead = counts.get(DeliveryState.DEAD, 0)
         if dead:
@@ -242,4 +250,7 @@ def alarms(status: StatusView, now: datetime) -> list[Alarm]:
     oldest = status.oldest_waiting_since
     if oldest is not None and now - oldest > _LONG:
         found.append(Alarm(f"An image has been waiting {duration(now - oldest)} for its analysis.", "auscult doctor"))
+    unsent = status.oldest_unsent_since
+    if unsent is not None and now - unsent > _LONG_UNSENT:
+        found.append(Alarm(f"A report has been waiting {duration(now - unsent)} to be sent.", "auscult doctor"))
     return found

@@ -1,6 +1,7 @@
 """Figures for a monitor, in Prometheus' text format: counts from the ledger at each scrape; never patient data."""
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -38,11 +39,14 @@ class _Figures(Collector):
             for state, number in counts.items():
                 deliveries.add_metric([destination, str(state)], number)
         yield deliveries
-        waiting = status.oldest_waiting_since
-        age = (self._clock() - waiting).total_seconds() if waiting is not None else 0.0
-        yield _single("oldest_waiting_seconds", "Age of the image that waits longest for its analysis.", age)
+        waiting, unsent = self._age(status.oldest_waiting_since), self._age(status.oldest_unsent_since)
+        yield _single("oldest_waiting_seconds", "Age of the image that waits longest for its analysis.", waiting)
+        yield _single("oldest_unsent_seconds", "Age of the result or report that waits longest to be sent.", unsent)
         yield _single("studies", "Studies in the worklist.", status.studies)
         yield _single("held_studies", "Studies on hold; nothing of them is sent.", len(status.held_studies))
+
+    def _age(self, since: datetime | None) -> float:
+        return (self._clock() - since).total_seconds() if since is not None else 0.0
 
 
 def _family(name: str, text: str, label: str, counts: Mapping[Any, int]) -> Metric:

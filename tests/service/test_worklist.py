@@ -13,7 +13,7 @@ from sqlalchemy import event
 from service.core.states import DeliveryState, Priority
 from service.wording import calendar_date, duration, person_name
 from service.worklist import NO_PATTERN, Row, Standing, alarms, rows
-from tests.service.ward import Ward, busy_morning
+from tests.service.ward import LEASE, Ward, busy_morning
 
 
 @pytest.fixture
@@ -164,6 +164,33 @@ def test_one_dead_report_outweighs_all_that_were_delivered(ward: Ward) -> None:
     ]
     (alarm,) = alarms(ward.ledger.inspection.status(), ward.now)
     assert alarm.remedy == "auscult retry"
+
+
+@pytest.mark.parametrize("analysed", [True, False])
+def test_a_report_that_cannot_be_built_is_an_alarm(ward: Ward, analysed: bool) -> None:
+    ward.receive()
+    ward.infer(0.9) if analysed else ward.exclude("pixels_undecodable")
+    (due,) = ward.ledger.reporting.claim("builder", 1, LEASE)
+    ward.ledger.reporting.save_failure(due, "ValueError", ward.now, 1)
+
+    (alarm,) = alarms(ward.ledger.inspection.status(), ward.now)
+    assert alarm.text == "The reports of 1 image could not be built."
+    assert ward.ledger.remedies.retry() == 1
+    assert alarms(ward.ledger.inspection.status(), ward.now) == []
+
+
+@pytest.mark.parametrize("built", [True, False])
+def test_a_report_that_nobody_sends_is_an_alarm(ward: Ward, built: bool) -> None:
+    """No worker runs, or the destination is not in the settings any more."""
+    ward.receive()
+    ward.infer(0.9)
+    if built:
+        ward.report("pacs")
+    status = ward.ledger.inspection.status()
+    assert alarms(status, ward.now) == []
+
+    (alarm,) = alarms(status, ward.now + timedelta(minutes=20))
+    assert alarm.text == "A report has been waiting 20 min to be sent."
 
 
 def test_an_image_that_waits_too_long_is_an_alarm(ward: Ward) -> None:

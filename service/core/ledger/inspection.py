@@ -4,6 +4,7 @@ Each method is a fixed number of queries, whatever the number of studies.
 """
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, Select, exists, func, or_, select
@@ -11,6 +12,7 @@ from sqlalchemy.orm import Session, contains_eager, defer, joinedload, load_only
 
 from service.core.database import reading
 from service.core.findings import Outcome
+from service.core.ledger.reporting import REPORT_FAILED
 from service.core.ledger.views import (
     DossierView,
     EventView,
@@ -87,10 +89,11 @@ class Inspection:
                 studies=session.scalars(select(func.count()).select_from(StudyRecord).where(_is_shown())).one(),
                 states={State(name): count for name, count in states.items()},
                 out_of_scope=_reasons(session, State.OUT_OF_SCOPE),
-                failures=_reasons(session, State.FAILED),
+                failures=_failures(session),
                 outcomes={Outcome(name): count for name, count in _pairs(session, outcomes).items()},
                 outbox=by_destination(session.execute(outbox)),
                 oldest_waiting_since=session.scalars(oldest).one_or_none(),
+                oldest_unsent_since=_oldest_unsent(session),
                 held_studies=_pairs(session, held.order_by(StudyRecord.first_received_at)),
             )
 
@@ -232,6 +235,39 @@ def _reasons(session: Session, state: State) -> dict[str, int]:
         .group_by(InstanceRecord.reason)
     )
     return {reason or "": count for reason, count in _pairs(session, counts).items()}
+
+
+def _failures(session: Session) -> dict[str, int]:
+    """Return how many images failed, by reason; an image out of scope whose report failed stays out of scope."""
+    failures = _reasons(session, State.FAILED)
+    unreported = session.scalars(
+        select(func.count())
+        .select_from(InstanceRecord)
+        .where(
+            InstanceRecord.state == State.OUT_OF_SCOPE.value,
+            InstanceRecord.detail.is_not(None),
+            InstanceRecord.reports_due.is_(False),
+        )
+    ).one()
+    if unreported:
+        failures[REPORT_FAILED] = failures.get(REPORT_FAILED, 0) + unreported
+    return failures
+
+
+def _oldest_unsent(session: Session) -> datetime | None:
+    free = StudyRecord.held_reason.is_(None)
+    unbuilt = (
+        select(func.min(InstanceRecord.analysed_at)).join(StudyRecord).where(InstanceRecord.reports_due.is_(True), free)
+    )
+    pending = (
+        select(func.min(DeliveryRecord.created_at))
+        .join(ReportRecord)
+        .join(InstanceRecord)
+        .join(StudyRecord)
+        .where(DeliveryRecord.state == DeliveryState.PENDING.value, free)
+    )
+    moments = [session.scalars(query).one() for query in (unbuilt, pending)]
+    return min((moment for moment in moments if moment is not None), default=None)
 
 
 def _pairs(session: Session, query: Select[Any, Any]) -> dict[Any, Any]:

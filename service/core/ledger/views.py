@@ -141,11 +141,14 @@ class StatusView:
     Attributes
     ----------
     out_of_scope, failures
-        Images that are not analysed, and images that failed, by reason.
+        Images that are not analysed, and images that failed or whose report could not be built, by reason.
     outbox
         Objects by destination and state.
     oldest_waiting_since
         When the image that waits longest for its analysis was received; None when none waits.
+    oldest_unsent_since
+        Since when the result that waits longest for its report, or a report for its destination, has been waiting;
+        None when none waits. What is on hold is left out.
     held_studies
         Study Instance UIDs on hold and why.
     """
@@ -157,6 +160,7 @@ class StatusView:
     outcomes: Mapping[Outcome, int]
     outbox: Mapping[str, Mapping[DeliveryState, int]]
     oldest_waiting_since: datetime | None
+    oldest_unsent_since: datetime | None
     held_studies: Mapping[str, str]
 
 

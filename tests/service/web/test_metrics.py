@@ -20,6 +20,7 @@ STATUS = StatusView(
     outcomes={Outcome.POSITIVE: 1},
     outbox={"pacs": {DeliveryState.DEAD: 1}},
     oldest_waiting_since=NOW - timedelta(seconds=90),
+    oldest_unsent_since=NOW - timedelta(seconds=70),
     held_studies={"1.2.3": "two patients under one Study Instance UID"},
 )
 
@@ -45,3 +46,4 @@ def test_each_state_reason_outcome_and_delivery_is_counted() -> None:
 
 def test_the_age_of_the_oldest_waiting_image_is_told() -> None:
     assert samples(STATUS)["auscult_oldest_waiting_seconds", ()] == 90
+    assert samples(STATUS)["auscult_oldest_unsent_seconds", ()] == 70
