@@ -1,6 +1,7 @@
 """Claims, leases, failures, versions: what the analysis desk must never get wrong."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -95,7 +96,8 @@ def test_a_later_version_waits_for_the_earlier_one(ward: Ward) -> None:
 
 def test_a_version_that_is_let_go_after_a_later_one_was_settled_replaces_nothing(ward: Ward) -> None:
     first = ward.receive(patient_id="A")
-    uids = {"sop_instance_uid": str(first.SOPInstanceUID), "study_instance_uid": str(first.StudyInstanceUID)}
+    uids: dict[str, Any] = {"sop_instance_uid": str(first.SOPInstanceUID)}
+    uids["study_instance_uid"] = str(first.StudyInstanceUID)
     ward.infer(0.4)
     ward.receive(patient_id="B", patient_name="Bell^Bea", **uids)
     claim = ward.claim()
