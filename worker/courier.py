@@ -117,6 +117,9 @@ class Courier:
         return None
 
     def _send(self, row: DueDelivery) -> None:
+        if self._outbox.is_held(row):
+            self._outbox.release(row)
+            return
         try:
             dataset = self._built(row)
             if not self._association.accepts(row.sop_class_uid):

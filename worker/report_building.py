@@ -10,8 +10,9 @@ from pydicom import Dataset, dcmread
 
 from models.checkpoint import Checkpoint
 from service.core.clock import Clock, utc_now
-from service.core.errors import LeaseLost, Unavailable
+from service.core.errors import ContradictoryIdentity, LeaseLost, Unavailable
 from service.core.findings import Outcome
+from service.core.identity import Identity
 from service.core.ledger import DueReport, Ledger, NewReport
 from service.core.log import get_logger
 from service.core.settings import DestinationSettings, Settings
@@ -47,7 +48,8 @@ class ReportBuilding:
     def run_until_idle(self) -> int:
         """Build all reports that are due; return for how many instances."""
         built = 0
-        while claimed := self.ledger.reporting.claim(self.owner, 4, timedelta(seconds=self.settings.delivery.lease)):
+        lease = timedelta(seconds=self.settings.delivery.lease)
+        while claimed := self.ledger.reporting.claim(self.owner, 4, lease, _ATTEMPTS):
             for due in claimed:
                 self._build_one(due)
                 built += 1
@@ -73,6 +75,7 @@ class ReportBuilding:
             return []
         content = self._content(due)
         source = read_instance(BytesIO(self.store.read(due.object_key)))
+        require_same_patient(source, due.identity)
         display = None
         if due.prediction is not None:
             display = decode(source, max_pixels=self.settings.scope.maximum_pixels).display()
@@ -140,6 +143,28 @@ class ReportBuilding:
             institution=report.institution,
             content_qualification=report.content_qualification,
         )
+
+
+def require_same_patient(source: Dataset, identity: Identity) -> None:
+    """Refuse to build a report whose patient is not the one that the listener registered.
+
+    Both were read from the same bytes by two readers; where they differ, nobody knows whose image it is.
+
+    Raises
+    ------
+    ContradictoryIdentity
+        When study or Patient ID differ in letters or digits that any character set reads alike.
+    """
+    pairs = (
+        (source.get("StudyInstanceUID"), identity.study_instance_uid),
+        (source.get("PatientID"), identity.patient_id),
+    )
+    if any(_plain(read) != _plain(registered) for read, registered in pairs):
+        raise ContradictoryIdentity
+
+
+def _plain(value: object) -> str:
+    return "".join(character for character in str(value or "") if character.isascii() and character.isalnum())
 
 
 def _is_told(destination: DestinationSettings, is_chest: bool) -> bool:

@@ -20,6 +20,7 @@
     │   ├── IllegalTransition
     │   └── LeaseLost
     ├── ObjectMissing
+    ├── ContradictoryIdentity
     ├── CheckpointInvalid
     └── DeliveryFailed
         ├── TransientDeliveryFailure  worth another try
@@ -119,6 +120,10 @@ class LeaseLost(LedgerConflict):
 
 class ObjectMissing(AuscultError):
     """The object is not in the store; retention may have removed it."""
+
+
+class ContradictoryIdentity(AuscultError):
+    """The stored object names another patient or study than the ledger; no report is built."""
 
 
 class CheckpointInvalid(AuscultError):

@@ -228,7 +228,7 @@ class UpperLayer(DULServiceProvider):
             self.event_queue.put(_CONNECTION_CLOSED)
             if self.state_machine.current_state == "Sta2":
                 # The association waits for its request, which no longer comes: nothing at all ends that wait.
-                self.to_user_queue.put(None)
+                self.to_user_queue.put(cast(Any, None))
             return
         self.restart_idle_timer()
         try:

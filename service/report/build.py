@@ -14,7 +14,7 @@ from service.report.content import ReportContent
 from service.report.draft import Draft
 from service.report.equipment import Equipment
 from service.report.evidence import prepare
-from service.report.measurement_sr import measurement_sr
+from service.report.measurement_sr import SOP_CLASSES, measurement_sr
 from service.report.secondary_capture import secondary_capture
 from service.report.text_sr import text_sr
 
@@ -23,6 +23,10 @@ _SOP_CLASS = {
     ReportKind.MEASUREMENT_SR: Comprehensive3DSRStorage,
     ReportKind.SECONDARY_CAPTURE: SecondaryCaptureImageStorage,
 }
+
+
+#: Document title of a TID 1500 report, PS3.16.
+_MEASUREMENT_REPORT = ("126000", "DCM")
 
 
 def build(
@@ -75,10 +79,10 @@ def kind_of(dataset: Dataset) -> ReportKind | None:
     sop_class_uid = dataset.get("SOPClassUID")
     if sop_class_uid == SecondaryCaptureImageStorage:
         return ReportKind.SECONDARY_CAPTURE
-    if sop_class_uid == Comprehensive3DSRStorage:
-        return ReportKind.MEASUREMENT_SR
     names = dataset.get("ConceptNameCodeSequence") or [Dataset()]
     title = (names[0].get("CodeValue"), names[0].get("CodingSchemeDesignator"))
+    if sop_class_uid in SOP_CLASSES and title == _MEASUREMENT_REPORT:
+        return ReportKind.MEASUREMENT_SR
     is_text = title == (codes.TRIAGE_RESULT.value, codes.OWN_SCHEME)
     return ReportKind.TEXT_SR if sop_class_uid == EnhancedSRStorage and is_text else None
 

@@ -296,6 +296,25 @@ def test_what_the_peer_does_not_hold_is_not_sent_again_once_it_is_superseded(gat
     assert "missing" in made.events
 
 
+def test_a_hold_that_comes_in_the_middle_of_a_batch_stops_the_rest_of_it(gateway: Any) -> None:
+    with scripted_pacs() as pacs:
+        made = ready(gateway, destination(pacs.port))
+        study = made.studies[0].study_instance_uid
+        courier = made.courier()
+        store = DestinationAssociation.store
+
+        def store_and_clash(self: DestinationAssociation, dataset: Any) -> int:
+            made.receive(chest(seed=2, patient_id="SOMEBODY-ELSE", study_instance_uid=study))
+            return store(self, dataset)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(DestinationAssociation, "store", store_and_clash)
+            courier.step()
+        courier.close()
+        assert len(pacs.received) == 1
+    assert states(made) == [DeliveryState.SENT, DeliveryState.PENDING, DeliveryState.PENDING]
+
+
 @given(st.integers(1, 10_000), st.floats(0.1, 60), st.floats(60, 3600))
 def test_the_pause_between_attempts_never_exceeds_its_bound_and_never_vanishes(
     attempts: int, first: float, longest: float

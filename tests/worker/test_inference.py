@@ -15,13 +15,14 @@ from pydicom.uid import JPEG2000Lossless, JPEGLSLossless
 from sqlalchemy.exc import DataError
 
 from models.predictor import Predictor
-from service.core.errors import LeaseLost, LedgerUnavailable
+from service.core.errors import ContradictoryIdentity, LeaseLost, LedgerUnavailable
 from service.core.ledger.admission import Registered
 from service.core.states import DeliveryState, Priority, State
 from service.core.wake import Task
 from tests.phantoms import chest, transcoded
 from tests.worker.conftest import Gateway, network
 from worker.heartbeat import Heartbeat
+from worker.report_building import require_same_patient
 
 
 def states(made: Gateway) -> list[str]:
@@ -237,6 +238,46 @@ def test_a_failing_image_is_tried_again_and_then_given_up_and_reported(
     assert made.ledger.remedies.retry() == 1
     made.infer()
     assert made.instances[0].state == State.INFERRED
+
+
+def test_a_correction_that_cannot_be_analysed_stops_the_reports_under_the_old_identity(
+    gateway: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: Gateway = gateway({"name": "p", "ae_title": "P", "host": "127.0.0.1", "port": 1})
+    made.receive(chest())
+    made.infer()
+    made.build()
+    corrected = chest(seed=5, sop_instance_uid=chest().SOPInstanceUID, study_instance_uid=chest().StudyInstanceUID)
+    made.receive(corrected)
+    monkeypatch.setattr(Predictor, "predict", _fail)
+    for _ in range(3):
+        made.infer()
+        made.clock.turn(minutes=1)
+    assert states(made) == [State.SUPERSEDED, State.FAILED]
+    assert {row.state for row in made.deliveries} == {DeliveryState.WITHDRAWN}
+
+
+def test_reports_that_keep_killing_their_builder_are_given_up(gateway: Any) -> None:
+    made: Gateway = gateway()
+    made.receive(chest())
+    made.infer()
+    for _ in range(3):
+        assert made.ledger.reporting.claim("dies", 1, timedelta(seconds=10), 3)
+        made.clock.turn(seconds=11)
+    assert made.ledger.reporting.claim("next", 1, timedelta(seconds=10), 3) == []
+    assert (made.instances[0].state, made.instances[0].reason) == (State.FAILED, "report_failed")
+    assert made.ledger.remedies.retry() == 1
+    assert made.build() == 1
+
+
+def test_no_report_is_built_for_a_patient_that_the_ledger_does_not_know(gateway: Any) -> None:
+    made: Gateway = gateway()
+    made.receive(chest(patient_id="ONE"))
+    made.infer()
+    due = made.ledger.reporting.claim("b", 1, timedelta(seconds=10), 3)[0]
+    with pytest.raises(ContradictoryIdentity):
+        require_same_patient(chest(patient_id="OTHER"), due.identity)
+    require_same_patient(chest(patient_id="ONE "), due.identity)
 
 
 def test_one_image_that_spoils_a_batch_fails_alone(gateway: Any, monkeypatch: pytest.MonkeyPatch) -> None:

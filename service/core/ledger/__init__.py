@@ -8,7 +8,8 @@ from sqlalchemy import Engine
 
 from service.core.clock import Clock, utc_now
 from service.core.ledger.admission import Admission, Arrival, ArrivalKind, Registered
-from service.core.ledger.analysis import Analysis, ClaimedInstance, Predecessor
+from service.core.ledger.analysis import Analysis
+from service.core.ledger.claims import ClaimedInstance, Predecessor
 from service.core.ledger.inspection import Inspection
 from service.core.ledger.outbox import DueDelivery, Outbox
 from service.core.ledger.predictions import RecordedResult, Results

@@ -1,17 +1,16 @@
 """The analysis desk: workers claim images here and bring their results back."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Engine, and_, exists, or_, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
 
 from service.core.clock import Clock
 from service.core.database import reading, writing
 from service.core.findings import Prediction
-from service.core.identity import Identity
-from service.core.ledger.predictions import prediction_of, record_of
+from service.core.ledger.claims import ClaimedInstance, claimable, predecessor, settled_later
+from service.core.ledger.predictions import record_of
 from service.core.ledger.rows import (
     CLASHING_INSTANCE,
     advance,
@@ -27,36 +26,8 @@ from service.core.records import InstanceRecord, StudyRecord
 from service.core.states import Priority, State
 
 ANALYSIS_FAILED = "analysis_failed"
+ANALYSIS_FAILED_TEXT = "a later version could not be analysed"
 RELEASED = "released by a person"
-_NEVER_IN_FORCE = (State.DUPLICATE, State.HELD, State.OWN)
-
-
-@dataclass(frozen=True)
-class Predecessor:
-    """The version of the instance that was in force before the claimed one."""
-
-    identity: Identity
-    identity_digest: str
-    pixel_digest: str | None
-    state: State
-    prediction: Prediction | None
-
-
-@dataclass(frozen=True)
-class ClaimedInstance:
-    """An image that one worker holds under a lease."""
-
-    id: int
-    owner: str
-    sop_instance_uid: str
-    version: int
-    identity: Identity
-    identity_digest: str
-    object_key: str
-    attempt: int
-    received_at: datetime
-    released: bool
-    predecessor: Predecessor | None
 
 
 class Analysis:
@@ -71,7 +42,7 @@ class Analysis:
         """Return whether an image waits for a worker; a look that takes no lock."""
         with reading(self._engine) as session:
             return (
-                session.scalars(select(InstanceRecord.id).where(_claimable(self._clock())).limit(1)).first() is not None
+                session.scalars(select(InstanceRecord.id).where(claimable(self._clock())).limit(1)).first() is not None
             )
 
     def claim(self, owner: str, limit: int, lease: timedelta, maximum_attempts: int) -> list[ClaimedInstance]:
@@ -87,7 +58,7 @@ class Analysis:
         with writing(self._engine) as session:
             rows = session.scalars(
                 select(InstanceRecord)
-                .where(_claimable(now))
+                .where(claimable(now))
                 .order_by(InstanceRecord.rank_at, InstanceRecord.id)
                 .limit(limit)
                 .with_for_update(skip_locked=True)
@@ -106,7 +77,7 @@ class Analysis:
                 self._fail(session, row, f"given up after {row.attempts} attempts", now)
                 return None
             advance(session, row, State.RECEIVED, now, "lease expired", f"of {row.lease_owner}")
-        if (later := _settled_later(session, row)) is not None:
+        if (later := settled_later(session, row)) is not None:
             advance(session, row, State.SUPERSEDED, now, "superseded", f"by version {later}, which is settled already")
             return None
         advance(session, row, State.CLAIMED, now, "claimed", f"by {owner}")
@@ -123,7 +94,7 @@ class Analysis:
             attempt=row.attempts,
             received_at=row.received_at,
             released=RELEASED in row.flags,
-            predecessor=_predecessor(session, row),
+            predecessor=predecessor(session, row),
         )
 
     def renew(self, claimed: Sequence[ClaimedInstance], lease: timedelta) -> None:
@@ -241,63 +212,8 @@ class Analysis:
 
     def _fail(self, session: Session, row: InstanceRecord, detail: str, now: datetime) -> None:
         row.reason, row.detail, row.analysed_at, row.attempts = ANALYSIS_FAILED, detail, now, 0
+        # What an earlier version says may be of another identity: it must not go out in place of this one.
+        supersede_earlier(session, row, ANALYSIS_FAILED_TEXT, now)
         advance(session, row, State.FAILED, now, "failed", detail)
         row.is_chest = True  # not known, and silence would read as normal: so the report is due as for a chest image
         row.reports_due = True
-
-
-def _claimable(now: datetime) -> ColumnElement[bool]:
-    """Return the condition on images that a worker may take."""
-    earlier = aliased(InstanceRecord)
-    under_way = [State.RECEIVED.value, State.CLAIMED.value]
-    waits_for_earlier = exists(
-        select(earlier.id).where(
-            earlier.sop_instance_uid == InstanceRecord.sop_instance_uid,
-            earlier.version < InstanceRecord.version,
-            earlier.state.in_(under_way),
-        )
-    )
-    waiting = and_(
-        InstanceRecord.state == State.RECEIVED.value,
-        or_(InstanceRecord.not_before.is_(None), InstanceRecord.not_before <= now),
-    )
-    abandoned = and_(InstanceRecord.state == State.CLAIMED.value, InstanceRecord.lease_until < now)
-    return and_(or_(waiting, abandoned), ~waits_for_earlier)
-
-
-def _settled_later(session: Session, row: InstanceRecord) -> int | None:
-    """Return the last version of an instance after a row, if one was settled before it and stands for the instance."""
-    under_way = [State.RECEIVED, State.CLAIMED]
-    return session.scalars(
-        select(InstanceRecord.version)
-        .where(
-            InstanceRecord.sop_instance_uid == row.sop_instance_uid,
-            InstanceRecord.version > row.version,
-            InstanceRecord.state.not_in([state.value for state in (*under_way, *_NEVER_IN_FORCE)]),
-        )
-        .order_by(InstanceRecord.version.desc())
-        .limit(1)
-    ).one_or_none()
-
-
-def _predecessor(session: Session, row: InstanceRecord) -> Predecessor | None:
-    """Return the version in force before a row; duplicates and held versions never were."""
-    earlier = session.scalars(
-        select(InstanceRecord)
-        .where(
-            InstanceRecord.sop_instance_uid == row.sop_instance_uid,
-            InstanceRecord.version < row.version,
-            InstanceRecord.state.not_in([state.value for state in _NEVER_IN_FORCE]),
-        )
-        .order_by(InstanceRecord.version.desc())
-        .limit(1)
-    ).one_or_none()
-    if earlier is None:
-        return None
-    return Predecessor(
-        identity=identity_of(earlier),
-        identity_digest=earlier.identity_digest,
-        pixel_digest=earlier.pixel_digest,
-        state=State(earlier.state),
-        prediction=prediction_of(earlier.prediction) if earlier.prediction else None,
-    )

@@ -98,6 +98,12 @@ class Outbox:
                     row.attempts += 1
             return [_due_delivery(row, owner) for row in rows]
 
+    def is_held(self, delivery: DueDelivery) -> bool:
+        """Return whether a study was put on hold since its delivery was claimed."""
+        with reading(self._engine) as session:
+            held = select(StudyRecord.held_reason).where(StudyRecord.study_instance_uid == delivery.study_instance_uid)
+            return session.scalars(held).first() is not None
+
     def save_sent(self, delivery: DueDelivery, status: int, detail: str | None, confirm_at: datetime | None) -> None:
         """Record that the destination took the object; `confirm_at` None means that it is not asked again."""
         now = self._clock()

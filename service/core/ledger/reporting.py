@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 from service.core.clock import Clock
 from service.core.database import reading, writing
 from service.core.findings import Outcome, Prediction
+from service.core.identity import Identity
 from service.core.ledger.predictions import prediction_of
-from service.core.ledger.rows import advance, leased, record
+from service.core.ledger.rows import advance, identity_of, leased, record
 from service.core.records import DeliveryRecord, InstanceRecord, ReportRecord, StudyRecord
 from service.core.states import DeliveryState, Priority, State
 
@@ -36,6 +37,7 @@ class DueReport:
     owner: str
     sop_instance_uid: str
     object_key: str
+    identity: Identity
     identity_digest: str
     pixel_digest: str | None
     state: State
@@ -75,8 +77,11 @@ class Reporting:
         with reading(self._engine) as session:
             return session.scalars(_due(self._clock()).limit(1)).first() is not None
 
-    def claim(self, owner: str, limit: int, lease: timedelta) -> list[DueReport]:
-        """Take the most urgent instances whose reports are due; a study on hold waits."""
+    def claim(self, owner: str, limit: int, lease: timedelta, maximum_attempts: int = 3) -> list[DueReport]:
+        """Take the most urgent instances whose reports are due; a study on hold waits.
+
+        Reports that have cost `maximum_attempts` workers their lease are given up, and a person is called.
+        """
         if not self.any_due():
             return []
         now = self._clock()
@@ -87,10 +92,15 @@ class Reporting:
                 .limit(limit)
                 .with_for_update(skip_locked=True, of=InstanceRecord)
             ).all()
+            claimed = []
             for row in rows:
+                if row.attempts >= maximum_attempts:
+                    _give_up(session, row, f"given up after {row.attempts} attempts", now)
+                    continue
                 row.lease_owner, row.lease_until = owner, now + lease
                 row.attempts += 1
-            return [_due_report(session, row, owner) for row in rows]
+                claimed.append(_due_report(session, row, owner))
+            return claimed
 
     def save(self, due: DueReport, reports: Sequence[NewReport]) -> None:
         """Put an instance's reports into the outbox, in one commit.
@@ -127,17 +137,28 @@ class Reporting:
         now = self._clock()
         with writing(self._engine) as session:
             row = leased(session, due.instance_id, due.owner, _DUE_STATES)
-            row.detail = f"the reports could not be built: {detail}"
             if row.attempts < maximum_attempts:
+                row.detail = _not_built(detail)
                 row.lease_owner, row.lease_until = None, retry_at
                 record(session, row, now, "report attempt failed", detail)
                 return
-            row.reports_due = False
-            if row.state == State.INFERRED.value:
-                row.reason = REPORT_FAILED
-                advance(session, row, State.FAILED, now, "failed", row.detail)
-            else:
-                record(session, row, now, "report failed", detail)
+            _give_up(session, row, detail, now)
+
+
+def _not_built(detail: str) -> str:
+    return f"the reports could not be built: {detail}"
+
+
+def _give_up(session: Session, row: InstanceRecord, detail: str, now: datetime) -> None:
+    """Stop building an instance's reports; the alarm stands until a person retries."""
+    row.detail = _not_built(detail)
+    row.reports_due = False
+    if row.state == State.INFERRED.value:
+        row.reason = REPORT_FAILED
+        advance(session, row, State.FAILED, now, "failed", row.detail)
+    else:
+        row.lease_owner = row.lease_until = None
+        record(session, row, now, "report failed", detail)
 
 
 def _due(now: datetime) -> Select[InstanceRecord]:
@@ -159,6 +180,7 @@ def _due_report(session: Session, row: InstanceRecord, owner: str) -> DueReport:
         owner=owner,
         sop_instance_uid=row.sop_instance_uid,
         object_key=row.object_key,
+        identity=identity_of(row),
         identity_digest=row.identity_digest,
         pixel_digest=row.pixel_digest,
         state=State(row.state),
