@@ -28,9 +28,6 @@ from tests.servers import free_port
 from tests.worker.conftest import Gateway, destination
 from worker.courier import backoff, run
 
-#: pynetdicom shuts a socket that never connected down before it closes it, and so does not close it.
-unconnected = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
 
 def ready(gateway: Any, *destinations: dict[str, Any], **settings: Any) -> Gateway:
     """Return a gateway with one analysed image whose reports stand in the outbox."""
@@ -103,7 +100,6 @@ def test_a_warning_counts_as_sent_and_is_recorded(gateway: Any) -> None:
     assert (row.state, row.status, row.detail) == (DeliveryState.SENT, 0xB000, "accepted with warning 0xB000")
 
 
-@unconnected
 def test_a_peer_that_is_away_costs_one_attempt_a_batch_and_nothing_is_lost(gateway: Any) -> None:
     port = free_port()
     made = ready(gateway, destination(port))
@@ -118,7 +114,6 @@ def test_a_peer_that_is_away_costs_one_attempt_a_batch_and_nothing_is_lost(gatew
         assert len(pacs.received) == 3
 
 
-@unconnected
 def test_a_report_that_cannot_be_delivered_for_days_is_dead_and_said_to_be(gateway: Any) -> None:
     made = ready(gateway, destination(free_port(), reports=["text_sr"]))
     courier = made.courier()

@@ -102,8 +102,6 @@ def test_a_decoder_that_decodes_wrongly_is_found(ward: Ward, auscult: Auscult, m
     assert "other values than were encoded" in found["decoder JPEG-LS Lossless Image Compression"]["message"]
 
 
-# pynetdicom shuts a socket that never connected down before it closes it, and so does not close it.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_destination_that_answers_passes_and_one_that_does_not_is_found(
     ward: Ward, auscult: Auscult, storescp: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

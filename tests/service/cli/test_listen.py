@@ -62,8 +62,6 @@ def children(parent: int) -> list[int]:
     return found
 
 
-#: pynetdicom shuts a socket that never connected down before it closes it, and so does not close it.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_listener_process_that_is_killed_is_replaced_while_the_other_serves_and_one_signal_ends_all(
     listener: subprocess.Popen[bytes], port: int
 ) -> None:
