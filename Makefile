@@ -34,7 +34,11 @@ setup: $(TEST) ## Install everything for development and tests into .venv
 
 .PHONY: test
 test: $(TEST) ## Install what tests need and run them; TEST_ARGS go to pytest
-	@$(BIN)/python -m pytest $(TEST_ARGS)
+	@$(BIN)/python -m pytest -m "not slow" $(TEST_ARGS)
+
+.PHONY: campaign
+campaign: $(TEST) ## Run the long tests, whose bounded versions are in `make test`
+	@$(BIN)/python -m pytest -m slow $(TEST_ARGS)
 
 .PHONY: check
 check: $(TEST) ## Format, lint, types, import arrows, licences, then the tests
