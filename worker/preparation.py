@@ -12,6 +12,7 @@ from service.core.errors import UndecodablePixels
 from service.core.findings import Prediction
 from service.core.ledger import ClaimedInstance
 from service.core.settings import ScopeSettings
+from service.core.states import State
 from service.core.store import ObjectStore
 from service.dicom.pixels import DecodedImage, decode, read_instance
 from service.scope import Population, Reason, Verdict, blank, judge
@@ -105,6 +106,8 @@ class Preparation:
         before = claim.predecessor
         if before is None or before.pixel_digest is None:
             return None
+        if before.state is State.SUPERSEDED and before.identity_digest == claim.identity_digest:
+            return None  # this very version took its place and then failed: without a result, none would be in force
         if before.pixel_digest == digest and before.identity_digest == claim.identity_digest:
             return Duplicate(claim, digest)
         if before.pixel_digest != digest and not claim.released and not before.identity.same_patient(claim.identity):
@@ -161,6 +164,6 @@ def _superseding_reason(claim: ClaimedInstance, digest: str) -> str | None:
     before = claim.predecessor
     if before is None:
         return None
-    if before.pixel_digest is None:
+    if before.pixel_digest is None or before.state is State.SUPERSEDED:
         return ANALYSED_AGAIN
     return IDENTITY_CORRECTED if before.pixel_digest == digest else IMAGE_REPLACED

@@ -257,6 +257,23 @@ def test_a_correction_that_cannot_be_analysed_stops_the_reports_under_the_old_id
     assert {row.state for row in made.deliveries} == {DeliveryState.WITHDRAWN}
 
 
+def test_a_repeated_image_that_failed_and_is_retried_is_analysed_and_not_passed_over_as_a_duplicate(
+    gateway: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: Gateway = gateway()
+    made.receive(chest())
+    made.infer()
+    made.receive(transcoded(chest(), JPEGLSLossless))
+    for _ in range(3):
+        made.ledger.analysis.claim("dies", 1, timedelta(seconds=10), 3)
+        made.clock.turn(seconds=11)
+    made.ledger.analysis.claim("next", 1, timedelta(seconds=10), 3)
+    assert states(made) == [State.SUPERSEDED, State.FAILED]
+    made.ledger.remedies.retry()
+    made.infer()
+    assert states(made) == [State.SUPERSEDED, State.INFERRED]
+
+
 def test_reports_that_keep_killing_their_builder_are_given_up(gateway: Any) -> None:
     made: Gateway = gateway()
     made.receive(chest())

@@ -26,7 +26,7 @@ from service.core.records import InstanceRecord, StudyRecord
 from service.core.states import Priority, State
 
 ANALYSIS_FAILED = "analysis_failed"
-ANALYSIS_FAILED_TEXT = "a later version could not be analysed"
+_LATER_FAILED = "a later version could not be analysed"
 RELEASED = "released by a person"
 
 
@@ -213,7 +213,7 @@ class Analysis:
     def _fail(self, session: Session, row: InstanceRecord, detail: str, now: datetime) -> None:
         row.reason, row.detail, row.analysed_at, row.attempts = ANALYSIS_FAILED, detail, now, 0
         # What an earlier version says may be of another identity: it must not go out in place of this one.
-        supersede_earlier(session, row, ANALYSIS_FAILED_TEXT, now)
+        supersede_earlier(session, row, _LATER_FAILED, now)
         advance(session, row, State.FAILED, now, "failed", detail)
         row.is_chest = True  # not known, and silence would read as normal: so the report is due as for a chest image
         row.reports_due = True
