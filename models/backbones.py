@@ -54,7 +54,7 @@ class Backbone(nn.Module):
         ValueError
             When the file lacks a parameter of this backbone, or holds one of another shape.
         """
-        state = _read_state(path)
+        state = read_state(path)
         wanted = self.state_dict()
         missing = [key for key in wanted if key not in state or state[key].shape != wanted[key].shape]
         if missing:
@@ -62,7 +62,7 @@ class Backbone(nn.Module):
         self.load_state_dict({key: state[key] for key in wanted})
 
 
-def _read_state(path: Path) -> dict[str, torch.Tensor]:
+def read_state(path: Path) -> dict[str, torch.Tensor]:
     """Read a state dict from any of the formats that starting weights come in."""
     if path.suffix == ".npz":
         return _dequantise(path)

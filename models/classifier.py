@@ -5,10 +5,12 @@ Shape suffixes: N images, C channels, H rows, W columns, K classes.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from torch import nn
 
-from models.backbones import CHANNELS, STRIDE, Backbone, BackboneName
+from models.backbones import CHANNELS, STRIDE, Backbone, BackboneName, read_state
 from models.heads import Head, HeadName
 
 
@@ -32,6 +34,23 @@ class Classifier(nn.Module):
         """Return the logits (N x K)."""
         logits: torch.Tensor = self.head(self.backbone(images_N3HW))
         return logits
+
+    def load(self, path: Path) -> None:
+        """Start from ImageNet weights, which leave the head as it is, or from all weights of a checkpoint.
+
+        Raises
+        ------
+        ValueError
+            When the file holds the weights of another architecture.
+        """
+        if path.suffix != ".safetensors" or "head.dense.weight" not in (state := read_state(path)):
+            self.backbone.load_imagenet(path)
+            return
+        own = self.state_dict()
+        wanted = {key for key in own if not key.endswith("num_batches_tracked")}
+        if wanted != set(state) or any(state[key].shape != own[key].shape for key in wanted):
+            raise ValueError(f"{path.name} holds a classifier of another architecture; start from ImageNet weights.")
+        self.load_state_dict(state, strict=False)
 
     def logits_and_cam(self, images_N3HW: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return logits (N x K) and class activation maps (N x K x H/32 x W/32) from one forward pass.

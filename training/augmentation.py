@@ -5,8 +5,11 @@ Everything works on grey images between 0 and 1. Shape suffixes: N images, 1 cha
 
 from __future__ import annotations
 
+import functools
 import math
 
+import cv2
+import numpy as np
 import torch
 from torch.nn import functional
 
@@ -17,7 +20,10 @@ def augment(images_N1HW: torch.Tensor, size: int, strength: Augmentation, genera
     """Return randomly changed copies (N x 1 x size x size, float32 in [0, 1]) of grey images in [0, 1]."""
     images = _warp(images_N1HW, size, strength, generator)
     images = _sharpen_or_blur(images, strength, generator)
+    images = _change_local_contrast(images, strength, generator)
+    images = _equalise(images, strength, generator)
     images = _change_greys(images, strength, generator)
+    images = _write_text(images, strength, generator)
     images = _blank_borders(images, strength, generator)
     return _blank_corners(images, strength, generator)
 
@@ -75,6 +81,58 @@ def _sharpen_or_blur(images: torch.Tensor, strength: Augmentation, generator: to
     amount = _uniform(count, -strength.blur, strength.sharpness, generator)
     amount = torch.where(_chance(count, 0.6, generator), amount, torch.zeros_like(amount))
     return images + amount * (images - blurred)
+
+
+def _change_local_contrast(images: torch.Tensor, strength: Augmentation, generator: torch.Generator) -> torch.Tensor:
+    """Strengthen or flatten structures against their wide surroundings, as vendors' processing does."""
+    if not strength.local_contrast:
+        return images
+    count, size = len(images), images.shape[-1]
+    cell = max(size // 8, 1)
+    wide = functional.interpolate(
+        functional.avg_pool2d(images, cell, ceil_mode=True), (size, size), mode="bilinear", align_corners=False
+    )
+    amount = _uniform(count, -strength.local_contrast / 2, strength.local_contrast, generator)
+    amount = torch.where(_chance(count, 0.4, generator), amount, torch.zeros_like(amount))
+    return (images + amount * (images - wide)).clamp(0, 1)
+
+
+def _equalise(images: torch.Tensor, strength: Augmentation, generator: torch.Generator) -> torch.Tensor:
+    """Mix some images with their histogram-equalised copy."""
+    if not strength.equalise_probability:
+        return images
+    count = len(images)
+    share = _uniform(count, 0.2, 1.0, generator)
+    for index in torch.nonzero(_chance(count, strength.equalise_probability, generator).flatten()).flatten().tolist():
+        greys = (images[index] * 255).long().clamp(0, 255)
+        below = torch.bincount(greys.flatten(), minlength=256).cumsum(0) / greys.numel()
+        images[index] = torch.lerp(images[index], below.to(images.dtype)[greys], share[index])
+    return images
+
+
+@functools.cache
+def _inscriptions(size: int) -> torch.Tensor:
+    """Draw 48 masks (48 x 1 x size x size, 0 or 1) with a few characters near an edge each."""
+    random = np.random.default_rng(11)
+    masks = np.zeros((48, size, size), dtype=np.uint8)
+    for mask in masks:
+        text = "".join(random.choice(list("ABCDLPR0123456789:-/")) for _ in range(random.integers(1, 12)))
+        at_edge = random.uniform(0.02, 0.15) if random.random() < 0.5 else random.uniform(0.85, 0.95)
+        place = (int(random.uniform(0, 0.7) * size), int(at_edge * size))
+        scale = float(random.uniform(0.25, 0.7)) * size / 224
+        cv2.putText(mask, text, place, cv2.FONT_HERSHEY_SIMPLEX, scale, 1, int(random.integers(1, 3)))
+    return torch.from_numpy(masks[:, None]).float()
+
+
+def _write_text(images: torch.Tensor, strength: Augmentation, generator: torch.Generator) -> torch.Tensor:
+    """Burn letters and digits into some images, as some of the collection's viral images have them."""
+    if not strength.text_probability:
+        return images
+    count = len(images)
+    masks = _inscriptions(images.shape[-1])
+    drawn = masks[torch.randint(len(masks), (count,), generator=generator)]
+    written = drawn * _chance(count, strength.text_probability, generator)
+    return torch.where(written > 0, _uniform(count, 0.6, 1, generator), images)
 
 
 def _change_greys(images: torch.Tensor, strength: Augmentation, generator: torch.Generator) -> torch.Tensor:

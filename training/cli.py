@@ -27,7 +27,12 @@ _THREADS = click.option("--threads", default=2, show_default=True, help="Process
 
 @click.command()
 @click.option("--data", type=_FOLDER, required=True, help="Folder with manifest.csv that has the splits train and val.")
-@click.option("--init", type=_FILE, required=True, help="ImageNet weights: .npz, .safetensors or .pth.")
+@click.option(
+    "--init",
+    type=_FILE,
+    required=True,
+    help="ImageNet weights (.npz, .safetensors, .pth) or a checkpoint's weights.safetensors.",
+)
 @click.option(
     "--run", type=click.Path(path_type=Path), required=True, help="Folder of the run; resumed when it exists."
 )

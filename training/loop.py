@@ -42,6 +42,7 @@ class Run:
     steps: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
     best_loss: float = math.inf
+    targets_NK: torch.Tensor = field(default_factory=lambda: torch.empty(0))
 
 
 def train(
@@ -53,13 +54,14 @@ def train(
     budget_seconds: float | None = None,
     report: Callable[[dict[str, float]], None] = lambda _: None,
 ) -> list[dict[str, float]]:
-    """Fine-tune from ImageNet weights; resume from ``folder/last.pt`` when it is there; return the history.
+    """Fine-tune from ImageNet or checkpoint weights, or resume from ``folder/last.pt``; return the history.
 
     ``folder/best.pt`` holds the averaged weights of the epoch with the lowest validation loss,
     ``folder/history.json`` a line for each epoch.
     """
     folder.mkdir(parents=True, exist_ok=True)
     run = _start(recipe, init)
+    run.targets_NK = functional.one_hot(torch.from_numpy(images.targets_N), len(recipe.classes)).float()
     last = folder / "last.pt"
     if last.exists():
         _restore(run, last)
@@ -100,7 +102,7 @@ def predict_logits(
 def _start(recipe: Recipe, init: Path) -> Run:
     torch.manual_seed(recipe.seed)
     network = Classifier(recipe.backbone, recipe.head, len(recipe.classes), recipe.stages[-1].size, recipe.dropout)
-    network.backbone.load_imagenet(init)
+    network.load(init)
     network = network.to(memory_format=torch.channels_last)
     rates = {"backbone": recipe.body_factor, "head": recipe.head_factor}
     groups = [
@@ -146,16 +148,19 @@ def _train_epoch(
             group["lr"] = group["rate"] * _rate_factor(recipe, progress)
         grey = torch.from_numpy(images.pixels_NHW[chosen][:, None]).float() / 255
         inputs = _to_input(augment(grey, size, recipe.augmentation, generator))
-        targets = torch.from_numpy(images.targets_N[chosen])
-        losses.append(_step(run, recipe, inputs, targets, weight))
+        losses.append(_step(run, recipe, inputs, torch.from_numpy(chosen), weight))
         run.work += len(chosen) * float(size) ** 2
     return float(np.mean(losses)) if losses else math.nan
 
 
-def _step(run: Run, recipe: Recipe, inputs: torch.Tensor, targets: torch.Tensor, weight: torch.Tensor | None) -> float:
+def _step(run: Run, recipe: Recipe, inputs: torch.Tensor, chosen: torch.Tensor, weight: torch.Tensor | None) -> float:
     with _autocast():
-        logits = run.network(inputs)
-    loss = functional.cross_entropy(logits.float(), targets, weight, label_smoothing=recipe.label_smoothing)
+        logits = run.network(inputs).float()
+    if recipe.target_momentum < 1:
+        run.targets_NK[chosen] = torch.lerp(
+            logits.detach().softmax(dim=1), run.targets_NK[chosen], recipe.target_momentum
+        )
+    loss = functional.cross_entropy(logits, run.targets_NK[chosen], weight, label_smoothing=recipe.label_smoothing)
     run.optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     nn.utils.clip_grad_norm_(run.network.parameters(), 2.0)
@@ -213,6 +218,7 @@ def _save(run: Run, path: Path) -> None:
         "network": run.network.state_dict(),
         "average": run.average.state_dict(),
         "optimiser": run.optimiser.state_dict(),
+        "targets": run.targets_NK,
         "rest": [run.work, run.seconds, run.epoch, run.steps, run.history, run.best_loss],
     }
     partial = path.with_suffix(".partial")
@@ -225,4 +231,5 @@ def _restore(run: Run, path: Path) -> None:
     run.network.load_state_dict(state["network"])
     run.average.load_state_dict(state["average"])
     run.optimiser.load_state_dict(state["optimiser"])
+    run.targets_NK = state["targets"]
     run.work, run.seconds, run.epoch, run.steps, run.history, run.best_loss = state["rest"]

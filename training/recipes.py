@@ -46,11 +46,22 @@ class Augmentation:
     border: float = 0.14
     corner_probability: float = 0.25
     corner: float = 0.3
+    local_contrast: float = 0.0
+    equalise_probability: float = 0.0
+    text_probability: float = 0.0
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides a run, except the data and the starting weights."""
+    """Everything that decides a run, except the data and the starting weights.
+
+    Attributes
+    ----------
+    target_momentum
+        1 trains on the labels alone. Below 1 each image's target is a running average that starts as its label and
+        moves by ``1 - target_momentum`` towards what the network says of it in each epoch, so that a label which the
+        other images contradict loses weight: self-ensemble label correction (Lu and He, SELC, IJCAI 2022).
+    """
 
     name: str
     classes: tuple[str, ...]
@@ -69,6 +80,7 @@ class Recipe:
     label_smoothing: float = 0.05
     class_weighted: bool = True
     average_decay: float = 0.996
+    target_momentum: float = 1.0
     seed: int = 20250
     augmentation: Augmentation = field(default_factory=Augmentation)
 
@@ -88,6 +100,31 @@ class Recipe:
 
 
 THREE_CLASS = Recipe(name="resnet50-three-class", classes=("normal", "bacterial", "viral"))
-"""The recipe of the shipped checkpoint."""
+"""From ImageNet weights; the checkpoint of version 0.1.0 was made with it."""
 
-RECIPES: Mapping[str, Recipe] = {THREE_CLASS.name: THREE_CLASS}
+REFINED = Recipe(
+    name="resnet50-three-class-refined",
+    classes=("normal", "bacterial", "viral"),
+    stages=(Stage(192, 4), Stage(224, 10)),
+    learning_rate=3e-4,
+    head_factor=1.0,
+    average_decay=0.998,
+    target_momentum=0.9,
+    seed=20260,
+    augmentation=Augmentation(
+        zoom=0.25,
+        gamma=0.5,
+        contrast=0.4,
+        brightness=0.2,
+        sharpness=2.0,
+        noise=0.06,
+        border_probability=0.35,
+        local_contrast=0.7,
+        equalise_probability=0.15,
+        text_probability=0.15,
+    ),
+)
+"""Goes on from the weights of version 0.1.0: wider crops, other greys, burned-in text, and targets that learn which
+labels the collection contradicts."""
+
+RECIPES: Mapping[str, Recipe] = {recipe.name: recipe for recipe in (THREE_CLASS, REFINED)}

@@ -5,6 +5,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from safetensors.torch import save_file  # noqa: E402
+
 from models.backbones import CHANNELS, Backbone  # noqa: E402
 from models.classifier import Classifier  # noqa: E402
 from models.heads import HEAD_NAMES, Head  # noqa: E402
@@ -67,3 +69,14 @@ def test_an_eight_bit_archive_loads_as_it_was_published(shared: Path) -> None:
     expected = (stored["conv1.q"].astype(float) + stored["conv1.zero"]) * stored["conv1.step"]
     expected *= stored["conv1.inscale"][None, :, None, None]
     assert np.allclose(backbone.state_dict()["conv1.weight"].numpy(), expected, atol=1e-6)
+
+
+def test_a_run_can_start_from_all_weights_of_another_checkpoint(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    first, second = (Classifier("resnet50", "dropout-gap", classes=3, size=64) for _ in range(2))
+    state = {key: value for key, value in first.state_dict().items() if not key.endswith("num_batches_tracked")}
+    save_file(state, tmp_path / "weights.safetensors")
+    second.load(tmp_path / "weights.safetensors")
+    assert all(torch.equal(value, second.state_dict()[key]) for key, value in state.items())
+    with pytest.raises(ValueError, match="another architecture"):
+        Classifier("resnet50", "dropout-gap", classes=2, size=64).load(tmp_path / "weights.safetensors")

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -42,6 +44,27 @@ def test_every_image_of_a_batch_is_changed_in_its_own_way() -> None:
     same = _images(1).expand(6, -1, -1, -1)
     found = augment(same, 64, THREE_CLASS.augmentation, torch.Generator().manual_seed(3))
     assert len({image.numpy().tobytes() for image in found}) == 6
+
+
+def test_text_is_burned_in_and_leaves_the_rest_alone() -> None:
+    written = replace(_STILL, text_probability=1.0)
+    images = torch.full((8, 1, 224, 224), 0.3)
+    found = augment(images, 224, written, torch.Generator().manual_seed(1))
+    shares = (found > 0.5).float().mean(dim=(1, 2, 3))
+    assert ((shares > 0) & (shares < 0.1)).all()
+    assert torch.allclose(found[found < 0.5], torch.tensor(0.3), atol=1e-3)
+
+
+def test_an_equalised_image_uses_the_whole_range_of_greys() -> None:
+    images = _images(2) * 0.2 + 0.4
+    found = augment(images.clone(), 64, replace(_STILL, equalise_probability=1.0), torch.Generator().manual_seed(2))
+    assert (found.amax(dim=(1, 2, 3)) - found.amin(dim=(1, 2, 3)) > 0.25).all()
+
+
+def test_local_contrast_leaves_an_even_image_as_it_is() -> None:
+    even = torch.full((3, 1, 64, 64), 0.4)
+    found = augment(even, 64, replace(_STILL, local_contrast=1.0), torch.Generator().manual_seed(2))
+    assert torch.allclose(found, even, atol=1e-4)
 
 
 def test_standardising_a_batch_equals_the_products_transform() -> None:

@@ -61,6 +61,18 @@ def test_a_budget_shortens_the_run_and_still_ends_it(init: Path, images: ImageSe
     assert history[-1]["seconds"] >= 1
 
 
+@pytest.mark.slow
+def test_targets_move_towards_what_the_network_says_only_where_the_recipe_lets_them(
+    init: Path, images: ImageSet, tmp_path: Path
+) -> None:
+    for momentum in (1.0, 0.9):
+        train(replace(_RECIPE, target_momentum=momentum), images, images, init, tmp_path / str(momentum))
+    fixed, moved = (torch.load(tmp_path / name / "last.pt", weights_only=True)["targets"] for name in ("1.0", "0.9"))
+    assert set(fixed.flatten().tolist()) == {0.0, 1.0}
+    assert torch.allclose(moved.sum(dim=1), torch.ones(9), atol=1e-4)
+    assert 0.7 < moved.amax(dim=1).min() < 1
+
+
 def test_logits_come_for_every_image_in_order(images: ImageSet) -> None:
     class Mean(torch.nn.Module):
         def forward(self, batch: torch.Tensor) -> torch.Tensor:
