@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from docs.tables import table
 from service.core.ledger import ArrivalKind
-from service.core.states import TRANSITIONS, DeliveryState, State
+from service.core.states import TRANSITIONS, CommitmentState, DeliveryState, State
 
 #: How a new instance starts, as the ledger's admission desk decides; a test registers one of each.
 FIRST = {ArrivalKind.IMAGE: State.RECEIVED, ArrivalKind.NOT_AN_IMAGE: State.OUT_OF_SCOPE, ArrivalKind.OWN: State.OWN}
@@ -50,5 +50,14 @@ def states() -> str:
 
 def delivery_states() -> str:
     """Return the states of a delivery."""
-    docs = member_docs(DeliveryState)
-    return table(("state", "meaning"), [(f"`{state.name}`", docs[state.name]) for state in DeliveryState])
+    return _meanings(DeliveryState)
+
+
+def commitment_states() -> str:
+    """Return the states of a storage commitment that a peer asks of us."""
+    return _meanings(CommitmentState)
+
+
+def _meanings(enumeration: type[Enum]) -> str:
+    docs = member_docs(enumeration)
+    return table(("state", "meaning"), [(f"`{state.name}`", docs[state.name]) for state in enumeration])

@@ -60,6 +60,7 @@ class Record(DeclarativeBase):
         datetime: Moment(),
         dict[str, Any]: JSON(),
         list[str]: JSON(),
+        list[list[str]]: JSON(),
         # SQLite numbers rows by itself only for a column declared INTEGER.
         int: BigInteger().with_variant(Integer(), "sqlite"),
     }
@@ -200,6 +201,68 @@ class DeliveryRecord(Record):
     confirmed_at: Mapped[datetime | None]
 
     report: Mapped[ReportRecord] = relationship(back_populates="deliveries")
+
+
+class CommitmentRecord(Record):
+    """A storage commitment that we asked of a destination: one transaction."""
+
+    __tablename__ = "commitments"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    transaction_uid: Mapped[str] = mapped_column(String(64), unique=True)
+    destination: Mapped[str] = mapped_column(String(64))
+    requested_at: Mapped[datetime]
+    answered_at: Mapped[datetime | None]
+    answered_by: Mapped[str | None] = mapped_column(String(16))
+
+    items: Mapped[list["CommitmentItemRecord"]] = relationship(back_populates="commitment")
+
+
+class CommitmentItemRecord(Record):
+    """One object of a transaction of ours, and the reason why the destination does not commit to it."""
+
+    __tablename__ = "commitment_items"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    commitment_id: Mapped[int] = mapped_column(ForeignKey("commitments.id"), index=True)
+    delivery_id: Mapped[int] = mapped_column(ForeignKey("deliveries.id"), index=True)
+    failure_reason: Mapped[int | None]
+
+    commitment: Mapped[CommitmentRecord] = relationship(back_populates="items")
+    delivery: Mapped[DeliveryRecord] = relationship()
+
+
+class CommitmentRequestRecord(Record):
+    """A storage commitment that a peer asks of us; it waits for our answer."""
+
+    __tablename__ = "commitment_requests"
+    __table_args__ = (
+        # Named by hand: PostgreSQL takes 63 characters.
+        UniqueConstraint(
+            "requestor_ae_title", "transaction_uid", "referenced_digest", name="uq_commitment_requests_transaction"
+        ),
+        Index(
+            "ix_commitment_requests_requestor_ae_title_state_next_attempt_at",
+            "requestor_ae_title",
+            "state",
+            "next_attempt_at",
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    requestor_ae_title: Mapped[str] = mapped_column(String(16))
+    transaction_uid: Mapped[str] = mapped_column(String(64))
+    #: Pairs of SOP Class UID and SOP Instance UID, in the order of the request.
+    referenced: Mapped[list[list[str]]]
+    referenced_digest: Mapped[str] = mapped_column(String(64))
+    state: Mapped[str] = mapped_column(String(16))
+    attempts: Mapped[int] = mapped_column(default=0)
+    requested_at: Mapped[datetime]
+    next_attempt_at: Mapped[datetime | None]
+    lease_owner: Mapped[str | None] = mapped_column(String(100))
+    lease_until: Mapped[datetime | None]
+    detail: Mapped[str | None] = mapped_column(Text)
+    answered_at: Mapped[datetime | None]
 
 
 class EventRecord(Record):

@@ -77,6 +77,17 @@ class DeliveryState(StrEnum):
     """Superseded before it was sent, or sent, superseded and then found missing; not sent any more."""
 
 
+class CommitmentState(StrEnum):
+    """The state of a storage commitment that a peer asks of us."""
+
+    WAITING = "waiting"
+    """Recorded and acknowledged; the peer waits for our answer."""
+    ANSWERED = "answered"
+    """The peer took our answer."""
+    DEAD = "dead"
+    """The peer could not be told within `delivery.give_up_after`; `auscult retry` tries again."""
+
+
 class Priority(IntEnum):
     """Reading priority; a greater value is read earlier, and nothing lowers one."""
 

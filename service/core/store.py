@@ -172,6 +172,22 @@ class ObjectStore:
         except OSError as error:
             raise _unavailable(error) from None
 
+    def holds(self, key: str) -> bool:
+        """Return whether an object's bytes are here.
+
+        Raises
+        ------
+        StoreUnavailable
+            When the disk cannot be asked.
+        """
+        try:
+            os.stat(self.path(key))
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise _unavailable(error) from None
+        return True
+
     def remove_incomplete(self, older_than_seconds: float) -> int:
         """Remove temporary files that a crash left behind; return how many."""
         removed = 0

@@ -10,8 +10,11 @@ from service.core.clock import Clock, utc_now
 from service.core.ledger.admission import Admission, Arrival, ArrivalKind, Registered
 from service.core.ledger.analysis import Analysis
 from service.core.ledger.claims import ClaimedInstance, Predecessor
+from service.core.ledger.commitment_requests import CommitmentRequests, DueCommitment
+from service.core.ledger.commitments import Answered, Commitments
+from service.core.ledger.deliveries import DueDelivery
 from service.core.ledger.inspection import Inspection
-from service.core.ledger.outbox import DueDelivery, Outbox
+from service.core.ledger.outbox import Outbox
 from service.core.ledger.predictions import RecordedResult, Results
 from service.core.ledger.remedies import Remedies
 from service.core.ledger.reporting import DueReport, EarlierReport, NewReport, Reporting
@@ -19,7 +22,7 @@ from service.core.reading_order import ReadingOrder
 
 
 class Ledger:
-    """The ledger's six desks, on one engine and one clock.
+    """The ledger's desks, on one engine and one clock.
 
     Parameters
     ----------
@@ -36,6 +39,8 @@ class Ledger:
         self.analysis = Analysis(engine, order, clock)
         self.reporting = Reporting(engine, clock)
         self.outbox = Outbox(engine, clock)
+        self.commitments = Commitments(engine, clock)
+        self.commitment_requests = CommitmentRequests(engine, clock)
         self.results = Results(engine)
         self.remedies = Remedies(engine, clock)
         self.inspection = Inspection(engine)
@@ -44,9 +49,13 @@ class Ledger:
 __all__ = [
     "Admission",
     "Analysis",
+    "Answered",
     "Arrival",
     "ArrivalKind",
     "ClaimedInstance",
+    "CommitmentRequests",
+    "Commitments",
+    "DueCommitment",
     "DueDelivery",
     "DueReport",
     "EarlierReport",

@@ -1,39 +1,15 @@
 """The outbox: one row for each object and destination, until the destination says that it holds the object."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Engine, and_, or_, select
-from sqlalchemy.orm import Session
 
 from service.core.clock import Clock
 from service.core.database import reading, writing
-from service.core.errors import LeaseLost
+from service.core.ledger.deliveries import HOLDABLE, DueDelivery, confirm, due_delivery, leased_delivery, note, settle
 from service.core.ledger.reporting import NewReport
-from service.core.ledger.rows import advance, record
 from service.core.records import DeliveryRecord, InstanceRecord, ReportRecord, StudyRecord
 from service.core.states import DeliveryState, State
-
-DELIVERY_FAILED = "delivery_failed"
-
-
-@dataclass(frozen=True)
-class DueDelivery:
-    """One object that is to be sent to, or confirmed by, one destination, under a lease."""
-
-    id: int
-    owner: str
-    report_id: int
-    kind: str
-    outcome: str
-    sop_class_uid: str
-    sop_instance_uid: str
-    series_instance_uid: str
-    study_instance_uid: str
-    object_key: str
-    attempts: int
-    created_at: datetime
-    sent_at: datetime | None
 
 
 class Outbox:
@@ -96,7 +72,7 @@ class Outbox:
                 if state is DeliveryState.PENDING:
                     # Counted before the attempt: a crash in the middle of it may have delivered the object.
                     row.attempts += 1
-            return [_due_delivery(row, owner) for row in rows]
+            return [due_delivery(session, row, owner) for row in rows]
 
     def is_held(self, delivery: DueDelivery) -> bool:
         """Return whether a study was put on hold since its delivery was claimed."""
@@ -109,37 +85,34 @@ class Outbox:
         now = self._clock()
         with writing(self._engine) as session:
             # Withdrawn while it was under way: that it was sent is a fact all the same.
-            row = _leased(session, delivery, [DeliveryState.PENDING, DeliveryState.WITHDRAWN])
+            row = leased_delivery(session, delivery, [DeliveryState.PENDING, DeliveryState.WITHDRAWN])
             row.state = DeliveryState.SENT.value
             row.status, row.detail, row.sent_at, row.next_attempt_at = status, detail, now, confirm_at
-            _note(session, row, now, "sent", f"to {row.destination}: status 0x{status:04X}")
-            _settle(session, row, now)
+            note(session, row, now, "sent", f"to {row.destination}: status 0x{status:04X}")
+            settle(session, row, now)
 
     def save_confirmed(self, delivery: DueDelivery) -> None:
         """Record that the destination says it holds the object."""
         now = self._clock()
         with writing(self._engine) as session:
-            row = _leased(session, delivery, [DeliveryState.SENT])
-            row.state = DeliveryState.CONFIRMED.value
-            row.confirmed_at, row.next_attempt_at = now, None
-            _note(session, row, now, "confirmed", f"by {row.destination}")
-            _settle(session, row, now)
+            row = leased_delivery(session, delivery, [DeliveryState.SENT])
+            confirm(session, row, now, "C-FIND")
 
     def save_retry(self, delivery: DueDelivery, retry_at: datetime, status: int | None, detail: str) -> None:
         """Put off a row that could not be sent, or not be confirmed, to a later moment."""
         with writing(self._engine) as session:
-            row = _leased(session, delivery, [DeliveryState.PENDING, DeliveryState.SENT, DeliveryState.WITHDRAWN])
+            row = leased_delivery(session, delivery, HOLDABLE)
             row.status, row.detail, row.next_attempt_at = status, detail, retry_at
-            _note(session, row, self._clock(), "put off", f"{row.destination}: {detail}")
+            note(session, row, self._clock(), "put off", f"{row.destination}: {detail}")
 
     def save_unconfirmable(self, delivery: DueDelivery, detail: str) -> None:
         """Leave a row as sent: its destination cannot be asked whether it holds the object."""
         now = self._clock()
         with writing(self._engine) as session:
-            row = _leased(session, delivery, [DeliveryState.SENT])
+            row = leased_delivery(session, delivery, [DeliveryState.SENT])
             row.next_attempt_at, row.detail = None, detail
-            _note(session, row, now, "not confirmable", f"by {row.destination}: {detail}")
-            _settle(session, row, now)
+            note(session, row, now, "not confirmable", f"by {row.destination}: {detail}")
+            settle(session, row, now)
 
     def save_missing(self, delivery: DueDelivery, retry_at: datetime) -> None:
         """Send again what a destination took and does not hold: the same bytes under the same UID.
@@ -147,31 +120,31 @@ class Outbox:
         A report whose place another has taken is not: it would arrive after the one that supersedes it.
         """
         with writing(self._engine) as session:
-            row = _leased(session, delivery, [DeliveryState.SENT])
+            row = leased_delivery(session, delivery, [DeliveryState.SENT])
             # Locked, so that a version that supersedes this one sees the row before or after this change.
             instance = session.get_one(InstanceRecord, row.report.instance_id, with_for_update=True)
             if instance.state == State.SUPERSEDED.value:
                 row.state, row.next_attempt_at = DeliveryState.WITHDRAWN.value, None
-                _note(session, row, self._clock(), "missing", f"at {row.destination}, and superseded: not sent again")
+                note(session, row, self._clock(), "missing", f"at {row.destination}, and superseded: not sent again")
                 return
             row.state, row.next_attempt_at = DeliveryState.PENDING.value, retry_at
             row.detail = "the destination does not hold it; sent again"
-            _note(session, row, self._clock(), "missing", f"at {row.destination}")
+            note(session, row, self._clock(), "missing", f"at {row.destination}")
 
     def save_dead(self, delivery: DueDelivery, status: int | None, detail: str) -> None:
         """Give a row up; the instance fails once nothing else of it is under way."""
         now = self._clock()
         with writing(self._engine) as session:
-            row = _leased(session, delivery, [DeliveryState.PENDING, DeliveryState.SENT, DeliveryState.WITHDRAWN])
+            row = leased_delivery(session, delivery, HOLDABLE)
             row.state, row.next_attempt_at = DeliveryState.DEAD.value, None
             row.status, row.detail = status, detail
-            _note(session, row, now, "dead", f"{row.destination}: {detail}")
-            _settle(session, row, now)
+            note(session, row, now, "dead", f"{row.destination}: {detail}")
+            settle(session, row, now)
 
     def release(self, delivery: DueDelivery) -> None:
         """Give a row back untried."""
         with writing(self._engine) as session:
-            row = _leased(session, delivery, list(DeliveryState))
+            row = leased_delivery(session, delivery, list(DeliveryState))
             if row.state == DeliveryState.PENDING.value:
                 row.attempts -= 1
 
@@ -179,7 +152,7 @@ class Outbox:
         """Let a row carry another SOP class of its report, for a destination that does not accept the first."""
         now = self._clock()
         with writing(self._engine) as session:
-            row = _leased(session, delivery, [DeliveryState.PENDING])
+            row = leased_delivery(session, delivery, [DeliveryState.PENDING])
             report = session.scalars(
                 select(ReportRecord).where(ReportRecord.sop_instance_uid == variant.sop_instance_uid)
             ).one_or_none()
@@ -198,7 +171,7 @@ class Outbox:
                 session.flush()
             row.report = report
             row.next_attempt_at = now
-            _note(session, row, now, "replaced", f"{row.destination} does not accept the first SOP class")
+            note(session, row, now, "replaced", f"{row.destination} does not accept the first SOP class")
 
 
 def _is_due(now: datetime) -> ColumnElement[bool]:
@@ -215,60 +188,4 @@ def _is_open() -> ColumnElement[bool]:
     return or_(
         DeliveryRecord.state == DeliveryState.SENT.value,
         and_(DeliveryRecord.state == DeliveryState.PENDING.value, StudyRecord.held_reason.is_(None)),
-    )
-
-
-def _due_delivery(row: DeliveryRecord, owner: str) -> DueDelivery:
-    report = row.report
-    return DueDelivery(
-        id=row.id,
-        owner=owner,
-        report_id=report.id,
-        kind=report.kind,
-        outcome=report.outcome,
-        sop_class_uid=report.sop_class_uid,
-        sop_instance_uid=report.sop_instance_uid,
-        series_instance_uid=report.series_instance_uid,
-        study_instance_uid=report.instance.study.study_instance_uid,
-        object_key=report.object_key,
-        attempts=row.attempts,
-        created_at=row.created_at,
-        sent_at=row.sent_at,
-    )
-
-
-def _leased(session: Session, delivery: DueDelivery, states: list[DeliveryState]) -> DeliveryRecord:
-    """Return a row that its worker still holds, its lease ended with this transaction."""
-    row = session.get(DeliveryRecord, delivery.id, with_for_update=True)
-    if row is None or row.lease_owner != delivery.owner or DeliveryState(row.state) not in states:
-        raise LeaseLost
-    row.lease_owner = row.lease_until = None
-    return row
-
-
-def _note(session: Session, row: DeliveryRecord, at: datetime, event: str, detail: str) -> None:
-    record(session, row.report.instance, at, event, f"{row.report.kind} {detail}")
-
-
-def _settle(session: Session, row: DeliveryRecord, at: datetime) -> None:
-    """Derive the instance's state from its rows in the outbox."""
-    instance = session.get_one(InstanceRecord, row.report.instance_id, with_for_update=True)
-    if instance.state != State.REPORTED.value:
-        return
-    session.flush()
-    rows = session.scalars(
-        select(DeliveryRecord).join(ReportRecord).where(ReportRecord.instance_id == instance.id)
-    ).all()
-    if any(_is_under_way(delivery) for delivery in rows):
-        return
-    if any(delivery.state == DeliveryState.DEAD.value for delivery in rows):
-        instance.reason = DELIVERY_FAILED
-        advance(session, instance, State.FAILED, at, "failed", "a report could not be delivered")
-    else:
-        advance(session, instance, State.DELIVERED, at, "delivered")
-
-
-def _is_under_way(row: DeliveryRecord) -> bool:
-    return row.state == DeliveryState.PENDING.value or (
-        row.state == DeliveryState.SENT.value and row.next_attempt_at is not None
     )

@@ -8,10 +8,10 @@ from sqlalchemy.orm import Session
 from service.core.clock import Clock
 from service.core.database import writing
 from service.core.ledger.analysis import ANALYSIS_FAILED, RELEASED
-from service.core.ledger.outbox import DELIVERY_FAILED
+from service.core.ledger.deliveries import DELIVERY_FAILED
 from service.core.ledger.rows import BY_A_PERSON, STUDY_RELEASED, advance, record
-from service.core.records import DeliveryRecord, InstanceRecord, ReportRecord, StudyRecord
-from service.core.states import DeliveryState, State
+from service.core.records import CommitmentRequestRecord, DeliveryRecord, InstanceRecord, ReportRecord, StudyRecord
+from service.core.states import CommitmentState, DeliveryState, State
 
 _REPORTABLE = [State.OUT_OF_SCOPE.value, State.FAILED.value]
 
@@ -29,12 +29,13 @@ class Remedies:
         Returns
         -------
         int
-            How many failed analyses and dead deliveries were started again.
+            How many failed analyses, dead deliveries and, without a UID, dead answers to peers were started again.
         """
         now = self._clock()
         with writing(self._engine) as session:
             instances = session.scalars(_of(uid).where(InstanceRecord.state != State.SUPERSEDED.value)).all()
-            return sum(_retry(session, instance, now) for instance in instances)
+            answers = _retry_answers(session, now) if uid is None else 0
+            return answers + sum(_retry(session, instance, now) for instance in instances)
 
     def release(self, study_instance_uid: str) -> bool:
         """Let a held study go on a person's word; return whether it was held."""
@@ -59,6 +60,17 @@ def _of(uid: str | None) -> Select[InstanceRecord]:
     if uid is None:
         return query
     return query.where((InstanceRecord.sop_instance_uid == uid) | (StudyRecord.study_instance_uid == uid))
+
+
+def _retry_answers(session: Session, now: datetime) -> int:
+    """Start the answers to peers again that were given up; they belong to no one instance."""
+    dead = session.scalars(
+        select(CommitmentRequestRecord).where(CommitmentRequestRecord.state == CommitmentState.DEAD.value)
+    ).all()
+    for request in dead:
+        request.state, request.attempts = CommitmentState.WAITING.value, 0
+        request.next_attempt_at = request.requested_at = now
+    return len(dead)
 
 
 def _retry(session: Session, instance: InstanceRecord, now: datetime) -> int:
