@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from service.core.settings import DestinationSettings, Settings
+from service.core.settings import DestinationSettings, PeerSettings, Settings
 
 
 def sections() -> Iterator[tuple[str, type[BaseModel], str]]:
@@ -17,6 +17,7 @@ def sections() -> Iterator[tuple[str, type[BaseModel], str]]:
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield name, field.annotation, f"AUSCULT_{name.upper()}__"
     yield "destinations", DestinationSettings, ""
+    yield "peers", PeerSettings, ""
 
 
 def top_level() -> Iterator[str]:

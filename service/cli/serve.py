@@ -14,9 +14,10 @@ import click
 from service.core import log as logging_setup
 from service.core.errors import SettingsInvalid
 from service.core.log import get_logger
-from service.core.premises import open_ledger, open_store
+from service.core.premises import open_ledger, open_store, owner
 from service.core.settings import ListenerSettings, Settings, load
 from service.core.wake import waker
+from service.dicom.commitment.listening import CommitmentService
 from service.dicom.scp import Listener
 from service.intake import Intake
 
@@ -28,8 +29,10 @@ _RESTART_PAUSE_S = 1.0
 
 def build_listener(settings: Settings, *, shares_port: bool = False) -> Listener:
     """Return a listener on the ledger, the store and the wake-up channel of the settings."""
-    intake = Intake(settings, open_store(settings), open_ledger(settings).admission, waker(settings))
-    return Listener(settings.listener, intake, shares_port=shares_port)
+    ledger, store, wakes = open_ledger(settings), open_store(settings), waker(settings)
+    intake = Intake(settings, store, ledger.admission, wakes)
+    commitment = CommitmentService(settings, ledger, store, wakes, owner())
+    return Listener(settings.listener, intake, commitment, shares_port=shares_port)
 
 
 @click.command()

@@ -4,7 +4,7 @@ import queue
 import socket
 import time
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from pynetdicom import evt
 from pynetdicom.ae import ApplicationEntity
@@ -18,6 +18,23 @@ from service.dicom.upper_layer import LOOK_S, UpperLayer
 log = get_logger(__name__)
 
 
+class Errand(Protocol):
+    """A request that we send to the peer ourselves, while the association serves the peer's.
+
+    pynetdicom's own `send` methods wait for the response and would take a request of the peer for it. None of these
+    methods raises; each runs in the association's thread.
+    """
+
+    def look(self) -> None:
+        """Do what is due by now; called every `LOOK_S` seconds, and after each request of the peer."""
+
+    def hear(self, response: Any) -> None:
+        """Take a response of the peer."""
+
+    def end(self) -> None:
+        """Take note that the association is over."""
+
+
 class StoreAssociation(Association):
     """An association that a peer requested, served by a thread of its own."""
 
@@ -29,6 +46,7 @@ class StoreAssociation(Association):
         self.opened = time.monotonic()
         self._service = service
         self._is_serving = False
+        self.errands: list[Errand] = []
         self.dul = UpperLayer(self, ae.maximum_pdu_size)
         self.dimse = StreamingDimse(self, service)
         # The timeouts also set the timers of the upper layer, which is new.
@@ -69,12 +87,16 @@ class StoreAssociation(Association):
             super().run_reactor()
         finally:
             self.dul.ring()
+            for errand in self.errands:
+                errand.end()
             for _, message in list(self.dimse.msg_queue.queue):
                 if isinstance(message, StoreRequest):
                     message.sink.discard()
 
     def _run_reactor(self) -> None:
         while not self._kill and not self._is_over():
+            for errand in self.errands:
+                errand.look()
             try:
                 context_id, message = self.dimse.msg_queue.get(timeout=LOOK_S)
             except queue.Empty:
@@ -88,7 +110,11 @@ class StoreAssociation(Association):
 
     def _serve_request(self, msg: Any, context_id: int) -> None:
         if not isinstance(msg, StoreRequest):
-            super()._serve_request(msg, context_id)
+            if getattr(msg, "MessageIDBeingRespondedTo", None) is None:
+                super()._serve_request(msg, context_id)
+                return
+            for errand in self.errands:
+                errand.hear(msg)
             return
         answer = self._service.finish(msg)
         response = C_STORE()

@@ -32,6 +32,7 @@ from pydicom.uid import (
 IMPLEMENTATION_VERSION_NAME = "AUSCULT"
 
 VERIFICATION = "1.2.840.10008.1.1"
+STORAGE_COMMITMENT = "1.2.840.10008.1.20.1"
 
 #: SOP classes whose instances are radiographs.
 IMAGE_SOP_CLASSES: tuple[str, ...] = (
@@ -78,7 +79,7 @@ def accepted() -> dict[str, tuple[str, ...]]:
     """Return the transfer syntaxes that are accepted for each SOP class, by UID."""
     images = PLAIN_TRANSFER_SYNTAXES + ENCAPSULATED_TRANSFER_SYNTAXES
     return (
-        {VERIFICATION: (ExplicitVRLittleEndian, ImplicitVRLittleEndian)}
+        dict.fromkeys((VERIFICATION, STORAGE_COMMITMENT), (ExplicitVRLittleEndian, ImplicitVRLittleEndian))
         | dict.fromkeys(IMAGE_SOP_CLASSES, images)
         | dict.fromkeys(REPORT_SOP_CLASSES, PLAIN_TRANSFER_SYNTAXES)
     )

@@ -1,4 +1,4 @@
-"""The C-STORE listener: an association's requests become admitted instances, and every one gets a status."""
+"""The listener: an association's C-STORE requests become admitted instances, and every one gets a status."""
 
 import threading
 import time
@@ -11,7 +11,8 @@ from service.core.settings import ListenerSettings
 from service.core.uids import IMPLEMENTATION_CLASS_UID
 from service.dicom.association import StoreAssociation
 from service.dicom.command import CommandSet
-from service.dicom.contexts import IMPLEMENTATION_VERSION_NAME, accepted
+from service.dicom.commitment.listening import CommitmentService
+from service.dicom.contexts import IMPLEMENTATION_VERSION_NAME, STORAGE_COMMITMENT, accepted
 from service.dicom.identity import is_valid_uid
 from service.dicom.server import StoreEntity, StoreServer
 from service.dicom.streaming import Answer, Sink, StoreRequest
@@ -34,8 +35,11 @@ class Listener:
         Lets other processes listen on the same port.
     """
 
-    def __init__(self, settings: ListenerSettings, intake: Intake, *, shares_port: bool = False) -> None:
+    def __init__(
+        self, settings: ListenerSettings, intake: Intake, commitment: CommitmentService, *, shares_port: bool = False
+    ) -> None:
         self._settings = settings
+        self._commitment = commitment
         self._service = _Service(intake)
         self._entity = _entity(settings)
         self._shares_port = shares_port
@@ -61,6 +65,7 @@ class Listener:
             self._service,
             allowed=settings.allowed_addresses,
             maximum_waiting=max(32, 2 * settings.maximum_associations),
+            handlers=self._commitment.handlers(),
             shares_port=self._shares_port,
         )
         thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="listener", daemon=True)
@@ -105,7 +110,9 @@ def _entity(settings: ListenerSettings) -> StoreEntity:
     entity.dimse_timeout = settings.dimse_timeout
     entity.network_timeout = settings.network_timeout
     for sop_class_uid, transfer_syntax_uids in accepted().items():
-        entity.add_supported_context(sop_class_uid, list(transfer_syntax_uids))
+        # Peers ask us for storage commitment, and answer what we asked of them: we are its SCP and its SCU.
+        both = True if sop_class_uid == STORAGE_COMMITMENT else None
+        entity.add_supported_context(sop_class_uid, list(transfer_syntax_uids), scu_role=both, scp_role=both)
     return entity
 
 

@@ -1,12 +1,13 @@
 """Associations to destinations: C-STORE what was built, C-FIND whether it is held, C-ECHO whether anyone is there."""
 
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
-from pynetdicom import AE, evt
+from pynetdicom import AE, build_role, evt
 from pynetdicom.association import Association
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     Comprehensive3DSRStorage,
@@ -18,7 +19,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 )
 
 from service.core.errors import PermanentDeliveryFailure, TransientDeliveryFailure
-from service.core.settings import DestinationSettings
+from service.core.settings import NodeSettings
 from service.core.uids import IMPLEMENTATION_CLASS_UID
 from service.dicom.contexts import IMPLEMENTATION_VERSION_NAME
 from service.dicom.latency import without_delay
@@ -29,6 +30,8 @@ STORED_SOP_CLASSES = (
     Comprehensive3DSRStorage,
     SecondaryCaptureImageStorage,
 )
+
+_DESTINATION_SOP_CLASSES = (*STORED_SOP_CLASSES, StudyRootQueryRetrieveInformationModelFind, Verification)
 
 # Deflated and big endian, which pynetdicom would propose as well, are not for archives to choose: viewers stumble.
 _TRANSFER_SYNTAXES = [ExplicitVRLittleEndian, ImplicitVRLittleEndian]
@@ -41,9 +44,26 @@ class DestinationAssociation:
     """A kept association to one destination, opened when it is first needed and again after a failure.
 
     Nagle's algorithm is off: with it a report of 7 KB takes 47 ms instead of 5.5.
+
+    Parameters
+    ----------
+    sop_classes
+        What is proposed.
+    as_scp
+        Proposes the SOP classes in the role of their SCP (PS3.7 Annex D.3.3.4).
+    handlers
+        For requests that the destination sends on the association.
     """
 
-    def __init__(self, destination: DestinationSettings, calling_ae_title: str) -> None:
+    def __init__(
+        self,
+        destination: NodeSettings,
+        calling_ae_title: str,
+        sop_classes: Sequence[str] = _DESTINATION_SOP_CLASSES,
+        *,
+        as_scp: bool = False,
+        handlers: Iterable[tuple[evt.EventType, Any]] = (),
+    ) -> None:
         self._destination = destination
         self._ae = AE(ae_title=calling_ae_title)
         self._ae.implementation_class_uid = IMPLEMENTATION_CLASS_UID
@@ -52,8 +72,10 @@ class DestinationAssociation:
         self._ae.acse_timeout = destination.connect_timeout
         self._ae.dimse_timeout = destination.response_timeout
         self._ae.network_timeout = destination.response_timeout
-        for sop_class in (*STORED_SOP_CLASSES, StudyRootQueryRetrieveInformationModelFind, Verification):
+        for sop_class in sop_classes:
             self._ae.add_requested_context(sop_class, _TRANSFER_SYNTAXES)
+        self._roles: list[Any] = [build_role(sop_class, scp_role=True) for sop_class in sop_classes] if as_scp else []
+        self._handlers: list[Any] = [(evt.EVT_CONN_OPEN, without_delay), *handlers]
         self._association: Association | None = None
 
     def store(self, dataset: Dataset) -> int:
@@ -101,7 +123,7 @@ class DestinationAssociation:
             When it offers no C-FIND at all.
         """
         if not self.accepts(StudyRootQueryRetrieveInformationModelFind):
-            raise PermanentDeliveryFailure("the destination offers no C-FIND; set its `confirm` to false")
+            raise PermanentDeliveryFailure('the destination offers no C-FIND; set its `confirm` to "none"')
         query = Dataset()
         query.QueryRetrieveLevel = "IMAGE"
         query.StudyInstanceUID = study_instance_uid
@@ -144,7 +166,8 @@ class DestinationAssociation:
             destination.host,
             destination.port,
             ae_title=destination.ae_title,
-            evt_handlers=[(evt.EVT_CONN_OPEN, without_delay)],
+            ext_neg=self._roles,
+            evt_handlers=self._handlers,
         )
         if not association.is_established:
             raise TransientDeliveryFailure(_why_not(association))

@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from socketserver import BaseRequestHandler
@@ -22,6 +22,7 @@ from service.dicom.upper_layer import StoreSocket
 log = get_logger(__name__)
 
 Network = IPv4Network | IPv6Network
+Handlers = Sequence[tuple[evt.EventType, Callable[[evt.Event], Any]]]
 
 
 class StoreEntity(ApplicationEntity):
@@ -58,6 +59,8 @@ class _Handler(BaseRequestHandler):
         assoc.requestor.address_info = AddressInformation.from_tuple(self.client_address)
         assoc.set_socket(StoreSocket(assoc, self.request))
         assoc.bind(evt.EVT_REJECTED, _log_rejection)
+        for kind, handler in server.handlers:
+            assoc.bind(kind, handler)
         assoc.start()
 
 
@@ -70,6 +73,8 @@ class StoreServer(ThreadedAssociationServer):
         Networks whose addresses may connect; empty allows every one.
     maximum_waiting
         Most connections that have not asked for an association yet; the oldest makes room for a new one.
+    handlers
+        For the services besides C-STORE and C-ECHO.
     shares_port
         Sets SO_REUSEPORT: the kernel spreads connections over the processes.
     """
@@ -84,9 +89,11 @@ class StoreServer(ThreadedAssociationServer):
         *,
         allowed: Sequence[Network] = (),
         maximum_waiting: int,
+        handlers: Handlers = (),
         shares_port: bool = False,
     ) -> None:
         self.service = service
+        self.handlers = handlers
         self._allowed = tuple(allowed)
         self._maximum_waiting = maximum_waiting
         self._shares_port = shares_port

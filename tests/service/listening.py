@@ -21,6 +21,7 @@ from service.core.records import EventRecord, InstanceRecord, StudyRecord
 from service.core.settings import Settings, load
 from service.core.store import ObjectStore
 from service.core.wake import Task
+from service.dicom.commitment.listening import CommitmentService
 from service.dicom.scp import Listener
 from service.intake import Intake
 
@@ -97,9 +98,11 @@ def listening(data_dir: Path, *, worklist: dict[str, Any] | None = None, **liste
     engine = connect(settings.database_url)
     store = ObjectStore(settings.objects_dir, settings.listener.minimum_free_bytes)
     waker = NotingWaker()
-    intake = Intake(settings, store, Ledger(engine).admission, waker)
+    ledger = Ledger(engine)
+    intake = Intake(settings, store, ledger.admission, waker)
+    commitment = CommitmentService(settings, ledger, store, waker, "listener-1")
     try:
-        with Listener(settings.listener, intake) as server:
+        with Listener(settings.listener, intake, commitment) as server:
             yield Site(settings, engine, store, waker, intake, server)
     finally:
         engine.dispose()

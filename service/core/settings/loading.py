@@ -2,12 +2,12 @@
 
 import os
 from pathlib import Path
+from typing import get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import SettingsError
 
 from service.core.errors import SettingsInvalid
-from service.core.settings.sections import DestinationSettings
 from service.core.settings.settings import Settings
 
 
@@ -72,12 +72,12 @@ def _description(location: tuple[int | str, ...]) -> str:
     model: type[BaseModel] | None = Settings
     description = ""
     for part in location:
-        if model is None or not isinstance(part, str) or part not in model.model_fields:
-            if isinstance(part, int):
-                model = DestinationSettings
+        if isinstance(part, int):
+            continue  # one of the tables of a list, which `model` describes already
+        if model is None or part not in model.model_fields:
             continue
         field = model.model_fields[part]
         description = field.description or ""
-        annotation = field.annotation
-        model = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+        models = [kind for kind in (field.annotation, *get_args(field.annotation)) if isinstance(kind, type)]
+        model = next((kind for kind in models if issubclass(kind, BaseModel)), None)
     return description

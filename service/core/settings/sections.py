@@ -49,6 +49,11 @@ class ListenerSettings(Section):
     minimum_free_bytes: Annotated[int, Field(ge=0)] = Field(
         1024**3, description="Objects are refused with 0xA700 while the store's disk has less free space than this."
     )
+    commitment_patience: Seconds = Field(
+        1.0,
+        description="Seconds after which a request for storage commitment is answered on its own association; when the "
+        "peer has ended it by then, on one that we open to the peer (`peers`).",
+    )
     acse_timeout: Seconds = Field(30.0, description="Seconds to wait for an association message.")
     dimse_timeout: Seconds = Field(60.0, description="Seconds to wait for the next part of a DIMSE message.")
     network_timeout: Seconds = Field(120.0, description="Seconds of silence after which an association is aborted.")
@@ -107,25 +112,42 @@ class AnalysisSettings(Section):
     poll: Seconds = Field(1.0, description="Seconds between a worker's own looks at the ledger.")
 
 
-class DestinationSettings(Section):
-    """One DICOM node that receives reports (`[[destinations]]`)."""
+class NodeSettings(Section):
+    """A DICOM node that we call."""
 
-    name: Annotated[str, Field(min_length=1, max_length=64)] = Field(description="Our name for it, unique.")
     ae_title: AeTitle = Field(description="Its AE title.")
     host: str = Field(description="Its host name or address.")
     port: Annotated[int, Field(ge=1, le=65535)] = Field(description="Its TCP port.")
     calling_ae_title: AeTitle | None = Field(None, description="The AE title we call with; the listener's when absent.")
+    connect_timeout: Seconds = Field(10.0, description="Seconds to wait for the TCP connection and the association.")
+    response_timeout: Seconds = Field(60.0, description="Seconds to wait for a response.")
+
+
+class DestinationSettings(NodeSettings):
+    """One DICOM node that receives reports (`[[destinations]]`)."""
+
+    name: Annotated[str, Field(min_length=1, max_length=64)] = Field(description="Our name for it, unique.")
     reports: tuple[Literal["text_sr", "measurement_sr", "secondary_capture"], ...] = Field(
         ("text_sr", "measurement_sr", "secondary_capture"), description="Which objects it receives."
     )
     not_analysed: Literal["none", "chest_only", "all"] = Field(
         "chest_only", description="For which images that are not analysed it receives a report; one a study at most."
     )
-    confirm: bool = Field(
-        True, description="Ask it by C-FIND whether it holds what was sent; without, SENT is the last state."
+    confirm: Literal["commitment", "find", "none"] = Field(
+        "find",
+        description="How it is asked whether it holds what was sent: by storage commitment (by C-FIND where that has "
+        "no answer), by C-FIND, or not at all: SENT is the last state then.",
     )
-    connect_timeout: Seconds = Field(10.0, description="Seconds to wait for the TCP connection and the association.")
-    response_timeout: Seconds = Field(60.0, description="Seconds to wait for a response.")
+
+    @field_validator("confirm", mode="before")
+    @classmethod
+    def _was_boolean(cls, value: object) -> object:
+        # Version 0.1 knew `true` and `false`; a settings file of then goes on to mean what it meant.
+        return {"true": "find", "false": "none"}.get(str(value).lower(), value)
+
+
+class PeerSettings(NodeSettings):
+    """One DICOM node that asks us for storage commitment, and where it wants our answer (`[[peers]]`)."""
 
 
 class DeliverySettings(Section):
@@ -137,7 +159,16 @@ class DeliverySettings(Section):
     longest_retry: Seconds = Field(900.0, description="Longest pause between two attempts, in seconds.")
     give_up_after: Seconds = Field(259200.0, description="Seconds after which an undelivered report is dead.")
     confirm_after: Seconds = Field(
-        0.2, description="Seconds between a report's acceptance and the first C-FIND for it."
+        0.2, description="Seconds between a report's acceptance and the first question whether it is held."
+    )
+    commitment_timeout: Seconds = Field(
+        300.0, description="Seconds to wait for the answer to a request for storage commitment before asking again."
+    )
+    commitment_requests: Annotated[int, Field(ge=1)] = Field(
+        3, description="Requests for storage commitment without a final answer, after which C-FIND is asked instead."
+    )
+    commitment_linger: Seconds = Field(
+        5.0, description="Seconds that the association of a request for storage commitment stays open for its answer."
     )
     lease: Seconds = Field(120.0, description="Seconds after which a silent delivery worker's objects go to another.")
     idle_release: Seconds = Field(30.0, description="Seconds after which an idle association is released.")

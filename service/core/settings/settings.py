@@ -13,6 +13,8 @@ from service.core.settings.sections import (
     DestinationSettings,
     ListenerSettings,
     LogSettings,
+    NodeSettings,
+    PeerSettings,
     QueueSettings,
     ReportSettings,
     ScopeSettings,
@@ -34,6 +36,7 @@ class Settings(BaseSettings):
     scope: ScopeSettings = ScopeSettings()
     analysis: AnalysisSettings = AnalysisSettings()
     destinations: tuple[DestinationSettings, ...] = Field((), description="DICOM nodes that receive reports.")
+    peers: tuple[PeerSettings, ...] = Field((), description="DICOM nodes that ask us for storage commitment.")
     delivery: DeliverySettings = DeliverySettings()
     report: ReportSettings = ReportSettings()
     worklist: WorklistSettings = WorklistSettings()
@@ -49,6 +52,14 @@ class Settings(BaseSettings):
         names = [destination.name for destination in value]
         if len(set(names)) != len(names):
             raise ValueError("two destinations have the same name; give each a name of its own")
+        return value
+
+    @field_validator("peers")
+    @classmethod
+    def _peers_are_unique(cls, value: tuple[PeerSettings, ...]) -> tuple[PeerSettings, ...]:
+        titles = [peer.ae_title.strip() for peer in value]
+        if len(set(titles)) != len(titles):
+            raise ValueError("two peers have the same AE title; nobody could tell which of them asks")
         return value
 
     @property
@@ -68,8 +79,8 @@ class Settings(BaseSettings):
         """The folder of the wake-up pipes."""
         return self.data_dir.resolve() / "wake"
 
-    def calling_ae_title(self, destination: DestinationSettings) -> str:
-        """Return the AE title that we call a destination with."""
+    def calling_ae_title(self, destination: NodeSettings) -> str:
+        """Return the AE title that we call a node with."""
         return destination.calling_ae_title or self.listener.ae_title
 
     @classmethod

@@ -1,0 +1,216 @@
+"""What the listener does with storage commitment: takes peers' requests, and destinations' answers to ours."""
+
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from io import BytesIO
+from typing import Any, cast
+
+from pydicom import Dataset
+from pydicom.uid import UID, ExplicitVRLittleEndian
+from pynetdicom import evt
+from pynetdicom.dimse_primitives import N_ACTION, N_EVENT_REPORT
+from pynetdicom.dsutils import encode
+
+from service.core.clock import utc_now
+from service.core.errors import LeaseLost, Unavailable
+from service.core.ledger import Commitments, DueCommitment, Ledger
+from service.core.log import get_logger
+from service.core.settings import Settings
+from service.core.store import ObjectStore
+from service.core.wake import Task, Waker
+from service.dicom.association import StoreAssociation
+from service.dicom.commitment.messages import (
+    REQUEST,
+    WELL_KNOWN_INSTANCE,
+    InvalidMessage,
+    answer,
+    parse_answer,
+    parse_request,
+)
+from service.dicom.commitment.verdict import Verdict, judge
+from service.dicom.contexts import STORAGE_COMMITMENT
+
+log = get_logger(__name__)
+
+# Statuses of PS3.7 Annex C.
+_SUCCESS = 0x0000
+_NO_SUCH_SOP_INSTANCE = 0x0112
+_INVALID_ARGUMENT = 0x0115
+_NO_SUCH_SOP_CLASS = 0x0118
+_NO_SUCH_ACTION = 0x0123
+_RESOURCE_LIMITATION = 0x0213
+
+#: Message ID of our request on a peer's association; each association carries one at a time.
+_MESSAGE_ID = 1
+
+
+class CommitmentService:
+    """The listener's handlers for N-ACTION and N-EVENT-REPORT.
+
+    Parameters
+    ----------
+    owner
+        A name for this process's leases.
+    """
+
+    def __init__(self, settings: Settings, ledger: Ledger, store: ObjectStore, waker: Waker, owner: str) -> None:
+        self.requests = ledger.commitment_requests
+        self.store = store
+        self.waker = waker
+        self.owner = owner
+        self.patience = settings.listener.commitment_patience
+        self.lease = timedelta(seconds=settings.delivery.lease)
+        self._commitments = ledger.commitments
+
+    def handlers(self) -> list[tuple[evt.EventType, Any]]:
+        """Return the handlers for an association."""
+        return [(evt.EVT_N_ACTION, self._requested), (evt.EVT_N_EVENT_REPORT, self._answered)]
+
+    def _requested(self, event: evt.Event) -> tuple[int, None]:
+        """Record a request; on success it is durable, and its answer will come."""
+        request, association = cast(N_ACTION, event.request), cast(StoreAssociation, event.assoc)
+        peer = str(association.requestor.ae_title).strip()
+        if (status := _wrong_target(request.RequestedSOPClassUID, request.RequestedSOPInstanceUID)) is not None:
+            return status, None
+        if request.ActionTypeID != REQUEST:
+            return _NO_SUCH_ACTION, None
+        try:
+            transaction_uid, references = parse_request(event.action_information)
+            # Another look only after the answer on this association had its chance.
+            answer_at = utc_now() + timedelta(seconds=2 * self.patience)
+            number = self.requests.register(peer, transaction_uid, references, answer_at)
+        except Unavailable as error:
+            log.warning("storage commitment for %s cannot be recorded: %s", ascii(peer), error)
+            return _RESOURCE_LIMITATION, None
+        except Exception as error:  # noqa: BLE001 - pydicom raises whatever a broken data set leads it to
+            return _invalid("request for storage commitment", peer, error), None
+        association.errands.append(_AnswerHere(self, association, event.context.context_id, number))
+        log.info("storage commitment for %d instances asked by %s", len(references), ascii(peer))
+        return _SUCCESS, None
+
+    def _answered(self, event: evt.Event) -> tuple[int, None]:
+        return take_answer(event, self._commitments, self.waker), None
+
+
+def take_answer(event: evt.Event, commitments: Commitments, waker: Waker | None = None) -> int:
+    """Record a destination's answer, from whatever association it came on; return the status of the response."""
+    request = cast(N_EVENT_REPORT, event.request)
+    if (status := _wrong_target(request.AffectedSOPClassUID, request.AffectedSOPInstanceUID)) is not None:
+        return status
+    # On an association that we opened, the peer is the acceptor.
+    association = event.assoc
+    node = association.acceptor if association.is_requestor else association.requestor
+    peer = str(node.ae_title).strip()
+    try:
+        said = parse_answer(event.event_information)
+        answered = commitments.answer(said.transaction_uid, said.held, said.failed, peer)
+    except Unavailable as error:
+        log.warning("the storage commitment of %s cannot be recorded: %s", ascii(peer), error)
+        return _RESOURCE_LIMITATION
+    except Exception as error:  # noqa: BLE001 - pydicom raises whatever a broken data set leads it to
+        return _invalid("answer to a storage commitment", peer, error)
+    if answered is None:
+        return _invalid("answer to a storage commitment", peer, InvalidMessage("no transaction of ours has its UID"))
+    log.info("%s commits to %d objects, and not to %d", ascii(peer), answered.confirmed, answered.failed)
+    if answered.failed and waker is not None:
+        waker.wake(Task.DELIVER)
+    return _SUCCESS
+
+
+def _wrong_target(sop_class_uid: UID | None, sop_instance_uid: UID | None) -> int | None:
+    if sop_class_uid != STORAGE_COMMITMENT:
+        return _NO_SUCH_SOP_CLASS
+    return None if sop_instance_uid == WELL_KNOWN_INSTANCE else _NO_SUCH_SOP_INSTANCE
+
+
+def _invalid(what: str, peer: str, error: Exception) -> int:
+    # Any other error's text may quote the data set.
+    reason = str(error) if isinstance(error, InvalidMessage) else type(error).__name__
+    log.warning("%s from %s refused: %s", what, ascii(peer), reason)
+    return _INVALID_ARGUMENT
+
+
+class _AnswerHere:
+    """Answers a request on the association that brought it, if the peer keeps that open; hands it over if not."""
+
+    def __init__(self, service: CommitmentService, association: StoreAssociation, context_id: int, number: int) -> None:
+        self._service = service
+        self._association = association
+        self._context_id = context_id
+        self._number = number
+        self._at: float | None = time.monotonic() + service.patience
+        self._asked: tuple[DueCommitment, Verdict] | None = None
+
+    def look(self) -> None:
+        """Send the answer when the peer has had the time to release and did not."""
+        busy = any(errand is not self and errand.is_asking for errand in _siblings(self._association))
+        if self._at is None or time.monotonic() < self._at or busy:
+            return
+        self._at = None
+        service = self._service
+        try:
+            due = service.requests.claim_one(service.owner, self._number, service.lease)
+            if due is None:
+                self._finish()
+                return
+            verdict = judge(due, service.requests, service.store)
+        except Unavailable as error:
+            log.warning("storage commitment waits: %s", error)
+            return
+        self._asked = due, verdict
+        self._send(due, verdict)
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether a response of the peer is awaited."""
+        return self._asked is not None
+
+    def _send(self, due: DueCommitment, verdict: Verdict) -> None:
+        event_type, information = answer(due.transaction_uid, verdict.held, verdict.failed)
+        request = N_EVENT_REPORT()
+        request.MessageID = _MESSAGE_ID
+        request.AffectedSOPClassUID = UID(STORAGE_COMMITMENT)
+        request.AffectedSOPInstanceUID = UID(WELL_KNOWN_INSTANCE)
+        request.EventTypeID = event_type
+        _, syntax = self._association.transfer_syntaxes[self._context_id]
+        request.EventInformation = BytesIO(_encoded(information, explicit=syntax == ExplicitVRLittleEndian))
+        self._association.dimse.send_msg(request, self._context_id)
+
+    def hear(self, response: Any) -> None:
+        """Record that the peer took the answer."""
+        if self._asked is None or not isinstance(response, N_EVENT_REPORT):
+            return
+        due, verdict = self._asked
+        self._asked = None
+        try:
+            if response.Status == _SUCCESS:
+                self._service.requests.save_answered(due, str(verdict))
+                self._finish()
+            else:
+                status = cast(int, response.Status)
+                log.warning("a peer answered N-EVENT-REPORT with status 0x%04X", status)
+        except (LeaseLost, Unavailable) as error:
+            log.warning("storage commitment: %s", error)
+
+    def _finish(self) -> None:
+        self._association.errands = [errand for errand in self._association.errands if errand is not self]
+
+    def end(self) -> None:
+        """Leave the answer to a delivery worker: this association is over, and the peer does not have it."""
+        try:
+            self._service.requests.hand_over(self._service.owner, self._number)
+        except Unavailable as error:
+            log.warning("storage commitment waits: %s", error)
+        self._service.waker.wake(Task.DELIVER)
+
+
+def _siblings(association: StoreAssociation) -> Sequence["_AnswerHere"]:
+    return [errand for errand in association.errands if isinstance(errand, _AnswerHere)]
+
+
+def _encoded(dataset: Dataset, *, explicit: bool) -> bytes:
+    encoded = encode(dataset, not explicit, True)
+    if encoded is None:
+        raise ValueError("an answer cannot be encoded")  # it holds UIDs that were checked, and numbers
+    return encoded

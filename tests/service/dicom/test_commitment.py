@@ -1,0 +1,219 @@
+"""The listener answers who asks whether it holds an image; the modality may delete its copy on our word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from pydicom import Dataset
+from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian, generate_uid
+from pynetdicom import AE, evt
+from pynetdicom.association import Association
+from pynetdicom.sop_class import StorageCommitmentPushModel  # type: ignore[attr-defined]
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from service.core.commitment import FailureReason, Reference
+from service.core.errors import LedgerUnavailable
+from service.core.ledger import Ledger
+from service.core.ledger.commitment_requests import CommitmentRequests
+from service.core.records import CommitmentRequestRecord
+from service.core.states import CommitmentState
+from service.core.wake import Task
+from service.dicom.commitment.messages import WELL_KNOWN_INSTANCE, parse_answer, parse_request, request
+from tests.fakes import Answers
+from tests.phantoms import chest
+from tests.servers import wait_until
+from tests.service.listening import Site, listening, send
+
+LEASE = timedelta(minutes=1)
+ABSENT = "1.2.826.0.1.3680043.8.498.999"
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    with listening(tmp_path / "data", commitment_patience=0.05) as site:
+        yield site
+
+
+def references(*datasets: Dataset) -> list[Reference]:
+    return [Reference(str(ds.SOPClassUID), str(ds.SOPInstanceUID)) for ds in datasets]
+
+
+@contextmanager
+def asking(port: int, answers: Answers | None = None) -> Iterator[Association]:
+    """Associate as a modality that asks for storage commitment."""
+    entity = AE("MODALITY")
+    entity.add_requested_context(StorageCommitmentPushModel, ExplicitVRLittleEndian)
+    entity.dimse_timeout = 10
+    handlers: list[Any] = [(evt.EVT_N_EVENT_REPORT, answers.take)] if answers is not None else []
+    association = entity.associate("127.0.0.1", port, ae_title="AUSCULT", evt_handlers=handlers)
+    assert association.is_established
+    try:
+        yield association
+    finally:
+        if association.is_established:
+            association.release()
+
+
+def ask(
+    association: Association,
+    information: Dataset | None,
+    action: int = 1,
+    instance: str = WELL_KNOWN_INSTANCE,
+) -> int:
+    status, _ = association.send_n_action(information, action, StorageCommitmentPushModel, instance)
+    return int(status.Status)
+
+
+def rows(site: Site) -> list[CommitmentRequestRecord]:
+    with Session(site.engine) as session:
+        return list(session.scalars(select(CommitmentRequestRecord).order_by(CommitmentRequestRecord.id)))
+
+
+def test_a_modality_that_stays_gets_the_answer_on_its_own_association(site: Site) -> None:
+    image, answers, uid = chest(), Answers(), generate_uid()
+    assert send(site.port, image) == [0]
+    with asking(site.port, answers) as association:
+        assert ask(association, request(uid, references(image))) == 0x0000
+        wait_until(lambda: bool(answers.taken), "the answer comes")
+        wait_until(lambda: rows(site)[0].state == CommitmentState.ANSWERED, "the answer is recorded")
+    event_type, information = answers.taken[0]
+    assert (event_type, information.TransactionUID) == (1, uid)
+    assert answers.reasons() == {image.SOPInstanceUID: None}
+    assert rows(site)[0].detail == "1 held, 0 not"
+
+
+def test_what_is_not_held_is_said_with_its_reason(site: Site) -> None:
+    held, removed, other = (chest(seed=number) for number in (1, 2, 3))
+    assert send(site.port, held, removed, other) == [0, 0, 0]
+    site.store.path(site.instances[1].object_key).unlink()
+    wanted = [
+        *references(held, removed),
+        Reference(str(DigitalXRayImageStorageForPresentation), ABSENT),
+        Reference("1.2.840.10008.5.1.4.1.1.7", str(other.SOPInstanceUID)),
+    ]
+    answers = Answers()
+    with asking(site.port, answers) as association:
+        assert ask(association, request(generate_uid(), wanted)) == 0x0000
+        wait_until(lambda: bool(answers.taken), "the answer comes")
+    assert answers.taken[0][0] == 2
+    assert answers.reasons() == {
+        held.SOPInstanceUID: None,
+        removed.SOPInstanceUID: FailureReason.NO_SUCH_INSTANCE,
+        ABSENT: FailureReason.NO_SUCH_INSTANCE,
+        other.SOPInstanceUID: FailureReason.CLASS_INSTANCE_CONFLICT,
+    }
+
+
+def test_many_requests_on_one_association_are_each_answered_and_images_are_taken_between(site: Site) -> None:
+    image, answers = chest(), Answers()
+    uids = [str(generate_uid()) for _ in range(4)]
+    with asking(site.port, answers) as association:
+        for uid in uids:
+            assert ask(association, request(uid, references(image))) == 0x0000
+        wait_until(lambda: len(answers.taken) == len(uids), "every answer comes")
+    assert sorted(information.TransactionUID for _, information in answers.taken) == sorted(uids)
+    wait_until(lambda: {row.state for row in rows(site)} == {CommitmentState.ANSWERED}, "every answer is recorded")
+
+
+def test_a_modality_that_releases_at_once_is_answered_by_a_delivery_worker(tmp_path: Path) -> None:
+    with listening(tmp_path / "data", commitment_patience=5.0) as site:
+        with asking(site.port) as association:
+            assert ask(association, request(generate_uid(), references(chest()))) == 0x0000
+        requests = Ledger(site.engine).commitment_requests
+        # Ten seconds before the time that it was recorded for.
+        wait_until(lambda: Task.DELIVER in site.waker.tasks, "a delivery worker is woken")
+        (due,) = requests.claim("worker", "MODALITY", 10, LEASE)
+        assert (due.requestor_ae_title, len(due.references), due.is_duplicate) == ("MODALITY", 1, False)
+
+
+def test_an_answer_that_the_modality_refuses_goes_to_a_delivery_worker(site: Site) -> None:
+    answers = Answers(status=0x0110)
+    with asking(site.port, answers) as association:
+        assert ask(association, request(generate_uid(), references(chest()))) == 0x0000
+        wait_until(lambda: rows(site)[0].attempts == 1, "the answer is sent")
+    wait_until(lambda: Task.DELIVER in site.waker.tasks, "a delivery worker is woken")
+    assert rows(site)[0].state == CommitmentState.WAITING
+    assert Ledger(site.engine).commitment_requests.claim("worker", "MODALITY", 10, LEASE)
+
+
+def test_the_same_request_again_is_one_and_its_transaction_for_other_images_is_a_duplicate(site: Site) -> None:
+    one, other, uid, answers = chest(seed=1), chest(seed=2), generate_uid(), Answers()
+    assert send(site.port, one, other) == [0, 0]
+    with asking(site.port, answers) as association:
+        for number, image in enumerate((one, one, other), 1):
+            assert ask(association, request(uid, references(image))) == 0x0000
+            wait_until(lambda number=number: len(answers.taken) == number, "the answer comes")  # type: ignore[misc]
+    assert [answers.reasons(index) for index in range(3)] == [
+        {one.SOPInstanceUID: None},
+        {one.SOPInstanceUID: None},
+        {other.SOPInstanceUID: FailureReason.DUPLICATE_TRANSACTION_UID},
+    ]
+    assert len(rows(site)) == 2
+
+
+def _without(keyword: str) -> Dataset:
+    information = request(generate_uid(), [Reference(str(DigitalXRayImageStorageForPresentation), ABSENT)])
+    delattr(information, keyword)
+    return information
+
+
+def _with_item(**values: str) -> Dataset:
+    information = _without("ReferencedSOPSequence")
+    item = Dataset()
+    for keyword, value in values.items():
+        setattr(item, keyword, value)
+    information.ReferencedSOPSequence = [item]
+    return information
+
+
+@pytest.mark.parametrize(
+    ("information", "arguments", "status"),
+    [
+        (_without("TransactionUID"), {}, 0x0115),
+        (_without("ReferencedSOPSequence"), {}, 0x0115),
+        (_with_item(ReferencedSOPClassUID="1.2.3"), {}, 0x0115),
+        (None, {}, 0x0115),
+        (_with_item(ReferencedSOPClassUID="1.2.3", ReferencedSOPInstanceUID="1.2.3"), {"action": 2}, 0x0123),
+        (_with_item(ReferencedSOPClassUID="1.2.3", ReferencedSOPInstanceUID="1.2.3"), {"instance": "1.2.3"}, 0x0112),
+    ],
+)
+def test_a_request_that_cannot_be_understood_gets_its_status_and_the_association_goes_on(
+    site: Site, information: Dataset | None, arguments: dict[str, Any], status: int
+) -> None:
+    with asking(site.port) as association:
+        assert ask(association, information, **arguments) == status
+        assert ask(association, request(generate_uid(), references(chest()))) == 0x0000
+    assert len(rows(site)) == 1
+
+
+def test_a_request_that_cannot_be_recorded_is_refused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> int:
+        raise LedgerUnavailable
+
+    monkeypatch.setattr(CommitmentRequests, "register", refuse)
+    with asking(site.port) as association:
+        assert ask(association, request(generate_uid(), references(chest()))) == 0x0213
+
+
+def test_an_answer_to_a_transaction_that_is_not_ours_is_refused(site: Site) -> None:
+    with asking(site.port) as association:
+        information = request(generate_uid(), references(chest()))
+        status, _ = cast(Any, association).send_n_event_report(
+            information, 1, StorageCommitmentPushModel, WELL_KNOWN_INSTANCE
+        )
+    assert status.Status == 0x0115
+
+
+def test_an_instance_that_is_both_held_and_failed_counts_as_failed() -> None:
+    information = request(generate_uid(), [Reference("1.2.3", ABSENT)])
+    assert parse_request(information)[1] == [Reference("1.2.3", ABSENT)]
+    information.FailedSOPSequence = information.ReferencedSOPSequence
+    information.FailedSOPSequence[0].FailureReason = 0x0112
+    said = parse_answer(information)
+    assert (said.held, said.failed) == (frozenset(), {ABSENT: 0x0112})
