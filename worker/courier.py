@@ -1,14 +1,15 @@
 """A courier brings reports to one destination: sends, asks whether they are held, tries again with growing pauses."""
 
-import random
 import threading
 from collections.abc import Callable
 from datetime import timedelta
 from io import BytesIO
+from typing import Protocol
 
 from pydicom import Dataset, dcmread
 from pydicom.errors import InvalidDicomError
 
+from service.core.backoff import backoff
 from service.core.clock import Clock, utc_now
 from service.core.errors import (
     AuscultError,
@@ -26,12 +27,11 @@ from service.core.states import DeliveryState
 from service.core.store import ObjectStore
 from service.dicom.scu import DestinationAssociation
 from service.report import SOP_CLASSES, ReportKind, as_sop_class
+from worker.confirmation import Confirmation
 
 log = get_logger(__name__)
 
 _BATCH = 16
-_MISSING_AFTER = timedelta(minutes=5)
-_LONGEST_CONFIRMATION_PAUSE = timedelta(minutes=1)
 
 
 class Courier:
@@ -64,11 +64,14 @@ class Courier:
         self._clock = clock
         self._lease = timedelta(seconds=settings.delivery.lease)
         self._association = DestinationAssociation(destination, settings.calling_ae_title(destination))
+        self._confirmation = Confirmation(settings, destination, ledger, self._association, clock)
         self._last_use = clock()
 
     def step(self) -> int:
         """Send and confirm what is due, one batch of each; return how many rows were handled."""
-        handled = self._each(DeliveryState.PENDING, self._send) + self._each(DeliveryState.SENT, self._confirm)
+        handled = self._each(DeliveryState.PENDING, self._send)
+        handled += self._each(DeliveryState.SENT, self._confirmation.check)
+        self._ask()
         if handled:
             self._last_use = self._clock()
         elif self._clock() - self._last_use > timedelta(seconds=self._settings.idle_release):
@@ -83,8 +86,19 @@ class Courier:
         return min(longest, max(0.05, (due - self._clock()).total_seconds()))
 
     def close(self) -> None:
-        """Release the association."""
+        """Release the associations."""
+        self._confirmation.close()
         self._association.close()
+
+    def _ask(self) -> None:
+        """Ask for the commitment to what the confirmation has put together, in one request."""
+        try:
+            self._confirmation.ask()
+        except TransientDeliveryFailure as error:
+            for row in self._confirmation.unasked():
+                self._put_off(row, error)
+        except LeaseLost:
+            log.warning("another worker took over what %s was to commit to", self._destination.name)
 
     def _each(self, state: DeliveryState, act: Callable[[DueDelivery], None]) -> int:
         rows = self._outbox.claim(self._owner, self._destination.name, state, _BATCH, self._lease)
@@ -129,9 +143,8 @@ class Courier:
         except PermanentDeliveryFailure as error:
             self._give_up(row, error)
             return
-        confirm_at = (
-            self._clock() + timedelta(seconds=self._settings.confirm_after) if self._destination.confirm else None
-        )
+        asked = self._destination.confirm != "none"
+        confirm_at = self._clock() + timedelta(seconds=self._settings.confirm_after) if asked else None
         detail = None if status == 0 else f"accepted with warning 0x{status:04X}"
         self._outbox.save_sent(row, status, detail, confirm_at)
         log.info("sent %s to %s: status 0x%04X", row.sop_instance_uid, self._destination.name, status)
@@ -162,23 +175,6 @@ class Courier:
                 return
         raise PermanentDeliveryFailure("the destination accepts no SOP class of this report")
 
-    def _confirm(self, row: DueDelivery) -> None:
-        try:
-            held = self._association.holds(row.study_instance_uid, row.series_instance_uid, row.sop_instance_uid)
-        except PermanentDeliveryFailure as error:
-            self._outbox.save_unconfirmable(row, str(error))
-            return
-        now = self._clock()
-        age = now - (row.sent_at or row.created_at)
-        if held:
-            self._outbox.save_confirmed(row)
-        elif age > _MISSING_AFTER:
-            log.warning("%s does not hold %s; it is sent again", self._destination.name, row.sop_instance_uid)
-            self._outbox.save_missing(row, now)
-        else:
-            pause = min(_LONGEST_CONFIRMATION_PAUSE, max(timedelta(seconds=self._settings.confirm_after), age))
-            self._outbox.save_retry(row, now + pause, None, "not held yet")
-
     def _put_off(self, row: DueDelivery, error: TransientDeliveryFailure) -> None:
         now = self._clock()
         if now - row.created_at > timedelta(seconds=self._settings.give_up_after):
@@ -195,12 +191,20 @@ class Courier:
         self._outbox.save_dead(row, error.status, str(error))
 
 
-def backoff(attempts: int, first: float, longest: float) -> float:
-    """Return the seconds before the next attempt: doubled each time, with jitter of up to a half, at most `longest`."""
-    return min(longest, first * 2.0 ** min(attempts - 1, 30)) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, no secret
+class Rounds(Protocol):
+    """Work that is done whenever some of it is due."""
+
+    def step(self) -> int:
+        """Do what is due; return how much that was."""
+
+    def pause(self, longest: float) -> float:
+        """Return the seconds until more is due, at most `longest`."""
+
+    def close(self) -> None:
+        """Let go of what is open."""
 
 
-def run(courier: Courier, due: threading.Event, stop: threading.Event, poll: float) -> None:
+def run(courier: Rounds, due: threading.Event, stop: threading.Event, poll: float) -> None:
     """Deliver until `stop` is set, woken by `due` or by the time of the next attempt."""
     while not stop.is_set():
         due.clear()

@@ -1,4 +1,7 @@
-"""Delivery: builds the reports that are due, and a courier for each destination takes them away; torch has no part."""
+"""Delivery: builds the reports that are due, and a courier for each destination takes them away; torch has no part.
+
+What peers ask of us by storage commitment is answered here too.
+"""
 
 import threading
 
@@ -6,14 +9,15 @@ from models.checkpoint import Checkpoint
 from service.core.ledger import Ledger
 from service.core.settings import Settings
 from service.core.store import ObjectStore
-from worker.courier import Courier, run
+from worker.commitment_answers import CommitmentAnswers
+from worker.courier import Courier, Rounds, run
 from worker.report_building import ReportBuilding
 
 
 class Delivery:
-    """One delivery worker: the builder, and a courier in a thread of its own for each destination.
+    """One delivery worker: the builder, and a thread for each destination and for each peer that waits for answers.
 
-    A destination that does not answer holds up nobody but itself.
+    A node that does not answer holds up nobody but itself.
     """
 
     def __init__(
@@ -30,13 +34,17 @@ class Delivery:
         self._threads: list[threading.Thread] = []
         for destination in settings.destinations:
             courier = Courier(settings, destination, ledger, store, f"{owner}/{destination.name}"[:100], stop)
-            bell = threading.Event()
-            thread = threading.Thread(
-                target=run, args=(courier, bell, stop, settings.analysis.poll), name=f"courier {destination.name}"
-            )
-            self._bells.append(bell)
-            self._threads.append(thread)
-            thread.start()
+            self._start(courier, f"courier {destination.name}", stop, settings.analysis.poll)
+        for peer in settings.peers:
+            answers = CommitmentAnswers(settings, peer, ledger, store, f"{owner}/answers {peer.ae_title}"[:100])
+            self._start(answers, f"answers {peer.ae_title}", stop, settings.analysis.poll)
+
+    def _start(self, rounds: Rounds, name: str, stop: threading.Event, poll: float) -> None:
+        bell = threading.Event()
+        thread = threading.Thread(target=run, args=(rounds, bell, stop, poll), name=name)
+        self._bells.append(bell)
+        self._threads.append(thread)
+        thread.start()
 
     def run_until_idle(self) -> int:
         """Build what is due and wake the couriers; return for how many instances reports were built."""

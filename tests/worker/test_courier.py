@@ -20,13 +20,14 @@ from pydicom.uid import (
 )
 from sqlalchemy.exc import DataError
 
+from service.core.backoff import backoff
 from service.core.states import DeliveryState, State
 from service.dicom.scu import DestinationAssociation
 from tests.fakes import scripted_pacs
 from tests.phantoms import chest
 from tests.servers import free_port
 from tests.worker.conftest import Gateway, destination
-from worker.courier import backoff, run
+from worker.courier import run
 
 
 def ready(gateway: Any, *destinations: dict[str, Any], **settings: Any) -> Gateway:

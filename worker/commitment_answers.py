@@ -1,0 +1,94 @@
+"""Tells a peer, on associations that we open, which of the instances it asked for we hold."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from service.core.backoff import backoff
+from service.core.clock import Clock, utc_now
+from service.core.errors import LeaseLost, TransientDeliveryFailure
+from service.core.ledger import DueCommitment, Ledger
+from service.core.log import get_logger
+from service.core.settings import PeerSettings, Settings
+from service.core.store import ObjectStore
+from service.dicom.commitment.associations import TellingAssociation
+from service.dicom.commitment.messages import answer
+from service.dicom.commitment.verdict import judge
+
+log = get_logger(__name__)
+
+_BATCH = 16
+
+
+class CommitmentAnswers:
+    """The answers to one peer; used by one thread.
+
+    Parameters
+    ----------
+    owner
+        A name for the leases of this thread, unique among all workers.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        peer: PeerSettings,
+        ledger: Ledger,
+        store: ObjectStore,
+        owner: str,
+        clock: Clock = utc_now,
+    ) -> None:
+        self._settings = settings.delivery
+        self._peer = peer
+        self._requests = ledger.commitment_requests
+        self._store = store
+        self._owner = owner
+        self._clock = clock
+        self._lease = timedelta(seconds=settings.delivery.lease)
+        self._association = TellingAssociation(peer, settings.calling_ae_title(peer))
+
+    def step(self) -> int:
+        """Answer what is due over one association; return how many requests were handled."""
+        rows = self._requests.claim(self._owner, self._peer.ae_title.strip(), _BATCH, self._lease)
+        try:
+            self._tell(rows)
+        except LeaseLost:
+            log.warning("another worker answers %s", self._peer.ae_title)
+        finally:
+            self._association.close()
+        return len(rows)
+
+    def _tell(self, rows: Sequence[DueCommitment]) -> None:
+        unreachable: TransientDeliveryFailure | None = None
+        for row in rows:
+            if unreachable is not None:
+                self._put_off(row, unreachable)
+                continue
+            verdict = judge(row, self._requests, self._store)
+            try:
+                self._association.tell(*answer(row.transaction_uid, verdict.held, verdict.failed))
+            except TransientDeliveryFailure as error:
+                self._put_off(row, error)
+                unreachable = error if error.status is None else None
+            else:
+                self._requests.save_answered(row, str(verdict))
+                log.info("told %s what it asked: %s", self._peer.ae_title, verdict)
+
+    def _put_off(self, row: DueCommitment, error: TransientDeliveryFailure) -> None:
+        now = self._clock()
+        if now - row.requested_at > timedelta(seconds=self._settings.give_up_after):
+            log.error("%s could not be told what we hold: %s; `auscult retry` tries again", self._peer.ae_title, error)
+            self._requests.save_dead(row, str(error))
+            return
+        pause = backoff(row.attempts, self._settings.first_retry, self._settings.longest_retry)
+        log.warning("the answer to %s is put off by %.1f s: %s", self._peer.ae_title, pause, error)
+        self._requests.save_retry(row, now + timedelta(seconds=pause), str(error))
+
+    def pause(self, longest: float) -> float:
+        """Return the seconds until the peer's next answer is due, at most `longest`."""
+        due = self._requests.next_due(self._peer.ae_title.strip())
+        if due is None:
+            return longest
+        return min(longest, max(0.05, (due - self._clock()).total_seconds()))
+
+    def close(self) -> None:
+        """Nothing is kept open between two rounds."""
