@@ -14,7 +14,7 @@ from service.core.ledger.analysis import ANALYSIS_FAILED
 from service.core.ledger.inspection import Inspection
 from service.core.ledger.reporting import REPORT_FAILED
 from service.core.ledger.views import InstanceView, ResultView, StatusView, StudyView
-from service.core.states import DeliveryState, Priority, State
+from service.core.states import CommitmentState, DeliveryState, Priority, State
 from service.report.content import percent
 from service.wording import calendar_date, duration, person_name, reason_in_words
 
@@ -253,4 +253,25 @@ def alarms(status: StatusView, now: datetime) -> list[Alarm]:
     unsent = status.oldest_unsent_since
     if unsent is not None and now - unsent > _LONG_UNSENT:
         found.append(Alarm(f"A report has been waiting {duration(now - unsent)} to be sent.", "auscult doctor"))
+    found += _unanswered(status, now)
+    return found
+
+
+def _unanswered(status: StatusView, now: datetime) -> list[Alarm]:
+    """Return what is amiss with the answers to peers that ask for storage commitment."""
+    found = []
+    dead = status.commitment_requests.get(CommitmentState.DEAD, 0)
+    if dead:
+        found.append(
+            Alarm(f"{dead} storage commitment{'s' if dead > 1 else ''} could not be answered.", "auscult retry")
+        )
+    since = status.oldest_unanswered_since
+    if since is not None and now - since > _LONG_UNSENT:
+        found.append(
+            Alarm(
+                f"A peer has been waiting {duration(now - since)} for the answer to its storage commitment; "
+                "it must be one of `peers`.",
+                "auscult doctor",
+            )
+        )
     return found

@@ -165,13 +165,16 @@ def _decoding_problem(transfer_syntax_uid: str) -> str | None:
 
 
 def destinations(settings: Settings) -> Found:
-    """Check each destination by C-ECHO."""
+    """Check each destination, and each peer that waits for our answers, by C-ECHO."""
     if not settings.destinations:
         yield "destinations", True, "none is configured: reports are built and kept, and sent to nobody"
     for destination in settings.destinations:
         problem = _echo_problem(DestinationAssociation(destination, settings.calling_ae_title(destination)))
         where = f"{destination.ae_title} at {destination.host}:{destination.port}"
         yield f"destination {destination.name}", problem is None, f"{where} {problem or 'answers C-ECHO'}"
+    for peer in settings.peers:
+        problem = _echo_problem(DestinationAssociation(peer, settings.calling_ae_title(peer)))
+        yield f"peer {peer.ae_title}", problem is None, f"{peer.host}:{peer.port} {problem or 'answers C-ECHO'}"
 
 
 def _echo_problem(association: DestinationAssociation) -> str | None:

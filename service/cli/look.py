@@ -58,6 +58,8 @@ def _status_table(view: StatusView) -> Table:
     _add_counts(table, "not analysed", {reason_in_words(name): count for name, count in view.out_of_scope.items()})
     for destination, counts in view.outbox.items():
         _add_counts(table, f"to {destination}", {state.value: count for state, count in counts.items()})
+    waiting = {state.value: count for state, count in view.commitment_requests.items()}
+    _add_counts(table, "storage commitment to peers", waiting)
     if view.oldest_waiting_since is not None:
         table.add_row("oldest waiting", duration(utc_now() - view.oldest_waiting_since))
     return table

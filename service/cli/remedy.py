@@ -11,7 +11,7 @@ from service.core.wake import Task, waker
 @click.command()
 @click.argument("uid", required=False)
 def retry(uid: str | None) -> None:
-    """Start again what was given up: failed analyses and dead deliveries.
+    """Start again what was given up: failed analyses, dead deliveries, answers that peers could not be told.
 
     UID is a study's or an instance's; without it, everything that was given up is started again.
     """

@@ -39,6 +39,10 @@ class _Figures(Collector):
             for state, number in counts.items():
                 deliveries.add_metric([destination, str(state)], number)
         yield deliveries
+        requests = status.commitment_requests
+        yield _family("commitment_requests", "Storage commitments that peers ask of us.", "state", requests)
+        unanswered = self._age(status.oldest_unanswered_since)
+        yield _single("oldest_unanswered_seconds", "Age of the peer's request that waits longest.", unanswered)
         waiting, unsent = self._age(status.oldest_waiting_since), self._age(status.oldest_unsent_since)
         yield _single("oldest_waiting_seconds", "Age of the image that waits longest for its analysis.", waiting)
         yield _single("oldest_unsent_seconds", "Age of the result or report that waits longest to be sent.", unsent)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event
 
+from service.core.commitment import Reference
 from service.core.states import DeliveryState, Priority
 from service.wording import calendar_date, duration, person_name
 from service.worklist import NO_PATTERN, Row, Standing, alarms, rows
@@ -199,6 +200,15 @@ def test_an_image_that_waits_too_long_is_an_alarm(ward: Ward) -> None:
 
     (alarm,) = alarms(ward.ledger.inspection.status(), ward.now + timedelta(minutes=3))
     assert "3 min" in alarm.text
+
+
+def test_a_peer_that_waits_too_long_for_our_answer_is_an_alarm(ward: Ward) -> None:
+    ward.ledger.commitment_requests.register("STRANGER", "1.2.3", [Reference("1.2.4", "1.2.5")], ward.now)
+    status = ward.ledger.inspection.status()
+    assert alarms(status, ward.now) == []
+
+    (alarm,) = alarms(status, ward.now + timedelta(minutes=20))
+    assert alarm.text.startswith("A peer has been waiting 20 min")
 
 
 def _statements(ward: Ward, limit: int) -> int:

@@ -25,6 +25,7 @@ from service.core.ledger.views import (
     report_view,
 )
 from service.core.records import (
+    CommitmentRequestRecord,
     DeliveryRecord,
     EventRecord,
     InstanceRecord,
@@ -32,7 +33,7 @@ from service.core.records import (
     ReportRecord,
     StudyRecord,
 )
-from service.core.states import DeliveryState, Priority, State
+from service.core.states import CommitmentState, DeliveryState, Priority, State
 
 #: Versions that are not in force: no row of the worklist stands for them.
 _SILENT = (State.OWN.value, State.DUPLICATE.value, State.SUPERSEDED.value)
@@ -92,6 +93,8 @@ class Inspection:
                 failures=_failures(session),
                 outcomes={Outcome(name): count for name, count in _pairs(session, outcomes).items()},
                 outbox=by_destination(session.execute(outbox)),
+                commitment_requests=_commitment_requests(session),
+                oldest_unanswered_since=_oldest_unanswered(session),
                 oldest_waiting_since=session.scalars(oldest).one_or_none(),
                 oldest_unsent_since=_oldest_unsent(session),
                 held_studies=_pairs(session, held.order_by(StudyRecord.first_received_at)),
@@ -252,6 +255,18 @@ def _failures(session: Session) -> dict[str, int]:
     if unreported:
         failures[REPORT_FAILED] = failures.get(REPORT_FAILED, 0) + unreported
     return failures
+
+
+def _commitment_requests(session: Session) -> dict[CommitmentState, int]:
+    request = CommitmentRequestRecord
+    counts = _pairs(session, select(request.state, func.count()).group_by(request.state))
+    return {CommitmentState(name): count for name, count in counts.items()}
+
+
+def _oldest_unanswered(session: Session) -> datetime | None:
+    request = CommitmentRequestRecord
+    waiting = select(func.min(request.requested_at)).where(request.state == CommitmentState.WAITING.value)
+    return session.scalars(waiting).one()
 
 
 def _oldest_unsent(session: Session) -> datetime | None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from service.core.findings import Finding, Outcome
 from service.core.identity import Identity
 from service.core.records import InstanceRecord, PredictionRecord, ReportRecord
-from service.core.states import DeliveryState, Priority, State
+from service.core.states import CommitmentState, DeliveryState, Priority, State
 
 
 @dataclass(frozen=True)
@@ -144,6 +144,10 @@ class StatusView:
         Images that are not analysed, and images that failed or whose report could not be built, by reason.
     outbox
         Objects by destination and state.
+    commitment_requests
+        Storage commitments that peers ask of us, by state.
+    oldest_unanswered_since
+        Since when the peer that waits longest for our answer has been waiting; None when none waits.
     oldest_waiting_since
         When the image that waits longest for its analysis was received; None when none waits.
     oldest_unsent_since
@@ -159,6 +163,8 @@ class StatusView:
     failures: Mapping[str, int]
     outcomes: Mapping[Outcome, int]
     outbox: Mapping[str, Mapping[DeliveryState, int]]
+    commitment_requests: Mapping[CommitmentState, int]
+    oldest_unanswered_since: datetime | None
     oldest_waiting_since: datetime | None
     oldest_unsent_since: datetime | None
     held_studies: Mapping[str, str]

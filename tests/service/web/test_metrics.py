@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from service.core.findings import Outcome
 from service.core.ledger.views import StatusView
-from service.core.states import DeliveryState, State
+from service.core.states import CommitmentState, DeliveryState, State
 from service.web.metrics import exposition
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -19,6 +19,8 @@ STATUS = StatusView(
     failures={"analysis_failed": 1},
     outcomes={Outcome.POSITIVE: 1},
     outbox={"pacs": {DeliveryState.DEAD: 1}},
+    commitment_requests={CommitmentState.WAITING: 2},
+    oldest_unanswered_since=NOW - timedelta(seconds=50),
     oldest_waiting_since=NOW - timedelta(seconds=90),
     oldest_unsent_since=NOW - timedelta(seconds=70),
     held_studies={"1.2.3": "two patients under one Study Instance UID"},
@@ -47,3 +49,8 @@ def test_each_state_reason_outcome_and_delivery_is_counted() -> None:
 def test_the_age_of_the_oldest_waiting_image_is_told() -> None:
     assert samples(STATUS)["auscult_oldest_waiting_seconds", ()] == 90
     assert samples(STATUS)["auscult_oldest_unsent_seconds", ()] == 70
+
+
+def test_peers_that_wait_for_an_answer_are_counted_and_their_age_is_told() -> None:
+    assert samples(STATUS)["auscult_commitment_requests", ("waiting",)] == 2
+    assert samples(STATUS)["auscult_oldest_unanswered_seconds", ()] == 50
