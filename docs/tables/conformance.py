@@ -7,11 +7,14 @@ from pydicom.uid import UID
 from pynetdicom.ae import ApplicationEntity
 
 from docs.tables import table
+from service.core.commitment import FailureReason
 from service.core.settings import DestinationSettings, ListenerSettings
 from service.core.uids import IMPLEMENTATION_CLASS_UID
 from service.dicom import contexts, scu
+from service.dicom.commitment.associations import AskingAssociation, TellingAssociation
 from service.report import codes
 
+_NOBODY = DestinationSettings(name="nobody", ae_title="NOBODY", host="127.0.0.1", port=1)
 _SCHEMES = {"DCM": "DICOM", "SCT": "SNOMED CT", "LN": "LOINC", "UCUM": "UCUM", "RFC5646": "RFC 5646"}
 
 
@@ -24,11 +27,12 @@ def storage_scp() -> str:
     plain = {str(uid) for uid in contexts.PLAIN_TRANSFER_SYNTAXES}
     rows = []
     for sop_class, syntaxes in contexts.accepted().items():
-        if sop_class == contexts.VERIFICATION:
+        role = "SCP and SCU" if sop_class == contexts.STORAGE_COMMITMENT else "SCP"
+        if sop_class in (contexts.VERIFICATION, contexts.STORAGE_COMMITMENT):
             accepted = " and ".join(UID(uid).name for uid in syntaxes)
         else:
             accepted = "plain" if {str(uid) for uid in syntaxes} == plain else "plain and encapsulated"
-        rows.append((*_named(sop_class), "SCP", accepted))
+        rows.append((*_named(sop_class), role, accepted))
     return table(("SOP class", "UID", "role", "transfer syntaxes"), rows)
 
 
@@ -42,8 +46,29 @@ def transfer_syntaxes() -> str:
 
 @cache
 def _requesting_entity() -> ApplicationEntity:
-    nobody = DestinationSettings(name="nobody", ae_title="NOBODY", host="127.0.0.1", port=1)
-    return scu.DestinationAssociation(nobody, "AUSCULT")._ae  # noqa: SLF001 - what is proposed, asked of what proposes it
+    return scu.DestinationAssociation(_NOBODY, "AUSCULT")._ae  # noqa: SLF001 - what is proposed, asked of what proposes it
+
+
+def commitment_associations() -> str:
+    """Return what is proposed on the associations that we open for storage commitment."""
+    associations = (
+        ("to a destination, to ask", "SCU", AskingAssociation(_NOBODY, "AUSCULT", lambda _: 0)),
+        ("to a peer, to answer", "SCP, by role selection", TellingAssociation(_NOBODY, "AUSCULT")),
+    )
+    rows = [
+        (purpose, *_named(str(context.abstract_syntax)), role)
+        for purpose, role, association in associations
+        for context in association._ae.requested_contexts  # noqa: SLF001 - the same
+    ]
+    return table(("association", "SOP class", "UID", "our role"), rows)
+
+
+def failure_reasons() -> str:
+    """Return the reasons why an instance is not committed to."""
+    return table(
+        ("Failure Reason", "name"),
+        [(f"`0x{reason:04X}`", reason.name.lower().replace("_", " ")) for reason in FailureReason],
+    )
 
 
 def storage_scu() -> str:

@@ -260,6 +260,7 @@ def gateway(
     folder: Path,
     destinations: Iterable[Mapping[str, Any]] = (),
     *,
+    peers: Iterable[Mapping[str, Any]] = (),
     parts: Sequence[str] = PARTS,
     port: int | None = None,
     database_url: str | None = None,
@@ -272,6 +273,8 @@ def gateway(
     ----------
     folder
         An empty folder.
+    peers
+        Who asks for storage commitment.
     parts
         The commands to run, each a process; `EVERYTHING` is `auscult up`.
     port
@@ -289,7 +292,8 @@ def gateway(
         tables["database"] = {"url": database_url}
     if redis_url is not None:
         tables["queue"] = {"url": redis_url}
-    tables = {"data_dir": str(folder / "data"), **tables, "destinations": [dict(item) for item in destinations]}
+    tables = {"data_dir": str(folder / "data"), **tables}
+    tables |= {"destinations": [dict(item) for item in destinations], "peers": [dict(item) for item in peers]}
     running = Gateway(folder, tables)
     try:
         if "up" not in parts:
