@@ -9,7 +9,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect
+from sqlalchemy import inspect, text
 
 from service.core.database import TABLES, connect, is_current
 from service.core.migration import configuration, upgrade
@@ -44,6 +44,27 @@ def test_the_migrations_make_exactly_the_tables_of_the_records(url: str) -> None
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Record.metadata) == []
+    engine.dispose()
+
+
+def test_what_an_earlier_version_wrote_survives_an_upgrade_and_the_way_back(url: str) -> None:
+    command.upgrade(configuration(url), "0001")
+    engine = connect(url)
+    study = {"study_instance_uid": "1.2.3", "moment": "2026-03-01 12:00:00+00:00"}
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO studies"
+                " (study_instance_uid, first_received_at, reading_rank_at, priority, priority_source)"
+                " VALUES (:study_instance_uid, :moment, :moment, 0, 'default')"
+            ),
+            study,
+        )
+    for step in (lambda: upgrade(url), lambda: command.downgrade(configuration(url), "0001"), lambda: upgrade(url)):
+        step()
+        with engine.connect() as connection:
+            assert connection.scalar(text("SELECT study_instance_uid FROM studies")) == "1.2.3"
+    assert is_current(engine)
     engine.dispose()
 
 

@@ -210,6 +210,14 @@ def test_an_answer_to_a_transaction_that_is_not_ours_is_refused(site: Site) -> N
     assert status.Status == 0x0115
 
 
+def test_a_service_that_the_class_does_not_have_ends_the_association_and_leaves_nothing_behind(site: Site) -> None:
+    with asking(site.port) as association:
+        association.send_n_get([], StorageCommitmentPushModel, WELL_KNOWN_INSTANCE)
+        wait_until(lambda: not association.is_established, "the association ends")
+    with asking(site.port) as association:
+        assert ask(association, request(generate_uid(), references(chest()))) == 0x0000
+
+
 def test_an_instance_that_is_both_held_and_failed_counts_as_failed() -> None:
     information = request(generate_uid(), [Reference("1.2.3", ABSENT)])
     assert parse_request(information)[1] == [Reference("1.2.3", ABSENT)]
