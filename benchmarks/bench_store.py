@@ -7,7 +7,7 @@ from itertools import count
 from pathlib import Path
 
 from benchmarks.interleaved import compare
-from service.core.store import ObjectStore
+from service.core.store import LocalStore
 
 #: One raw digital radiograph, 2048 x 2048 x 2 bytes.
 SIZE = 8_400_000
@@ -18,7 +18,7 @@ def main() -> None:
     """Print what one object costs in each way."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        store = ObjectStore(folder / "objects")
+        store = LocalStore(folder / "objects")
         numbers = count()
         content = bytearray(secrets.token_bytes(SIZE))
 

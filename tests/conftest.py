@@ -58,6 +58,13 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def s3_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Give the URL of an S3-compatible server of this session's own; a test makes buckets of its own in it."""
+    with servers.moto_server(tmp_path_factory.mktemp("moto")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
 def _postgres() -> Iterator[servers.Postgres]:
     _program("postgres")
     _program("initdb")

@@ -8,10 +8,12 @@ no bind address: Orthanc therefore takes associations only from the callers it i
 import json
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.error
@@ -171,6 +173,20 @@ def redis_server(folder: Path) -> Iterator[str]:
 
     with running(command, folder / "redis.log", answers):
         yield f"redis://127.0.0.1:{port}/0"
+
+
+@contextmanager
+def moto_server(folder: Path) -> Iterator[str]:
+    """Run an S3-compatible server that keeps everything in memory; yield its URL."""
+    log = folder / "moto.log"
+    program = Path(sys.executable).with_name("moto_server")
+
+    def url() -> str | None:
+        found = re.search(r"http://127\.0\.0\.1:\d+", log.read_text(errors="replace"))
+        return found.group() if found else None
+
+    with running([str(program), "-H", "127.0.0.1", "-p", "0"], log, lambda: url() is not None):
+        yield str(url())
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from service.core.clock import Clock, utc_now
 from service.core.errors import (
     AuscultError,
     LeaseLost,
+    ObjectDamaged,
     ObjectMissing,
     PermanentDeliveryFailure,
     TransientDeliveryFailure,
@@ -152,7 +153,7 @@ class Courier:
     def _built(self, row: DueDelivery) -> Dataset:
         try:
             return dcmread(BytesIO(self._store.read(row.object_key)))
-        except (ObjectMissing, InvalidDicomError):
+        except (ObjectMissing, ObjectDamaged, InvalidDicomError):
             raise PermanentDeliveryFailure("the report's bytes are missing from the object store, or damaged") from None
 
     def _replace(self, row: DueDelivery, dataset: Dataset) -> None:

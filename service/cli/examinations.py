@@ -1,5 +1,6 @@
 """What `auscult doctor` looks at: each check yields ``(name, whether it passed, what was found and the remedy)``."""
 
+import os
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -35,27 +36,29 @@ def disk(settings: Settings) -> Found:
     """Check that the object store takes an object, durably and in time, and has space."""
     try:
         store = open_store(settings)
-        free, least = store.free_bytes(), settings.listener.minimum_free_bytes
+        free, least = store.room.free_bytes(), store.room.reserve_bytes
         space = f"{free / 1024**3:.1f} GiB free, {least / 1024**3:.1f} GiB needed"
         yield (
             "disk space",
             free >= least,
             space if free >= least else f"{space}; free some, or lower listener.minimum_free_bytes",
         )
-        seconds = _time_of_durable_write(ObjectStore(settings.objects_dir))
+        seconds = _time_of_durable_write(store)
     except Unavailable as error:
         yield "disk", False, str(error)
         return
     told = f"1 MiB made durable in {1000 * seconds:.1f} ms"
-    slow = f"{told}; put data_dir on a faster disk" if seconds > _SLOW_FSYNC_S else told
+    remedy = "put data_dir on a faster disk" if settings.store.is_local else "bring the bucket's server nearer"
+    slow = f"{told}; {remedy}" if seconds > _SLOW_FSYNC_S else told
     yield "disk speed", seconds <= _SLOW_FSYNC_S, slow
 
 
 def _time_of_durable_write(store: ObjectStore) -> float:
     started = time.perf_counter()
-    stored = store.put(bytes(_SAMPLE_BYTES))
+    # Random, so that it is never an object that somebody needs.
+    stored = store.put(os.urandom(_SAMPLE_BYTES))
     seconds = time.perf_counter() - started
-    store.path(stored.key).unlink(missing_ok=True)
+    store.remove(stored.key, 0)
     return seconds
 
 

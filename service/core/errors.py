@@ -20,6 +20,7 @@
     │   ├── IllegalTransition
     │   └── LeaseLost
     ├── ObjectMissing
+    ├── ObjectDamaged
     ├── ContradictoryIdentity
     ├── CheckpointInvalid
     └── DeliveryFailed
@@ -99,7 +100,7 @@ class StoreUnavailable(Unavailable):
 
 
 class StoreFull(Unavailable):
-    """The object store's free space is below the watermark."""
+    """The disk's free space is below the reserve."""
 
 
 class LedgerUnavailable(Unavailable):
@@ -120,6 +121,10 @@ class LeaseLost(LedgerConflict):
 
 class ObjectMissing(AuscultError):
     """The object is not in the store; retention may have removed it."""
+
+
+class ObjectDamaged(AuscultError):
+    """The object's bytes are not those that were stored; restore it from a backup."""
 
 
 class ContradictoryIdentity(AuscultError):

@@ -7,7 +7,7 @@ from service.core import database
 from service.core.errors import LedgerUnavailable
 from service.core.ledger import Ledger
 from service.core.settings import Settings
-from service.core.store import ObjectStore
+from service.core.store import LocalStore, ObjectStore
 
 
 def open_ledger(settings: Settings) -> Ledger:
@@ -33,7 +33,12 @@ def open_store(settings: Settings) -> ObjectStore:
     StoreUnavailable
         When its folder cannot be made.
     """
-    return ObjectStore(settings.objects_dir, settings.listener.minimum_free_bytes)
+    reserve = settings.listener.minimum_free_bytes
+    if settings.store.is_local:
+        return LocalStore(settings.objects_dir, reserve)
+    from service.core.store.s3 import S3Store  # its client is slow to load
+
+    return S3Store(settings.store, settings.objects_dir / "incoming", reserve)
 
 
 def owner() -> str:

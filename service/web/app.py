@@ -17,8 +17,9 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from service.core.clock import Clock, utc_now
-from service.core.errors import ObjectMissing, Unavailable, UndecodablePixels
+from service.core.errors import ObjectDamaged, ObjectMissing, StoreFull, Unavailable, UndecodablePixels
 from service.core.ledger import Ledger
+from service.core.premises import open_store
 from service.core.settings import Settings
 from service.core.store import ObjectStore
 from service.web.metrics import exposition
@@ -41,7 +42,7 @@ def create_app(settings: Settings, ledger: Ledger, clock: Clock = utc_now) -> St
     StoreUnavailable
         When the folder of the objects cannot be used.
     """
-    site = _Site(settings, ledger, ObjectStore(settings.objects_dir), clock)
+    site = _Site(settings, ledger, open_store(settings), clock)
     static = StaticFiles(directory=Path(str(files("service.web") / "static")))
     return Starlette(
         routes=[
@@ -137,14 +138,11 @@ class _Site:
         return JSONResponse({"status": "ok"})
 
     def readyz(self, _request: Request) -> Response:
-        """Tell whether database and store answer."""
-        checks = {"database": self._ledger.inspection.count_studies, "store": self._store.free_bytes}
-        answers = {name: _answers(check) for name, check in checks.items()}
-        ready = all(answers.values())
-        return JSONResponse(
-            {name: "ok" if answer else "unavailable" for name, answer in answers.items()},
-            HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE,
-        )
+        """Tell whether database and store answer, and whether the store would take another object."""
+        checks = {"database": self._ledger.inspection.count_studies, "store": self._store.check}
+        answers = {name: _answer(check) for name, check in checks.items()}
+        ready = set(answers.values()) == {"ok"}
+        return JSONResponse(answers, HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE)
 
     def metrics(self, _request: Request) -> Response:
         return Response(exposition(self._ledger.inspection.status(), self._clock), media_type=CONTENT_TYPE_LATEST)
@@ -169,6 +167,8 @@ class _Site:
             return Response(render(), media_type="image/png")
         except ObjectMissing:
             raise HTTPException(HTTPStatus.GONE, "The pixels are gone: retention removed them.") from None
+        except ObjectDamaged:
+            raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, "The stored bytes are damaged.") from None
         except UndecodablePixels:
             raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, "The pixels cannot be decoded.") from None
 
@@ -176,12 +176,14 @@ class _Site:
         return HTMLResponse(self._templates.get_template(template).render(values), code)
 
 
-def _answers(check: Callable[[], object]) -> bool:
+def _answer(check: Callable[[], object]) -> str:
     try:
         check()
+    except StoreFull:
+        return "full"
     except Unavailable:
-        return False
-    return True
+        return "unavailable"
+    return "ok"
 
 
 def _uid(request: Request) -> str:

@@ -21,8 +21,8 @@ from tests.servers import wait_until
 Step = tuple[str, Moment, int]
 
 RECEIVING: list[Step] = [
-    ("service.core.store:Incoming.keep", "before", 1),
-    ("service.core.store:Incoming.keep", "after", 1),
+    ("service.core.store.local:LocalIncoming.keep", "before", 1),
+    ("service.core.store.local:LocalIncoming.keep", "after", 1),
     ("service.core.ledger.admission:Admission.register", "before", 1),
     ("service.core.ledger.admission:Admission.register", "after", 1),
     ("service.core.wake:LocalWaker.wake", "after", 1),
@@ -37,8 +37,8 @@ INFERRING: list[Step] = [
 ]
 DELIVERING: list[Step] = [
     ("service.core.ledger.reporting:Reporting.claim", "after", 1),
-    ("service.core.store:ObjectStore.put", "after", 1),
-    ("service.core.store:ObjectStore.put", "after", 3),
+    ("service.core.store.local:LocalStore.put", "after", 1),
+    ("service.core.store.local:LocalStore.put", "after", 3),
     ("service.core.ledger.reporting:Reporting.save", "before", 1),
     ("service.core.ledger.reporting:Reporting.save", "after", 1),
     ("service.core.ledger.outbox:Outbox.claim", "after", 1),

@@ -19,7 +19,7 @@ from service.core.ledger import Ledger
 from service.core.migration import upgrade
 from service.core.records import EventRecord, InstanceRecord, StudyRecord
 from service.core.settings import Settings, load
-from service.core.store import ObjectStore
+from service.core.store import LocalStore
 from service.core.wake import Task
 from service.dicom.commitment.listening import CommitmentService
 from service.dicom.scp import Listener
@@ -42,7 +42,7 @@ class Site:
 
     settings: Settings
     engine: Engine
-    store: ObjectStore
+    store: LocalStore
     waker: NotingWaker
     intake: Intake
     listener: Listener
@@ -96,7 +96,7 @@ def listening(data_dir: Path, *, worklist: dict[str, Any] | None = None, **liste
     """Run a listener on port 0 until the block ends; keyword arguments are settings of `[listener]`."""
     settings = prepare(data_dir, worklist=worklist, **listener)
     engine = connect(settings.database_url)
-    store = ObjectStore(settings.objects_dir, settings.listener.minimum_free_bytes)
+    store = LocalStore(settings.objects_dir, settings.listener.minimum_free_bytes)
     waker = NotingWaker()
     ledger = Ledger(engine)
     intake = Intake(settings, store, ledger.admission, waker)

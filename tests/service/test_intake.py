@@ -5,7 +5,7 @@ import pytest
 
 from service.core.errors import InvalidUid, LedgerUnavailable, NotDicom, ObjectTooLarge, StoreFull, StoreUnavailable
 from service.core.ledger.admission import Registered
-from service.core.store import Incoming
+from service.core.store.local import LocalIncoming
 from service.core.wake import Task
 from service.intake import Reception, Request
 from tests.service.dicom.raw_scu import CR, EXPLICIT, header
@@ -68,11 +68,11 @@ def test_a_request_that_names_no_instance_opens_no_file(site: Site) -> None:
 
 
 def test_a_disk_that_refuses_is_told_when_the_data_set_has_arrived(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_incoming: Incoming, piece: bytes) -> None:
+    def refuse(_incoming: LocalIncoming, piece: bytes) -> None:
         if len(piece) == 100:
             raise StoreUnavailable
 
-    monkeypatch.setattr(Incoming, "write", refuse)
+    monkeypatch.setattr(LocalIncoming, "write", refuse)
     reception = _received(site, header())
     assert site.half_received == []
     with pytest.raises(StoreUnavailable):

@@ -18,7 +18,7 @@ from service.core.ledger import Arrival, ArrivalKind, ClaimedInstance, Ledger, N
 from service.core.migration import upgrade
 from service.core.settings import Settings
 from service.core.states import DeliveryState, Priority
-from service.core.store import ObjectStore
+from service.core.store import LocalStore
 from service.core.uids import derive_uid
 from tests import phantoms
 
@@ -69,7 +69,7 @@ class Ward:
     settings: Settings = field(init=False)
     engine: Engine = field(init=False)
     ledger: Ledger = field(init=False)
-    store: ObjectStore = field(init=False)
+    store: LocalStore = field(init=False)
     _seed: int = 0
 
     def __post_init__(self) -> None:
@@ -79,7 +79,7 @@ class Ward:
         upgrade(self.settings.database_url)
         self.engine = connect(self.settings.database_url)
         self.ledger = Ledger(self.engine, clock=lambda: self.now)
-        self.store = ObjectStore(self.settings.objects_dir)
+        self.store = LocalStore(self.settings.objects_dir)
 
     def receive(
         self,

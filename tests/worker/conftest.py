@@ -21,7 +21,7 @@ from service.core.ledger.admission import Receipt
 from service.core.records import DeliveryRecord, EventRecord, InstanceRecord, ReportRecord, StudyRecord
 from service.core.settings import Settings
 from service.core.states import Priority
-from service.core.store import ObjectStore
+from service.core.store import LocalStore
 from tests import phantoms
 from tests.fakes import CountingWaker, TurnedClock
 from worker.courier import Courier
@@ -42,7 +42,7 @@ class Gateway:
 
     settings: Settings
     ledger: Ledger
-    store: ObjectStore
+    store: LocalStore
     clock: TurnedClock
     waker: CountingWaker = field(default_factory=CountingWaker)
     stop: threading.Event = field(default_factory=threading.Event)
@@ -133,7 +133,7 @@ def gateway(tmp_path: Path) -> Iterator[Any]:
         migration.upgrade(made.database_url)
         engine = database.connect(made.database_url)
         engines.append(engine)
-        return Gateway(made, Ledger(engine, made.worklist.reading_order, clock), ObjectStore(made.objects_dir), clock)
+        return Gateway(made, Ledger(engine, made.worklist.reading_order, clock), LocalStore(made.objects_dir), clock)
 
     yield make
     for engine in engines:

@@ -22,6 +22,7 @@ from service.core.settings.sections import (
     WorklistSettings,
 )
 from service.core.settings.settings import Settings
+from service.core.settings.storage import RetentionSettings, StoreSettings
 
 __all__ = [
     "AnalysisSettings",
@@ -34,8 +35,10 @@ __all__ = [
     "PeerSettings",
     "QueueSettings",
     "ReportSettings",
+    "RetentionSettings",
     "ScopeSettings",
     "Settings",
+    "StoreSettings",
     "SweepSettings",
     "WebSettings",
     "WorklistSettings",

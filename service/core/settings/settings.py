@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from service.core.settings.sections import (
@@ -22,6 +22,7 @@ from service.core.settings.sections import (
     WebSettings,
     WorklistSettings,
 )
+from service.core.settings.storage import RetentionSettings, StoreSettings
 
 
 class Settings(BaseSettings):
@@ -43,6 +44,8 @@ class Settings(BaseSettings):
     web: WebSettings = WebSettings()
     queue: QueueSettings = QueueSettings()
     database: DatabaseSettings = DatabaseSettings()
+    store: StoreSettings = StoreSettings()
+    retention: RetentionSettings = RetentionSettings()
     sweep: SweepSettings = SweepSettings()
     log: LogSettings = LogSettings()
 
@@ -61,6 +64,13 @@ class Settings(BaseSettings):
         if len(set(titles)) != len(titles):
             raise ValueError("two peers have the same AE title; nobody could tell which of them asks")
         return value
+
+    @model_validator(mode="after")
+    def _a_bucket_has_a_quota(self) -> "Settings":
+        retention = self.retention
+        if not self.store.is_local and retention.high_watermark is not None and retention.quota_bytes is None:
+            raise ValueError("retention.high_watermark: a bucket has no end of its own; set retention.quota_bytes")
+        return self
 
     @property
     def database_url(self) -> str:

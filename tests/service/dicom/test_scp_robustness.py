@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import event
 
 from service.core.errors import LedgerUnavailable
-from service.core.store import ObjectStore
+from service.core.store import LocalStore
 from tests.servers import wait_until
 from tests.service.dicom.raw_scu import (
     CR,
@@ -123,9 +123,9 @@ class _FullDisk:
 def test_a_disk_that_fills_up_in_the_middle_is_out_of_resources_until_there_is_room(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begin = ObjectStore.begin
+    begin = LocalStore.begin
 
-    def begin_on_a_full_disk(store: ObjectStore) -> object:
+    def begin_on_a_full_disk(store: LocalStore) -> object:
         incoming = begin(store)
         incoming._file = _FullDisk(incoming._file, 100_000)  # type: ignore[assignment]
         return incoming
@@ -133,7 +133,7 @@ def test_a_disk_that_fills_up_in_the_middle_is_out_of_resources_until_there_is_r
     data = header() + b"\xe0\x7f\x10\x00OW\0\0\x40\x0d\3\0" + bytes(200_000)
     with listening(tmp_path) as site, RawAssociation(site.port) as assoc:
         with monkeypatch.context() as patch:
-            patch.setattr(ObjectStore, "begin", begin_on_a_full_disk)
+            patch.setattr(LocalStore, "begin", begin_on_a_full_disk)
             answer = assoc.store(data)
             assert answer.status == OUT_OF_RESOURCES
             assert "No space left on device" in answer.comment
