@@ -147,7 +147,7 @@ class Intake:
             order_priority=priority,
             priority_source=source,
         )
-        receipt = self._admission.register(arrival)
+        receipt = self._admission.register(arrival, self._store.holds)
         if receipt.registered in (Registered.NEW, Registered.NEW_VERSION):
             self._waker.wake(Task.INFER)
         return receipt

@@ -172,6 +172,7 @@ class Courier:
                         object_key=self._store.put(variant.encoded()).key,
                         destinations=(self._destination.name,),
                     ),
+                    self._store.holds,
                 )
                 return
         raise PermanentDeliveryFailure("the destination accepts no SOP class of this report")

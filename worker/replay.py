@@ -71,6 +71,11 @@ def replay(settings: Settings, ledger: Ledger, store: ObjectStore, sop_instance_
     recorded = ledger.results.latest(sop_instance_uid)
     if recorded is None:
         raise AuscultError(f"the ledger has no result for {sop_instance_uid}; `auscult show` tells what became of it")
+    if recorded.object_removed_at is not None:
+        raise AuscultError(
+            f"the pixels of {sop_instance_uid} were removed by retention at {recorded.object_removed_at.isoformat()};"
+            " the recorded result stands. Send the image again to compute it again"
+        )
     network = load_network(settings.analysis)
     prediction = recorded.prediction
     if network.checkpoint.digest != prediction.checkpoint_digest:

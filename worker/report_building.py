@@ -19,7 +19,7 @@ from service.core.settings import DestinationSettings, Settings
 from service.core.states import State
 from service.core.store import ObjectStore
 from service.dicom.pixels import decode, read_instance
-from service.report import Equipment, ReportContent, ReportKind, build
+from service.report import Equipment, ReportContent, ReportKind, build, predecessor
 from service.scope import Reason
 from service.wording import priority_source, reason_in_words
 
@@ -58,7 +58,7 @@ class ReportBuilding:
     def _build_one(self, due: DueReport) -> None:
         try:
             try:
-                self.ledger.reporting.save(due, self._build(due))
+                self.ledger.reporting.save(due, self._build(due), self.store.holds)
             except (LeaseLost, Unavailable) as error:
                 log.warning("the reports of %s were not saved: %s", due.sop_instance_uid, error)
             except Exception as error:  # noqa: BLE001
@@ -133,7 +133,18 @@ class ReportBuilding:
         return self.checkpoint.card.population.description
 
     def _predecessors(self, due: DueReport) -> Sequence[Dataset]:
-        return [dcmread(BytesIO(self.store.read(report.object_key))) for report in due.predecessors]
+        return [
+            predecessor(
+                ReportKind(report.kind),
+                study_instance_uid=report.study_instance_uid,
+                series_instance_uid=report.series_instance_uid,
+                sop_class_uid=report.sop_class_uid,
+                sop_instance_uid=report.sop_instance_uid,
+            )
+            if report.removed
+            else dcmread(BytesIO(self.store.read(report.object_key)))
+            for report in due.predecessors
+        ]
 
     def _equipment(self) -> Equipment:
         report = self.settings.report

@@ -55,6 +55,8 @@ def _print_version(console: Console, view: InstanceView) -> None:
     console.print(
         Text(f"  received   {_moment(view.received_at)} from {view.calling_ae_title}, {view.object_size} bytes")
     )
+    if view.object_removed_at is not None:
+        console.print(Text(f"  bytes      removed by retention at {_moment(view.object_removed_at)}"))
     reason = f" ({reason_in_words(view.reason)}{f': {view.detail}' if view.detail else ''})" if view.reason else ""
     console.print(Text(f"  state      {view.state.value}{reason}"))
     console.print(Text(f"  says       {answer_of(view).sentence}"))

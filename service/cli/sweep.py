@@ -2,12 +2,14 @@
 
 import signal
 import threading
+import time
 
 import click
 
 from service.core import log
 from service.core.errors import Unavailable
 from service.core.premises import open_ledger, open_store
+from service.core.retention import RetentionRounds
 from service.core.settings import load
 from service.core.sweep import Sweep
 from service.core.wake import waker
@@ -18,19 +20,29 @@ logger = log.get_logger(__name__)
 @click.command()
 @click.option("--once", is_flag=True, help="Sweep once and end.")
 def sweep(once: bool) -> None:
-    """Wake workers for what a crash or a broker lost, and remove half-received files, time and again."""
+    """Wake workers for what a crash or a broker lost, remove half-received files, and what retention lets go.
+
+    With --once, the whole store is searched for objects that no row of the ledger needs; else one part of it each time.
+    """
     settings = load()
     log.configure(settings.log.level, settings.log.style)
-    sweeper = Sweep(settings.sweep, open_ledger(settings), open_store(settings), waker(settings))
+    ledger, store = open_ledger(settings), open_store(settings)
+    sweeper = Sweep(settings.sweep, ledger, store, waker(settings))
+    retention = RetentionRounds(settings.retention, ledger, store)
     if once:
         swept = sweeper.once()
         click.echo(f"woken: {', '.join(swept.woken) or 'none'}; half-received files removed: {swept.removed}")
+        click.echo(f"objects removed: {retention.once(parts=256)}")
         return
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    due = time.monotonic()
     while not stop.wait(settings.sweep.interval):
         try:
             sweeper.once()
+            if time.monotonic() >= due:
+                due = time.monotonic() + settings.retention.interval
+                retention.once()
         except Unavailable as error:
             logger.warning("the sweep waits: %s", error)

@@ -120,6 +120,7 @@ class InstanceRecord(Record):
     lease_owner: Mapped[str | None] = mapped_column(String(100))
     lease_until: Mapped[datetime | None]
     reports_due: Mapped[bool] = mapped_column(default=False, index=True)
+    object_removed_at: Mapped[datetime | None]
 
     study: Mapped[StudyRecord] = relationship(back_populates="instances")
     prediction: Mapped["PredictionRecord | None"] = relationship(back_populates="instance")
@@ -158,7 +159,7 @@ class PredictionRecord(Record):
 
 
 class ReportRecord(Record):
-    """One object that we built; its bytes lie in the store and never change."""
+    """One object that we built; its bytes never change, and lie in the store until retention removes them."""
 
     __tablename__ = "reports"
 
@@ -169,7 +170,8 @@ class ReportRecord(Record):
     sop_class_uid: Mapped[str] = mapped_column(String(64))
     sop_instance_uid: Mapped[str] = mapped_column(String(64), unique=True)
     series_instance_uid: Mapped[str] = mapped_column(String(64))
-    object_key: Mapped[str] = mapped_column(String(64))
+    object_key: Mapped[str] = mapped_column(String(64), index=True)
+    object_removed_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     returned_at: Mapped[datetime | None]
 

@@ -1,6 +1,6 @@
 """What goes back into the study: text report, Measurement Report and heat map, the same bytes for the same content."""
 
-from service.report.build import build, kind_of
+from service.report.build import build, kind_of, predecessor
 from service.report.built import BuiltObject, ReportKind
 from service.report.content import ReportContent
 from service.report.equipment import Equipment
@@ -15,4 +15,5 @@ __all__ = [
     "as_sop_class",
     "build",
     "kind_of",
+    "predecessor",
 ]

@@ -87,6 +87,27 @@ def kind_of(dataset: Dataset) -> ReportKind | None:
     return ReportKind.TEXT_SR if sop_class_uid == EnhancedSRStorage and is_text else None
 
 
+def predecessor(
+    kind: ReportKind,
+    *,
+    study_instance_uid: str,
+    series_instance_uid: str,
+    sop_class_uid: str,
+    sop_instance_uid: str,
+) -> Dataset:
+    """Return what stands for an earlier report whose bytes are gone: its kind and its UIDs, to refer to it by."""
+    dataset = Dataset()
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = study_instance_uid, series_instance_uid
+    dataset.SOPClassUID, dataset.SOPInstanceUID = sop_class_uid, sop_instance_uid
+    if kind is not ReportKind.SECONDARY_CAPTURE:
+        title = Dataset()
+        title.CodeValue, title.CodingSchemeDesignator = (
+            (codes.TRIAGE_RESULT.value, codes.OWN_SCHEME) if kind is ReportKind.TEXT_SR else _MEASUREMENT_REPORT
+        )
+        dataset.ConceptNameCodeSequence = [title]
+    return dataset
+
+
 def _dataset(draft: Draft, display: NDArray[np.float32] | None) -> Dataset:
     if draft.kind is ReportKind.TEXT_SR:
         return text_sr(draft)

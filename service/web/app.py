@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import datetime
 from http import HTTPStatus
 from importlib.resources import files
 from pathlib import Path
@@ -108,13 +109,14 @@ class _Site:
         if instance is None:
             raise HTTPException(HTTPStatus.NOT_FOUND, "The ledger knows no image of this UID.")
         maximum = self._settings.scope.maximum_pixels
-        return self._picture(lambda: radiograph_png(self._store, instance.object_key, maximum))
+        removed_at = instance.object_removed_at
+        return self._picture(lambda: radiograph_png(self._store, instance.object_key, maximum), removed_at)
 
     def heat_map(self, request: Request) -> Response:
         report = self._ledger.inspection.report(_uid(request))
         if report is None or report.kind != "secondary_capture":
             raise HTTPException(HTTPStatus.NOT_FOUND, "The ledger knows no heat map of this UID.")
-        return self._picture(lambda: heat_map_png(self._store, report.object_key))
+        return self._picture(lambda: heat_map_png(self._store, report.object_key), report.object_removed_at)
 
     def api_worklist(self, request: Request) -> Response:
         limit = _number(request, "limit", PAGE, least=1, most=1000)
@@ -162,11 +164,12 @@ class _Site:
             return JSONResponse({"error": detail}, status)
         return self._page("problem.html", status, title=status.phrase, detail=detail)
 
-    def _picture(self, render: Callable[[], bytes]) -> Response:
+    def _picture(self, render: Callable[[], bytes], removed_at: datetime | None) -> Response:
         try:
             return Response(render(), media_type="image/png")
         except ObjectMissing:
-            raise HTTPException(HTTPStatus.GONE, "The pixels are gone: retention removed them.") from None
+            why = "are missing from the object store" if removed_at is None else "are gone: retention removed them"
+            raise HTTPException(HTTPStatus.GONE, f"The pixels {why}.") from None
         except ObjectDamaged:
             raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, "The stored bytes are damaged.") from None
         except UndecodablePixels:

@@ -47,7 +47,7 @@ def without_waiting() -> None:
     """Answer first, register later."""
     register = Admission.register
 
-    def promise(self: Admission, arrival: Any) -> Receipt:
+    def promise(self: Admission, arrival: Any, holds: Any = None) -> Receipt:
         threading.Timer(0.3, register, (self, arrival)).start()
         return Receipt(Registered.NEW)
 

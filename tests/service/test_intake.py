@@ -97,7 +97,7 @@ def test_refused_and_unregistered_objects_leave_no_half_received_file(
     with pytest.raises(NotDicom):
         site.intake.admit(_received(site, b"nothing"))
 
-    def fail(_: object) -> None:
+    def fail(*_: object) -> None:
         raise LedgerUnavailable
 
     monkeypatch.setattr(site.intake._admission, "register", fail)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import timedelta
+from functools import partial
 from io import BytesIO
 from types import SimpleNamespace
 from typing import Any
@@ -139,6 +140,37 @@ def test_a_corrected_identity_reuses_the_prediction_and_supersedes_the_reports(g
     assert named.ReferencedSOPInstanceUID == first.sop_instance_uid
     assert dataset.PatientName == "Right^Name"
     assert "\nSupersedes the AI report of" in text_of(made, 1)
+
+
+def test_a_report_supersedes_one_whose_bytes_retention_has_removed(gateway: Any) -> None:
+    made: Gateway = gateway({"name": "p", "ae_title": "P", "host": "127.0.0.1", "port": 1})
+    made.receive(chest())
+    made.infer()
+    made.build()
+    for state in (DeliveryState.PENDING, DeliveryState.SENT):
+        for due in made.ledger.outbox.claim("c", "p", state, 16, timedelta(minutes=1)):
+            if state is DeliveryState.PENDING:
+                made.ledger.outbox.save_sent(due, 0, None, made.clock())
+            else:
+                made.ledger.outbox.save_confirmed(due)
+    made.clock.now += timedelta(days=2)
+    for key in made.ledger.retention.mark(made.clock(), 10):
+        assert made.ledger.retention.remove(key, partial(made.store.remove, key, 0)) > 0
+    made.receive(chest(patient_name="Right^Name"))
+    made.infer()
+    made.build()
+
+    assert states(made) == [State.SUPERSEDED, State.REPORTED]
+    assert len(made.reports) == 6
+    for kind in ("text_sr", "measurement_sr"):
+        first, second = (row for row in made.reports if row.kind == kind)
+        dataset = dcmread(BytesIO(made.store.read(second.object_key)))
+        series = dataset.PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0]
+        named = series.ReferencedSOPSequence[0]
+        assert series.SeriesInstanceUID == first.series_instance_uid
+        assert named.ReferencedSOPInstanceUID == first.sop_instance_uid
+        assert named.ReferencedSOPClassUID == first.sop_class_uid
+    assert "\nSupersedes an earlier AI report" in text_of(made, 1)
 
 
 def test_reports_that_were_not_sent_yet_are_withdrawn_when_they_are_superseded(gateway: Any) -> None:

@@ -6,9 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from service.core.errors import AuscultError, ObjectMissing
 from service.core.ledger import RecordedResult
+from service.core.records import InstanceRecord
 from tests.phantoms import chest
 from tests.worker.conftest import Gateway
 from worker.replay import Replay, replay
@@ -58,9 +61,18 @@ def test_another_probability_is_another_result(analysed: Gateway, monkeypatch: p
 
 
 def test_after_retention_it_says_that_the_pixels_are_gone(analysed: Gateway) -> None:
+    with Session(analysed.ledger.engine) as session, session.begin():
+        for row in session.scalars(select(InstanceRecord)):
+            row.object_removed_at = analysed.clock()
+            analysed.store.remove(row.object_key, 0)
+    with pytest.raises(AuscultError, match="removed by retention at 2026-"):
+        again(analysed)
+
+
+def test_bytes_that_are_missing_without_a_mark_are_told(analysed: Gateway) -> None:
     for row in analysed.instances:
-        analysed.store.path(row.object_key).unlink()
-    with pytest.raises(ObjectMissing, match="retention"):
+        analysed.store.remove(row.object_key, 0)
+    with pytest.raises(ObjectMissing):
         again(analysed)
 
 

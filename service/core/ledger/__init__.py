@@ -18,6 +18,7 @@ from service.core.ledger.outbox import Outbox
 from service.core.ledger.predictions import RecordedResult, Results
 from service.core.ledger.remedies import Remedies
 from service.core.ledger.reporting import DueReport, EarlierReport, NewReport, Reporting
+from service.core.ledger.retention import Retention
 from service.core.reading_order import ReadingOrder
 
 
@@ -43,6 +44,7 @@ class Ledger:
         self.commitment_requests = CommitmentRequests(engine, clock)
         self.results = Results(engine)
         self.remedies = Remedies(engine, clock)
+        self.retention = Retention(engine, clock)
         self.inspection = Inspection(engine)
 
 
@@ -69,4 +71,5 @@ __all__ = [
     "Remedies",
     "Reporting",
     "Results",
+    "Retention",
 ]

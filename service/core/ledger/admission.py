@@ -13,6 +13,7 @@ from service.core.clock import Clock
 from service.core.database import writing
 from service.core.errors import LedgerUnavailable
 from service.core.identity import Identity
+from service.core.ledger.keys import Holds, assumed, name_object
 from service.core.ledger.rows import raise_priority, record, settle_patient
 from service.core.reading_order import ReadingOrder
 from service.core.records import InstanceRecord, ReportRecord, StudyRecord
@@ -73,25 +74,33 @@ class Admission:
         self._order = order
         self._clock = clock
 
-    def register(self, arrival: Arrival) -> Receipt:
+    def register(self, arrival: Arrival, holds: Holds = assumed) -> Receipt:
         """Put an arrival into the ledger; durable on return.
+
+        Parameters
+        ----------
+        holds
+            Tells whether the store holds an object: retention may have removed the same bytes a moment ago.
 
         Raises
         ------
         LedgerUnavailable
             When the database cannot take it.
+        StoreUnavailable
+            When the store does not hold its bytes any more.
         """
         for _ in range(_ATTEMPTS):
             try:
                 with writing(self._engine) as session:
-                    return self._register(session, arrival)
+                    return self._register(session, arrival, holds)
             except IntegrityError:
                 # Another listener wrote the same study or the same instance a moment ago: look again.
                 continue
         raise LedgerUnavailable("the database refuses the row time and again; check its integrity")
 
-    def _register(self, session: Session, arrival: Arrival) -> Receipt:
+    def _register(self, session: Session, arrival: Arrival, holds: Holds) -> Receipt:
         now = self._clock()
+        restored = name_object(session, arrival.stored.key, holds)
         study = self._study(session, arrival, now)
         versions = session.scalars(
             select(InstanceRecord)
@@ -100,7 +109,8 @@ class Admission:
         ).all()
         known = _same_bytes(versions, arrival)
         if known is not None:
-            record(session, known, now, "received again", f"from {arrival.calling_ae_title}, identical bytes")
+            kept = ", kept again after their removal" if restored else ""
+            record(session, known, now, "received again", f"from {arrival.calling_ae_title}, identical bytes{kept}")
             return Receipt(Registered.OWN if arrival.kind is ArrivalKind.OWN else Registered.KNOWN)
         instance = self._new_version(study, versions[0].version + 1 if versions else 1, arrival, now)
         session.add(instance)

@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, Engine, and_, or_, select
 from service.core.clock import Clock
 from service.core.database import reading, writing
 from service.core.ledger.deliveries import HOLDABLE, DueDelivery, confirm, due_delivery, leased_delivery, note, settle
+from service.core.ledger.keys import Holds, assumed, name_object
 from service.core.ledger.reporting import NewReport
 from service.core.records import DeliveryRecord, InstanceRecord, ReportRecord, StudyRecord
 from service.core.states import DeliveryState, State
@@ -148,10 +149,11 @@ class Outbox:
             if row.state == DeliveryState.PENDING.value:
                 row.attempts -= 1
 
-    def replace(self, delivery: DueDelivery, variant: NewReport) -> None:
+    def replace(self, delivery: DueDelivery, variant: NewReport, holds: Holds = assumed) -> None:
         """Let a row carry another SOP class of its report, for a destination that does not accept the first."""
         now = self._clock()
         with writing(self._engine) as session:
+            name_object(session, variant.object_key, holds)
             row = leased_delivery(session, delivery, [DeliveryState.PENDING])
             report = session.scalars(
                 select(ReportRecord).where(ReportRecord.sop_instance_uid == variant.sop_instance_uid)

@@ -63,9 +63,10 @@ def prediction_of(row: PredictionRecord) -> Prediction:
 
 @dataclass(frozen=True)
 class RecordedResult:
-    """A prediction and the key of the object that it was computed from."""
+    """A prediction, the key of the object that it was computed from, and when retention removed that, if it did."""
 
     object_key: str
+    object_removed_at: datetime | None
     prediction: Prediction
 
 
@@ -85,4 +86,6 @@ class Results:
                 .order_by(InstanceRecord.version.desc())
                 .limit(1)
             ).first()
-            return RecordedResult(row.instance.object_key, prediction_of(row)) if row is not None else None
+            if row is None:
+                return None
+            return RecordedResult(row.instance.object_key, row.instance.object_removed_at, prediction_of(row))

@@ -11,6 +11,7 @@ from service.core.clock import Clock
 from service.core.database import reading, writing
 from service.core.findings import Outcome, Prediction
 from service.core.identity import Identity
+from service.core.ledger.keys import Holds, assumed, name_object
 from service.core.ledger.predictions import prediction_of
 from service.core.ledger.rows import advance, identity_of, leased, record
 from service.core.records import DeliveryRecord, InstanceRecord, ReportRecord, StudyRecord
@@ -22,11 +23,21 @@ _DUE_STATES = [State.INFERRED, State.OUT_OF_SCOPE, State.FAILED]
 
 @dataclass(frozen=True)
 class EarlierReport:
-    """A report that a destination may hold and that the new one of its kind takes the place of."""
+    """A report that a destination may hold and that the new one of its kind takes the place of.
+
+    Attributes
+    ----------
+    removed
+        Whether retention has removed its bytes; the UIDs are what is left to refer to it by.
+    """
 
     kind: str
+    sop_class_uid: str
     sop_instance_uid: str
+    series_instance_uid: str
+    study_instance_uid: str
     object_key: str
+    removed: bool
 
 
 @dataclass(frozen=True)
@@ -102,7 +113,7 @@ class Reporting:
                 claimed.append(_due_report(session, row, owner))
             return claimed
 
-    def save(self, due: DueReport, reports: Sequence[NewReport]) -> None:
+    def save(self, due: DueReport, reports: Sequence[NewReport], holds: Holds = assumed) -> None:
         """Put an instance's reports into the outbox, in one commit.
 
         A destination that was already told of an image of the study that is not analysed is not told of a second one,
@@ -112,6 +123,8 @@ class Reporting:
         ------
         LeaseLost
             When another worker has built them by now.
+        StoreUnavailable
+            When the store does not hold their bytes any more.
         """
         now = self._clock()
         with writing(self._engine) as session:
@@ -119,6 +132,7 @@ class Reporting:
             session.get_one(StudyRecord, row.study_id, with_for_update=True)
             told = set() if due.predecessors else _told(session, row)
             for report in reports:
+                name_object(session, report.object_key, holds)
                 silent = told if report.outcome is Outcome.NOT_ANALYSED else set()
                 _add(session, row.id, report, [name for name in report.destinations if name not in silent], now)
             row.reports_due = False
@@ -209,8 +223,19 @@ def _predecessors(session: Session, row: InstanceRecord) -> tuple[EarlierReport,
         )
         .order_by(ReportRecord.id)
     )
-    latest = {report.kind: EarlierReport(report.kind, report.sop_instance_uid, report.object_key) for report in reports}
-    return tuple(latest.values())
+    return tuple({report.kind: _earlier(report) for report in reports}.values())
+
+
+def _earlier(report: ReportRecord) -> EarlierReport:
+    return EarlierReport(
+        kind=report.kind,
+        sop_class_uid=report.sop_class_uid,
+        sop_instance_uid=report.sop_instance_uid,
+        series_instance_uid=report.series_instance_uid,
+        study_instance_uid=report.instance.study.study_instance_uid,
+        object_key=report.object_key,
+        removed=report.object_removed_at is not None,
+    )
 
 
 def _told(session: Session, row: InstanceRecord) -> set[str]:
@@ -252,6 +277,8 @@ def _add(session: Session, instance_id: int, new: NewReport, destinations: Seque
             created_at=now,
         )
         session.add(report)
+    elif report.object_removed_at is not None:
+        report.object_key, report.object_removed_at = new.object_key, None
     known = {delivery.destination for delivery in report.deliveries}
     report.deliveries += [
         DeliveryRecord(destination=name, state=DeliveryState.PENDING.value, created_at=now, next_attempt_at=now)

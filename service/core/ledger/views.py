@@ -48,6 +48,7 @@ class InstanceView:
     flags: tuple[str, ...]
     object_key: str
     object_size: int
+    object_removed_at: datetime | None
     calling_ae_title: str
     received_at: datetime
     analysed_at: datetime | None
@@ -119,6 +120,7 @@ class ReportView:
     sop_class_uid: str
     sop_instance_uid: str
     object_key: str
+    object_removed_at: datetime | None
     created_at: datetime
     returned_at: datetime | None
     deliveries: tuple[DeliveryView, ...]
@@ -186,6 +188,7 @@ def instance_view(row: InstanceRecord) -> InstanceView:
         flags=tuple(row.flags),
         object_key=row.object_key,
         object_size=row.object_size,
+        object_removed_at=row.object_removed_at,
         calling_ae_title=row.calling_ae_title,
         received_at=row.received_at,
         analysed_at=row.analysed_at,
@@ -226,6 +229,7 @@ def report_view(row: ReportRecord) -> ReportView:
         sop_class_uid=row.sop_class_uid,
         sop_instance_uid=row.sop_instance_uid,
         object_key=row.object_key,
+        object_removed_at=row.object_removed_at,
         created_at=row.created_at,
         returned_at=row.returned_at,
         deliveries=tuple(

@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from service.core.ledger import ArrivalKind
+from service.core.records import InstanceRecord
 from service.core.states import DeliveryState, Priority
+from service.core.store import Room
 from service.worklist import BANNER
 from tests.service.ward import Ward
 from tests.service.web.page import Element, parse
@@ -182,9 +185,38 @@ def test_pixels_that_retention_removed_are_gone(ward: Ward, client: httpx.Client
     dataset = ward.receive()
     instance = ward.ledger.inspection.instance(str(dataset.SOPInstanceUID))
     assert instance is not None
-    ward.store.path(instance.object_key).unlink()
+    with Session(ward.engine) as session, session.begin():
+        row = session.get_one(InstanceRecord, instance.id)
+        row.object_removed_at = ward.now
+    ward.store.remove(instance.object_key, 0)
 
-    assert client.get(f"/instances/{dataset.SOPInstanceUID}.png").status_code == 410
+    picture = client.get(f"/instances/{dataset.SOPInstanceUID}.png")
+    assert picture.status_code == 410
+    assert "retention removed them" in picture.text
+    page = client.get(f"/studies/{dataset.StudyInstanceUID}").text
+    assert "removed by retention" in page
+    assert f"/instances/{dataset.SOPInstanceUID}.png" not in page
+
+
+def test_pixels_that_are_missing_or_damaged_are_said_so(ward: Ward, client: httpx.Client) -> None:
+    lost, damaged = ward.receive(), ward.receive()
+    for dataset in (lost, damaged):
+        instance = ward.ledger.inspection.instance(str(dataset.SOPInstanceUID))
+        assert instance is not None
+        ward.store.path(instance.object_key).write_bytes(b"rotten")
+        if dataset is lost:
+            ward.store.path(instance.object_key).unlink()
+
+    assert "missing from the object store" in client.get(f"/instances/{lost.SOPInstanceUID}.png").text
+    assert "damaged" in client.get(f"/instances/{damaged.SOPInstanceUID}.png").text
+
+
+def test_a_store_without_room_is_not_ready(ward: Ward, client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Room, "free_bytes", lambda _room: 0)
+
+    ready = client.get("/readyz")
+    assert ready.status_code == 503
+    assert ready.json() == {"database": "ok", "store": "full"}
 
 
 def test_pixels_that_nobody_can_decode_are_said_so(ward: Ward, client: httpx.Client) -> None:
