@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -19,6 +19,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 )
 from pynetdicom.transport import ThreadedAssociationServer
 
+from service.core.passwords import PasswordHash
 from service.core.wake import Task
 from service.dicom.latency import without_delay
 from service.dicom.scu import STORED_SOP_CLASSES
@@ -166,3 +167,9 @@ def awaiting_answers(port: int = 0) -> Iterator[Answers]:
         yield answers
     finally:
         server.shutdown()
+
+
+def cheap_hash(password: str) -> PasswordHash:
+    """Return a password's hash that takes a test no time."""
+    empty = PasswordHash(b"salt of the test", b"", log2_n=10, p=1)
+    return replace(empty, digest=empty.computed(password.encode()))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from types import NoneType
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -13,23 +13,41 @@ from service.core.settings import DestinationSettings, PeerSettings, Settings
 
 def sections() -> Iterator[tuple[str, type[BaseModel], str]]:
     """Yield each table of the settings file: its name, its model, and its variables' beginning."""
-    for name, field in Settings.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield name, field.annotation, f"AUSCULT_{name.upper()}__"
-    yield "destinations", DestinationSettings, ""
-    yield "peers", PeerSettings, ""
+    for name, model in tables(Settings):
+        yield from _with_tables_within(name, model, f"AUSCULT_{name.upper()}__")
+    yield from _with_tables_within("destinations", DestinationSettings, "")
+    yield from _with_tables_within("peers", PeerSettings, "")
+
+
+def tables(model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
+    """Yield the fields of a model that are tables themselves, and their models."""
+    for name, field in model.model_fields.items():
+        for kind in (field.annotation, *get_args(field.annotation)):
+            if get_origin(field.annotation) is not tuple and isinstance(kind, type) and issubclass(kind, BaseModel):
+                yield name, kind
+
+
+def _with_tables_within(name: str, model: type[BaseModel], prefix: str) -> Iterator[tuple[str, type[BaseModel], str]]:
+    yield name, model, prefix
+    for inner, kind in tables(model):
+        yield f"{name}.{inner}", kind, f"{prefix}{inner.upper()}__" if prefix else ""
 
 
 def top_level() -> Iterator[str]:
     """Yield the settings that stand in no table."""
-    tables = {name for name, _, _ in sections()}
-    return (name for name in Settings.model_fields if name not in tables)
+    inner = {name for name, _ in tables(Settings)} | {"destinations"}
+    return (name for name in Settings.model_fields if name not in inner)
 
 
 def setting_names() -> list[str]:
     """Return the full name of every setting."""
-    nested = [f"{section}.{name}" for section, model, _ in sections() for name in model.model_fields]
-    return [*top_level(), *nested]
+    return [*top_level(), *(f"{section}.{name}" for section, model, _ in sections() for name in _fields(model))]
+
+
+def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """Return the fields of a table that are no tables."""
+    inner = {name for name, _ in tables(model)}
+    return {name: field for name, field in model.model_fields.items() if name not in inner}
 
 
 def settings() -> str:
@@ -42,7 +60,7 @@ def settings() -> str:
     for section, model, prefix in sections():
         properties = schema["$defs"][model.__name__]["properties"]
         parts.append(f"## `{section}`\n\n{(model.__doc__ or '').strip()}")
-        for name, field in model.model_fields.items():
+        for name, field in _fields(model).items():
             variable = f"{prefix}{name.upper()}" if prefix else None
             parts.append(_setting(f"{section}.{name}", variable, field, properties[name], schema))
     return "\n\n".join(parts)

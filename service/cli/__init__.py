@@ -24,6 +24,7 @@ _COMMANDS = {
     "retry": "service.cli.remedy:retry",
     "release": "service.cli.remedy:release",
     "doctor": "service.cli.doctor:doctor",
+    "password": "service.cli.password:password",
     "send": "service.cli.send:send",
     "demo": "service.cli.demo:demo",
 }

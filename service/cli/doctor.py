@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from service.cli import examinations
+from service.cli import certificates, examinations
 from service.cli.look import print_json
 from service.core.errors import SettingsInvalid
 from service.core.settings import Settings, load
@@ -42,6 +42,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         ("disk", examinations.disk),
         ("database", examinations.database),
         ("ports", examinations.ports),
+        ("certificates", certificates.certificates),
         ("decoders", examinations.decoders),
         ("destinations", examinations.destinations),
         ("queue", examinations.queue),
@@ -74,7 +75,7 @@ def _findings(title: str, check: Check, settings: Settings) -> Iterator[Finding]
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor(as_json: bool) -> None:
-    """Check settings, disk, database, ports, decoders, checkpoint, destinations and queue.
+    """Check settings, disk, database, ports, certificates, decoders, checkpoint, destinations and queue.
 
     The exit status is 1 when something is not as it must be.
     """

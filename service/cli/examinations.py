@@ -12,10 +12,11 @@ import numpy as np
 from pydicom.uid import UID
 from sqlalchemy import Engine, text
 
+from service.cli.certificates import reachable, shows_certificate
 from service.core.database import connect, is_current, reading
 from service.core.errors import DeliveryFailed, Unavailable, UndecodablePixels
 from service.core.premises import open_store
-from service.core.settings import DestinationSettings, Settings
+from service.core.settings import DestinationSettings, Settings, WebSettings
 from service.core.store import ObjectStore
 from service.demo.phantom import phantom_values
 from service.dicom.contexts import ENCAPSULATED_TRANSFER_SYNTAXES, PLAIN_TRANSFER_SYNTAXES
@@ -96,8 +97,23 @@ def _durability(engine: Engine) -> tuple[bool, str]:
 def ports(settings: Settings) -> Found:
     """Check that each port is free, or that our own server answers on it."""
     listener, web = settings.listener, settings.web
-    yield _port("listener port", listener.host, listener.port, lambda: _answers_echo(settings), "listener.port")
-    yield _port("web port", web.host, web.port, lambda: _answers_health(web.host, web.port), "web.port")
+    if not listener.tls.only:
+        yield _port("listener port", listener.host, listener.port, lambda: _answers_echo(settings), "listener.port")
+    if listener.tls.is_on:
+        yield _port(
+            "listener TLS port",
+            listener.host,
+            listener.tls.port,
+            lambda: shows_certificate(listener.host, listener.tls.port, listener.tls),
+            "listener.tls.port",
+        )
+    yield _port("web port", web.host, web.port, lambda: _answers_page(web), "web.port")
+
+
+def _answers_page(web: WebSettings) -> bool:
+    if web.tls.is_on:
+        return shows_certificate(web.host, web.port, web.tls)
+    return _answers_health(web.host, web.port)
 
 
 def _port(name: str, host: str, port: int, is_ours: Callable[[], bool], setting: str) -> tuple[str, bool, str]:
@@ -115,11 +131,10 @@ def _port(name: str, host: str, port: int, is_ours: Callable[[], bool], setting:
 
 def _answers_echo(settings: Settings) -> bool:
     listener = settings.listener
-    host = "127.0.0.1" if listener.host in ("0.0.0.0", "") else listener.host  # noqa: S104 - compared, not bound
     ourselves = DestinationSettings(
         name="listener",
         ae_title=listener.ae_title,
-        host=host,
+        host=reachable(listener.host),
         port=listener.port,
         connect_timeout=3,
         response_timeout=3,

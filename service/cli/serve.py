@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import threading
+from contextlib import ExitStack
 from multiprocessing import connection
 from multiprocessing.context import SpawnProcess
 from types import FrameType
@@ -12,13 +13,13 @@ from types import FrameType
 import click
 
 from service.core import log as logging_setup
-from service.core.errors import SettingsInvalid
 from service.core.log import get_logger
 from service.core.premises import open_ledger, open_store, owner
 from service.core.settings import ListenerSettings, Settings, load
 from service.core.wake import waker
 from service.dicom.commitment.listening import CommitmentService
-from service.dicom.scp import Listener
+from service.dicom.scp import Listener, prepare
+from service.dicom.server import unbound
 from service.intake import Intake
 
 log = get_logger(__name__)
@@ -61,11 +62,9 @@ def _stop_on_signals() -> threading.Event:
 def _serve(settings: Settings, stopping: threading.Event, *, shares_port: bool = False) -> None:
     """Listen in this process until told to stop, or until the process that started this one is gone."""
     listener = build_listener(settings, shares_port=shares_port)
-    try:
-        listener.start()
-    except OSError as error:
-        raise _unbound(settings.listener, error) from None
-    address = f"{settings.listener.host}:{listener.port}"
+    listener.start()
+    ports = {"": listener.port, " over TLS": listener.tls_port}
+    address = " and ".join(f"{settings.listener.host}:{port}{how}" for how, port in ports.items() if port is not None)
     log.info("listening on %s as %s, process %d", address, settings.listener.ae_title, os.getpid())
     parent = multiprocessing.parent_process()
     while not stopping.wait(1.0):
@@ -84,8 +83,8 @@ def _supervise(settings: Settings, stopping: threading.Event) -> None:
     """Keep the processes running that share the port."""
     # What keeps them from starting is said once, here.
     open_ledger(settings).engine.dispose()
-    with _Reservation(settings.listener) as port:
-        listener = settings.listener.model_copy(update={"port": port})
+    prepare(settings.listener)
+    with _Reservation(settings.listener) as listener:
         settings = settings.model_copy(update={"listener": listener})
         children = [_start(settings) for _ in range(listener.processes)]
         while not stopping.is_set():
@@ -108,35 +107,38 @@ def _start(settings: Settings) -> SpawnProcess:
 
 
 class _Reservation:
-    """Holds the port for the processes, and finds out whether a stranger has it."""
+    """Holds the ports for the processes, and finds out whether a stranger has one."""
 
     def __init__(self, settings: ListenerSettings) -> None:
         self._settings = settings
-        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-        self._probe = socket.socket(family)
-        self._holder = socket.socket(family)
+        self._held = ExitStack()
 
-    def __enter__(self) -> int:
+    def __enter__(self) -> ListenerSettings:
+        """Return the settings with the ports that the system has chosen where they leave the choice."""
+        settings, tls = self._settings, self._settings.tls
+        with ExitStack() as held:
+            if tls.is_on:
+                tls = tls.model_copy(update={"port": self._hold(held, "listener.tls.port", tls.port)})
+            port = settings.port if tls.only else self._hold(held, "listener.port", settings.port)
+            self._held = held.pop_all()
+        return settings.model_copy(update={"port": port, "tls": tls})
+
+    def _hold(self, held: ExitStack, setting: str, port: int) -> int:
+        host = self._settings.host
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
             # Without SO_REUSEPORT, so that another listener of ours is found out too.
-            self._probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self._probe.bind((self._settings.host, self._settings.port))
-            port: int = self._probe.getsockname()[1]
-            self._probe.close()
-            self._holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self._holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            self._holder.bind((self._settings.host, port))
+            with socket.socket(family) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((host, port))
+                number: int = probe.getsockname()[1]
+            holder = held.enter_context(socket.socket(family))
+            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            holder.bind((host, number))
         except OSError as error:
-            raise _unbound(self._settings, error) from None
-        return port
+            raise unbound(setting, host, port, error) from None
+        return number
 
     def __exit__(self, *_: object) -> None:
-        self._probe.close()
-        self._holder.close()
-
-
-def _unbound(settings: ListenerSettings, error: OSError) -> SettingsInvalid:
-    return SettingsInvalid(
-        f"listener.port = {settings.port}: cannot listen on {settings.host} ({error.strerror}); "
-        "stop the program that has the port, or choose another"
-    )
+        self._held.close()

@@ -21,10 +21,11 @@ def up() -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    click.echo(
-        f"listening for DICOM as {settings.listener.ae_title} on {settings.listener.host}:{settings.listener.port}"
-    )
-    click.echo(f"reading worklist: http://{settings.web.host}:{settings.web.port}/")
+    listener, web = settings.listener, settings.web
+    plain = [] if listener.tls.only else [f"{listener.host}:{listener.port}"]
+    secure = [f"{listener.host}:{listener.tls.port} over TLS"] if listener.tls.is_on else []
+    click.echo(f"listening for DICOM as {listener.ae_title} on {' and '.join(plain + secure)}")
+    click.echo(f"reading worklist: {'https' if web.tls.is_on else 'http'}://{web.host}:{web.port}/")
     if not settings.destinations:
         click.echo("no destination is configured: reports are built and kept, and sent to nobody", err=True)
     Supervisor(PARTS, os.environ).run(stop)

@@ -10,7 +10,7 @@ from service.web.server import serve
 
 @click.command()
 def web() -> None:
-    """Serve the reading worklist on a loopback address until SIGTERM or Ctrl-C."""
+    """Serve the reading worklist until SIGTERM or Ctrl-C: on a loopback address, or over TLS with a login."""
     settings = load()
     log.configure(settings.log.level, settings.log.style)
     serve(settings, open_ledger(settings))

@@ -4,16 +4,21 @@ import queue
 import socket
 import time
 from contextlib import suppress
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from pynetdicom import evt
-from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 
 from service.core.log import get_logger
+from service.core.tls import PeerCertificate, peer_certificate
+from service.dicom.access import Access, Doorkeeper, refused_connection
+from service.dicom.secure_socket import SecureSocket
 from service.dicom.streaming import StoreRequest, StoreService, StreamingDimse
 from service.dicom.upper_layer import LOOK_S, UpperLayer
+
+if TYPE_CHECKING:
+    from service.dicom.server import StoreEntity
 
 log = get_logger(__name__)
 
@@ -41,14 +46,16 @@ class StoreAssociation(Association):
     dul: UpperLayer
     dimse: StreamingDimse
 
-    def __init__(self, ae: ApplicationEntity, service: StoreService) -> None:
+    def __init__(self, ae: "StoreEntity", service: StoreService) -> None:
         super().__init__(ae, "acceptor")
         self.opened = time.monotonic()
+        self.access: Access = ae.access
         self._service = service
         self._is_serving = False
         self.errands: list[Errand] = []
         self.dul = UpperLayer(self, ae.maximum_pdu_size)
         self.dimse = StreamingDimse(self, service)
+        self.acse = Doorkeeper(self)
         # The timeouts also set the timers of the upper layer, which is new.
         self.acse_timeout = ae.acse_timeout
         self.network_timeout = ae.network_timeout
@@ -76,13 +83,25 @@ class StoreAssociation(Association):
             for context_id, context in self._accepted_cx.items()
         }
 
+    @property
+    def is_secure(self) -> bool:
+        """Whether the connection is one over TLS."""
+        return isinstance(self.dul.socket, SecureSocket)
+
+    @property
+    def certificate(self) -> PeerCertificate | None:
+        """The certificate that the peer has shown; none over a plain connection."""
+        return peer_certificate(self.dul.socket.connection) if isinstance(self.dul.socket, SecureSocket) else None
+
     def hang_up(self) -> None:
         """Close the connection without a word."""
         with suppress(OSError, AttributeError):
             cast(Any, self.dul.socket).socket.shutdown(socket.SHUT_RDWR)
 
     def run_reactor(self) -> None:
-        """Negotiate and serve until the association ends."""
+        """Shake hands where TLS wants it, negotiate, and serve until the association ends."""
+        if not self._is_trusted():
+            return
         try:
             super().run_reactor()
         finally:
@@ -92,6 +111,20 @@ class StoreAssociation(Association):
             for _, message in list(self.dimse.msg_queue.queue):
                 if isinstance(message, StoreRequest):
                     message.sink.discard()
+
+    def _is_trusted(self) -> bool:
+        """Return whether the connection may go on to its association; one that may not is closed."""
+        connection = self.dul.socket
+        if not isinstance(connection, SecureSocket):
+            return True
+        try:
+            connection.shake_hands(self.acse_timeout or LOOK_S)
+        except OSError as error:
+            refused_connection(self.requestor.address, error)
+            connection.close()
+            self.dul.close()
+            return False
+        return True
 
     def _run_reactor(self) -> None:
         while not self._kill and not self._is_over():

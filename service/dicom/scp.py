@@ -1,20 +1,25 @@
 """The listener: an association's C-STORE requests become admitted instances, and every one gets a status."""
 
+import ssl
 import threading
 import time
 from dataclasses import dataclass
 from typing import Self, cast
 
-from service.core.errors import RefusedObject, Unavailable
+from service.core.errors import RefusedObject, SettingsInvalid, Unavailable
 from service.core.log import get_logger
+from service.core.passwords import PasswordFile
+from service.core.reloading import Reloading
 from service.core.settings import ListenerSettings
+from service.core.tls import listener_context
 from service.core.uids import IMPLEMENTATION_CLASS_UID
+from service.dicom.access import Access
 from service.dicom.association import StoreAssociation
 from service.dicom.command import CommandSet
 from service.dicom.commitment.listening import CommitmentService
 from service.dicom.contexts import IMPLEMENTATION_VERSION_NAME, STORAGE_COMMITMENT, accepted
 from service.dicom.identity import is_valid_uid
-from service.dicom.server import StoreEntity, StoreServer
+from service.dicom.server import StoreEntity, StoreServer, unbound
 from service.dicom.streaming import Answer, Sink, StoreRequest
 from service.intake import Intake, Reception, Request
 
@@ -32,7 +37,12 @@ class Listener:
     Parameters
     ----------
     shares_port
-        Lets other processes listen on the same port.
+        Lets other processes listen on the same ports.
+
+    Raises
+    ------
+    SettingsInvalid
+        When a certificate, a key or the file of users cannot be used.
     """
 
     def __init__(
@@ -41,42 +51,60 @@ class Listener:
         self._settings = settings
         self._commitment = commitment
         self._service = _Service(intake)
-        self._entity = _entity(settings)
+        self._entity, self._tls = prepare(settings)
         self._shares_port = shares_port
-        self._server: StoreServer | None = None
+        self._servers: list[StoreServer] = []
 
     @property
-    def port(self) -> int:
-        """The TCP port in use, also where the settings leave the choice to the system."""
-        return self._settings.port if self._server is None else int(self._server.server_address[1])
+    def port(self) -> int | None:
+        """The TCP port in use, also where the settings leave the choice to the system; none with TLS alone."""
+        return next((server.port for server in self._servers if server.tls is None), None)
+
+    @property
+    def tls_port(self) -> int | None:
+        """The TCP port for TLS; none without."""
+        return next((server.port for server in self._servers if server.tls is not None), None)
 
     def start(self) -> None:
-        """Bind the port and serve in threads of its own.
+        """Bind the ports and serve in threads of its own.
 
         Raises
         ------
-        OSError
-            When the address cannot be bound.
+        SettingsInvalid
+            When an address cannot be bound.
         """
         settings = self._settings
-        self._server = StoreServer(
-            self._entity,
-            (settings.host, settings.port),
-            self._service,
-            allowed=settings.allowed_addresses,
-            maximum_waiting=max(32, 2 * settings.maximum_associations),
-            handlers=self._commitment.handlers(),
-            shares_port=self._shares_port,
-        )
-        thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="listener", daemon=True)
-        thread.start()
+        try:
+            if not settings.tls.only:
+                self._open("listener.port", settings.port, None)
+            if self._tls is not None:
+                self._open("listener.tls.port", settings.tls.port, self._tls)
+        except SettingsInvalid:
+            self.stop()
+            raise
+
+    def _open(self, setting: str, port: int, tls: Reloading[ssl.SSLContext] | None) -> None:
+        settings = self._settings
+        try:
+            server = StoreServer(
+                self._entity,
+                (settings.host, port),
+                self._service,
+                allowed=settings.allowed_addresses,
+                maximum_waiting=max(32, 2 * settings.maximum_associations),
+                handlers=self._commitment.handlers(),
+                shares_port=self._shares_port,
+                tls=tls,
+            )
+        except OSError as error:
+            raise unbound(setting, settings.host, port, error) from None
+        self._servers.append(server)
+        threading.Thread(target=server.serve_forever, args=(0.1,), name=setting, daemon=True).start()
 
     def stop(self, grace_s: float = 10.0) -> None:
-        """Free the port, let what is arriving arrive for at most `grace_s` seconds, and end all associations."""
-        if self._server is None:
-            return
-        self._server.shutdown()
-        self._server = None
+        """Free the ports, let what is arriving arrive for at most `grace_s` seconds, and end all associations."""
+        while self._servers:
+            self._servers.pop().shutdown()
         deadline = time.monotonic() + grace_s
         while connections := self._entity.connections:
             is_late = time.monotonic() > deadline
@@ -98,8 +126,20 @@ class Listener:
         self.stop()
 
 
+def prepare(settings: ListenerSettings) -> tuple[StoreEntity, Reloading[ssl.SSLContext] | None]:
+    """Return our application entity and our side of TLS, if there is one.
+
+    Raises
+    ------
+    SettingsInvalid
+        When a certificate, a key or the file of users cannot be used.
+    """
+    return _entity(settings), listener_context(settings.tls) if settings.tls.is_on else None
+
+
 def _entity(settings: ListenerSettings) -> StoreEntity:
-    entity = StoreEntity(settings.ae_title)
+    users = None if settings.users is None else PasswordFile("listener.users", settings.users)
+    entity = StoreEntity(settings.ae_title, Access(settings.tls.allowed_certificates, users))
     entity.implementation_class_uid = IMPLEMENTATION_CLASS_UID
     entity.implementation_version_name = IMPLEMENTATION_VERSION_NAME
     entity.require_called_aet = True

@@ -22,6 +22,7 @@ from service.core.errors import PermanentDeliveryFailure, TransientDeliveryFailu
 from service.core.settings import NodeSettings
 from service.core.uids import IMPLEMENTATION_CLASS_UID
 from service.dicom.contexts import IMPLEMENTATION_VERSION_NAME
+from service.dicom.destination_tls import DestinationTls
 from service.dicom.latency import without_delay
 
 STORED_SOP_CLASSES = (
@@ -162,15 +163,17 @@ class DestinationAssociation:
         if self._association is not None and self._association.is_established:
             return self._association
         destination = self._destination
+        tls = DestinationTls.of(destination)
         association = self._ae.associate(
             destination.host,
             destination.port,
             ae_title=destination.ae_title,
             ext_neg=self._roles,
             evt_handlers=self._handlers,
+            tls_args=None if tls is None else tls.arguments,
         )
         if not association.is_established:
-            raise TransientDeliveryFailure(_why_not(association))
+            raise TransientDeliveryFailure(_why_not(association, tls))
         self._association = association
         return association
 
@@ -202,7 +205,9 @@ class DestinationAssociation:
         self.close()
 
 
-def _why_not(association: Association) -> str:
+def _why_not(association: Association, tls: DestinationTls | None) -> str:
+    if tls is not None and tls.problem is not None:
+        return f"TLS with the destination failed ({tls.problem}); check its certificate and destinations.tls"
     if association.is_rejected:
         return "the destination rejected the association; check both AE titles and its list of known peers"
     if (
@@ -211,4 +216,9 @@ def _why_not(association: Association) -> str:
         and association.acceptor.primitive is not None
     ):
         return "the destination accepted none of the presentation contexts"
+    if tls is not None:
+        return (
+            "the destination cannot be reached or ends the connection; check its host and port,"
+            " and whether it accepts our certificate"
+        )
     return "the destination cannot be reached or does not answer; check its host, port and network"

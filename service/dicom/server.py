@@ -1,6 +1,7 @@
 """The listening socket: who may connect, and an association for each connection."""
 
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Sequence
 from copy import deepcopy
@@ -11,22 +12,26 @@ from typing import Any, cast
 from pynetdicom import evt
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
-from pynetdicom.pdu_primitives import A_ASSOCIATE
 from pynetdicom.transport import AddressInformation, ThreadedAssociationServer
 
-from service.core.log import get_logger
+from service.core.errors import SettingsInvalid
+from service.core.reloading import Reloading
+from service.dicom.access import Access, Refusal, log_rejection, refused_connection, tell
 from service.dicom.association import StoreAssociation
+from service.dicom.secure_socket import SecureSocket
 from service.dicom.streaming import StoreService
 from service.dicom.upper_layer import StoreSocket
-
-log = get_logger(__name__)
 
 Network = IPv4Network | IPv6Network
 Handlers = Sequence[tuple[evt.EventType, Callable[[evt.Event], Any]]]
 
 
 class StoreEntity(ApplicationEntity):
-    """Our application entity."""
+    """Our application entity, and whom it lets in."""
+
+    def __init__(self, ae_title: str = "AUSCULT", access: Access | None = None) -> None:
+        super().__init__(ae_title)
+        self.access = access or Access()
 
     @property
     def connections(self) -> list[StoreAssociation]:
@@ -46,7 +51,8 @@ class _Handler(BaseRequestHandler):
     server: "StoreServer"
 
     def handle(self) -> None:
-        server, entity = self.server, self.server.ae
+        server = self.server
+        entity = cast(StoreEntity, server.ae)
         assoc = StoreAssociation(entity, server.service)
         assoc._server = server  # noqa: SLF001 - how pynetdicom's acceptor finds the way to close its connection
         assoc.name = f"AcceptorThread {self.client_address[0]}:{self.client_address[1]}"
@@ -57,11 +63,26 @@ class _Handler(BaseRequestHandler):
         assoc.acceptor.implementation_version_name = entity.implementation_version_name
         assoc.acceptor.supported_contexts = deepcopy(server.contexts)
         assoc.requestor.address_info = AddressInformation.from_tuple(self.client_address)
-        assoc.set_socket(StoreSocket(assoc, self.request))
-        assoc.bind(evt.EVT_REJECTED, _log_rejection)
+        try:
+            assoc.set_socket(self._socket(assoc))
+        except OSError as error:
+            refused_connection(self.client_address[0], error)
+            assoc.dul.close()
+            self.request.close()
+            return
+        assoc.bind(evt.EVT_REJECTED, log_rejection)
         for kind, handler in server.handlers:
             assoc.bind(kind, handler)
         assoc.start()
+
+    def _socket(self, assoc: StoreAssociation) -> StoreSocket:
+        if self.server.tls is None:
+            return StoreSocket(assoc, self.request)
+        # One that is reset already is closed by the caller; Python would lose it half-way through.
+        self.request.getpeername()
+        # The handshake itself is the association's own thread's: nobody waits for it here.
+        context = self.server.tls.current()
+        return SecureSocket(assoc, context.wrap_socket(self.request, server_side=True, do_handshake_on_connect=False))
 
 
 class StoreServer(ThreadedAssociationServer):
@@ -77,6 +98,8 @@ class StoreServer(ThreadedAssociationServer):
         For the services besides C-STORE and C-ECHO.
     shares_port
         Sets SO_REUSEPORT: the kernel spreads connections over the processes.
+    tls
+        Our side of TLS; none accepts plain connections.
     """
 
     request_queue_size = 128
@@ -91,9 +114,11 @@ class StoreServer(ThreadedAssociationServer):
         maximum_waiting: int,
         handlers: Handlers = (),
         shares_port: bool = False,
+        tls: Reloading[ssl.SSLContext] | None = None,
     ) -> None:
         self.service = service
         self.handlers = handlers
+        self.tls = tls
         self._allowed = tuple(allowed)
         self._maximum_waiting = maximum_waiting
         self._shares_port = shares_port
@@ -105,6 +130,11 @@ class StoreServer(ThreadedAssociationServer):
             request_handler=_Handler,
         )
         entity._servers.append(self)  # noqa: SLF001 - `shutdown` takes it off this list again
+
+    @property
+    def port(self) -> int:
+        """The TCP port in use, also where the settings leave the choice to the system."""
+        return int(self.server_address[1])
 
     def _bind_defaults(self) -> None:
         # Associations bind their own events.
@@ -122,7 +152,7 @@ class StoreServer(ThreadedAssociationServer):
         if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
             address = address.ipv4_mapped
         if self._allowed and not any(address in network for network in self._allowed):
-            log.warning("connection from %s refused: not in listener.allowed_addresses", address)
+            tell(Refusal(str(address), "not in listener.allowed_addresses"))
             return False
         waiting = [connection for connection in cast(StoreEntity, self.ae).connections if not connection.is_requested]
         if len(waiting) >= self._maximum_waiting:
@@ -130,15 +160,9 @@ class StoreServer(ThreadedAssociationServer):
         return True
 
 
-def _log_rejection(event: evt.Event) -> None:
-    requestor = event.assoc.requestor
-    request = cast(A_ASSOCIATE, requestor.primitive)
-    # A title is what a stranger typed; `ascii` keeps control characters out of the log.
-    titles = ascii(request.calling_ae_title), ascii(request.called_ae_title)
-    log.warning(
-        "association of %s from %s to %s rejected: AE titles are checked against listener.ae_title and "
-        "listener.allowed_ae_titles, their number against listener.maximum_associations",
-        titles[0],
-        requestor.address,
-        titles[1],
+def unbound(setting: str, host: str, port: int, error: OSError) -> SettingsInvalid:
+    """Return what to say when a port cannot be had."""
+    return SettingsInvalid(
+        f"{setting} = {port}: cannot listen on {host} ({error.strerror}); "
+        "stop the program that has the port, or choose another"
     )

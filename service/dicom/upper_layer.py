@@ -88,6 +88,13 @@ class StoreSocket(AssociationSocket):
                 raise TimeoutError
         return received
 
+    def _shutdown_socket(self) -> None:
+        """Close the connection, also where the peer was faster and there is nothing to shut down."""
+        connection = cast(socket.socket, self.socket)
+        with suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
+        connection.close()
+
     def discard_input(self) -> None:
         """Read and forget what a peer still sends although its association is over."""
         if self.socket is not None and not self.socket.recv(65536):
@@ -153,19 +160,26 @@ class UpperLayer(DULServiceProvider):
             if self._bell is not None:
                 os.write(self._bell[1], b"!")
 
-    def wait(self, connection: int | None) -> bool:
-        """Wait for input, for a ring, or until the timers want a look; return whether there is input."""
+    def wait(self, connection: int | None, *, is_read: bool = False) -> bool:
+        """Wait for input, for a ring, or until the timers want a look; return whether there is input.
+
+        Parameters
+        ----------
+        is_read
+            There is input already that the system's socket no longer holds.
+        """
         bell = cast(tuple[int, int], self._bell)[0]
+        has_room = not self._dimse.is_backed_up
         poll = select.poll()
         poll.register(bell, select.POLLIN)
-        if connection is not None and not self._dimse.is_backed_up:
+        if connection is not None and has_room:
             poll.register(connection, select.POLLIN)
-        over = self.state_machine.current_state == "Sta13"
-        ready = [descriptor for descriptor, _ in poll.poll(0 if over else 1000 * LOOK_S)]
+        at_once = self.state_machine.current_state == "Sta13" or (is_read and has_room)
+        ready = [descriptor for descriptor, _ in poll.poll(0 if at_once else 1000 * LOOK_S)]
         if bell in ready:
             with suppress(BlockingIOError):
                 os.read(bell, 4096)
-        return connection in ready
+        return connection in ready or (is_read and has_room)
 
     def send_pdu(self, primitive: Any) -> None:
         """Send a primitive."""
@@ -226,9 +240,7 @@ class UpperLayer(DULServiceProvider):
             body = connection.recv(length)
         except OSError:
             self.event_queue.put(_CONNECTION_CLOSED)
-            if self.state_machine.current_state == "Sta2":
-                # The association waits for its request, which no longer comes: nothing at all ends that wait.
-                self.to_user_queue.put(cast(Any, None))
+            self._end_wait_for_request()
             return
         self.restart_idle_timer()
         try:
@@ -244,3 +256,9 @@ class UpperLayer(DULServiceProvider):
     def _refuse(self, what: str) -> None:
         log.warning("association with %s aborted: it sent %s", self.assoc.requestor.address, what)
         self.event_queue.put(INVALID_PDU)
+        self._end_wait_for_request()
+
+    def _end_wait_for_request(self) -> None:
+        """Tell an association that waits for its request that it no longer comes: nothing else would end that wait."""
+        if self.state_machine.current_state == "Sta2":
+            self.to_user_queue.put(cast(Any, None))

@@ -49,7 +49,13 @@ class Site:
 
     @property
     def port(self) -> int:
+        assert self.listener.port is not None
         return self.listener.port
+
+    @property
+    def tls_port(self) -> int:
+        assert self.listener.tls_port is not None
+        return self.listener.tls_port
 
     @property
     def instances(self) -> list[InstanceRecord]:

@@ -23,13 +23,17 @@ from service.core.settings.sections import (
 )
 from service.core.settings.settings import Settings
 from service.core.settings.storage import RetentionSettings, StoreSettings
+from service.core.settings.tls import CertificateAndKey, DestinationTlsSettings, ListenerTlsSettings, WebTlsSettings
 
 __all__ = [
     "AnalysisSettings",
+    "CertificateAndKey",
     "DatabaseSettings",
     "DeliverySettings",
     "DestinationSettings",
+    "DestinationTlsSettings",
     "ListenerSettings",
+    "ListenerTlsSettings",
     "LogSettings",
     "NodeSettings",
     "PeerSettings",
@@ -41,6 +45,7 @@ __all__ = [
     "StoreSettings",
     "SweepSettings",
     "WebSettings",
+    "WebTlsSettings",
     "WorklistSettings",
     "load",
 ]

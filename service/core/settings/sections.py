@@ -1,25 +1,15 @@
 """The tables of the settings file; each field's description is its documentation."""
 
 from datetime import timedelta
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from service.core.reading_order import ReadingOrder
-
-AeTitle = Annotated[
-    str, Field(min_length=1, max_length=16, pattern=r"^[\x20-\x5b\x5d-\x7e]*[\x21-\x5b\x5d-\x7e][\x20-\x5b\x5d-\x7e]*$")
-]
-Port = Annotated[int, Field(ge=0, le=65535)]
-Seconds = Annotated[float, Field(gt=0)]
-
-
-class Section(BaseModel):
-    """A table of the settings file; an unknown name in it is an error, never ignored."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from service.core.settings.kinds import AeTitle, Port, Seconds, Section
+from service.core.settings.tls import DestinationTlsSettings, ListenerTlsSettings, WebTlsSettings
 
 
 class ListenerSettings(Section):
@@ -57,6 +47,21 @@ class ListenerSettings(Section):
     acse_timeout: Seconds = Field(30.0, description="Seconds to wait for an association message.")
     dimse_timeout: Seconds = Field(60.0, description="Seconds to wait for the next part of a DIMSE message.")
     network_timeout: Seconds = Field(120.0, description="Seconds of silence after which an association is aborted.")
+    users: Path | None = Field(
+        None,
+        description="File of names and scrypt hashes (`auscult password`); when set, an association must bring a valid"
+        " user name and passcode (PS3.7 section D.3.3.7).",
+    )
+    tls: ListenerTlsSettings = ListenerTlsSettings()
+
+    @model_validator(mode="after")
+    def _passcodes_are_never_in_the_clear(self) -> "ListenerSettings":
+        if self.users is not None and not self.tls.only:
+            raise ValueError(
+                "listener.users is set, and passcodes would cross the network in the clear;"
+                " set listener.tls.certificate, .key, .ca and only = true"
+            )
+        return self
 
 
 class ScopeSettings(Section):
@@ -121,6 +126,7 @@ class NodeSettings(Section):
     calling_ae_title: AeTitle | None = Field(None, description="The AE title we call with; the listener's when absent.")
     connect_timeout: Seconds = Field(10.0, description="Seconds to wait for the TCP connection and the association.")
     response_timeout: Seconds = Field(60.0, description="Seconds to wait for a response.")
+    tls: DestinationTlsSettings | None = None
 
 
 class DestinationSettings(NodeSettings):
@@ -213,11 +219,40 @@ class WorklistSettings(Section):
 class WebSettings(Section):
     """The worklist page (`[web]`)."""
 
-    host: Literal["127.0.0.1", "::1", "localhost"] = Field(
+    host: str = Field(
         "127.0.0.1",
-        description="Loopback address to listen on; there is no authentication yet, so no other is accepted.",
+        description="Address to listen on; beyond loopback needs `web.tls.certificate`, `web.users` and `web.names`.",
     )
     port: Port = Field(8042, description="TCP port of the page; 0 lets the system choose one.")
+    names: tuple[str, ...] = Field(
+        (), description="Host names and addresses by which browsers may ask for the page, besides this machine's own."
+    )
+    users: Path | None = Field(
+        None, description="File of names and scrypt hashes (`auscult password`); when set, every page needs a login."
+    )
+    open_metrics: bool = Field(
+        False, description="Answer `/metrics` without a login; `/healthz` and `/readyz` never need one."
+    )
+    tls: WebTlsSettings = WebTlsSettings()
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine reaches the page."""
+        try:
+            return self.host == "localhost" or ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @model_validator(mode="after")
+    def _patients_are_shown_to_nobody_unknown(self) -> "WebSettings":
+        wanted = {"web.tls.certificate": self.tls.is_on, "web.users": self.users, "web.names": self.names}
+        missing = [name for name, value in wanted.items() if not value]
+        if not self.is_loopback and missing:
+            raise ValueError(
+                f"web.host = {self.host} is beyond this machine, where the page needs TLS, a login and its own name;"
+                f" set {', '.join(missing)}, or listen on 127.0.0.1"
+            )
+        return self
 
 
 class QueueSettings(Section):

@@ -36,7 +36,11 @@ def test_a_variable_wins_over_the_file_and_the_caller_over_both(
         ("AUSCULT_LISTENER__AE_TITLE", "A TITLE THAT IS TOO LONG", "listener.ae_title"),
         ("AUSCULT_LISTENER__AE_TITLE", " ", "listener.ae_title"),
         ("AUSCULT_ANALYSIS__EXPECTED_PREVALENCE", "1.5", "analysis.expected_prevalence"),
-        ("AUSCULT_WEB__HOST", "0.0.0.0", "there is no authentication yet"),
+        ("AUSCULT_WEB__HOST", "0.0.0.0", "set web.tls.certificate, web.users, web.names, or listen on 127.0.0.1"),
+        ("AUSCULT_WEB__HOST", "worklist.hospital.example", "is beyond this machine"),
+        ("AUSCULT_LISTENER__TLS__ONLY", "true", "TLS is configured without a certificate"),
+        ("AUSCULT_LISTENER__TLS__CERTIFICATE", "a.pem", "certificate and key go together"),
+        ("AUSCULT_LISTENER__USERS", "users", "passcodes would cross the network in the clear"),
         ("AUSCULT_WORKLIST__STAT_BOOST_MINUTES", "5", "stat_boost_minutes is below urgent_boost_minutes"),
         ("AUSCULT_DATABASE__URL", "mysql://root:geheim@db/x", "database.url = (not shown)"),
         ("AUSCULT_QUEUE__URL", "amqp://u:geheim@q", "queue.url = (not shown)"),
@@ -81,6 +85,25 @@ def test_a_destination_is_called_by_the_listeners_ae_title_unless_it_names_anoth
     settings = load(destinations=[pacs, {**pacs, "name": "b", "calling_ae_title": "OTHER"}])
 
     assert [settings.calling_ae_title(destination) for destination in settings.destinations] == ["AUSCULT", "OTHER"]
+
+
+@pytest.mark.parametrize("missing", ["tls", "users", "names"])
+def test_the_page_listens_beyond_this_machine_only_with_tls_a_login_and_a_name(missing: str) -> None:
+    tls = {"certificate": "web.pem", "key": "web.key"}
+    complete = {"host": "10.1.2.3", "tls": tls, "users": "users", "names": ["worklist.example"]}
+    assert not load(web=complete).web.is_loopback
+    with pytest.raises(SettingsInvalid, match=f"set web.{missing}"):
+        load(web={name: value for name, value in complete.items() if name != missing})
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
+def test_the_page_listens_on_this_machine_without_any(host: str) -> None:
+    assert load(web={"host": host}).web.is_loopback
+
+
+def test_a_listener_that_asks_for_certificates_names_who_issues_them() -> None:
+    with pytest.raises(SettingsInvalid, match=r"set listener\.tls\.ca"):
+        load(listener={"tls": {"certificate": "a.pem", "key": "a.key"}})
 
 
 def test_secrets_are_hidden_in_the_settings_text() -> None:

@@ -1,6 +1,7 @@
 """A sender that keeps no rule it is not told to: plain bytes on a socket, independent of pynetdicom."""
 
 import socket
+import ssl
 import struct
 from collections.abc import Iterable
 from types import TracebackType
@@ -30,9 +31,12 @@ def _item(kind: int, body: bytes) -> bytes:
 
 
 def association_request(
-    contexts: Iterable[tuple[int, str, Iterable[str]]], calling: str = "RAW", called: str = "AUSCULT"
+    contexts: Iterable[tuple[int, str, Iterable[str]]],
+    calling: str = "RAW",
+    called: str = "AUSCULT",
+    user: tuple[str, str] | None = None,
 ) -> bytes:
-    """Return an A-ASSOCIATE-RQ PDU."""
+    """Return an A-ASSOCIATE-RQ PDU, with a user name and passcode where there is one (PS3.7 Table D.3-14)."""
     proposed = b"".join(
         _item(
             0x20,
@@ -42,9 +46,13 @@ def association_request(
         )
         for number, abstract, syntaxes in contexts
     )
-    user = _item(0x50, _item(0x51, struct.pack(">L", 16384)) + _item(0x52, b"2.25.1"))
+    identity = b""
+    if user is not None:
+        name, passcode = (struct.pack(">H", len(text)) + text.encode() for text in user)
+        identity = _item(0x58, b"\2\0" + name + passcode)
+    information = _item(0x50, _item(0x51, struct.pack(">L", 16384)) + _item(0x52, b"2.25.1") + identity)
     body = struct.pack(">HH", 1, 0) + called.ljust(16).encode() + calling.ljust(16).encode() + bytes(32)
-    return pdu(0x01, body + _item(0x10, _APPLICATION_CONTEXT.encode()) + proposed + user)
+    return pdu(0x01, body + _item(0x10, _APPLICATION_CONTEXT.encode()) + proposed + information)
 
 
 def pdu(kind: int, body: bytes) -> bytes:
@@ -119,11 +127,15 @@ class RawAssociation:
         calling: str = "RAW",
         called: str = "AUSCULT",
         timeout_s: float = 30.0,
+        tls: ssl.SSLContext | None = None,
+        user: tuple[str, str] | None = None,
     ) -> None:
         self.connection = socket.create_connection(("127.0.0.1", port), timeout=timeout_s)
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
-            self.connection.sendall(association_request(contexts, calling, called))
+            if tls is not None:
+                self.connection = tls.wrap_socket(self.connection, server_hostname="127.0.0.1")
+            self.connection.sendall(association_request(contexts, calling, called, user))
             kind, self.accepted = self.receive()
             if kind != 0x02:
                 raise Ended(f"PDU type {kind}: {self.accepted.hex()}")

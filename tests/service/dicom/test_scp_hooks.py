@@ -12,19 +12,24 @@ from pynetdicom.dul import DULServiceProvider
 from pynetdicom.fsm import DT_2, TRANSITION_TABLE
 from pynetdicom.transport import AssociationServer, AssociationSocket
 
+from service.dicom.access import Doorkeeper
 from service.dicom.association import StoreAssociation
+from service.dicom.secure_socket import SecureSocket
 from service.dicom.server import StoreEntity, StoreServer
 from service.dicom.streaming import StreamingDimse
 from service.dicom.upper_layer import StoreSocket, UpperLayer
 
 OURS_ALONE = {
     StoreSocket: {"discard_input", "_upper_layer"},
-    UpperLayer: {"ring", "wait", "restart_idle_timer", "_refuse", "_dimse", "close"},
+    UpperLayer: {"ring", "wait", "restart_idle_timer", "_refuse", "_dimse", "close"} | {"_end_wait_for_request"},
     StreamingDimse: {"is_arriving", "is_backed_up", "abandon"}
     | {"_receive", "_receive_command", "_receive_other", "_pass_on", "_finish"},
-    StoreAssociation: {"is_requested", "is_busy", "transfer_syntaxes", "hang_up", "_is_over"},
+    StoreAssociation: {"is_requested", "is_busy", "transfer_syntaxes", "hang_up", "_is_over"}
+    | {"is_secure", "certificate", "_is_trusted"},
     StoreEntity: {"connections"},
-    StoreServer: {"request_queue_size"},
+    StoreServer: {"request_queue_size", "port"},
+    SecureSocket: {"connection", "shake_hands", "_has_data"},
+    Doorkeeper: set(),
 }
 BASES = {
     StoreSocket: AssociationSocket,
@@ -33,6 +38,8 @@ BASES = {
     StoreAssociation: Association,
     StoreEntity: ApplicationEntity,
     StoreServer: AssociationServer,
+    SecureSocket: StoreSocket,
+    Doorkeeper: ACSE,
 }
 
 
@@ -56,6 +63,8 @@ def test_the_reactor_calls_what_is_overridden() -> None:
         assert call in reactor
     assert "self._read_pdu_data()" in inspect.getsource(DULServiceProvider._is_transport_event)
     assert "self.socket.ready" in inspect.getsource(DULServiceProvider._is_transport_event)
+    assert "self._shutdown_socket()" in inspect.getsource(AssociationSocket.close)
+    assert "self.acse.negotiate_association()" in inspect.getsource(Association.run_reactor)
     assert "self._run_reactor()" in inspect.getsource(Association.run_reactor)
     assert "dul.assoc.dimse.receive_primitive" in inspect.getsource(DT_2)
     assert "ae.active_associations" in inspect.getsource(ACSE._negotiate_as_acceptor)

@@ -217,6 +217,14 @@ def test_silent_connections_keep_nobody_out_and_are_closed(tmp_path: Path) -> No
                 connection.close()
 
 
+def test_a_connection_that_speaks_no_dicom_is_cut_off_at_once(tmp_path: Path) -> None:
+    with listening(tmp_path) as site:
+        with socket.create_connection(("127.0.0.1", site.port), timeout=10) as browser:
+            browser.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            assert browser.recv(1) == b"\x07"
+        wait_until(lambda: site.listener._entity.connections == [], "its thread ends", 5)
+
+
 def test_a_peer_that_stops_within_a_pdu_is_cut_off(tmp_path: Path) -> None:
     with listening(tmp_path, dimse_timeout=0.5, network_timeout=60) as site, RawAssociation(site.port) as assoc:
         assoc.begin()

@@ -1,0 +1,103 @@
+"""What `auscult doctor` looks at where TLS and logins are configured: certificates, keys, authorities, users."""
+
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+from cryptography import x509
+
+from service.core import passwords
+from service.core.errors import SettingsInvalid
+from service.core.settings import CertificateAndKey, Settings
+from service.core.tls import destination_context, listener_context, web_context
+
+Found = Iterator[tuple[str, bool, str]]
+
+#: A certificate that ends sooner is a finding: renewing one takes a hospital weeks.
+SOON = timedelta(days=30)
+_WAIT_S = 3.0
+
+
+def certificates(settings: Settings) -> Found:
+    """Check each certificate, key, authority and file of users that the settings name."""
+    listener, web = settings.listener, settings.web
+    if listener.tls.is_on:
+        yield from _tls("listener.tls", listener.tls, listener.tls.ca, partial(listener_context, listener.tls))
+    if web.tls.is_on:
+        yield from _tls("web.tls", web.tls, None, partial(web_context, web.tls))
+    for destination in settings.destinations:
+        tls, name = destination.tls, f"destinations.tls of {destination.name}"
+        if tls is not None:
+            yield from _tls(name, tls, tls.ca, partial(destination_context, tls, destination.name))
+    for setting, path in (("listener.users", listener.users), ("web.users", web.users)):
+        if path is not None:
+            yield _users(setting, path)
+
+
+def _tls(name: str, settings: CertificateAndKey, ca: Path | None, build: Callable[[], object]) -> Found:
+    """Check that the files can be used as a listener or a courier would, and how long they are valid."""
+    try:
+        build()
+    except SettingsInvalid as error:
+        yield name, False, str(error)
+        return
+    files = [("certificate", settings.certificate), ("ca", ca)]
+    for what, path in files:
+        if path is not None:
+            yield f"{name}.{what}", *_validity(path)
+    if settings.key is not None and settings.key.stat().st_mode & 0o077:
+        yield f"{name}.key", False, f"{settings.key}: others than its owner may read it; chmod 600"
+
+
+def _validity(path: Path) -> tuple[bool, str]:
+    """Tell of a file's certificate that ends first whether it is valid now and for long enough."""
+    first = min(x509.load_pem_x509_certificates(path.read_bytes()), key=lambda found: found.not_valid_after_utc)
+    now, end = datetime.now(UTC), first.not_valid_after_utc
+    whose = f"{path}: {first.subject.rfc4514_string()}"
+    if first.not_valid_before_utc > now:
+        return False, f"{whose} is valid only from {first.not_valid_before_utc:%Y-%m-%d}; check this machine's clock"
+    if end < now:
+        return False, f"{whose} expired on {end:%Y-%m-%d}; put a new one in its place, no restart is needed"
+    if end - now < SOON:
+        return False, (
+            f"{whose} expires on {end:%Y-%m-%d}, in {(end - now).days} days;"
+            " put a new one in its place, no restart is needed"
+        )
+    return True, f"{whose} is valid until {end:%Y-%m-%d}"
+
+
+def _users(setting: str, path: Path) -> tuple[str, bool, str]:
+    try:
+        entries = passwords.read(path, setting)
+    except SettingsInvalid as error:
+        return setting, False, str(error)
+    if path.stat().st_mode & 0o077:
+        return setting, False, f"{path}: others than its owner may read it; chmod 600"
+    if not entries:
+        return setting, False, f"{path}: holds nobody, so nobody can log in; add a name with `auscult password`"
+    return setting, True, f"{path}: {len(entries)} name{'s' if len(entries) > 1 else ''}"
+
+
+def shows_certificate(host: str, port: int, settings: CertificateAndKey) -> bool:
+    """Return whether what listens on a port shows our own certificate."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE  # it is compared with ours, and nothing is sent
+    try:
+        with (
+            socket.create_connection((reachable(host), port), timeout=_WAIT_S) as connection,
+            context.wrap_socket(connection) as secured,
+        ):
+            shown = secured.getpeercert(binary_form=True)
+        ours = x509.load_pem_x509_certificates(Path(str(settings.certificate)).read_bytes())[0]
+    except (OSError, ValueError):
+        return False
+    return shown is not None and x509.load_der_x509_certificate(shown) == ours
+
+
+def reachable(host: str) -> str:
+    """Return the address by which this machine reaches what listens on `host`."""
+    return {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound

@@ -1,0 +1,161 @@
+"""Who is let in, and the one place where it is told that somebody was not.
+
+Addresses are looked at when a connection comes (`service.dicom.server`), certificates in its handshake, AE titles by
+pynetdicom; here it is seen whether the certificate may use the AE title, and whether the user is known. Whatever the
+reason of a refusal, it passes through `tell`.
+"""
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
+
+from pynetdicom import evt
+from pynetdicom.acse import ACSE
+from pynetdicom.pdu_primitives import A_ASSOCIATE
+
+from service.core.log import get_logger
+from service.core.passwords import PasswordFile, Verdict
+from service.core.tls import reason_of
+
+if TYPE_CHECKING:
+    from service.dicom.association import StoreAssociation
+
+log = get_logger(__name__)
+
+#: Result, source and reason of A-ASSOCIATE-RJ (PS3.8 Table 9-21).
+_UNKNOWN_CALLER = (0x01, 0x01, 0x03)
+_NOT_ALLOWED = (0x01, 0x01, 0x01)
+_NOT_NOW = (0x02, 0x01, 0x01)
+#: User-Identity-Type of a user name with a passcode (PS3.7 Table D.3-14).
+_NAME_AND_PASSCODE = 2
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Somebody who was not let in; nothing in it is a patient's."""
+
+    address: str
+    #: What was wrong, and which setting decides.
+    why: str
+    calling_ae_title: str | None = None
+    called_ae_title: str | None = None
+    #: SHA-256 of the certificate that was shown.
+    fingerprint: str | None = None
+
+
+def tell(refusal: Refusal) -> None:
+    """Tell that somebody was not let in."""
+    # What a stranger typed: `ascii` keeps control characters out of the log.
+    titles = (
+        "" if refusal.calling_ae_title is None else f" of {refusal.calling_ae_title!a} to {refusal.called_ae_title!a}"
+    )
+    shown = "" if refusal.fingerprint is None else f" (certificate sha256:{refusal.fingerprint})"
+    what = "connection" if refusal.calling_ae_title is None else "association"
+    log.warning("%s%s from %s refused%s: %s", what, titles, refusal.address, shown, refusal.why)
+
+
+#: What to do about OpenSSL's reasons, by words in them.
+_REMEDIES = {
+    "wrong version number": "it does not speak TLS; switch TLS on there, or point it at listener.port",
+    "http request": "it is a browser or a health check over HTTP; DICOM alone is answered here",
+    "unsupported protocol": "it offers no TLS of version 1.2 or 1.3; renew its software",
+    "no shared cipher": "it offers no suite of PS3.15 section B.12; renew its software or its settings",
+    "alert": "it does not accept our certificate; give it the authority of listener.tls.certificate",
+}
+_DISTRUSTED = "listener.tls.ca names the authorities whose certificates are accepted"
+
+
+def refused_connection(address: str, error: OSError) -> None:
+    """Tell of a handshake that failed, unless the peer merely went away or said nothing, as health checks do."""
+    if not isinstance(error, ssl.SSLError) or isinstance(error, ssl.SSLEOFError):
+        log.debug("connection from %s ended before its TLS handshake", address)
+        return
+    reason = reason_of(error)
+    remedy = next((remedy for words, remedy in _REMEDIES.items() if words in reason), _DISTRUSTED)
+    tell(Refusal(address, f"TLS: {reason}; {remedy}"))
+
+
+@dataclass(frozen=True)
+class Access:
+    """What a peer must bring besides an AE title.
+
+    Parameters
+    ----------
+    certificates
+        Fingerprints and names by the calling AE title that they may use; empty allows every one.
+    users
+        Who may associate; none asks for no user.
+    """
+
+    certificates: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    users: PasswordFile | None = None
+
+    def objection(self, association: "StoreAssociation") -> tuple[tuple[int, int, int], str] | None:
+        """Return why a requested association is rejected, if it is: the code for the peer, and words for us."""
+        return self._objection_to_certificate(association) or self._objection_to_user(association)
+
+    def _objection_to_certificate(self, association: "StoreAssociation") -> tuple[tuple[int, int, int], str] | None:
+        calling = str(cast(A_ASSOCIATE, association.requestor.primitive).calling_ae_title).strip()
+        allowed = self.certificates.get(calling)
+        if not self.certificates or (allowed is None and not association.is_secure):
+            return None
+        certificate = association.certificate
+        if allowed is not None and certificate is not None and certificate.is_one_of(allowed):
+            return None
+        return _UNKNOWN_CALLER, "listener.tls.allowed_certificates does not name its certificate for this AE title"
+
+    def _objection_to_user(self, association: "StoreAssociation") -> tuple[tuple[int, int, int], str] | None:
+        if self.users is None:
+            return None
+        identity = association.requestor.user_identity
+        if identity is None or identity.user_identity_type != _NAME_AND_PASSCODE:
+            return _NOT_ALLOWED, "it brings no user name with a passcode, which listener.users requires"
+        name = (identity.primary_field or b"").decode("utf-8", "replace")
+        verdict = self.users.verify(name, identity.secondary_field or b"", association.requestor.address)
+        if verdict is Verdict.RIGHT:
+            return None
+        if verdict is Verdict.PAUSED:
+            return _NOT_NOW, "too many wrong passcodes came from there; it is looked at again in a minute at most"
+        return _NOT_ALLOWED, "its user name and passcode are not in listener.users"
+
+
+class Doorkeeper(ACSE):
+    """Rejects what access does not allow, before pynetdicom negotiates the rest."""
+
+    def negotiate_association(self) -> None:
+        """Reject the association, or negotiate it."""
+        association = cast("StoreAssociation", self.assoc)
+        try:
+            objection = association.access.objection(association)
+        except Exception as error:  # noqa: BLE001 - whatever breaks in here, nobody comes in by it
+            objection = _NOT_NOW, f"its access could not be checked ({type(error).__name__})"
+        if objection is None:
+            super().negotiate_association()
+            return
+        code, why = objection
+        self.send_reject(*code)
+        _tell_of_association(association, why)
+        association.kill()
+
+
+def log_rejection(event: evt.Event) -> None:
+    """Tell of an association that pynetdicom has rejected."""
+    _tell_of_association(
+        cast("StoreAssociation", event.assoc),
+        "AE titles are checked against listener.ae_title and listener.allowed_ae_titles, "
+        "their number against listener.maximum_associations",
+    )
+
+
+def _tell_of_association(association: "StoreAssociation", why: str) -> None:
+    request, certificate = cast(A_ASSOCIATE, association.requestor.primitive), association.certificate
+    tell(
+        Refusal(
+            association.requestor.address,
+            why,
+            request.calling_ae_title,
+            request.called_ae_title,
+            None if certificate is None else certificate.fingerprint,
+        )
+    )

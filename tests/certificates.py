@@ -1,0 +1,46 @@
+"""Authorities of a test's own, and certificates that they issue, as files."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import trustme
+
+
+class Issued(NamedTuple):
+    """A certificate and its key."""
+
+    certificate: Path
+    key: Path
+
+    def settings(self) -> dict[str, str]:
+        """Return the settings that name both."""
+        return {"certificate": str(self.certificate), "key": str(self.key)}
+
+
+class Authority:
+    """A certificate authority; its own certificate is the file `ca`."""
+
+    def __init__(self, folder: Path, name: str = "ca") -> None:
+        self._folder = folder
+        self._authority = trustme.CA(organization_name="tests", organization_unit_name=name)
+        self.ca = folder / f"{name}.pem"
+        self._authority.cert_pem.write_to_path(str(self.ca))
+
+    def issue(self, name: str, *identities: str, days: float = 365, **options: Any) -> Issued:
+        """Issue a certificate for `name` (Common Name), valid for this machine and some identities besides."""
+        end = datetime.now(UTC) + timedelta(days=days)
+        leaf = self._authority.issue_cert(
+            "127.0.0.1",
+            "localhost",
+            *identities,
+            common_name=name,
+            not_before=end - timedelta(days=3650),
+            not_after=end,
+            **options,
+        )
+        issued = Issued(self._folder / f"{name}.pem", self._folder / f"{name}.key")
+        issued.certificate.write_bytes(b"".join(blob.bytes() for blob in leaf.cert_chain_pems))
+        leaf.private_key_pem.write_to_path(str(issued.key))
+        issued.key.chmod(0o600)
+        return issued

@@ -1,0 +1,49 @@
+"""`auscult password`: it takes passwords from standard input alone, and keeps none."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from service.core.errors import SettingsInvalid
+from service.core.passwords import PasswordFile, Verdict, read
+
+Auscult = Callable[..., Result]
+
+
+def test_a_password_is_set_changed_and_removed(auscult: Auscult, tmp_path: Path) -> None:
+    file = tmp_path / "users"
+    for name, password in (("anna", "correct horse battery"), ("bea", "b" * 12), ("anna", "another long one")):
+        result = auscult("password", name, "--file", str(file), input=f"{password}\n")
+        assert result.exit_code == 0, result.output
+        assert password not in result.output
+    assert PasswordFile("web.users", file).verify("anna", b"another long one", "10.0.0.1") is Verdict.RIGHT
+    assert list(read(file, "web.users")) == ["anna", "bea"]
+    assert auscult("password", "anna", "--file", str(file), "--remove").exit_code == 0
+    assert list(read(file, "web.users")) == ["bea"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "typed", "said"),
+    [
+        (["anna"], "short\n", "fewer than 12 characters"),
+        (["an:na"], "correct horse battery\n", "no colon"),
+        (["anna", "--remove"], "", "holds no such name"),
+    ],
+)
+def test_what_cannot_be_is_said(auscult: Auscult, tmp_path: Path, arguments: list[str], typed: str, said: str) -> None:
+    result = auscult("password", *arguments, "--file", str(tmp_path / "users"), input=typed)
+    assert isinstance(result.exception, SettingsInvalid)
+    assert said in str(result.exception)
+    assert not (tmp_path / "users").exists()
+
+
+def test_the_file_of_the_settings_is_the_default(
+    auscult: Auscult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "name the file with --file" in str(auscult("password", "anna", input="correct horse battery\n").exception)
+    monkeypatch.setenv("AUSCULT_WEB__USERS", str(tmp_path / "users"))
+    assert auscult("password", "anna", input="correct horse battery\n").exit_code == 0
+    assert list(read(tmp_path / "users", "web.users")) == ["anna"]
