@@ -20,9 +20,11 @@ from starlette.staticfiles import StaticFiles
 from service.core.clock import Clock, utc_now
 from service.core.errors import ObjectDamaged, ObjectMissing, StoreFull, Unavailable, UndecodablePixels
 from service.core.ledger import Ledger
+from service.core.passwords import PasswordFile
 from service.core.premises import open_store
-from service.core.settings import Settings
+from service.core.settings import Settings, WebSettings
 from service.core.store import ObjectStore
+from service.web.login import Login
 from service.web.metrics import exposition
 from service.web.pictures import heat_map_png, radiograph_png
 from service.web.shield import Shield
@@ -42,6 +44,8 @@ def create_app(settings: Settings, ledger: Ledger, clock: Clock = utc_now) -> St
     ------
     StoreUnavailable
         When the folder of the objects cannot be used.
+    SettingsInvalid
+        When the file of users cannot.
     """
     site = _Site(settings, ledger, open_store(settings), clock)
     static = StaticFiles(directory=Path(str(files("service.web") / "static")))
@@ -60,9 +64,18 @@ def create_app(settings: Settings, ledger: Ledger, clock: Clock = utc_now) -> St
             Route("/favicon.ico", lambda _: RedirectResponse("/static/icon.svg")),
             Mount("/static", static),
         ],
-        middleware=[Middleware(Shield)],
+        middleware=_around(settings.web),
         exception_handlers={HTTPException: site.problem, Unavailable: site.unavailable},
     )
+
+
+def _around(settings: WebSettings) -> list[Middleware]:
+    """Return what stands around the handlers, the outermost first."""
+    shield = Middleware(Shield, names=settings.names)
+    if settings.users is None:
+        return [shield]
+    users = PasswordFile("web.users", settings.users)
+    return [shield, Middleware(Login, users=users, open_metrics=settings.open_metrics)]
 
 
 class _Site:

@@ -1,8 +1,9 @@
-"""Serves the pages on a loopback address."""
+"""Serves the pages: on a loopback address, or over TLS with a login."""
 
 import logging
 import signal
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +14,9 @@ import uvicorn
 from service.core.errors import SettingsInvalid
 from service.core.ledger import Ledger
 from service.core.log import get_logger
+from service.core.reloading import Reloading
 from service.core.settings import Settings
+from service.core.tls import web_context
 from service.web.app import create_app
 
 log = get_logger(__name__)
@@ -54,25 +57,46 @@ def serve(
     Raises
     ------
     SettingsInvalid
-        When the port is taken.
+        When the port is taken, or the certificate, its key or the file of users cannot be used.
     """
     app = create_app(settings, ledger)
+    tls = web_context(settings.web.tls) if settings.web.tls.is_on else None
     listening = _bound(settings.web.host, settings.web.port)
     # uvicorn's own lines would name every path; ours say what an administrator needs.
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, server_header=False, lifespan="off", timeout_graceful_shutdown=3
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # The address that pauses after wrong passwords is the one that connects, not one that a header names.
+        proxy_headers=False,
+        lifespan="off",
+        timeout_graceful_shutdown=3,
+        ssl_context_factory=None if tls is None else lambda *_: _renewing(tls),
     )
     server = _Server(config)
     if stop is not None:
         threading.Thread(target=_end_with, args=(server, stop), name="web-stop", daemon=True).start()
     with listening:
         host, port = listening.getsockname()[:2]
-        address = f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+        scheme = "http" if tls is None else "https"
+        address = f"{scheme}://[{host}]:{port}/" if ":" in host else f"{scheme}://{host}:{port}/"
         log.info("the worklist is at %s", address)
         ready(address)
         server.run(sockets=[listening])
+
+
+def _renewing(tls: Reloading[ssl.SSLContext]) -> ssl.SSLContext:
+    """Return a context that shows, in each handshake, the certificate that is current then."""
+    context = tls.current()
+
+    def use_current(connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
+        connection.context = tls.current()
+
+    context.sni_callback = use_current
+    return context
 
 
 def _end_with(server: uvicorn.Server, stop: threading.Event) -> None:

@@ -1,5 +1,6 @@
 """What stands around every response: headers that keep patient data in, errors that end without a traceback."""
 
+from collections.abc import Iterable
 from http import HTTPStatus
 
 from starlette.datastructures import MutableHeaders
@@ -24,15 +25,23 @@ _HEADERS = {
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
 
-#: The names of this machine itself. Any other is another site's name that was pointed here (DNS rebinding).
+#: The names of this machine itself; the settings may add others. Any further one is another site's name that was
+#: pointed here (DNS rebinding).
 _OWN_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
 
 class Shield:
-    """Answers only requests to this machine by its own name, guards each response, and swallows what breaks."""
+    """Answers only requests to this machine by its own names, guards each response, and swallows what breaks.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Parameters
+    ----------
+    names
+        Names and addresses of this machine in the network, besides those of loopback.
+    """
+
+    def __init__(self, app: ASGIApp, names: Iterable[str] = ()) -> None:
         self._app = app
+        self._names = {*_OWN_NAMES, *(f"[{name}]" if ":" in name else name.lower() for name in names)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -48,8 +57,8 @@ class Shield:
                 _guard(MutableHeaders(scope=message), scope["path"])
             await send(message)
 
-        if not _is_own_name(Request(scope).headers.get("host", "")):
-            await _plain(HTTPStatus.MISDIRECTED_REQUEST, "ask for this page by 127.0.0.1 or localhost")(
+        if _name(Request(scope).headers.get("host", "")) not in self._names:
+            await _plain(HTTPStatus.MISDIRECTED_REQUEST, "ask for this page by localhost or a name in web.names")(
                 scope, receive, guarded
             )
             return
@@ -69,9 +78,9 @@ def _guard(headers: MutableHeaders, path: str) -> None:
     headers["Cache-Control"] = "no-cache" if path.startswith("/static/") else "no-store"
 
 
-def _is_own_name(host: str) -> bool:
-    name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
-    return name.lower() in _OWN_NAMES
+def _name(host: str) -> str:
+    """Return the name in a Host header, without its port."""
+    return (host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host).lower()
 
 
 def _route(scope: Scope) -> str:

@@ -1,0 +1,228 @@
+"""The page beyond this machine: TLS, a login, and what nobody learns without."""
+
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from service.core.errors import SettingsInvalid
+from service.core.passwords import PasswordFile, PasswordHash, Verdict, read, write
+from service.core.settings import WebSettings
+from service.web.server import serve
+from tests.certificates import Authority, Issued
+from tests.fakes import cheap_hash
+from tests.service.ward import Ward
+from tests.service.web.test_server import serving
+
+READER = ("reader", "a long enough password")
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="module")
+def page(authority: Authority) -> Issued:
+    return authority.issue("page", "worklist.hospital.example")
+
+
+@contextmanager
+def guarded(ward: Ward, authority: Authority, page: Issued, **more: Any) -> Iterator[httpx.Client]:
+    """Serve a ward's pages over TLS with a login; yield a client that has not logged in."""
+    users = ward.folder / "users"
+    if not users.exists():
+        write(users, {READER[0]: cheap_hash(READER[1])})
+    web = {"port": 0, "tls": page.settings(), "users": users, "names": ["worklist.hospital.example"]} | more
+    ward.settings = ward.settings.model_copy(update={"web": WebSettings.model_validate(web)})
+    trust = ssl.create_default_context(cafile=str(authority.ca))
+    with serving(ward) as address, httpx.Client(base_url=address, verify=trust, timeout=20) as client:
+        assert address.startswith("https://127.0.0.1:")
+        yield client
+
+
+def test_nobody_learns_anything_without_a_login_but_that_it_serves(
+    ward: Ward, authority: Authority, page: Issued, caplog: pytest.LogCaptureFixture
+) -> None:
+    dataset = ward.receive(patient_name="Ames^Anna")
+    uid, image = dataset.StudyInstanceUID, dataset.SOPInstanceUID
+    paths = ["/", f"/studies/{uid}", f"/instances/{image}.png", "/api/worklist", f"/api/studies/{uid}", "/api/status"]
+    paths += ["/metrics", "/static/auscult.css", "/nowhere", "//healthz", "/healthz/..", "/healthz%00"]
+    with guarded(ward, authority, page) as client:
+        for path in paths:
+            response = client.get(path)
+            assert response.status_code in (401, 404), path
+            assert response.status_code == 401 or path == "/healthz/..", path
+            assert "Ames" not in response.text
+            assert str(uid) not in response.text
+            assert response.headers["cache-control"] == ("no-cache" if path.startswith("/static/") else "no-store")
+            assert "default-src 'none'" in response.headers["content-security-policy"]
+        assert response.headers["www-authenticate"] == 'Basic realm="auscult", charset="UTF-8"'
+        assert client.get("/healthz").json() == {"status": "ok"}
+        assert set(client.get("/readyz").json()) == {"database", "store"}
+        assert "Ames" in client.get("/", auth=READER).text
+        assert client.get("/metrics", auth=READER).status_code == 200
+        assert client.get("/", auth=READER, headers={"host": "evil.example"}).status_code == 421
+        assert client.get("/", auth=READER, headers={"host": "worklist.hospital.example:8042"}).status_code == 200
+    assert READER[1] not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["", "Basic", "Basic %%%", "Basic cmVhZGVy", "Basic " + "Og==", "Basic /////w==", "Bearer x", "basic cmVhZGVyOg=="],
+)
+def test_a_header_that_is_no_login_is_none(ward: Ward, authority: Authority, page: Issued, header: str) -> None:
+    with guarded(ward, authority, page) as client:
+        assert client.get("/", headers={"authorization": header}).status_code == 401
+
+
+def test_metrics_are_open_where_the_settings_say_so(ward: Ward, authority: Authority, page: Issued) -> None:
+    with guarded(ward, authority, page, open_metrics=True) as client:
+        assert client.get("/metrics").status_code == 200
+        assert client.get("/").status_code == 401
+
+
+def test_who_guesses_is_slowed_down_and_who_is_in_stays_in(
+    ward: Ward, authority: Authority, page: Issued, caplog: pytest.LogCaptureFixture
+) -> None:
+    with guarded(ward, authority, page) as client:
+        assert client.get("/", auth=READER).status_code == 200
+        answers = [client.get("/", auth=("reader", f"guess {number}")).status_code for number in range(12)]
+        assert answers[:5] == [401] * 5
+        assert 429 in answers[5:]
+        paused = client.get("/", auth=("other", "guess"))
+        assert paused.status_code in (401, 429)
+        spoofed = [
+            client.get("/", auth=("reader", "guess"), headers={"x-forwarded-for": f"10.0.0.{number}"}).status_code
+            for number in range(6)
+        ]
+        assert 429 in spoofed, "a header does not make another address"
+        assert client.get("/", auth=READER).status_code == 200
+    assert "guess" not in caplog.text
+    assert "login from 127.0.0.1 refused" in caplog.text
+    assert "login from 127.0.0.1 not looked at" in caplog.text
+
+
+def test_a_new_password_file_and_a_new_certificate_count_at_once(
+    ward: Ward, tmp_path: Path, authority: Authority, page: Issued
+) -> None:
+    renewed = authority.issue("renewed")
+    files = Issued(tmp_path / "page.pem", tmp_path / "page.key")
+    for source, target in zip(page, files, strict=True):
+        target.write_bytes(source.read_bytes())
+    with guarded(ward, authority, files) as client:
+        assert client.get("/", auth=READER).status_code == 200
+        write(ward.folder / "users", {"other": cheap_hash("another long password")})
+        assert client.get("/", auth=READER).status_code == 401
+        assert client.get("/", auth=("other", "another long password")).status_code == 200
+
+        def shown(name: str | None) -> bytes | None:
+            trust = ssl.create_default_context(cafile=str(authority.ca))
+            trust.check_hostname = False
+            with (
+                socket.create_connection(("127.0.0.1", client.base_url.port or 0), timeout=10) as connection,
+                trust.wrap_socket(connection, server_hostname=name) as secured,
+            ):
+                return secured.getpeercert(binary_form=True)
+
+        before = shown(None)
+        for source, target in zip(renewed, files, strict=True):
+            target.write_bytes(source.read_bytes())
+        assert shown(None) == shown("localhost") != before
+        files.key.write_text("broken")
+        assert shown(None) not in (None, before)
+
+
+def test_a_plain_request_gets_no_page(ward: Ward, authority: Authority, page: Issued) -> None:
+    with guarded(ward, authority, page) as client, pytest.raises(httpx.HTTPError):
+        httpx.get(f"http://127.0.0.1:{client.base_url.port}/healthz", timeout=10)
+
+
+def test_silent_and_dripping_connections_keep_nobody_out(ward: Ward, authority: Authority, page: Issued) -> None:
+    with guarded(ward, authority, page) as client:
+        address = ("127.0.0.1", client.base_url.port or 0)
+        silent = [socket.create_connection(address, timeout=10) for _ in range(20)]
+        silent[0].sendall(b"\x16\x03\x01\x02")
+        assert client.get("/", auth=READER).status_code == 200
+        for connection in silent:
+            connection.close()
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [("reader:secret", "line 1 is no entry"), ("reader:$scrypt$ln=40,r=8,p=5$AAAA$AAAA", "line 1 is no entry")],
+)
+def test_a_file_of_users_that_cannot_be_used_ends_the_start(ward: Ward, page: Issued, line: str, said: str) -> None:
+    (ward.folder / "users").write_text(line)
+    web = WebSettings.model_validate({"port": 0, "tls": page.settings(), "users": ward.folder / "users"})
+    with pytest.raises(SettingsInvalid, match=said) as caught:
+        serve(ward.settings.model_copy(update={"web": web}), ward.ledger)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_name_that_nobody_has_takes_as_long_as_a_wrong_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "users", {"reader": cheap_hash("a long enough password")})
+    users = PasswordFile("web.users", tmp_path / "users")
+    costs: list[tuple[int, int, int]] = []
+
+    def computed(self: PasswordHash, password: bytes) -> bytes:
+        costs.append((self.log2_n, self.r, self.p))
+        return password
+
+    monkeypatch.setattr(PasswordHash, "computed", computed)
+    write(tmp_path / "users", {"reader": PasswordHash.of("a long enough password")})
+    costs.clear()
+    assert users.verify("reader", b"wrong", "10.0.0.1") is Verdict.WRONG
+    assert users.verify("nobody", b"wrong", "10.0.0.1") is Verdict.WRONG
+    assert users.verify("nobody", b"", "10.0.0.1") is Verdict.WRONG
+    assert len(set(costs)) == 1
+    assert users.verify("reader", b"a long enough password", "10.0.0.1") is Verdict.RIGHT
+    assert users.verify("reader", b"a long enough password", "10.0.0.1") is Verdict.RIGHT
+    assert len(costs) == 4, "the right one is remembered"
+
+
+def test_pauses_double_end_and_are_forgotten(tmp_path: Path) -> None:
+    now = 0.0
+    write(tmp_path / "users", {"reader": cheap_hash("a long enough password")})
+    users = PasswordFile("web.users", tmp_path / "users", clock=lambda: now)
+
+    def guess(peer: str = "10.0.0.1") -> Verdict:
+        return users.verify("reader", b"guess", peer)
+
+    assert [guess() for _ in range(6)] == [Verdict.WRONG] * 5 + [Verdict.PAUSED]
+    assert guess("10.0.0.2") is Verdict.WRONG, "another address waits for nobody"
+    pauses = []
+    for _ in range(9):
+        start = now
+        while guess() is Verdict.PAUSED:
+            now += 0.5
+        pauses.append(now - start)
+    assert pauses == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    assert users.verify("reader", b"a long enough password", "10.0.0.1") is Verdict.PAUSED
+    now += 60
+    assert users.verify("reader", b"a long enough password", "10.0.0.1") is Verdict.RIGHT
+    assert guess() is Verdict.WRONG
+
+
+def test_the_file_holds_what_was_written_and_is_its_owner_s_alone(tmp_path: Path) -> None:
+    write(tmp_path / "users", {"reader": PasswordHash.of("a long enough password")})
+    text = (tmp_path / "users").read_text()
+
+    assert (tmp_path / "users").stat().st_mode & 0o777 == 0o600
+    assert text.startswith("reader:$scrypt$ln=14,r=8,p=5$")
+    assert "long enough" not in text
+    assert str(read(tmp_path / "users", "x")["reader"]) == text.strip().partition(":")[2]
+    assert list(tmp_path.iterdir()) == [tmp_path / "users"]
+
+
+def test_scrypt_is_the_one_of_rfc_7914() -> None:
+    # RFC 7914 section 12, the second vector.
+    known = PasswordHash(b"NaCl", b"", log2_n=10, r=8, p=16)
+    assert known.computed(b"password").hex() == "fdbabe1c9d3472007856e7190d01e9fe7c6ad7cbc8237830e77376634b373162"
