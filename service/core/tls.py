@@ -76,7 +76,7 @@ def web_context(settings: WebTlsSettings) -> Reloading[ssl.SSLContext]:
     return Reloading("web.tls", _files(settings.certificate, settings.key), read)
 
 
-def destination_context(settings: DestinationTlsSettings, name: str) -> ssl.SSLContext:
+def destination_context(settings: DestinationTlsSettings, ae_title: str) -> ssl.SSLContext:
     """Return our side of TLS towards a destination.
 
     Raises
@@ -86,8 +86,8 @@ def destination_context(settings: DestinationTlsSettings, name: str) -> ssl.SSLC
     """
     context = _context(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = settings.check_name
-    _load_authorities(context, f"destinations.tls of {name}", settings.ca)
-    _load_certificate(context, f"destinations.tls of {name}", settings)
+    _load_authorities(context, f"the table tls of {ae_title}", settings.ca)
+    _load_certificate(context, f"the table tls of {ae_title}", settings)
     return context
 
 
