@@ -1,10 +1,12 @@
-"""Images received per second and processor time: this listener, storescp and a plain pynetdicom receiver, interleaved.
+"""Images received per second and processor time: this listener, plain and over TLS, storescp and plain pynetdicom.
 
-Only the ratios within one run mean something: absolute values move several-fold with the machine's other work.
+They take turns. Only the ratios within one run mean something: absolute values move several-fold with the machine's
+other work.
 Usage: python -m benchmarks.bench_receiving [ROUNDS]
 """
 
 import os
+import ssl
 import statistics
 import subprocess
 import sys
@@ -14,10 +16,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 from pydicom.uid import ExplicitVRLittleEndian
 
+from tests.certificates import Authority
 from tests.phantoms import chest, encoded
 from tests.servers import find_program, free_port, wait_until
 from tests.service.dicom.raw_scu import CR, RawAssociation, data_pdu
@@ -98,17 +102,39 @@ def _processor_seconds(pid: int) -> float:
     return total / os.sysconf("SC_CLK_TCK")
 
 
-def _receivers(root: Path, stack: ExitStack) -> dict[str, tuple[int, int]]:
-    folders = {name: root / name for name in ("one", "two", "plain", "dcmtk")}
+class Receiver(NamedTuple):
+    """A program that receives."""
+
+    port: int
+    pid: int
+    tls: ssl.SSLContext | None = None
+
+
+def _auscult_over_tls(folder: Path, stack: ExitStack) -> Receiver:
+    authority = Authority(folder)
+    own, peer = authority.issue("auscult"), authority.issue("sender")
+    command, port, environment = _auscult(folder, 1)
+    tls_port = free_port()
+    settings = {**own.settings(), "ca": str(authority.ca), "port": str(tls_port)}
+    environment |= {f"AUSCULT_LISTENER__TLS__{name.upper()}": value for name, value in settings.items()}
+    _, pid = stack.enter_context(_process(command, folder, port, environment))
+    context = ssl.create_default_context(cafile=str(authority.ca))
+    context.load_cert_chain(*peer)
+    return Receiver(tls_port, pid, context)
+
+
+def _receivers(root: Path, stack: ExitStack) -> dict[str, Receiver]:
+    folders = {name: root / name for name in ("one", "two", "tls", "plain", "dcmtk")}
     for folder in folders.values():
         folder.mkdir()
     receivers = {}
     for label, name, processes in (("auscult", "one", 1), ("auscult, 2 processes", "two", 2)):
         command, port, environment = _auscult(folders[name], processes)
-        receivers[label] = stack.enter_context(_process(command, folders[name], port, environment))
+        receivers[label] = Receiver(*stack.enter_context(_process(command, folders[name], port, environment)))
+    receivers["auscult, TLS"] = _auscult_over_tls(folders["tls"], stack)
     port = free_port()
     command = [sys.executable, "-c", _PLAIN, str(port), str(folders["plain"])]
-    receivers["pynetdicom, save_as + fsync"] = stack.enter_context(_process(command, folders["plain"], port))
+    receivers["pynetdicom, save_as + fsync"] = Receiver(*stack.enter_context(_process(command, folders["plain"], port)))
     storescp = find_program("storescp")
     if storescp is not None:
         port = free_port()
@@ -123,12 +149,14 @@ def _receivers(root: Path, stack: ExitStack) -> dict[str, tuple[int, int]]:
             "131072",
             str(port),
         ]
-        receivers["dcmtk storescp --fork, no fsync"] = stack.enter_context(_process(command, folders["dcmtk"], port))
+        receivers["dcmtk storescp --fork, no fsync"] = Receiver(
+            *stack.enter_context(_process(command, folders["dcmtk"], port))
+        )
     return receivers
 
 
-def _deliver(port: int, name: str, images: int, send: Callable[[RawAssociation, str], None]) -> None:
-    with RawAssociation(port, [(1, CR, (ExplicitVRLittleEndian,))], calling=name) as assoc:
+def _deliver(to: Receiver, name: str, images: int, send: Callable[[RawAssociation, str], None]) -> None:
+    with RawAssociation(to.port, [(1, CR, (ExplicitVRLittleEndian,))], calling=name, tls=to.tls) as assoc:
         for number in range(images):
             send(assoc, f"2.25.{time.monotonic_ns()}{number}")
         assoc.release()
@@ -163,15 +191,15 @@ def main() -> None:
         costs: dict[tuple[str, int], list[float]] = {}
         for number in range(rounds + 1):
             for count in ASSOCIATIONS:
-                for label, (port, pid) in receivers.items():
-                    used, started = _processor_seconds(pid), time.perf_counter()
+                for label, to in receivers.items():
+                    used, started = _processor_seconds(to.pid), time.perf_counter()
                     with ThreadPoolExecutor(count) as pool:
-                        jobs = [pool.submit(_deliver, port, f"S{i}", IMAGES // count, send) for i in range(count)]
+                        jobs = [pool.submit(_deliver, to, f"S{i}", IMAGES // count, send) for i in range(count)]
                         for job in jobs:
                             job.result()
                     if number:  # the first round warms everything up
                         rates.setdefault((label, count), []).append(IMAGES / (time.perf_counter() - started))
-                        costs.setdefault((label, count), []).append(_processor_seconds(pid) - used)
+                        costs.setdefault((label, count), []).append(_processor_seconds(to.pid) - used)
     base = "auscult"
     click.echo(f"{ROWS} x {COLUMNS} x 16 bit, {rounds} rounds of {IMAGES} images over {ASSOCIATIONS} associations")
     click.echo(f"images/s (ratio to {base}), processor ms an image")

@@ -6,6 +6,7 @@ longer trusted is noticed at the next connection.
 """
 
 import hashlib
+import re
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,9 +35,12 @@ class PeerCertificate:
 
     def is_one_of(self, allowed: tuple[str, ...]) -> bool:
         """Return whether it is among some fingerprints and names."""
-        wanted = {entry.lower() for entry in allowed}
-        fingerprints = {entry.removeprefix("sha256:").replace(":", "") for entry in wanted}
-        return self.fingerprint in fingerprints or not wanted.isdisjoint(self.names)
+        for entry in map(str.lower, allowed):
+            digits = entry.removeprefix("sha256:").replace(":", "")
+            is_fingerprint = re.fullmatch("[0-9a-f]{64}", digits) is not None
+            if digits == self.fingerprint if is_fingerprint else entry in self.names:
+                return True
+        return False
 
 
 def listener_context(settings: ListenerTlsSettings) -> Reloading[ssl.SSLContext]:

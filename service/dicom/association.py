@@ -95,8 +95,9 @@ class StoreAssociation(Association):
 
     def hang_up(self) -> None:
         """Close the connection without a word."""
-        with suppress(OSError, AttributeError):
-            cast(Any, self.dul.socket).socket.shutdown(socket.SHUT_RDWR)
+        with suppress(OSError, AttributeError, TypeError):
+            # Not a TLS socket's own `shutdown`: that lets a read under way in the other thread go on with cipher text.
+            socket.socket.shutdown(cast(Any, self.dul.socket).socket, socket.SHUT_RDWR)
 
     def run_reactor(self) -> None:
         """Shake hands where TLS wants it, negotiate, and serve until the association ends."""

@@ -4,6 +4,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from copy import deepcopy
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from socketserver import BaseRequestHandler
@@ -145,6 +146,12 @@ class StoreServer(ThreadedAssociationServer):
         if self._shares_port:
             cast(socket.socket, self.socket).setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         super().server_bind()
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close a connection; see `StoreAssociation.hang_up`."""
+        with suppress(OSError):
+            socket.socket.shutdown(request, socket.SHUT_RDWR)
+        request.close()
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
         """Tell whether a connection may stay; make room for it."""

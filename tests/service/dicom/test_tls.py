@@ -7,6 +7,7 @@ import shlex
 import socket
 import ssl
 import subprocess
+import threading
 import time
 import tomllib
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ import pytest
 from service.core.errors import SettingsInvalid
 from service.core.ledger.admission import Receipt
 from service.core.passwords import write
+from service.core.tls import PeerCertificate
 from service.intake import Intake, Reception
 from tests.certificates import Authority, Issued
 from tests.fakes import cheap_hash
@@ -382,6 +384,41 @@ def test_a_stop_ends_connections_whose_handshake_has_not_ended(
         site.listener.stop()
         assert time.monotonic() - started < 3
         assert silent.recv(1) == b""
+
+
+def test_a_connection_that_is_hung_up_is_never_read_without_its_encryption(
+    tmp_path: Path, authority: Authority, own: Issued, modality: Issued, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Python's own shutdown of such a socket takes its encryption off, and what arrived would be read as it is.
+    callers: list[str] = []
+    shutdown = ssl.SSLSocket.shutdown
+
+    def noting(self: ssl.SSLSocket, how: int) -> None:
+        callers.append(threading.current_thread().name)
+        shutdown(self, how)
+
+    with secure(tmp_path, authority, own) as site:
+        with RawAssociation(site.tls_port, tls=client(authority, modality)) as assoc:
+            assoc.begin()
+            # The last fragment, of which the server has read the beginning when the line is cut.
+            assoc.connection.sendall(data_pdu(1, 0x02, header())[:60])
+            wait_until(lambda: site.half_received != [], "the object arrives", 5)
+            monkeypatch.setattr(ssl.SSLSocket, "shutdown", noting)
+            (connection,) = site.listener._entity.connections
+            connection.hang_up()
+            with suppress(OSError):
+                assoc.connection.sendall(data_pdu(1, 0x02, header())[60:])
+            wait_until(lambda: site.listener._entity.connections == [], "it has ended", 5)
+        assert site.instances == []
+        wait_until(lambda: site.half_received == [], "the file is removed", 5)
+    assert set(callers) <= {connection.dul.name}, "only the thread that reads may"
+
+
+def test_a_name_that_looks_like_another_certificate_s_fingerprint_is_no_fingerprint() -> None:
+    fingerprint = "ab" * 32
+    assert PeerCertificate(fingerprint, ()).is_one_of((f"SHA256:{fingerprint.upper()}",))
+    assert not PeerCertificate("cd" * 32, (fingerprint, f"sha256:{fingerprint}")).is_one_of((fingerprint,))
+    assert PeerCertificate("cd" * 32, ("ct1",)).is_one_of((fingerprint, "CT1"))
 
 
 def _broken(folder: Path, authority: Authority, own: Issued, modality: Issued) -> list[tuple[dict[str, str], str]]:
