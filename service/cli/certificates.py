@@ -28,10 +28,11 @@ def certificates(settings: Settings) -> Found:
         yield from _tls("listener.tls", listener.tls, listener.tls.ca, partial(listener_context, listener.tls))
     if web.tls.is_on:
         yield from _tls("web.tls", web.tls, None, partial(web_context, web.tls))
-    for destination in settings.destinations:
-        tls, name = destination.tls, f"destinations.tls of {destination.name}"
-        if tls is not None:
-            yield from _tls(name, tls, tls.ca, partial(destination_context, tls, destination.name))
+    for kind, nodes in (("destinations", settings.destinations), ("peers", settings.peers)):
+        for node in nodes:
+            tls, name = node.tls, f"{kind}.tls of {node.ae_title}"
+            if tls is not None:
+                yield from _tls(name, tls, tls.ca, partial(destination_context, tls, name))
     for setting, path in (("listener.users", listener.users), ("web.users", web.users)):
         if path is not None:
             yield _users(setting, path)

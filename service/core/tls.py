@@ -80,8 +80,13 @@ def web_context(settings: WebTlsSettings) -> Reloading[ssl.SSLContext]:
     return Reloading("web.tls", _files(settings.certificate, settings.key), read)
 
 
-def destination_context(settings: DestinationTlsSettings, ae_title: str) -> ssl.SSLContext:
-    """Return our side of TLS towards a destination.
+def destination_context(settings: DestinationTlsSettings, setting: str) -> ssl.SSLContext:
+    """Return our side of TLS towards a node that we call.
+
+    Parameters
+    ----------
+    setting
+        Names the table in what is raised.
 
     Raises
     ------
@@ -90,8 +95,8 @@ def destination_context(settings: DestinationTlsSettings, ae_title: str) -> ssl.
     """
     context = _context(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = settings.check_name
-    _load_authorities(context, f"the table tls of {ae_title}", settings.ca)
-    _load_certificate(context, f"the table tls of {ae_title}", settings)
+    _load_authorities(context, setting, settings.ca)
+    _load_certificate(context, setting, settings)
     return context
 
 

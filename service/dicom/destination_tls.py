@@ -30,7 +30,7 @@ class DestinationTls:
         if destination.tls is None:
             return None
         try:
-            context = destination_context(destination.tls, destination.ae_title)
+            context = destination_context(destination.tls, f"the table tls of {destination.ae_title}")
         except SettingsInvalid as error:
             raise TransientDeliveryFailure(str(error)) from None
         return cls(context, destination.tls.server_name or destination.host)

@@ -72,12 +72,11 @@ def _description(location: tuple[int | str, ...]) -> str:
     model: type[BaseModel] | None = Settings
     description = ""
     for part in location:
-        if isinstance(part, int):
-            continue  # one of the tables of a list, which `model` describes already
-        if model is None or part not in model.model_fields:
+        if model is None or not isinstance(part, str) or part not in model.model_fields:
             continue
         field = model.model_fields[part]
         description = field.description or ""
-        models = [kind for kind in (field.annotation, *get_args(field.annotation)) if isinstance(kind, type)]
-        model = next((kind for kind in models if issubclass(kind, BaseModel)), None)
+        # A table, a list of tables, or a table that may be absent.
+        kinds = (field.annotation, *get_args(field.annotation))
+        model = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
     return description

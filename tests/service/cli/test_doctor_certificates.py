@@ -52,7 +52,7 @@ def test_sound_files_pass_with_the_day_they_end(authority: Authority, own: Issue
         "listener.tls.certificate",
         "listener.tls.ca",
         "web.tls.certificate",
-        "destinations.tls of pacs.ca",
+        "destinations.tls of P.ca",
         "web.users",
     }
     assert all(passed for passed, _ in found.values()), found

@@ -101,6 +101,14 @@ def test_the_page_listens_on_this_machine_without_any(host: str) -> None:
     assert load(web={"host": host}).web.is_loopback
 
 
+def test_a_setting_that_is_missing_in_a_table_within_a_table_is_told_with_what_it_is_for() -> None:
+    pacs = {"name": "pacs", "ae_title": "PACS", "host": "h", "port": 2762, "tls": {}}
+    with pytest.raises(
+        SettingsInvalid, match=r"destinations\.0\.tls\.ca: is not set .* authorities that its certificate"
+    ):
+        load(destinations=[pacs])
+
+
 def test_a_listener_that_asks_for_certificates_names_who_issues_them() -> None:
     with pytest.raises(SettingsInvalid, match=r"set listener\.tls\.ca"):
         load(listener={"tls": {"certificate": "a.pem", "key": "a.key"}})
