@@ -35,7 +35,7 @@ def _with_tables_within(name: str, model: type[BaseModel], prefix: str) -> Itera
 
 def top_level() -> Iterator[str]:
     """Yield the settings that stand in no table."""
-    inner = {name for name, _ in tables(Settings)} | {"destinations"}
+    inner = {name for name, _ in tables(Settings)} | {"destinations", "peers"}
     return (name for name in Settings.model_fields if name not in inner)
 
 

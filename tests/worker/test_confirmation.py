@@ -62,7 +62,7 @@ def answer_there(made: Gateway, information: Dataset, failed: dict[str, int] | N
     with Listener(settings, intake, service) as listener:
         association = entity.associate(
             "127.0.0.1",
-            listener.port,
+            listener.port or 0,
             ae_title="AUSCULT",
             ext_neg=[build_role(StorageCommitmentPushModel, scp_role=True)],
         )

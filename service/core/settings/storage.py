@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from service.core.settings.sections import Seconds, Section
+from service.core.settings.kinds import Seconds, Section
 
 Share = Annotated[float, Field(gt=0, le=1)]
 
