@@ -146,7 +146,7 @@ def test_free_space_below_the_watermark_is_out_of_resources(tmp_path: Path) -> N
         answer = assoc.store(header())
         assert (answer.status, answer.comment) == (
             OUT_OF_RESOURCES,
-            "The object store's free space is below the watermark.",
+            "The disk's free space is below the reserve.",
         )
         assert site.instances == []
 
