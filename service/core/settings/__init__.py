@@ -7,6 +7,7 @@ Each field's description is its documentation: docs/reference/settings.md is gen
 from service.core.settings.loading import load
 from service.core.settings.sections import (
     AnalysisSettings,
+    AuditSettings,
     DatabaseSettings,
     DeliverySettings,
     DestinationSettings,
@@ -27,6 +28,7 @@ from service.core.settings.tls import CertificateAndKey, DestinationTlsSettings,
 
 __all__ = [
     "AnalysisSettings",
+    "AuditSettings",
     "CertificateAndKey",
     "DatabaseSettings",
     "DeliverySettings",

@@ -8,6 +8,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from service.core.settings.sections import (
     AnalysisSettings,
+    AuditSettings,
     DatabaseSettings,
     DeliverySettings,
     DestinationSettings,
@@ -47,6 +48,7 @@ class Settings(BaseSettings):
     store: StoreSettings = StoreSettings()
     retention: RetentionSettings = RetentionSettings()
     sweep: SweepSettings = SweepSettings()
+    audit: AuditSettings = AuditSettings()
     log: LogSettings = LogSettings()
 
     @field_validator("destinations")
@@ -83,6 +85,16 @@ class Settings(BaseSettings):
     def objects_dir(self) -> Path:
         """The folder of the object store."""
         return self.data_dir.resolve() / "objects"
+
+    @property
+    def audit_file(self) -> Path:
+        """The file of the audit trail."""
+        return self.audit.file or self.audit_dir / "audit.log"
+
+    @property
+    def audit_dir(self) -> Path:
+        """The folder of the audit trail, and of what waits for the syslog server."""
+        return self.data_dir.resolve() / "audit"
 
     @property
     def wake_dir(self) -> Path:
