@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass
 
 from service.core.errors import AuscultError, ContradictsSopClass, InvalidUid, NotDicom, ObjectTooLarge
+from service.core.identity import Identity
 from service.core.ledger.admission import Admission, Arrival, ArrivalKind, Receipt, Registered
 from service.core.settings import Settings
 from service.core.states import Priority
@@ -39,6 +40,8 @@ class Reception:
         self.size = 0
         self.started = time.monotonic()
         self.error: AuscultError | None = None
+        #: What the object says it is, once it is admitted.
+        self.identity: Identity | None = None
         self._maximum_bytes = maximum_bytes
         self._incoming: Incoming | None = None
         self.offset = 0
@@ -148,6 +151,7 @@ class Intake:
             priority_source=source,
         )
         receipt = self._admission.register(arrival, self._store.holds)
+        reception.identity = identity
         if receipt.registered in (Registered.NEW, Registered.NEW_VERSION):
             self._waker.wake(Task.INFER)
         return receipt

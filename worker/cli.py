@@ -5,6 +5,7 @@ import threading
 import click
 
 from service.core import log
+from service.core.audit import AuditTrail
 from service.core.premises import open_ledger, open_store, owner
 from service.core.settings import load
 from service.core.wake import Task, waker
@@ -38,12 +39,14 @@ def work(task: str, device: str | None) -> None:
     from worker.delivery import Delivery
     from worker.network import load_checkpoint
 
-    delivery = Delivery(settings, ledger, store, load_checkpoint(settings.analysis), owner(), stop)
-    try:
-        turn(settings, Task.DELIVER, delivery.run_until_idle, stop)
-    finally:
-        stop.set()
-        delivery.close()
+    checkpoint = load_checkpoint(settings.analysis)
+    with AuditTrail(settings) as trail, trail.activity("auscult work deliver"):
+        delivery = Delivery(settings, ledger, store, checkpoint, trail, owner(), stop)
+        try:
+            turn(settings, Task.DELIVER, delivery.run_until_idle, stop)
+        finally:
+            stop.set()
+            delivery.close()
 
 
 @click.command()

@@ -9,6 +9,8 @@ from typing import Protocol
 from pydicom import Dataset, dcmread
 from pydicom.errors import InvalidDicomError
 
+from service.core.audit import AuditTrail, events
+from service.core.audit.events import Node
 from service.core.backoff import backoff
 from service.core.clock import Clock, utc_now
 from service.core.errors import (
@@ -21,6 +23,7 @@ from service.core.errors import (
     Unavailable,
 )
 from service.core.findings import Outcome
+from service.core.identity import Identity
 from service.core.ledger import DueDelivery, Ledger, NewReport
 from service.core.log import get_logger
 from service.core.settings import DestinationSettings, Settings
@@ -53,9 +56,12 @@ class Courier:
         ledger: Ledger,
         store: ObjectStore,
         owner: str,
+        trail: AuditTrail,
         stop: threading.Event,
         clock: Clock = utc_now,
     ) -> None:
+        self._trail = trail
+        self._calling_ae_title = settings.calling_ae_title(destination)
         self._settings = settings.delivery
         self._destination = destination
         self._outbox = ledger.outbox
@@ -64,7 +70,7 @@ class Courier:
         self._stop = stop
         self._clock = clock
         self._lease = timedelta(seconds=settings.delivery.lease)
-        self._association = DestinationAssociation(destination, settings.calling_ae_title(destination))
+        self._association = DestinationAssociation(destination, self._calling_ae_title)
         self._confirmation = Confirmation(settings, destination, ledger, self._association, clock)
         self._last_use = clock()
 
@@ -148,6 +154,14 @@ class Courier:
         confirm_at = self._clock() + timedelta(seconds=self._settings.confirm_after) if asked else None
         detail = None if status == 0 else f"accepted with warning 0x{status:04X}"
         self._outbox.save_sent(row, status, detail, confirm_at)
+        self._trail.note(
+            events.instances_transferred,
+            Node(self._calling_ae_title),
+            Node(self._destination.ae_title, self._destination.host),
+            _identity(dataset),
+            is_new=row.attempts <= 1,
+            sop_classes={row.sop_instance_uid: row.sop_class_uid},
+        )
         log.info("sent %s to %s: status 0x%04X", row.sop_instance_uid, self._destination.name, status)
 
     def _built(self, row: DueDelivery) -> Dataset:
@@ -191,6 +205,19 @@ class Courier:
             "%s: gave %s up: %s; `auscult retry` sends it again", self._destination.name, row.sop_instance_uid, error
         )
         self._outbox.save_dead(row, error.status, str(error))
+
+
+def _identity(dataset: Dataset) -> Identity:
+    """Return whose report it is, for the audit trail."""
+    return Identity(
+        sop_class_uid=str(dataset.SOPClassUID),
+        sop_instance_uid=str(dataset.SOPInstanceUID),
+        study_instance_uid=str(dataset.StudyInstanceUID),
+        series_instance_uid=str(dataset.SeriesInstanceUID),
+        patient_id=str(dataset.get("PatientID", "")),
+        patient_name=str(dataset.get("PatientName", "")),
+        accession_number=str(dataset.get("AccessionNumber", "")),
+    )
 
 
 class Rounds(Protocol):

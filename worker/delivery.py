@@ -6,6 +6,7 @@ What peers ask of us by storage commitment is answered here too.
 import threading
 
 from models.checkpoint import Checkpoint
+from service.core.audit import AuditTrail
 from service.core.ledger import Ledger
 from service.core.settings import Settings
 from service.core.store import ObjectStore
@@ -26,6 +27,7 @@ class Delivery:
         ledger: Ledger,
         store: ObjectStore,
         checkpoint: Checkpoint,
+        trail: AuditTrail,
         owner: str,
         stop: threading.Event,
     ) -> None:
@@ -33,7 +35,7 @@ class Delivery:
         self._bells: list[threading.Event] = []
         self._threads: list[threading.Thread] = []
         for destination in settings.destinations:
-            courier = Courier(settings, destination, ledger, store, f"{owner}/{destination.name}"[:100], stop)
+            courier = Courier(settings, destination, ledger, store, f"{owner}/{destination.name}"[:100], trail, stop)
             self._start(courier, f"courier {destination.name}", stop, settings.analysis.poll)
         for peer in settings.peers:
             answers = CommitmentAnswers(settings, peer, ledger, store, f"{owner}/answers {peer.ae_title}"[:100])

@@ -46,6 +46,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         ("decoders", examinations.decoders),
         ("destinations", examinations.destinations),
         ("queue", examinations.queue),
+        ("audit trail", examinations.audit_trail),
     ]
     for title, check in checks:
         yield from _findings(title, check, settings)
@@ -75,7 +76,7 @@ def _findings(title: str, check: Check, settings: Settings) -> Iterator[Finding]
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor(as_json: bool) -> None:
-    """Check settings, disk, database, ports, certificates, decoders, checkpoint, destinations and queue.
+    """Check settings, disk, database, ports, certificates, decoders, checkpoint, destinations, queue and audit trail.
 
     The exit status is 1 when something is not as it must be.
     """

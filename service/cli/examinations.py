@@ -13,6 +13,7 @@ from pydicom.uid import UID
 from sqlalchemy import Engine, text
 
 from service.cli.certificates import reachable, shows_certificate
+from service.core import audit
 from service.core.database import connect, is_current, reading
 from service.core.errors import DeliveryFailed, Unavailable, UndecodablePixels
 from service.core.premises import open_store
@@ -193,6 +194,12 @@ def destinations(settings: Settings) -> Found:
     for peer in settings.peers:
         problem = _echo_problem(DestinationAssociation(peer, settings.calling_ae_title(peer)))
         yield f"peer {peer.ae_title}", problem is None, f"{peer.host}:{peer.port} {problem or 'answers C-ECHO'}"
+
+
+def audit_trail(settings: Settings) -> Found:
+    """Check that the audit trail can be written, and that nothing waits for long."""
+    problem = audit.examine(settings)
+    yield "audit trail", problem is None, problem or f"goes to {settings.audit_file}"
 
 
 def _echo_problem(association: DestinationAssociation) -> str | None:

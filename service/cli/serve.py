@@ -13,6 +13,7 @@ from types import FrameType
 import click
 
 from service.core import log as logging_setup
+from service.core.audit import AuditTrail
 from service.core.log import get_logger
 from service.core.premises import open_ledger, open_store, owner
 from service.core.settings import ListenerSettings, Settings, load
@@ -28,12 +29,12 @@ log = get_logger(__name__)
 _RESTART_PAUSE_S = 1.0
 
 
-def build_listener(settings: Settings, *, shares_port: bool = False) -> Listener:
+def build_listener(settings: Settings, trail: AuditTrail, *, shares_port: bool = False) -> Listener:
     """Return a listener on the ledger, the store and the wake-up channel of the settings."""
     ledger, store, wakes = open_ledger(settings), open_store(settings), waker(settings)
     intake = Intake(settings, store, ledger.admission, wakes)
     commitment = CommitmentService(settings, ledger, store, wakes, owner())
-    return Listener(settings.listener, intake, commitment, shares_port=shares_port)
+    return Listener(settings.listener, intake, commitment, trail, shares_port=shares_port)
 
 
 @click.command()
@@ -61,8 +62,14 @@ def _stop_on_signals() -> threading.Event:
 
 def _serve(settings: Settings, stopping: threading.Event, *, shares_port: bool = False) -> None:
     """Listen in this process until told to stop, or until the process that started this one is gone."""
-    listener = build_listener(settings, shares_port=shares_port)
-    listener.start()
+    with AuditTrail(settings) as trail:
+        listener = build_listener(settings, trail, shares_port=shares_port)
+        listener.start()
+        with trail.activity("auscult listen"):
+            _wait(settings, listener, stopping)
+
+
+def _wait(settings: Settings, listener: Listener, stopping: threading.Event) -> None:
     ports = {"": listener.port, " over TLS": listener.tls_port}
     address = " and ".join(f"{settings.listener.host}:{port}{how}" for how, port in ports.items() if port is not None)
     log.info("listening on %s as %s, process %d", address, settings.listener.ae_title, os.getpid())

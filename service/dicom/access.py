@@ -2,11 +2,11 @@
 
 Addresses are looked at when a connection comes (`service.dicom.server`), certificates in its handshake, AE titles by
 pynetdicom; here it is seen whether the certificate may use the AE title, and whether the user is known. Whatever the
-reason of a refusal, it passes through `tell`.
+reason of a refusal, it passes through `Access.tell`.
 """
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
@@ -44,8 +44,15 @@ class Refusal:
     fingerprint: str | None = None
 
 
-def tell(refusal: Refusal) -> None:
-    """Tell that somebody was not let in."""
+#: Is told the AE title, as typed, or nothing, the address, and why an association or a connection was refused.
+Refused = Callable[[str, str, str], None]
+
+
+def not_told(_ae_title: str, _address: str, _why: str) -> None:
+    """Keep no record of a refusal."""
+
+
+def _log(refusal: Refusal) -> None:
     # What a stranger typed: `ascii` keeps control characters out of the log.
     titles = (
         "" if refusal.calling_ae_title is None else f" of {refusal.calling_ae_title!a} to {refusal.called_ae_title!a}"
@@ -66,16 +73,6 @@ _REMEDIES = {
 _DISTRUSTED = "listener.tls.ca names the authorities whose certificates are accepted"
 
 
-def refused_connection(address: str, error: OSError) -> None:
-    """Tell of a handshake that failed, unless the peer merely went away or said nothing, as health checks do."""
-    if not isinstance(error, ssl.SSLError) or isinstance(error, ssl.SSLEOFError):
-        log.debug("connection from %s ended before its TLS handshake", address)
-        return
-    reason = reason_of(error)
-    remedy = next((remedy for words, remedy in _REMEDIES.items() if words in reason), _DISTRUSTED)
-    tell(Refusal(address, f"TLS: {reason}; {remedy}"))
-
-
 @dataclass(frozen=True)
 class Access:
     """What a peer must bring besides an AE title.
@@ -86,10 +83,27 @@ class Access:
         Fingerprints and names by the calling AE title that they may use; empty allows every one.
     users
         Who may associate; none asks for no user.
+    refused
+        Is told of everybody who is not let in.
     """
 
     certificates: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     users: PasswordFile | None = None
+    refused: Refused = not_told
+
+    def tell(self, refusal: Refusal) -> None:
+        """Tell that somebody was not let in."""
+        _log(refusal)
+        self.refused((refusal.calling_ae_title or "").strip(), refusal.address, refusal.why)
+
+    def refused_connection(self, address: str, error: OSError) -> None:
+        """Tell of a handshake that failed, unless the peer merely went away or said nothing, as health checks do."""
+        if not isinstance(error, ssl.SSLError) or isinstance(error, ssl.SSLEOFError):
+            log.debug("connection from %s ended before its TLS handshake", address)
+            return
+        reason = reason_of(error)
+        remedy = next((remedy for words, remedy in _REMEDIES.items() if words in reason), _DISTRUSTED)
+        self.tell(Refusal(address, f"TLS: {reason}; {remedy}"))
 
     def objection(self, association: "StoreAssociation") -> tuple[tuple[int, int, int], str] | None:
         """Return why a requested association is rejected, if it is: the code for the peer, and words for us."""
@@ -150,7 +164,7 @@ def log_rejection(event: evt.Event) -> None:
 
 def _tell_of_association(association: "StoreAssociation", why: str) -> None:
     request, certificate = cast(A_ASSOCIATE, association.requestor.primitive), association.certificate
-    tell(
+    association.access.tell(
         Refusal(
             association.requestor.address,
             why,

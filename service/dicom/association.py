@@ -12,7 +12,7 @@ from pynetdicom.dimse_primitives import C_STORE
 
 from service.core.log import get_logger
 from service.core.tls import PeerCertificate, peer_certificate
-from service.dicom.access import Access, Doorkeeper, refused_connection
+from service.dicom.access import Access, Doorkeeper
 from service.dicom.secure_socket import SecureSocket
 from service.dicom.streaming import StoreRequest, StoreService, StreamingDimse
 from service.dicom.upper_layer import LOOK_S, UpperLayer
@@ -121,7 +121,7 @@ class StoreAssociation(Association):
         try:
             connection.shake_hands(self.acse_timeout or LOOK_S)
         except OSError as error:
-            refused_connection(self.requestor.address, error)
+            self.access.refused_connection(self.requestor.address, error)
             connection.close()
             self.dul.close()
             return False

@@ -17,7 +17,7 @@ from pynetdicom.transport import AddressInformation, ThreadedAssociationServer
 
 from service.core.errors import SettingsInvalid
 from service.core.reloading import Reloading
-from service.dicom.access import Access, Refusal, log_rejection, refused_connection, tell
+from service.dicom.access import Access, Refusal, log_rejection
 from service.dicom.association import StoreAssociation
 from service.dicom.secure_socket import SecureSocket
 from service.dicom.streaming import StoreService
@@ -67,7 +67,7 @@ class _Handler(BaseRequestHandler):
         try:
             assoc.set_socket(self._socket(assoc))
         except OSError as error:
-            refused_connection(self.client_address[0], error)
+            entity.access.refused_connection(self.client_address[0], error)
             assoc.dul.close()
             self.request.close()
             return
@@ -95,6 +95,8 @@ class StoreServer(ThreadedAssociationServer):
         Networks whose addresses may connect; empty allows every one.
     maximum_waiting
         Most connections that have not asked for an association yet; the oldest makes room for a new one.
+    refused
+        Is told of everyone who may not associate.
     handlers
         For the services besides C-STORE and C-ECHO.
     shares_port
@@ -155,13 +157,14 @@ class StoreServer(ThreadedAssociationServer):
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
         """Tell whether a connection may stay; make room for it."""
+        entity = cast(StoreEntity, self.ae)
         address = ip_address(client_address[0].partition("%")[0])
         if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
             address = address.ipv4_mapped
         if self._allowed and not any(address in network for network in self._allowed):
-            tell(Refusal(str(address), "not in listener.allowed_addresses"))
+            entity.access.tell(Refusal(str(address), "the address is not in listener.allowed_addresses"))
             return False
-        waiting = [connection for connection in cast(StoreEntity, self.ae).connections if not connection.is_requested]
+        waiting = [connection for connection in entity.connections if not connection.is_requested]
         if len(waiting) >= self._maximum_waiting:
             min(waiting, key=lambda connection: connection.opened).hang_up()
         return True

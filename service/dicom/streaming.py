@@ -41,6 +41,8 @@ class StoreRequest:
     command: CommandSet
     context_id: int
     sink: Sink
+    #: The peer's, for the audit trail.
+    address: str
     #: pynetdicom asks every message.
     is_valid_request: bool = True
     msg_type: str = "C-STORE"
@@ -140,7 +142,7 @@ class StreamingDimse(DIMSEServiceProvider):
         if context_id not in association.transfer_syntaxes:
             raise InvalidCommand("a command in a presentation context that was not accepted")
         sink = self._service.begin(association, command, context_id)
-        self._request = StoreRequest(command, context_id, sink)
+        self._request = StoreRequest(command, context_id, sink, str(self.assoc.requestor.address))
         if not command.has_data_set:
             self._finish(self._request)
 

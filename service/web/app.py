@@ -17,6 +17,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from service.core import audit
 from service.core.clock import Clock, utc_now
 from service.core.errors import ObjectDamaged, ObjectMissing, StoreFull, Unavailable, UndecodablePixels
 from service.core.ledger import Ledger
@@ -153,14 +154,20 @@ class _Site:
         return JSONResponse({"status": "ok"})
 
     def readyz(self, _request: Request) -> Response:
-        """Tell whether database and store answer, and whether the store would take another object."""
+        """Tell whether database and store answer, and whether the store would take another object.
+
+        A failing audit trail is told and keeps nobody out.
+        """
         checks = {"database": self._ledger.inspection.count_studies, "store": self._store.check}
         answers = {name: _answer(check) for name, check in checks.items()}
         ready = set(answers.values()) == {"ok"}
+        answers["audit"] = "failing" if audit.examine(self._settings) else "ok"
         return JSONResponse(answers, HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE)
 
     def metrics(self, _request: Request) -> Response:
-        return Response(exposition(self._ledger.inspection.status(), self._clock), media_type=CONTENT_TYPE_LATEST)
+        fails = audit.examine(self._settings) is not None
+        page = exposition(self._ledger.inspection.status(), self._clock, audit_fails=fails)
+        return Response(page, media_type=CONTENT_TYPE_LATEST)
 
     def problem(self, request: Request, error: Exception) -> Response:
         """Answer a request for something that is not there."""

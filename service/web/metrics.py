@@ -12,17 +12,18 @@ from service.core.clock import Clock
 from service.core.ledger.views import StatusView
 
 
-def exposition(status: StatusView, clock: Clock) -> bytes:
+def exposition(status: StatusView, clock: Clock, *, audit_fails: bool) -> bytes:
     """Return the metrics page of a status."""
     registry = CollectorRegistry()
-    registry.register(_Figures(status, clock))
+    registry.register(_Figures(status, clock, audit_fails=audit_fails))
     return generate_latest(registry)
 
 
 class _Figures(Collector):
     """The figures of one scrape; gauges, for retention may lower them."""
 
-    def __init__(self, status: StatusView, clock: Clock) -> None:
+    def __init__(self, status: StatusView, clock: Clock, *, audit_fails: bool) -> None:
+        self._audit_fails = audit_fails
         self._status = status
         self._clock = clock
 
@@ -46,6 +47,7 @@ class _Figures(Collector):
         waiting, unsent = self._age(status.oldest_waiting_since), self._age(status.oldest_unsent_since)
         yield _single("oldest_waiting_seconds", "Age of the image that waits longest for its analysis.", waiting)
         yield _single("oldest_unsent_seconds", "Age of the result or report that waits longest to be sent.", unsent)
+        yield _single("audit_failing", "Whether the audit trail of this machine fails.", self._audit_fails)
         yield _single("studies", "Studies in the worklist.", status.studies)
         yield _single("held_studies", "Studies on hold; nothing of them is sent.", len(status.held_studies))
 

@@ -14,6 +14,7 @@ from pydicom.dataset import Dataset
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from service.core.audit import AuditTrail
 from service.core.database import connect
 from service.core.ledger import Ledger
 from service.core.migration import upgrade
@@ -108,7 +109,7 @@ def listening(data_dir: Path, *, worklist: dict[str, Any] | None = None, **liste
     intake = Intake(settings, store, ledger.admission, waker)
     commitment = CommitmentService(settings, ledger, store, waker, "listener-1")
     try:
-        with Listener(settings.listener, intake, commitment) as server:
+        with AuditTrail(settings) as trail, Listener(settings.listener, intake, commitment, trail) as server:
             yield Site(settings, engine, store, waker, intake, server)
     finally:
         engine.dispose()

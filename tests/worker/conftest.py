@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 from pydicom import Dataset
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from service.core import database, migration
+from service.core.audit import AuditTrail
 from service.core.identity import Identity
 from service.core.ledger import Arrival, Ledger
 from service.core.ledger.admission import Receipt
@@ -46,6 +47,9 @@ class Gateway:
     clock: TurnedClock
     waker: CountingWaker = field(default_factory=CountingWaker)
     stop: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.trail = AuditTrail(self.settings, self.clock)
 
     def receive(self, dataset: Dataset, priority: Priority = Priority.ROUTINE) -> Receipt:
         """Admit an instance as the listener does."""
@@ -89,7 +93,9 @@ class Gateway:
     def courier(self, number: int = 0) -> Courier:
         """Return a courier to one of the destinations."""
         destination = self.settings.destinations[number]
-        return Courier(self.settings, destination, self.ledger, self.store, "courier-1", self.stop, self.clock)
+        return Courier(
+            self.settings, destination, self.ledger, self.store, "courier-1", self.trail, self.stop, self.clock
+        )
 
     def rows(self, record: Any) -> list[Any]:
         """Return all rows of a table, by id."""
@@ -125,7 +131,8 @@ def destination(port: int = 1, **changes: Any) -> dict[str, Any]:
 @pytest.fixture
 def gateway(tmp_path: Path) -> Iterator[Any]:
     """Give ``gateway(destinations=[...])``."""
-    engines = []
+    engines: list[Engine] = []
+    gateways: list[Gateway] = []
 
     def make(*destinations: dict[str, Any], **settings: Any) -> Gateway:
         clock = TurnedClock()
@@ -133,8 +140,12 @@ def gateway(tmp_path: Path) -> Iterator[Any]:
         migration.upgrade(made.database_url)
         engine = database.connect(made.database_url)
         engines.append(engine)
-        return Gateway(made, Ledger(engine, made.worklist.reading_order, clock), LocalStore(made.objects_dir), clock)
+        ledger = Ledger(engine, made.worklist.reading_order, clock)
+        gateways.append(Gateway(made, ledger, LocalStore(made.objects_dir), clock))
+        return gateways[-1]
 
     yield make
+    for opened in gateways:
+        opened.trail.close()
     for engine in engines:
         engine.dispose()

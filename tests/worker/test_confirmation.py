@@ -59,7 +59,7 @@ def answer_there(made: Gateway, information: Dataset, failed: dict[str, int] | N
     service = CommitmentService(made.settings, made.ledger, made.store, made.waker, "listener-1")
     entity = AE("SCRIPTED")
     entity.add_requested_context(StorageCommitmentPushModel)
-    with Listener(settings, intake, service) as listener:
+    with Listener(settings, intake, service, made.trail) as listener:
         association = entity.associate(
             "127.0.0.1",
             listener.port or 0,

@@ -1,0 +1,82 @@
+"""The listener's audit trail: who sent what, and who was refused; and nothing of it in the log."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lxml import etree
+from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
+
+from service.core.audit.spool import Spool
+from tests.phantoms import chest
+from tests.servers import wait_until
+from tests.service.core.test_audit import GRAMMAR
+from tests.service.listening import Site, associated, listening, send
+
+EVENT = "EventIdentification/EventID"
+
+
+def trail(site: Site) -> list[Any]:
+    """Return the messages of a site's trail."""
+    messages = [etree.fromstring(line) for line in site.settings.audit_file.read_bytes().splitlines()]
+    for message in messages:
+        GRAMMAR.assertValid(message)
+    return messages
+
+
+def test_each_object_that_is_acknowledged_is_in_the_trail_and_its_patient_in_no_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    image = chest(patient_id="AUDITED-1", patient_name="Nameless^Ada")
+    with caplog.at_level(logging.DEBUG), listening(tmp_path / "data") as site:
+        assert send(site.port, image, image) == [0, 0]
+        first, again = trail(site)
+    assert (first.find("EventIdentification").get("EventActionCode"), first.find(EVENT).get("csd-code")) == (
+        "C",
+        "110104",
+    )
+    assert again.find("EventIdentification").get("EventActionCode") == "R"
+    source = first.find("ActiveParticipant")
+    assert (source.get("UserID"), source.get("NetworkAccessPointID")) == ("MODALITY", "127.0.0.1")
+    study, patient = first.findall("ParticipantObjectIdentification")
+    assert study.get("ParticipantObjectID") == image.StudyInstanceUID
+    assert (patient.get("ParticipantObjectID"), patient.findtext("ParticipantObjectName")) == (
+        "AUDITED-1",
+        "Nameless^Ada",
+    )
+    assert "AUDITED-1" not in caplog.text
+    assert "Nameless" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [({"allowed_ae_titles": ["SOMEBODY"]}, "MODALITY"), ({"allowed_addresses": ["10.0.0.0/8"]}, None)],
+)
+def test_who_may_not_associate_is_a_security_alert(tmp_path: Path, settings: dict[str, Any], name: str | None) -> None:
+    with listening(tmp_path / "data", **settings) as site:
+        with associated(site.port, (Verification, "1.2.840.10008.1.2")) as association:
+            assert not association.is_established
+        wait_until(lambda: site.settings.audit_file.exists() and bool(trail(site)), "the alert is written")
+        (alert,) = trail(site)
+    assert alert.find(EVENT).get("csd-code") == "110113"
+    assert alert.find("EventIdentification/EventTypeCode").get("csd-code") == "110126"
+    subject = alert.find("ParticipantObjectIdentification")
+    assert (subject.get("ParticipantObjectID"), subject.findtext("ParticipantObjectName") or None) == (
+        "127.0.0.1",
+        name,
+    )
+
+
+def test_a_trail_that_fails_keeps_no_image_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with listening(tmp_path / "data") as site:
+        site.settings.audit_file.parent.mkdir()
+        site.settings.audit_file.mkdir()
+        monkeypatch.setattr(Spool, "put", refuse)
+        assert send(site.port, chest()) == [0]
+        assert len(site.instances) == 1
