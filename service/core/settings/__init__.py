@@ -4,10 +4,10 @@ A nested setting's variable joins the names with two underscores: ``AUSCULT_LIST
 Each field's description is its documentation: docs/reference/settings.md is generated from them.
 """
 
+from service.core.settings.audit import AuditSettings
 from service.core.settings.loading import load
 from service.core.settings.sections import (
     AnalysisSettings,
-    AuditSettings,
     DatabaseSettings,
     DeliverySettings,
     DestinationSettings,

@@ -6,9 +6,9 @@ from pathlib import Path
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from service.core.settings.audit import AuditSettings
 from service.core.settings.sections import (
     AnalysisSettings,
-    AuditSettings,
     DatabaseSettings,
     DeliverySettings,
     DestinationSettings,
