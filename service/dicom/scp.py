@@ -1,17 +1,15 @@
 """The listener: an association's C-STORE requests become admitted instances, and every one gets a status."""
 
-import socket
 import ssl
 import threading
 import time
 from dataclasses import dataclass
 from typing import Self, cast
 
-from service.core.audit import AuditTrail, events
-from service.core.audit.events import Node
+from service.core.audit import AuditTrail
 from service.core.errors import RefusedObject, SettingsInvalid, Unavailable
 from service.core.identity import Identity
-from service.core.ledger.admission import Receipt, Registered
+from service.core.ledger.admission import Registered
 from service.core.log import get_logger
 from service.core.passwords import PasswordFile
 from service.core.reloading import Reloading
@@ -20,6 +18,7 @@ from service.core.tls import listener_context
 from service.core.uids import IMPLEMENTATION_CLASS_UID
 from service.dicom.access import Access, Refused, not_told
 from service.dicom.association import StoreAssociation
+from service.dicom.auditor import Auditor
 from service.dicom.command import CommandSet
 from service.dicom.commitment.listening import CommitmentService
 from service.dicom.contexts import IMPLEMENTATION_VERSION_NAME, STORAGE_COMMITMENT, accepted
@@ -60,7 +59,7 @@ class Listener:
         shares_port: bool = False,
     ) -> None:
         self._settings = settings
-        self._auditor = _Auditor(trail, Node(settings.ae_title, socket.gethostname()))
+        self._auditor = Auditor(trail, settings.ae_title)
         self._commitment = commitment
         self._service = _Service(intake, self._auditor)
         self._entity, self._tls = prepare(settings, self._auditor.refused)
@@ -180,7 +179,7 @@ class _Service:
     """Stands between associations and intake: no error leaves it, and no association is aborted for one."""
 
     intake: Intake
-    auditor: "_Auditor"
+    auditor: Auditor
 
     def begin(self, association: StoreAssociation, command: CommandSet, context_id: int) -> Sink:
         abstract_syntax_uid, transfer_syntax_uid = association.transfer_syntaxes[context_id]
@@ -206,33 +205,14 @@ class _Service:
             log.exception("an object could not be admitted")
             _log(reception, _OUT_OF_RESOURCES, type(error).__name__)
             return Answer(_OUT_OF_RESOURCES, f"internal error ({type(error).__name__})")
-        self.auditor.received(request.address, reception, receipt)
+        self.auditor.received(
+            reception.request.calling_ae_title,
+            request.address,
+            cast(Identity, reception.identity),
+            is_new=receipt.registered is not Registered.KNOWN,
+        )
         _log(reception, _SUCCESS, receipt.registered.value + (", study held" if receipt.held else ""))
         return Answer(_SUCCESS)
-
-
-@dataclass(frozen=True)
-class _Auditor:
-    """Tells the audit trail what the listener received, and whom it refused."""
-
-    trail: AuditTrail
-    ourselves: Node
-
-    def received(self, address: str, reception: Reception, receipt: Receipt) -> None:
-        """Note an object that is durable."""
-        identity = cast(Identity, reception.identity)
-        self.trail.note(
-            events.instances_transferred,
-            Node(reception.request.calling_ae_title, address),
-            self.ourselves,
-            identity,
-            is_new=receipt.registered is not Registered.KNOWN,
-            sop_classes={identity.sop_instance_uid: identity.sop_class_uid},
-        )
-
-    def refused(self, ae_title: str, address: str, why: str) -> None:
-        """Note somebody who may not associate."""
-        self.trail.note(events.node_refused, self.ourselves, Node(ae_title, address), why=why)
 
 
 def _log(reception: Reception, status: int, result: str) -> None:

@@ -11,6 +11,7 @@ from unittest.mock import Mock
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lxml import etree
 from pydicom import Dataset
 from pydicom.uid import (
     Comprehensive3DSRStorage,
@@ -26,6 +27,7 @@ from service.dicom.scu import DestinationAssociation
 from tests.fakes import scripted_pacs
 from tests.phantoms import chest
 from tests.servers import free_port
+from tests.service.core.test_audit import GRAMMAR
 from tests.worker.conftest import Gateway, destination
 from worker.courier import run
 
@@ -89,6 +91,26 @@ def test_a_refusal_of_the_object_itself_is_dead_at_once_and_a_person_can_retry_i
         courier.step()
         courier.close()
     assert made.instances[0].state == State.DELIVERED
+
+
+def test_what_a_destination_took_is_in_the_audit_trail(gateway: Any) -> None:
+    with scripted_pacs([0xA700]) as pacs:
+        made = ready(gateway, destination(pacs.port, reports=["text_sr"]))
+        courier = made.courier()
+        courier.step()
+        assert not made.settings.audit_file.exists()
+        made.clock.turn(seconds=3)
+        courier.step()
+        courier.close()
+    (line,) = made.settings.audit_file.read_bytes().splitlines()
+    message = etree.fromstring(line)
+    GRAMMAR.assertValid(message)
+    source, target = message.findall("ActiveParticipant")
+    assert (source.get("UserID"), target.get("UserID")) == ("AUSCULT", "SCRIPTED")
+    study, patient = message.findall("ParticipantObjectIdentification")
+    assert study.get("ParticipantObjectID") == made.studies[0].study_instance_uid
+    assert study.find(".//Instance").get("UID") == pacs.uids()[0]
+    assert patient.get("ParticipantObjectID") == str(pacs.received[0].PatientID)
 
 
 def test_a_warning_counts_as_sent_and_is_recorded(gateway: Any) -> None:

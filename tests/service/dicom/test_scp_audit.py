@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,10 @@ import pytest
 from lxml import etree
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
+from service.core.audit import AuditTrail
 from service.core.audit.spool import Spool
+from service.core.settings import Settings
+from service.dicom.auditor import Auditor
 from tests.phantoms import chest
 from tests.servers import wait_until
 from tests.service.core.test_audit import GRAMMAR
@@ -68,6 +72,23 @@ def test_who_may_not_associate_is_a_security_alert(tmp_path: Path, settings: dic
         "127.0.0.1",
         name,
     )
+
+
+def test_a_stranger_that_knocks_again_and_again_is_one_alert_a_minute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Settings(data_dir=tmp_path)
+    with AuditTrail(made) as trail:
+        auditor = Auditor(trail, "AUSCULT")
+        for _ in range(5):
+            auditor.refused("", "10.9.9.9", "not allowed")
+        auditor.refused("", "10.9.9.8", "not allowed")
+        later = time.monotonic() + 61
+        monkeypatch.setattr("service.dicom.auditor.time.monotonic", lambda: later)
+        auditor.refused("", "10.9.9.9", "not allowed")
+    lines = made.audit_file.read_text().splitlines()
+    assert len(lines) == 3
+    assert "refused 4 times more since the last alert" in lines[-1]
 
 
 def test_a_trail_that_fails_keeps_no_image_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,49 @@
+"""What the listener tells the audit trail: what it received, and whom it refused."""
+
+import socket
+import threading
+import time
+
+from service.core.audit import AuditTrail, events
+from service.core.audit.events import Node
+from service.core.identity import Identity
+
+#: Seconds in which one stranger makes one alert: a health check may knock every second for years.
+_ALERT_EVERY_S = 60.0
+#: Strangers that are remembered.
+_MOST_STRANGERS = 1000
+
+
+class Auditor:
+    """The listener's side of the audit trail; its methods never raise."""
+
+    def __init__(self, trail: AuditTrail, ae_title: str) -> None:
+        self._trail = trail
+        self._ourselves = Node(ae_title, socket.gethostname())
+        self._lock = threading.Lock()
+        # When each stranger's last alert was, and how often it was refused since.
+        self._strangers: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def received(self, ae_title: str, address: str, identity: Identity, *, is_new: bool) -> None:
+        """Note an object that is durable."""
+        self._trail.note(
+            events.instances_transferred,
+            Node(ae_title, address),
+            self._ourselves,
+            identity,
+            is_new=is_new,
+            sop_classes={identity.sop_instance_uid: identity.sop_class_uid},
+        )
+
+    def refused(self, ae_title: str, address: str, why: str) -> None:
+        """Note somebody who may not associate; its next refusals are counted, and told with the next alert."""
+        with self._lock:
+            now = time.monotonic()
+            last, unsaid = self._strangers.pop((ae_title, address), (now - _ALERT_EVERY_S, 0))
+            is_due = now - last >= _ALERT_EVERY_S
+            self._strangers[ae_title, address] = (now, 0) if is_due else (last, unsaid + 1)
+            if len(self._strangers) > _MOST_STRANGERS:
+                self._strangers.pop(next(iter(self._strangers)))
+        if is_due:
+            why = f"{why}; refused {unsaid} times more since the last alert" if unsaid else why
+            self._trail.note(events.node_refused, self._ourselves, Node(ae_title, address), why=why)
