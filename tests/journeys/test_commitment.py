@@ -14,6 +14,9 @@ from tests import phantoms, servers
 from tests.journeys.gateway import Gateway, destination, gateway
 from tests.servers import free_port, wait_until
 
+# The bounded version is tests/worker/test_commitment_orthanc.py.
+pytestmark = pytest.mark.slow
+
 
 @dataclass(frozen=True)
 class Site:
