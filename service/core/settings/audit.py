@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from service.core.settings.sections import Section
+from service.core.settings.kinds import Section
 
 
 class AuditSettings(Section):
