@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from models.measurements import Estimate, Measurements, RobustnessRow
 
 FindingName = Literal["normal", "bacterial pneumonia", "viral pneumonia"]
 OperatingPointName = Literal["rule-in", "balanced", "rule-out"]
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A measured figure with its 95 % interval (bootstrap over patient groups)."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -99,17 +92,6 @@ class StartingWeights:
 
 
 @dataclass(frozen=True)
-class RobustnessRow:
-    """Figures on val copies that were changed in one way."""
-
-    change: str
-    strength: str
-    accuracy: float
-    pneumonia_accuracy: float
-    auc: float
-
-
-@dataclass(frozen=True)
 class Card:
     """The card of a checkpoint.
 
@@ -123,6 +105,8 @@ class Card:
         The activation that a heat map shows as 1.0, the same for every image.
     metrics
         Figures by split, then by name.
+    measurements
+        What was measured besides; empty in a card older than the measurement.
     digests
         SHA-256 (hex) of each other file of the checkpoint, by file name.
     """
@@ -144,6 +128,7 @@ class Card:
     metrics: Mapping[str, Mapping[str, Estimate]]
     robustness: tuple[RobustnessRow, ...]
     digests: Mapping[str, str]
+    measurements: Measurements = field(default_factory=Measurements)
 
     def operating_point(self, name: str) -> OperatingPoint:
         """Return the operating point of that name.

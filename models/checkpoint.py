@@ -115,8 +115,8 @@ def read_card(content: bytes) -> Card:
 
 
 def write_card(card: Card) -> bytes:
-    """Return the bytes of ``card.json``."""
-    return _CARD_ADAPTER.dump_json(card, indent=1) + b"\n"
+    """Return the bytes of ``card.json``, without what was not measured: an older card keeps its bytes and digest."""
+    return _CARD_ADAPTER.dump_json(card, indent=1, exclude_defaults=True) + b"\n"
 
 
 def _complaints(card: Card) -> list[str]:

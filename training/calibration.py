@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize  # type: ignore[import-untyped]
 from sklearn.model_selection import GroupKFold
 
-from models.card import Calibration, Estimate, OperatingPoint, OperatingPointName
+from models.card import Calibration, OperatingPoint, OperatingPointName
 from models.decision import calibrate
+from models.measurements import Estimate
 from training.metrics import bootstrap
 
 _TARGETS: dict[OperatingPointName, tuple[float, float]] = {

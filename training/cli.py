@@ -5,31 +5,25 @@ Libraries load inside the commands: the listing of commands must stay quick, and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from training.cli_options import CHECKPOINT, FILE, FOLDER, THREADS, faults_named, line, load_predictor
+from training.measure_cli import measure
+
 if TYPE_CHECKING:
-    from models.predictor import Predictor
     from training.evaluation import Evaluation
 
-_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _SPLITS = ("train", "val")
-_CHECKPOINT = click.option(
-    "--checkpoint", "folder", type=_FOLDER, help="Folder of the checkpoint; the shipped one where none is given."
-)
-_THREADS = click.option("--threads", default=2, show_default=True, help="Processor threads of the network.")
 
 
 @click.command()
-@click.option("--data", type=_FOLDER, required=True, help="Folder with manifest.csv that has the splits train and val.")
+@click.option("--data", type=FOLDER, required=True, help="Folder with manifest.csv that has the splits train and val.")
 @click.option(
     "--init",
-    type=_FILE,
+    type=FILE,
     required=True,
     help="ImageNet weights (.npz, .safetensors, .pth) or a checkpoint's weights.safetensors.",
 )
@@ -47,87 +41,71 @@ def train(data: Path, init: Path, run: Path, recipe: str, budget: float | None) 
     if recipe not in RECIPES:
         raise click.UsageError(f"There is no recipe {recipe!r}; choose one of {', '.join(RECIPES)}.")
     chosen = RECIPES[recipe]
-    try:
+    with faults_named():
         images, validation = (load(find_images(data, chosen.classes, split), chosen.classes) for split in _SPLITS)
         seconds = budget * 60 if budget else None
-        fine_tune(chosen, images, validation, init, run, seconds, lambda row: click.echo(_line(row)))
-    except ValueError as error:
-        raise click.ClickException(str(error)) from error
+        fine_tune(chosen, images, validation, init, run, seconds, lambda row: click.echo(line(row)))
 
 
 @click.command()
-@click.option("--data", type=_FOLDER, required=True, help="Folder laid out as <class>/<name>.jpeg, .png or .dcm.")
+@click.option("--data", type=FOLDER, required=True, help="Folder laid out as <class>/<name>.jpeg, .png or .dcm.")
 @click.option("--split", help="Only this split of the folder's manifest.csv.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for evaluation.json and the figures.")
-@click.option(
-    "--changes",
-    type=click.Choice(["show", "record"]),
-    help="Also measure changed copies (brightness, blur, borders ...), and write their table into the card or not.",
-)
 @click.option("--record", metavar="NAME", help="Write the figures into the checkpoint's card under this name.")
-@_CHECKPOINT
-@_THREADS
+@CHECKPOINT
+@THREADS
 def evaluate(
     data: Path,
     split: str | None,
     out: Path | None,
-    changes: str | None,
     record: str | None,
     folder: Path | None,
     threads: int,
 ) -> None:
     """Measure a checkpoint on labelled images, along the path that the service takes."""
+    from training.assessment import assess, summarise
     from training.dataset import find_images
     from training.evaluation import evaluate_images
-    from training.record import record_changes, record_metrics
-    from training.robustness import measure_changes
+    from training.record import record_split
 
-    predictor = _predictor(folder, threads)
+    predictor = load_predictor(folder, threads)
     card = predictor.checkpoint.card
-    try:
+    with faults_named():
         images = find_images(data, card.classes, split)
         evaluation = evaluate_images(predictor, images)
-    except ValueError as error:
-        raise click.ClickException(str(error)) from error
+        measured = assess(card, evaluation.probabilities_NK, images)
     _print(evaluation)
+    for sentence in summarise(measured):
+        click.echo(sentence)
     if out is not None:
         from training.figures import write_figures
 
         out.mkdir(parents=True, exist_ok=True)
-        evaluation.write(out / "evaluation.json")
+        evaluation.write(out / "evaluation.json", measured)
         write_figures(evaluation, card, out)
         click.echo(f"Written to {out}.")
     if record:
-        record_metrics(predictor.checkpoint, record, evaluation.metrics)
-    if changes:
-        rows = []
-        for row in measure_changes(predictor, images):
-            rows.append(row)
-            click.echo(_line({field.name: getattr(row, field.name) for field in fields(row)}))
-        if changes == "record":
-            record_changes(predictor.checkpoint, rows)
+        record_split(predictor.checkpoint, record, evaluation.metrics, measured)
 
 
 @click.command()
-@click.argument("image", type=_FILE)
+@click.argument("image", type=FILE)
 @click.option(
     "--out", type=click.Path(path_type=Path), help="The PNG to write; IMAGE.explained.png where none is given."
 )
 @click.option("--operating-point", default="balanced", show_default=True, help="rule-in, balanced or rule-out.")
-@_CHECKPOINT
+@CHECKPOINT
 def explain(image: Path, out: Path | None, operating_point: str, folder: Path | None) -> None:
     """Write the heat map of one image, with probabilities and outcome."""
     from models.decision import decide
     from training.dataset import read_display_values
     from training.figures import write_heat_map
 
-    predictor = _predictor(folder, threads=2)
-    try:
+    predictor = load_predictor(folder, threads=2)
+    with faults_named():
         values = read_display_values(image)
         output = predictor.predict([values])[0]
         decision = decide(output.probabilities, predictor.checkpoint.card, operating_point)
-    except ValueError as error:
-        raise click.ClickException(str(error)) from error
     shown = ", ".join(f"{name} {p:.3f}" for name, p in output.probabilities.items())
     caption = f"{decision.outcome}: P(pneumonia) {decision.p_pneumonia:.3f} ({shown})"
     path = out or image.with_suffix(".explained.png")
@@ -138,12 +116,15 @@ def explain(image: Path, out: Path | None, operating_point: str, folder: Path | 
 
 @click.group()
 def checkpoint() -> None:
-    """Show, verify or export a checkpoint."""
+    """Show, verify, export or measure a checkpoint."""
+
+
+checkpoint.add_command(measure)
 
 
 @checkpoint.command()
 @click.option("--markdown", is_flag=True, help="Print the model card (docs/model-card.md).")
-@_CHECKPOINT
+@CHECKPOINT
 def show(markdown: bool, folder: Path | None) -> None:
     """Print the card of a checkpoint."""
     from models.checkpoint import Checkpoint, default_path, write_card
@@ -154,7 +135,7 @@ def show(markdown: bool, folder: Path | None) -> None:
 
 
 @checkpoint.command()
-@_CHECKPOINT
+@CHECKPOINT
 def verify(folder: Path | None) -> None:
     """Check that the files of a checkpoint are the ones that its card names."""
     from models.checkpoint import Checkpoint, CheckpointInvalid, default_path
@@ -167,30 +148,16 @@ def verify(folder: Path | None) -> None:
 
 
 @checkpoint.command()
-@click.argument("run", type=_FOLDER)
-@click.option("--data", type=_FOLDER, required=True, help="The data of the run; its val split calibrates.")
+@click.argument("run", type=FOLDER)
+@click.option("--data", type=FOLDER, required=True, help="The data of the run; its val split calibrates.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the checkpoint to write.")
 def export(run: Path, data: Path, out: Path) -> None:
     """Turn the best weights of RUN into a checkpoint, calibrated and measured on val."""
     from training.export import export as write
 
-    try:
+    with faults_named():
         loaded = write(run, data, out)
-    except ValueError as error:
-        raise click.ClickException(str(error)) from error
     click.echo(f"Written to {out}; its digest is {loaded.digest}.")
-
-
-def _predictor(folder: Path | None, threads: int) -> Predictor:
-    from models.checkpoint import Checkpoint, CheckpointInvalid, default_path
-    from models.predictor import Predictor
-    from models.runtimes import OnnxRuntime
-
-    try:
-        loaded = Checkpoint.load(folder or default_path())
-    except CheckpointInvalid as error:
-        raise click.ClickException(str(error)) from error
-    return Predictor(loaded, OnnxRuntime(loaded, threads))
 
 
 def _print(evaluation: Evaluation) -> None:
@@ -202,7 +169,3 @@ def _print(evaluation: Evaluation) -> None:
     click.echo("".join(name.rjust(width) for name in ("truth", *evaluation.classes)))
     for name, row in zip(evaluation.classes, evaluation.confusion, strict=True):
         click.echo(name.rjust(width) + "".join(str(count).rjust(width) for count in row))
-
-
-def _line(row: Mapping[str, object]) -> str:
-    return "  ".join(f"{name} {f'{value:.4f}' if isinstance(value, float) else value}" for name, value in row.items())

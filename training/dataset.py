@@ -127,8 +127,16 @@ def _from_folders(folder: Path, classes: Sequence[str]) -> list[LabelledImage]:
     for path in folder.glob("*/*"):
         if path.suffix.lower() in _SUFFIXES:
             name = path.relative_to(folder).as_posix()
-            found.append(LabelledImage(path, name, _target(path.parent.name, classes), _group(name)))
+            found.append(LabelledImage(path, name, _target(_class_name(path), classes), _group(name)))
     return found
+
+
+def _class_name(path: Path) -> str:
+    """Return the folder's name; in the published collection's folder PNEUMONIA the file names say which type."""
+    folder, name = path.parent.name, path.name.lower()
+    if folder.lower() != "pneumonia":
+        return folder
+    return "bacterial" if "bacteria" in name else "viral" if "virus" in name else folder
 
 
 def _target(name: str, classes: Sequence[str]) -> int:

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from rich.progress import track
 from sklearn.metrics import confusion_matrix
 
-from models.card import Card, Estimate
+from models.card import Card
+from models.measurements import Estimate, SplitMeasurements
 from models.predictor import Predictor
 from training.dataset import LabelledImage, read_display_values
-from training.metrics import measure_with_intervals
+from training.metrics import known_only, measure_with_intervals
 
 _CHUNK = 8
 
@@ -43,14 +44,15 @@ class Evaluation:
     confusion: NDArray[np.int64]
     metrics: dict[str, Estimate]
 
-    def write(self, path: Path) -> None:
-        """Write figures, confusion matrix and each image's probabilities as JSON."""
+    def write(self, path: Path, measured: SplitMeasurements) -> None:
+        """Write figures, confusion matrix, what else was measured, and each image's probabilities as JSON."""
         content = {
             "checkpoint": self.checkpoint,
             "classes": self.classes,
             "images": len(self.names),
-            "metrics": {name: asdict(estimate) for name, estimate in self.metrics.items()},
+            "metrics": {name: asdict(estimate) for name, estimate in known_only(self.metrics).items()},
             "confusion": self.confusion.tolist(),
+            **asdict(measured),
             "probabilities": {
                 name: [round(float(p), 6) for p in row]
                 for name, row in zip(self.names, self.probabilities_NK, strict=True)

@@ -12,13 +12,15 @@ import torch
 from numpy.typing import NDArray
 from rich.progress import track
 
-from models.card import Architecture, Calibration, Card, Estimate, OperatingPoint
+from models.card import Architecture, Calibration, Card, OperatingPoint
 from models.checkpoint import CARD, GRAPH, WEIGHTS, Checkpoint, file_digest, write_card
 from models.class_activation import pneumonia_maps
 from models.classifier import Classifier
+from models.measurements import Estimate, Measurements
 from models.runtimes import OnnxRuntime
 from models.transforms import to_batch
 from training import provenance
+from training.assessment import assess
 from training.calibration import cross_fit, fit, operating_points, type_margin
 from training.dataset import LabelledImage, find_images, load, read_display_values
 from training.evaluation import figures
@@ -82,7 +84,7 @@ def _draft(
         cam_scale=1.0,
         population=provenance.POPULATION,
         training_data=(provenance.training_data(counts, digest),),
-        starting_weights=provenance.STARTING_WEIGHTS,
+        starting_weights=provenance.starting_weights(recipe.name),
         recipe=history,
         metrics={},
         robustness=(),
@@ -100,7 +102,7 @@ def _measured(card: Card, checkpoint: Checkpoint, images: Sequence[LabelledImage
     probabilities_NK = cross_fit(logits_NK, targets_N, groups_N, pneumonia)
     maps_NHW = pneumonia_maps(probabilities_NK[truth_N], cam_NKHW[truth_N], card)
     bacterial, viral = (_column(card, finding) for finding in ("bacterial pneumonia", "viral pneumonia"))
-    return replace(
+    measured = replace(
         card,
         calibration=fit(logits_NK, targets_N, pneumonia),
         operating_points=operating_points(probabilities_NK[:, list(pneumonia)].sum(axis=1), truth_N, groups_N),
@@ -112,6 +114,7 @@ def _measured(card: Card, checkpoint: Checkpoint, images: Sequence[LabelledImage
         cam_scale=round(float(np.percentile(maps_NHW.max(axis=(1, 2)), 95)), 4),
         metrics={"val": figures(card, probabilities_NK, images)},
     )
+    return replace(measured, measurements=Measurements({"val": assess(measured, probabilities_NK, images)}))
 
 
 def _column(card: Card, finding: str) -> list[int]:

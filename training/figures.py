@@ -1,4 +1,4 @@
-"""Confusion matrix, ROC curve and reliability diagram as PNG, and an image under its heat map."""
+"""Confusion matrix, ROC curve and reliability diagram as PNG; images under heat map or lung field."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from sklearn.metrics import ConfusionMatrixDisplay, RocCurveDisplay
 
 from models.card import Card
 from training.evaluation import Evaluation
+from training.lung_field import LungFields
 
 mpl.use("Agg")  # no window: these run on servers
 
@@ -43,6 +44,19 @@ def write_heat_map(display_HW: NDArray[np.float32], cam_HW: NDArray[np.float32],
         axis.set_axis_off()
     axes[1].imshow(cam, cmap="inferno", vmin=0, vmax=1, alpha=0.6 * cam)
     figure.suptitle(f"{caption}\nResearch use only; not a medical device.", fontsize=10)
+    _save(figure, path)
+
+
+def write_lung_fields(pixels_NHW: NDArray[np.float32], found: LungFields, path: Path, count: int = 24) -> None:
+    """Write images spread over the set under the outline of their lung field, dashed where it is borrowed."""
+    chosen = np.linspace(0, len(pixels_NHW) - 1, min(count, len(pixels_NHW))).astype(int)
+    figure, axes = plt.subplots(-(-len(chosen) // 8), 8, figsize=(16, 6), layout="constrained", squeeze=False)
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for axis, index in zip(axes.flat, chosen, strict=False):
+        axis.imshow(pixels_NHW[index], cmap="gray", vmin=0, vmax=1)
+        style = "dashed" if found.borrowed_N[index] else "solid"
+        axis.contour(found.fields_NHW[index], levels=[0.5], colors="tab:green", linestyles=style, linewidths=1)
     _save(figure, path)
 
 

@@ -4,20 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
-from models.card import Card, Estimate, RobustnessRow
+from models.card import Card
 from models.checkpoint import CARD, Checkpoint, write_card
+from models.measurements import Estimate, RobustnessRow, SplitMeasurements
+from training.metrics import known_only
 
 
-def record_metrics(checkpoint: Checkpoint, name: str, metrics: Mapping[str, Estimate]) -> None:
-    """Add figures to the card under a name, such as the split's."""
+def record_split(
+    checkpoint: Checkpoint, name: str, metrics: Mapping[str, Estimate], measured: SplitMeasurements
+) -> None:
+    """Add figures, and what else follows from the probabilities, to the card under a name, such as the split's."""
     card = _current(checkpoint)
-    _write(checkpoint, replace(card, metrics={**card.metrics, name: metrics}))
+    measurements = replace(card.measurements, splits={**card.measurements.splits, name: measured})
+    known = {**card.metrics, name: known_only(metrics)}
+    _write(checkpoint, replace(card, metrics=known, measurements=measurements))
 
 
 def record_changes(checkpoint: Checkpoint, rows: Sequence[RobustnessRow]) -> None:
     """Put the table of changed copies into the card, in place of the one before."""
     _write(checkpoint, replace(_current(checkpoint), robustness=tuple(rows)))
+
+
+def record_measurement(checkpoint: Checkpoint, **parts: Any) -> None:
+    """Put parts of :class:`models.measurements.Measurements`, by field name, into the card in place of those before."""
+    card = _current(checkpoint)
+    _write(checkpoint, replace(card, measurements=replace(card.measurements, **parts)))
 
 
 def _current(checkpoint: Checkpoint) -> Card:

@@ -33,6 +33,16 @@ def test_class_folders_in_capitals_are_the_same_classes(tmp_path: Path) -> None:
     assert (found.target, found.group) == (0, "NORMAL2-IM-0012")
 
 
+def test_the_published_folders_normal_and_pneumonia_give_three_classes(tmp_path: Path) -> None:
+    names = ("NORMAL/IM-0001-0001.jpeg", "PNEUMONIA/person1_bacteria_2.jpeg", "PNEUMONIA/person3_virus_4.jpeg")
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.fromarray(stored_phantom(1)).save(tmp_path / name)
+    assert [(image.name, image.target) for image in find_images(tmp_path, CLASSES)] == list(
+        zip(names, (0, 1, 2), strict=True)
+    )
+
+
 def test_an_unknown_class_is_named_with_those_that_the_checkpoint_knows(tmp_path: Path) -> None:
     (tmp_path / "covid").mkdir()
     Image.fromarray(stored_phantom(1)).save(tmp_path / "covid" / "a.png")

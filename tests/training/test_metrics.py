@@ -3,7 +3,11 @@ import pytest
 
 pytest.importorskip("sklearn")
 
-from training.metrics import bootstrap, calibration_error, measure, measure_with_intervals
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import accuracy_score, brier_score_loss, log_loss, roc_auc_score
+
+from training.metrics import bootstrap, calibration_error, known_only, measure, measure_with_intervals
 
 
 def test_figures_of_five_images_worked_out_by_hand() -> None:
@@ -54,3 +58,26 @@ def test_one_class_alone_leaves_what_cannot_be_measured_open() -> None:
     assert np.isnan(found["auc"])
     assert np.isnan(found["sensitivity"])
     assert found["specificity"] == 1
+
+
+@given(seed=st.integers(0, 10_000), ties=st.booleans())
+def test_the_figures_are_those_of_scikit_learn(seed: int, ties: bool) -> None:
+    random = np.random.default_rng(seed)
+    probabilities = random.dirichlet([1, 1, 1], 40)
+    if ties:
+        probabilities = np.repeat(probabilities[:20], 2, axis=0)
+    targets = np.concatenate([np.arange(3), random.integers(0, 3, 37)])
+    truth, p = targets > 0, probabilities[:, 1:].sum(axis=1)
+    found = measure(probabilities, targets, pneumonia=(1, 2))
+    assert found["auc"] == pytest.approx(roc_auc_score(truth, p))
+    assert found["brier"] == pytest.approx(brier_score_loss(truth, np.clip(p, 0, 1), pos_label=True))
+    assert found["negative log-likelihood"] == pytest.approx(log_loss(targets, probabilities, labels=[0, 1, 2]))
+    assert found["accuracy"] == pytest.approx(accuracy_score(targets, probabilities.argmax(axis=1)))
+
+
+def test_only_what_could_be_measured_is_kept_for_a_card() -> None:
+    one_class = np.zeros(6, dtype=np.int64)
+    found = measure_with_intervals(np.tile([0.8, 0.2], (6, 1)), one_class, np.arange(6).astype(str), (1,))
+    assert np.isnan(found["auc"].value)
+    assert {"accuracy", "specificity", "brier"} <= set(known_only(found))
+    assert not {"auc", "sensitivity"} & set(known_only(found))

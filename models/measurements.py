@@ -1,0 +1,231 @@
+"""What is measured of a checkpoint, as data that its card carries; every part beyond the figures may be absent.
+
+An older card lacks what was not measured when it was written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A measured figure with its 95 % interval (bootstrap over patient groups)."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class RobustnessRow:
+    """Figures on val copies that were changed in one way."""
+
+    change: str
+    strength: str
+    accuracy: float
+    pneumonia_accuracy: float
+    auc: float
+    sensitivity: float | None = None
+    specificity: float | None = None
+
+
+@dataclass(frozen=True)
+class CalibrationError:
+    """An expected calibration error beside the one that perfect calibration would give for these images.
+
+    Attributes
+    ----------
+    expected, upper
+        Mean and 95 % quantile of the error when labels are drawn from the probabilities themselves.
+    """
+
+    value: float
+    expected: float
+    upper: float
+
+    @property
+    def acceptable(self) -> bool:
+        """Whether the error is not significantly worse than perfect calibration gives."""
+        return self.value <= self.upper
+
+
+@dataclass(frozen=True)
+class CalibrationCheck:
+    """How far probabilities of one split can be taken at their word.
+
+    Attributes
+    ----------
+    slope
+        Of a logistic regression of the truth on the logit of P(pneumonia); below 1 the probabilities are too extreme.
+    intercept
+        Of the same with the slope held at 1 (calibration in the large); above 0 pneumonia is more frequent than said.
+    error, classwise_error
+        Ten bins of equal mass: of P(pneumonia), and the mean over the classes of each class's own.
+    """
+
+    slope: Estimate
+    intercept: Estimate
+    error: CalibrationError
+    classwise_error: CalibrationError
+
+
+@dataclass(frozen=True)
+class PredictiveValue:
+    """What a positive and a negative outcome are worth where the share of pneumonia is ``prevalence``.
+
+    None where no image had the outcome.
+    """
+
+    operating_point: str
+    prevalence: float
+    positive: Estimate | None
+    negative: Estimate | None
+
+
+@dataclass(frozen=True)
+class Abstention:
+    """What is left when images in the indeterminate band count as not answered.
+
+    Attributes
+    ----------
+    coverage, accuracy
+        Share of the images that are called positive or negative; and how many of these calls are right.
+    type_coverage, type_accuracy
+        Share of the positive calls that name a type, and how many of the names are the label (a normal never is).
+        What lacks such images is None.
+    """
+
+    operating_point: str
+    coverage: Estimate
+    accuracy: Estimate | None = None
+    type_coverage: Estimate | None = None
+    type_accuracy: Estimate | None = None
+
+
+@dataclass(frozen=True)
+class SubgroupRow:
+    """Figures of a part of the images; a figure that the part cannot give is left out.
+
+    Attributes
+    ----------
+    small
+        Whether there are too few images or patients to compare the part with another.
+    """
+
+    aspect: str
+    value: str
+    images: int
+    patients: int
+    small: bool
+    metrics: Mapping[str, Estimate]
+
+
+@dataclass(frozen=True)
+class SplitMeasurements:
+    """What follows from the probabilities of one split besides its figures of merit."""
+
+    calibration: CalibrationCheck
+    predictive_values: tuple[PredictiveValue, ...]
+    abstention: tuple[Abstention, ...]
+    subgroups: tuple[SubgroupRow, ...]
+
+
+@dataclass(frozen=True)
+class ShortcutRow:
+    """Figures on val copies of which a part was covered."""
+
+    seen: str
+    metrics: Mapping[str, Estimate]
+
+
+@dataclass(frozen=True)
+class LungField:
+    """How much of the evidence for pneumonia lies where the lungs are, on val images called so rightly.
+
+    Attributes
+    ----------
+    atlas_share
+        Share of images whose lungs were not found, and which got the mean field of the others.
+    area
+        Mean share of the image that the field covers.
+    evidence
+        Mean share of the positive activation inside the field.
+    concentration
+        Evidence over area: 1 is what a map without any sense of place would reach.
+    peak
+        Share of images whose strongest cell lies inside the field.
+    """
+
+    images: int
+    atlas_share: float
+    area: Estimate
+    evidence: Estimate
+    concentration: Estimate
+    peak: Estimate
+
+
+@dataclass(frozen=True)
+class LabelNoise:
+    """What models that never saw an image's label say of it: bacterial against viral, images with pneumonia alone.
+
+    Attributes
+    ----------
+    models
+        Accuracy of each model against the labels, by name.
+    agreement
+        Share of images on which two models agree, by "one and another".
+    joint
+        Confident-learning estimate of the share of images by label (row) and true class (column): bacterial, viral.
+    ceiling
+        Share of labels that this joint holds right: the best accuracy that the labels can show.
+    ceiling_by_agreement
+        The same from how often models agree with the labels and with each other; a lower bound. None without solution.
+    contradicted
+        Share of images whose label every model contradicts.
+    """
+
+    name: str
+    images: int
+    models: Mapping[str, Estimate]
+    agreement: Mapping[str, Estimate]
+    joint: tuple[tuple[float, ...], ...]
+    ceiling: Estimate
+    ceiling_by_agreement: Estimate | None
+    contradicted: Estimate
+
+
+@dataclass(frozen=True)
+class Doors:
+    """The same picture as a full-size DICOM instance and as the collection's 224-pixel copy.
+
+    Attributes
+    ----------
+    same_outcome
+        Share of pictures with the same outcome at the balanced operating point.
+    median_difference, largest_difference
+        Of P(pneumonia), absolute.
+    """
+
+    images: int
+    same_outcome: Estimate
+    median_difference: float
+    largest_difference: float
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """All that was measured beyond the figures of merit.
+
+    Attributes
+    ----------
+    splits
+        By name, as in the card's metrics.
+    """
+
+    splits: Mapping[str, SplitMeasurements] = field(default_factory=dict)
+    shortcuts: tuple[ShortcutRow, ...] = ()
+    lung_field: LungField | None = None
+    label_noise: tuple[LabelNoise, ...] = ()
+    doors: Doors | None = None

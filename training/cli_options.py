@@ -1,0 +1,47 @@
+"""What several commands of training share: options, loading a checkpoint, faults, lines of figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from models.predictor import Predictor
+
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+CHECKPOINT = click.option(
+    "--checkpoint", "folder", type=FOLDER, help="Folder of the checkpoint; the shipped one where none is given."
+)
+THREADS = click.option("--threads", default=2, show_default=True, help="Processor threads of the network.")
+
+
+def load_predictor(folder: Path | None, threads: int = 2) -> Predictor:
+    """Return a predictor of the checkpoint in the folder, or of the shipped one, on ONNX Runtime."""
+    from models.checkpoint import Checkpoint, CheckpointInvalid, default_path
+    from models.predictor import Predictor
+    from models.runtimes import OnnxRuntime
+
+    try:
+        loaded = Checkpoint.load(folder or default_path())
+    except CheckpointInvalid as error:
+        raise click.ClickException(str(error)) from error
+    return Predictor(loaded, OnnxRuntime(loaded, threads))
+
+
+@contextmanager
+def faults_named() -> Iterator[None]:
+    """Turn a ValueError, which says what is wrong with the input, into the message of a command."""
+    try:
+        yield
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def line(row: Mapping[str, object]) -> str:
+    """Return names and values in one line, numbers with four decimals."""
+    return "  ".join(f"{name} {f'{value:.4f}' if isinstance(value, float) else value}" for name, value in row.items())

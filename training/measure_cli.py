@@ -1,0 +1,124 @@
+"""`auscult checkpoint measure`: what takes passes of its own over the images, printed and written into the card."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from training.cli_options import CHECKPOINT, FILE, FOLDER, THREADS, faults_named, line, load_predictor
+
+if TYPE_CHECKING:
+    from models.measurements import Estimate
+
+_DATA = click.option("--data", type=FOLDER, required=True, help="Folder of labelled images, as for `auscult evaluate`.")
+_SPLIT = click.option("--split", default="val", show_default=True, help="Split of the folder's manifest.csv.")
+_RECORD = click.option("--record", is_flag=True, help="Write the result into the checkpoint's card.")
+
+
+@click.group()
+def measure() -> None:
+    """Measure what `evaluate` does not: changed copies, shortcuts, both doors, label noise."""
+
+
+@measure.command()
+@_DATA
+@_SPLIT
+@_RECORD
+@CHECKPOINT
+@THREADS
+def changes(data: Path, split: str, record: bool, folder: Path | None, threads: int) -> None:
+    """Measure changed copies: brightness, blur, borders, text, rotation ... (29 passes over the images)."""
+    from training.dataset import find_images
+    from training.record import record_changes
+    from training.robustness import measure_changes
+
+    predictor = load_predictor(folder, threads)
+    rows = []
+    with faults_named():
+        for row in measure_changes(predictor, find_images(data, predictor.checkpoint.card.classes, split)):
+            rows.append(row)
+            click.echo(line(asdict(row)))
+    if record:
+        record_changes(predictor.checkpoint, rows)
+
+
+@measure.command()
+@_DATA
+@_SPLIT
+@_RECORD
+@click.option("--montage", type=click.Path(path_type=Path), help="PNG to write: 24 images with their lung field.")
+@CHECKPOINT
+@THREADS
+def shortcuts(data: Path, split: str, record: bool, montage: Path | None, folder: Path | None, threads: int) -> None:
+    """Measure copies with borders, corners, the lungs or the rest covered, and where the heat maps lie (9 passes)."""
+    from training.dataset import find_images
+    from training.lung_field import find_lung_fields
+    from training.record import record_measurement
+    from training.shortcuts import measure_lung_field, measure_shortcuts, read_reduced
+
+    predictor = load_predictor(folder, threads)
+    rows = []
+    with faults_named():
+        images = find_images(data, predictor.checkpoint.card.classes, split)
+        pixels_NHW = read_reduced(images)
+        found = find_lung_fields(list(pixels_NHW))
+        if montage:
+            from training.figures import write_lung_fields
+
+            write_lung_fields(pixels_NHW, found, montage)
+        for row in measure_shortcuts(predictor, images, pixels_NHW, found.fields_NHW):
+            rows.append(row)
+            click.echo(f"{row.seen}: {_shown(row.metrics)}")
+        evidence = measure_lung_field(predictor, images, pixels_NHW, found)
+    click.echo(line(asdict(evidence)))
+    if record:
+        record_measurement(predictor.checkpoint, shortcuts=tuple(rows), lung_field=evidence)
+
+
+def _shown(metrics: Mapping[str, Estimate]) -> str:
+    return line({name: estimate.value for name, estimate in metrics.items()})
+
+
+@measure.command()
+@click.option("--data", type=FOLDER, required=True, help="Folder of labelled pictures at full size.")
+@click.option("--copies", type=FOLDER, required=True, help="Folder of their reduced copies, under the same names.")
+@_RECORD
+@CHECKPOINT
+@THREADS
+def doors(data: Path, copies: Path, record: bool, folder: Path | None, threads: int) -> None:
+    """Compare the decisions on pictures at full size, wrapped as DICOM, with those on their reduced copies."""
+    from training.dataset import find_images
+    from training.doors import compare_doors
+    from training.record import record_measurement
+
+    predictor = load_predictor(folder, threads)
+    with faults_named():
+        found = compare_doors(predictor, find_images(data, predictor.checkpoint.card.classes), copies)
+    click.echo(line(asdict(found)))
+    if record:
+        record_measurement(predictor.checkpoint, doors=found)
+
+
+@measure.command()
+@click.option("--data", type=FOLDER, required=True, help="Folder with manifest.csv that has the splits train and val.")
+@click.option("--init", type=FILE, required=True, help="ImageNet weights, as for `auscult train`.")
+@click.option("--cache", type=click.Path(path_type=Path), help="File (.npz) that keeps the frozen features.")
+@_RECORD
+@CHECKPOINT
+@THREADS
+def labels(data: Path, init: Path, cache: Path | None, record: bool, folder: Path | None, threads: int) -> None:
+    """Estimate how many labels bacterial and viral are right: independent models on frozen features (needs torch)."""
+    from training.label_study import study_labels
+    from training.record import record_measurement
+
+    predictor = load_predictor(folder, threads)
+    with faults_named():
+        found = study_labels(predictor, data, init, cache)
+    for noise in found:
+        click.echo(line(asdict(noise)))
+    if record:
+        record_measurement(predictor.checkpoint, label_noise=found)
