@@ -32,7 +32,7 @@ def cross_fitted(
     The support vector machine gives no probabilities: its value is 0 or 1.
     """
     linear = make_pipeline(StandardScaler(), LogisticRegression(C=1e-3, max_iter=500))
-    kernel = make_pipeline(StandardScaler(), PCA(200, random_state=0), SVC())
+    kernel = make_pipeline(StandardScaler(), PCA(0.9), SVC())
     found = {LINEAR: np.empty(len(viral_N)), KERNEL: np.empty(len(viral_N))}
     for others, fifth in GroupKFold(_FOLDS).split(features_NF, viral_N, groups_N):
         found[LINEAR][fifth] = linear.fit(features_NF[others], viral_N[others]).predict_proba(features_NF[fifth])[:, 1]

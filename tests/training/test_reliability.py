@@ -3,7 +3,7 @@ import pytest
 
 pytest.importorskip("sklearn")
 
-from scipy.special import expit, logit
+from scipy.special import expit, logit  # type: ignore[import-untyped]
 from sklearn.linear_model import LogisticRegression
 
 from training.reliability import check_calibration, classwise_error, slope_and_intercept
@@ -16,7 +16,7 @@ _GROUPS = np.arange(400).astype(str)
 
 def _sharpened(probabilities: np.ndarray, power: float) -> np.ndarray:
     raised = probabilities**power
-    return raised / raised.sum(axis=1, keepdims=True)
+    return np.asarray(raised / raised.sum(axis=1, keepdims=True))
 
 
 def test_probabilities_that_drew_their_own_labels_pass() -> None:
