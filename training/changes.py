@@ -98,7 +98,7 @@ def text(values: Values, scale: float) -> Values:
         place = (int(across * columns), int(down * rows))
         size, pen = 0.4 * scale * columns / 224, max(1, round(columns / 224))
         cv2.putText(letters, words, place, cv2.FONT_HERSHEY_SIMPLEX, size, 255, pen)
-    return np.maximum(values, letters.astype(np.float32) / np.float32(255))
+    return _float(np.maximum(values, letters.astype(np.float32) / np.float32(255)))
 
 
 def corners(values: Values, fraction: float) -> Values:
