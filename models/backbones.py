@@ -46,6 +46,13 @@ class Backbone(nn.Module):
             features = module(features)
         return features
 
+    def layers(self, images_N3HW: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return what each part of the network gives (N x C x H x W), by its name and in order."""
+        found, features = {}, images_N3HW
+        for name, module in self.named_children():
+            found[name] = features = module(features)
+        return found
+
     def load_imagenet(self, path: Path) -> None:
         """Load ImageNet weights from an 8-bit archive (.npz) or a torchvision state dict (.safetensors, .pth).
 

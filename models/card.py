@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from models.measurements import Estimate, Measurements, RobustnessRow
+from models.precision import Int8
+from models.unlike import UnlikeTraining
 
 FindingName = Literal["normal", "bacterial pneumonia", "viral pneumonia"]
 OperatingPointName = Literal["rule-in", "balanced", "rule-out"]
@@ -109,6 +111,10 @@ class Card:
         What was measured besides; empty in a card older than the measurement.
     digests
         SHA-256 (hex) of each other file of the checkpoint, by file name.
+    unlike_training
+        How far from the training images is too far; None where the checkpoint cannot tell.
+    int8
+        How far results in 8-bit arithmetic are off; None where the checkpoint has no graph for it.
     """
 
     name: str
@@ -129,6 +135,8 @@ class Card:
     robustness: tuple[RobustnessRow, ...]
     digests: Mapping[str, str]
     measurements: Measurements = field(default_factory=Measurements)
+    unlike_training: UnlikeTraining | None = None
+    int8: Int8 | None = None
 
     def operating_point(self, name: str) -> OperatingPoint:
         """Return the operating point of that name.

@@ -1,4 +1,4 @@
-"""A checkpoint on disk: ``weights.safetensors``, ``graph.onnx`` that points into it, and ``card.json``."""
+"""A checkpoint on disk: ``weights.safetensors``, graphs that point into it, and ``card.json``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from models.card import Card
 from models.transforms import TRANSFORMS
 
-WEIGHTS, GRAPH, CARD = "weights.safetensors", "graph.onnx", "card.json"
+WEIGHTS, GRAPH, INT8_GRAPH, CARD = "weights.safetensors", "graph.onnx", "graph-int8.onnx", "card.json"
 _CARD_ADAPTER = TypeAdapter(Card)
 
 
@@ -54,12 +54,17 @@ class Checkpoint:
                 f"There is no readable {CARD} in {folder}; point the setting to a checkpoint's folder."
             ) from error
         checkpoint = cls(folder, read_card(content), hashlib.sha256(content).hexdigest())
-        for name in (WEIGHTS, GRAPH):
+        for name in checkpoint.files:
             if not (folder / name).is_file():
                 raise CheckpointInvalid(f"{name} is absent from {folder}; fetch the checkpoint again.")
         if verify:
             checkpoint.verify()
         return checkpoint
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of the files that the card stands for."""
+        return (WEIGHTS, GRAPH) if self.card.int8 is None else (WEIGHTS, GRAPH, INT8_GRAPH)
 
     @property
     def weights(self) -> Path:
@@ -71,6 +76,11 @@ class Checkpoint:
         """The ONNX graph, whose initialisers point into :attr:`weights`."""
         return self.folder / GRAPH
 
+    @property
+    def int8_graph(self) -> Path:
+        """The ONNX graph with 8-bit arithmetic, which points into the same weights; there if the card says so."""
+        return self.folder / INT8_GRAPH
+
     def verify(self) -> None:
         """Compare the digest of each file with the card's.
 
@@ -79,7 +89,7 @@ class Checkpoint:
         CheckpointInvalid
             When a file differs from the one that the card was written for.
         """
-        for name in (WEIGHTS, GRAPH):
+        for name in self.files:
             if file_digest(self.folder / name) != self.card.digests.get(name):
                 raise CheckpointInvalid(f"{name} in {self.folder} is not the file its card names; fetch it again.")
 

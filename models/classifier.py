@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from models.backbones import CHANNELS, STRIDE, Backbone, BackboneName, read_state
+from models.distance import PREFIX
 from models.heads import Head, HeadName
 
 
@@ -48,7 +49,9 @@ class Classifier(nn.Module):
             return
         own = self.state_dict()
         wanted = {key for key in own if not key.endswith("num_batches_tracked")}
-        if wanted != set(state) or any(state[key].shape != own[key].shape for key in wanted):
+        # The distance from the training images is no parameter; each checkpoint measures its own.
+        stored = {key for key in state if not key.startswith(PREFIX)}
+        if wanted != stored or any(state[key].shape != own[key].shape for key in wanted):
             raise ValueError(f"{path.name} holds a classifier of another architecture; start from ImageNet weights.")
         self.load_state_dict(state, strict=False)
 
@@ -58,10 +61,19 @@ class Classifier(nn.Module):
         Raises
         ------
         ValueError
+            See `read`.
+        """
+        return self.read(self.backbone(images_N3HW))
+
+    def read(self, features_NCHW: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return logits (N x K) and class activation maps (N x K x H x W) of the last feature map.
+
+        Raises
+        ------
+        ValueError
             When the head does not end in global average pooling and one dense layer.
         """
         if not self.head.pooled:
             raise ValueError("Class activation maps need a head with global average pooling.")
-        features_NCHW = self.backbone(images_N3HW)
         weight_KC11 = self.head.dense.weight[:, :, None, None]
         return self.head(features_NCHW), nn.functional.conv2d(self.head.first(features_NCHW), weight_KC11)

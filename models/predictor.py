@@ -30,12 +30,15 @@ class Output:
         SHA-256 (hex) of the float32 tensor (3 x 224 x 224, C order, little endian) that the network saw.
     batch_size
         Number of images in the forward pass; needed to compute the result again bit for bit.
+    distance
+        How far the image is from the training images, where 1 is usual; None where the checkpoint cannot tell.
     """
 
     probabilities: Mapping[str, float]
     cam: NDArray[np.float32]
     input_digest: str
     batch_size: int
+    distance: float | None = None
 
 
 class Predictor:
@@ -64,13 +67,13 @@ class Predictor:
         return next(self._run([image] * batch_size))
 
     def runtime_fingerprint(self) -> dict[str, str | int]:
-        """Return runtime, version, device, processor features, threads: with the batch size, what decides each bit."""
+        """Return runtime, version, device, precision, processor, threads: with the batch, what decides each bit."""
         return self._runtime.fingerprint()
 
     def _run(self, images: Sequence[NDArray[np.float32]]) -> Iterator[Output]:
         card = self.checkpoint.card
         batch_N3HW = to_batch(card.transform, images)
-        logits_NK, cam_NKHW = self._runtime.run(batch_N3HW)
+        logits_NK, cam_NKHW, distance_N = self._runtime.run(batch_N3HW)
         probabilities_NK = calibrate(logits_NK, card.calibration)
         maps_NHW = on_fixed_scale(pneumonia_maps(probabilities_NK, cam_NKHW, card), card)
         for row, probabilities_K in enumerate(probabilities_NK):
@@ -79,4 +82,5 @@ class Predictor:
                 cam=maps_NHW[row],
                 input_digest=hashlib.sha256(batch_N3HW[row].astype("<f4").tobytes()).hexdigest(),
                 batch_size=len(images),
+                distance=None if distance_N is None else float(distance_N[row]),
             )

@@ -7,24 +7,40 @@ from __future__ import annotations
 
 import platform
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.checkpoint import Checkpoint
+from models.precision import Precision
 
 if TYPE_CHECKING:
     from models.classifier import Classifier
+    from models.distance import Distance
 
 _FEATURES = ("sse4_2", "avx", "avx2", "fma", "f16c", "avx512", "avx_vnni", "amx", "asimd", "sve", "bf16", "i8mm")
+
+
+class Answers(NamedTuple):
+    """What the network says of a batch, all float32.
+
+    Attributes
+    ----------
+    distance_N
+        How far each image is from the training images; None where the checkpoint cannot tell.
+    """
+
+    logits_NK: NDArray[np.float32]
+    cam_NKHW: NDArray[np.float32]
+    distance_N: NDArray[np.float32] | None
 
 
 class Runtime(Protocol):
     """Runs batches through one checkpoint's network."""
 
-    def run(self, images_N3HW: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return logits (N x K) and class activation maps (N x K x H x W), both float32."""
+    def run(self, images_N3HW: NDArray[np.float32]) -> Answers:
+        """Return logits, class activation maps and distances."""
         ...
 
     def fingerprint(self) -> dict[str, str | int]:
@@ -33,9 +49,12 @@ class Runtime(Protocol):
 
 
 class OnnxRuntime:
-    """ONNX Runtime on the processor: starts in under a second and needs no torch."""
+    """ONNX Runtime on the processor: starts in about a second and needs no torch.
 
-    def __init__(self, checkpoint: Checkpoint, threads: int = 2) -> None:
+    Whether a checkpoint offers 8-bit arithmetic is not asked here: `models.precision.why_not_int8` tells.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, threads: int = 2, precision: Precision = "float32") -> None:
         import onnxruntime
 
         onnxruntime.disable_telemetry_events()
@@ -44,21 +63,25 @@ class OnnxRuntime:
         options.inter_op_num_threads = 1
         # Threads that spin between batches take a core from the listener beside them.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._session = onnxruntime.InferenceSession(checkpoint.graph, options, providers=["CPUExecutionProvider"])
+        graph = checkpoint.int8_graph if precision == "int8" else checkpoint.graph
+        self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        self._outputs = ["logits", "cam", *(["distance"] if checkpoint.card.unlike_training else [])]
+        self._precision = precision
         self._version = str(onnxruntime.__version__)
         self._threads = threads
 
-    def run(self, images_N3HW: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return logits (N x K) and class activation maps (N x K x H x W), both float32."""
-        logits_NK, cam_NKHW = self._session.run(["logits", "cam"], {"images": images_N3HW})
-        return np.asarray(logits_NK, dtype=np.float32), np.asarray(cam_NKHW, dtype=np.float32)
+    def run(self, images_N3HW: NDArray[np.float32]) -> Answers:
+        """Return logits, class activation maps and distances."""
+        logits_NK, cam_NKHW, *rest = self._session.run(self._outputs, {"images": images_N3HW})
+        return Answers(logits_NK, cam_NKHW, rest[0] if rest else None)
 
     def fingerprint(self) -> dict[str, str | int]:
-        """Return runtime, version, processor features and threads."""
+        """Return runtime, version, precision, processor features and threads."""
         return {
             "runtime": "onnxruntime",
             "version": self._version,
             "device": "cpu",
+            "precision": self._precision,
             "processor": processor_features(),
             "threads": self._threads,
         }
@@ -80,22 +103,26 @@ class TorchRuntime:
             torch.backends.cudnn.deterministic = True
         self._torch, self._device, self._threads = torch, device, threads
         self.network = _load_network(checkpoint).to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._distance = _load_distance(checkpoint, device)
 
-    def run(self, images_N3HW: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return logits (N x K) and class activation maps (N x K x H x W), both float32."""
+    def run(self, images_N3HW: NDArray[np.float32]) -> Answers:
+        """Return logits, class activation maps and distances."""
         torch = self._torch
         with torch.inference_mode():
             images = torch.from_numpy(images_N3HW).to(device=self._device, memory_format=torch.channels_last)
-            logits_NK, cam_NKHW = self.network.logits_and_cam(images)
-            return logits_NK.cpu().numpy(), np.ascontiguousarray(cam_NKHW.cpu().numpy())
+            layers = self.network.backbone.layers(images)
+            logits_NK, cam_NKHW = self.network.read(list(layers.values())[-1])
+            distance_N = None if self._distance is None else self._distance(layers).cpu().numpy()
+            return Answers(logits_NK.cpu().numpy(), np.ascontiguousarray(cam_NKHW.cpu().numpy()), distance_N)
 
     def fingerprint(self) -> dict[str, str | int]:
-        """Return runtime, version, device, processor features and threads."""
+        """Return runtime, version, device, precision, processor features and threads."""
         on_cpu = self._device == "cpu"
         return {
             "runtime": "torch",
             "version": str(self._torch.__version__),
             "device": "cpu" if on_cpu else str(self._torch.cuda.get_device_name(self._device)),
+            "precision": "float32",
             "processor": processor_features(),
             "threads": self._threads if on_cpu else 0,
         }
@@ -118,6 +145,7 @@ def _load_network(checkpoint: Checkpoint) -> Classifier:
     from safetensors.torch import load_file
 
     from models.classifier import Classifier
+    from models.distance import PREFIX
 
     card = checkpoint.card
     network = Classifier(
@@ -127,7 +155,23 @@ def _load_network(checkpoint: Checkpoint) -> Classifier:
         card.architecture.size,
     )
     state = network.state_dict()
-    loaded = {name: tensor.to(state[name].dtype) for name, tensor in load_file(checkpoint.weights).items()}
+    stored = load_file(checkpoint.weights)
+    parameters = {name: tensor for name, tensor in stored.items() if not name.startswith(PREFIX)}
+    loaded = {name: tensor.to(state[name].dtype) for name, tensor in parameters.items()}
     # The count of batches is of no use after training, and is not stored.
     network.load_state_dict(loaded | {name: state[name] for name in state if name.endswith("num_batches_tracked")})
     return network.eval()
+
+
+def _load_distance(checkpoint: Checkpoint, device: str) -> Distance | None:
+    """Return the distance from the training images, where the checkpoint has one."""
+    from safetensors.torch import load_file
+
+    from models.distance import PREFIX, Distance
+
+    unlike = checkpoint.card.unlike_training
+    if unlike is None:
+        return None
+    stored = load_file(checkpoint.weights)
+    tensors = {name.removeprefix(PREFIX): tensor for name, tensor in stored.items() if name.startswith(PREFIX)}
+    return Distance(tensors, unlike.stages, device)

@@ -50,6 +50,15 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
+def graded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the folder of a checkpoint with a distance and an 8-bit graph; see `checkpoints.graded`."""
+    pytest.importorskip("torch")
+    from tests import checkpoints
+
+    return checkpoints.graded(tmp_path_factory.mktemp("graded"))
+
+
+@pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Give the URL of a Redis server of this session's own; a test that needs it empty flushes it."""
     _program("redis-server")

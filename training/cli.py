@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from training.cli_options import CHECKPOINT, FILE, FOLDER, THREADS, faults_named, line, load_predictor
+from training.cli_options import CHECKPOINT, FILE, FOLDER, THREADS, faults_named, line, load_checkpoint, load_predictor
 from training.measure_cli import measure
 
 if TYPE_CHECKING:
@@ -138,12 +138,7 @@ def show(markdown: bool, folder: Path | None) -> None:
 @CHECKPOINT
 def verify(folder: Path | None) -> None:
     """Check that the files of a checkpoint are the ones that its card names."""
-    from models.checkpoint import Checkpoint, CheckpointInvalid, default_path
-
-    try:
-        loaded = Checkpoint.load(folder or default_path())
-    except CheckpointInvalid as error:
-        raise click.ClickException(str(error)) from error
+    loaded = load_checkpoint(folder)
     click.echo(f"{loaded.card.name} {loaded.card.version} is whole; its digest is {loaded.digest}.")
 
 
@@ -158,6 +153,30 @@ def export(run: Path, data: Path, out: Path) -> None:
     with faults_named():
         loaded = write(run, data, out)
     click.echo(f"Written to {out}; its digest is {loaded.digest}.")
+
+
+@checkpoint.command(name="compare-int8")
+@click.option("--data", type=FOLDER, required=True, help="Folder laid out as <class>/<name>.jpeg, .png or .dcm.")
+@click.option("--split", help="Only this split of the folder's manifest.csv.")
+@click.option("--record", metavar="NAME", help="Write the figures into the checkpoint's card under this name.")
+@CHECKPOINT
+@THREADS
+def compare_int8(data: Path, split: str | None, record: str | None, folder: Path | None, threads: int) -> None:
+    """Compare 8-bit results with those of float32 on labelled images, and say whether the bounds hold."""
+    from models.precision import Int8
+    from training.dataset import find_images
+    from training.int8 import compare_on
+    from training.record import record_int8
+
+    loaded = load_checkpoint(folder)
+    with faults_named():
+        figures = compare_on(loaded, find_images(data, loaded.card.classes, split), threads)
+        if record:
+            record_int8(loaded, record, figures)
+    for name, value in figures.items():
+        click.echo(f"{name:<28} {value:g}")
+    broken = Int8(0, {"these images": figures}).broken_bounds()
+    click.echo("; ".join(broken) or "All bounds hold.")
 
 
 def _print(evaluation: Evaluation) -> None:

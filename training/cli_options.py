@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from models.checkpoint import Checkpoint
     from models.predictor import Predictor
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -20,16 +21,22 @@ CHECKPOINT = click.option(
 THREADS = click.option("--threads", default=2, show_default=True, help="Processor threads of the network.")
 
 
+def load_checkpoint(folder: Path | None) -> Checkpoint:
+    """Return the checkpoint in the folder, or the shipped one."""
+    from models.checkpoint import Checkpoint, CheckpointInvalid, default_path
+
+    try:
+        return Checkpoint.load(folder or default_path())
+    except CheckpointInvalid as error:
+        raise click.ClickException(str(error)) from error
+
+
 def load_predictor(folder: Path | None, threads: int = 2) -> Predictor:
     """Return a predictor of the checkpoint in the folder, or of the shipped one, on ONNX Runtime."""
-    from models.checkpoint import Checkpoint, CheckpointInvalid, default_path
     from models.predictor import Predictor
     from models.runtimes import OnnxRuntime
 
-    try:
-        loaded = Checkpoint.load(folder or default_path())
-    except CheckpointInvalid as error:
-        raise click.ClickException(str(error)) from error
+    loaded = load_checkpoint(folder)
     return Predictor(loaded, OnnxRuntime(loaded, threads))
 
 

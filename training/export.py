@@ -9,25 +9,32 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from rich.progress import track
 
 from models.card import Architecture, Calibration, Card, OperatingPoint
-from models.checkpoint import CARD, GRAPH, WEIGHTS, Checkpoint, file_digest, write_card
+from models.checkpoint import CARD, GRAPH, INT8_GRAPH, WEIGHTS, Checkpoint, file_digest, write_card
 from models.class_activation import pneumonia_maps
 from models.classifier import Classifier
+from models.distance import PREFIX
 from models.measurements import Estimate, Measurements
-from models.runtimes import OnnxRuntime
-from models.transforms import to_batch
-from training import provenance
+from models.precision import Int8
+from models.runtimes import Answers, OnnxRuntime
+from models.unlike import UnlikeTraining
+from training import distance, provenance
+from training.answers import answer
 from training.assessment import assess
 from training.calibration import cross_fit, fit, operating_points, type_margin
 from training.dataset import LabelledImage, find_images, load, read_display_values
 from training.evaluation import figures
 from training.graph import write_graph, write_weights
+from training.int8 import CALIBRATION_IMAGES, compare
+from training.int8_graph import write_int8_graph
+from training.observation import mean_features, value_ranges
 from training.recipes import RECIPES, Recipe
 
 _UNKNOWN = Estimate(0.0, 0.0, 1.0)
+_UNMEASURED = UnlikeTraining(distance.STAGES, 0.0, 1.0, (), ())
+_MADE_INTO_KINDS = 100
+"""Val images, each of another patient, of which pictures of other kinds are made."""
 
 
 def export(run: Path, data: Path, folder: Path) -> Checkpoint:
@@ -44,15 +51,27 @@ def export(run: Path, data: Path, folder: Path) -> Checkpoint:
     recipe = RECIPES[history["recipe"]["name"]]
     network = _network(recipe, run)
     folder.mkdir(parents=True, exist_ok=True)
-    state = {key: value.numpy() for key, value in network.state_dict().items() if value.dtype.is_floating_point}
-    write_weights(state, folder / WEIGHTS)
-    write_graph(network, folder / WEIGHTS, folder / GRAPH)
     splits = {split: find_images(data, recipe.classes, split) for split in ("train", "val", "reserved")}
+    _write_files(network, recipe, splits["train"], folder)
     draft = _draft(recipe, history, splits, load(splits["train"], recipe.classes).digest, folder)
     (folder / CARD).write_bytes(write_card(draft))
     card = _measured(draft, Checkpoint.load(folder), splits["val"])
     (folder / CARD).write_bytes(write_card(card))
     return Checkpoint.load(folder)
+
+
+def _write_files(network: Classifier, recipe: Recipe, train: Sequence[LabelledImage], folder: Path) -> None:
+    """Write weights and graphs; what they need to know of the network's inside is watched on train."""
+    weights = folder / WEIGHTS
+    state = {key: value.numpy() for key, value in network.state_dict().items() if value.dtype.is_floating_point}
+    write_weights(state, weights)
+    drawn = [train[index] for index in np.random.default_rng(0).permutation(len(train))]
+    means_ND = mean_features(network, weights, distance.STAGES, recipe.transform, drawn[: distance.FITTED_ON])
+    fitted = distance.fit(means_ND)
+    ranges = value_ranges(network, weights, recipe.transform, drawn[:CALIBRATION_IMAGES])
+    write_weights(state | {f"{PREFIX}{name}": values for name, values in fitted.items()}, weights)
+    write_graph(network, weights, folder / GRAPH, distance.STAGES)
+    write_int8_graph(network, weights, folder / INT8_GRAPH, distance.STAGES, ranges)
 
 
 def _network(recipe: Recipe, run: Path) -> Classifier:
@@ -88,15 +107,30 @@ def _draft(
         recipe=history,
         metrics={},
         robustness=(),
-        digests={name: file_digest(folder / name) for name in (WEIGHTS, GRAPH)},
+        digests={name: file_digest(folder / name) for name in (WEIGHTS, GRAPH, INT8_GRAPH)},
+        unlike_training=_UNMEASURED,
+        int8=Int8(CALIBRATION_IMAGES, {}),
     )
 
 
 def _measured(card: Card, checkpoint: Checkpoint, images: Sequence[LabelledImage]) -> Card:
+    """Return the card with everything that the given images measure."""
+    runtime = OnnxRuntime(checkpoint)
+    exact = answer(runtime, card.transform, images)
+    assert exact.distance_N is not None  # noqa: S101
+    card = _calibrated(card, exact, images)
+    radiographs = [read_display_values(image.path) for image in _one_a_patient(images)]
+    card = replace(card, unlike_training=distance.measure(runtime, card.transform, exact.distance_N, radiographs))
+    small = answer(OnnxRuntime(checkpoint, precision="int8"), card.transform, images)
+    targets_N = np.array([image.target for image in images], dtype=np.int64)
+    return replace(card, int8=Int8(CALIBRATION_IMAGES, {"val": compare(card, exact, small, targets_N)}))
+
+
+def _calibrated(card: Card, answers: Answers, images: Sequence[LabelledImage]) -> Card:
     """Return the card with calibration, bands, margin, heat-map scale and figures from the given images."""
     targets_N = np.array([image.target for image in images], dtype=np.int64)
     groups_N = np.array([image.group for image in images])
-    logits_NK, cam_NKHW = _run(checkpoint, images)
+    logits_NK, cam_NKHW, _ = answers
     pneumonia = card.pneumonia_classes
     truth_N = np.isin(targets_N, pneumonia)
     probabilities_NK = cross_fit(logits_NK, targets_N, groups_N, pneumonia)
@@ -121,12 +155,9 @@ def _column(card: Card, finding: str) -> list[int]:
     return [index for index, name in enumerate(card.classes) if card.findings[name] == finding]
 
 
-def _run(checkpoint: Checkpoint, images: Sequence[LabelledImage]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return raw logits and class activation maps of all images."""
-    runtime, logits, cams = OnnxRuntime(checkpoint), [], []
-    for start in track(range(0, len(images), 8), "measuring", transient=True):
-        values = [read_display_values(image.path) for image in images[start : start + 8]]
-        logits_NK, cam_NKHW = runtime.run(to_batch(checkpoint.card.transform, values))
-        logits.append(logits_NK)
-        cams.append(cam_NKHW)
-    return np.concatenate(logits), np.concatenate(cams)
+def _one_a_patient(images: Sequence[LabelledImage]) -> list[LabelledImage]:
+    """Return images of different patients, drawn from all."""
+    by_group = {image.group: image for image in images}
+    drawn = np.random.default_rng(0).permutation(len(by_group))[:_MADE_INTO_KINDS]
+    found = list(by_group.values())
+    return [found[index] for index in sorted(drawn)]

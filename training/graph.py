@@ -6,14 +6,14 @@ Built node by node rather than traced: some kilobytes, the same bytes on every e
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import save
 from torch import nn
 from torchvision.models.resnet import Bottleneck
@@ -22,6 +22,7 @@ from models.classifier import Classifier
 
 _TYPES = {"F16": TensorProto.FLOAT16, "F32": TensorProto.FLOAT}
 _OPSET = 17
+STAGES = ("layer1", "layer2", "layer3", "layer4")
 
 
 def write_weights(state: Mapping[str, NDArray[np.float32]], path: Path) -> None:
@@ -32,59 +33,75 @@ def write_weights(state: Mapping[str, NDArray[np.float32]], path: Path) -> None:
     path.write_bytes(save({key: value.astype(np.float16) if value.ndim > 1 else value for key, value in state.items()}))
 
 
-def write_graph(network: Classifier, weights: Path, path: Path) -> None:
+def write_graph(network: Classifier, weights: Path, path: Path, stages: Sequence[str] = ()) -> None:
     """Write the graph from ``images`` (N x 3 x H x W) to ``logits`` (N x K) and ``cam`` (N x K x H/32 x W/32).
+
+    Parameters
+    ----------
+    stages
+        The layers whose means give a third output, ``distance`` (N), when the weights hold its tensors.
 
     Raises
     ------
     ValueError
         When the network is not a residual network with global average pooling.
     """
+    builder = Builder(weights)
+    write(builder, network, path, stages)
+
+
+def write(builder: Builder, network: Classifier, path: Path, stages: Sequence[str]) -> None:
+    """Write the graph as a builder makes it; see `write_graph`."""
+    require_residual(network)
+    layers = trunk(builder, network.backbone)
+    outputs = add_head(builder, layers["layer4"], network)
+    if stages:
+        outputs.append(add_distance(builder, [layers[stage] for stage in stages]))
+    builder.save(path, outputs)
+
+
+def require_residual(network: Classifier) -> None:
+    """Raise ValueError when the network is not a residual network with global average pooling."""
     if not hasattr(network.backbone, "layer4") or not network.head.pooled:
         raise ValueError("Only residual networks with global average pooling have a graph for the CPU runtime.")
-    builder = _Builder(weights)
-    features = _trunk(builder, network.backbone)
-    if isinstance(network.head.first, nn.BatchNorm2d):
-        features = builder.batch_norm(features, "head.first", network.head.first)
-    pooled = builder.node("Flatten", [builder.node("GlobalAveragePool", [features])], axis=1)
-    dense = builder.tensor("head.dense.weight")
-    builder.node("Gemm", [pooled, dense, builder.tensor("head.dense.bias")], "logits", transB=1)
-    axes = helper.make_tensor("axes", TensorProto.INT64, [2], [2, 3])
-    builder.initialisers.append(axes)
-    builder.node("Conv", [features, builder.node("Unsqueeze", [dense, "axes"])], "cam")
-    float_info = helper.make_tensor_value_info
-    graph = helper.make_graph(
-        builder.nodes,
-        "classifier",
-        [float_info("images", TensorProto.FLOAT, ["N", 3, "H", "W"])],
-        [
-            float_info("logits", TensorProto.FLOAT, ["N", network.head.dense.out_features]),
-            float_info("cam", TensorProto.FLOAT, ["N", network.head.dense.out_features, "h", "w"]),
-        ],
-        builder.initialisers,
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=8)
-    path.write_bytes(model.SerializeToString(deterministic=True))
-    onnx.checker.check_model(str(path))
 
 
-class _Builder:
-    """Collects nodes and initialisers; values are named by the order in which they appear."""
+def output(name: str, *shape: int | str) -> onnx.ValueInfoProto:
+    """Describe an output of float32."""
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+
+
+class Builder:
+    """Collects nodes and initialisers; values are named by the order in which they appear.
+
+    Attributes
+    ----------
+    points
+        The values between convolutions by the name of the module that they leave, so that their ranges can be watched.
+    """
 
     def __init__(self, weights: Path) -> None:
         with weights.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
             self._header = json.loads(file.read(length))
         self._data_start, self._location = 8 + length, weights.name
-        self.nodes: list[onnx.NodeProto] = []
-        self.initialisers: list[onnx.TensorProto] = []
+        self.points: dict[str, str] = {}
+        self._nodes: list[onnx.NodeProto] = []
+        self._initialisers: list[onnx.TensorProto] = []
         self._values: dict[str, str] = {}
 
     def node(self, operator: str, inputs: list[str], output: str | None = None, **attributes: Any) -> str:
         """Append a node and return the name of its output."""
-        output = output or f"{operator.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(operator, inputs, [output], **attributes))
+        output = output or f"{operator.lower()}_{len(self._nodes)}"
+        self._nodes.append(helper.make_node(operator, inputs, [output], **attributes))
         return output
+
+    def constant(self, name: str, values: NDArray[Any]) -> str:
+        """Append a small constant, once, and return its name."""
+        if name not in self._values:
+            self._initialisers.append(numpy_helper.from_array(values, name))
+            self._values[name] = name
+        return name
 
     def tensor(self, key: str) -> str:
         """Return the name of a float32 value of the stored tensor, with a Cast where it is stored as float16."""
@@ -96,15 +113,26 @@ class _Builder:
             place = {"location": self._location, "offset": self._data_start + begin, "length": end - begin}
             for name, value in place.items():
                 stored.external_data.add(key=name, value=str(value))
-            self.initialisers.append(stored)
+            self._initialisers.append(stored)
             is_half = entry["dtype"] == "F16"
             self._values[key] = self.node("Cast", [key], to=TensorProto.FLOAT) if is_half else key
         return self._values[key]
 
-    def convolution(self, value: str, key: str, module: nn.Conv2d) -> str:
-        """Append a convolution without bias."""
-        padding = [int(side) for side in module.padding] * 2
-        return self.node("Conv", [value, self.tensor(f"{key}.weight")], strides=list(module.stride), pads=padding)
+    def convolution(self, value: str, key: str, module: nn.Conv2d, norm: tuple[str, nn.BatchNorm2d], relu: bool) -> str:
+        """Append a convolution without bias, its batch normalisation, and what cuts at zero."""
+        value = self.node("Conv", [value, self.tensor(f"{key}.weight")], **geometry(module))
+        value = self.batch_norm(value, *norm)
+        self.points[key] = self.node("Relu", [value]) if relu else value
+        return self.points[key]
+
+    def join(self, value: str, shortcut: str, key: str) -> str:
+        """Append the end of a block: both ways added and cut at zero."""
+        self.points[key] = self.node("Relu", [self.node("Add", [value, shortcut])])
+        return self.points[key]
+
+    def pool(self, value: str) -> str:
+        """Append the pooling behind the stem."""
+        return self.node("MaxPool", [value], kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
 
     def batch_norm(self, value: str, key: str, module: nn.BatchNorm2d) -> str:
         """Append a batch normalisation that uses the stored statistics."""
@@ -113,27 +141,69 @@ class _Builder:
             "BatchNormalization", [value, *(self.tensor(f"{key}.{part}") for part in parts)], epsilon=module.eps
         )
 
+    def mean(self, features: str) -> str:
+        """Append the mean over each feature map (N x C)."""
+        return self.node("Flatten", [self.node("GlobalAveragePool", [features])], axis=1)
 
-def _trunk(builder: _Builder, backbone: Any) -> str:
-    """Append stem and blocks; return the last feature map."""
-    value = builder.convolution("images", "backbone.conv1", backbone.conv1)
-    value = builder.node("Relu", [builder.batch_norm(value, "backbone.bn1", backbone.bn1)])
-    value = builder.node("MaxPool", [value], kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
-    for layer in ("layer1", "layer2", "layer3", "layer4"):
+    def save(self, path: Path, outputs: list[onnx.ValueInfoProto]) -> None:
+        """Write the graph and check it."""
+        images = output("images", "N", 3, "H", "W")
+        graph = helper.make_graph(self._nodes, "classifier", [images], outputs, self._initialisers)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=8)
+        path.write_bytes(model.SerializeToString(deterministic=True))
+        onnx.checker.check_model(str(path))
+
+
+def geometry(module: nn.Conv2d) -> dict[str, Any]:
+    """Return the attributes of a convolution's node."""
+    return {"strides": list(module.stride), "pads": [int(side) for side in module.padding] * 2}
+
+
+def trunk(builder: Builder, backbone: Any) -> dict[str, str]:
+    """Append stem and blocks; return the feature map at the end of each layer."""
+    value = builder.convolution("images", "backbone.conv1", backbone.conv1, ("backbone.bn1", backbone.bn1), relu=True)
+    value = builder.pool(value)
+    ends = {}
+    for layer in STAGES:
         for index, block in enumerate(getattr(backbone, layer)):
             value = _block(builder, value, f"backbone.{layer}.{index}", block)
-    return value
+        ends[layer] = value
+    return ends
 
 
-def _block(builder: _Builder, value: str, key: str, block: Bottleneck) -> str:
+def add_head(builder: Builder, features: str, network: Classifier) -> list[onnx.ValueInfoProto]:
+    """Append logits and class activation maps; describe them."""
+    if isinstance(network.head.first, nn.BatchNorm2d):
+        features = builder.batch_norm(features, "head.first", network.head.first)
+    dense, classes = builder.tensor("head.dense.weight"), network.head.dense.out_features
+    builder.node("Gemm", [builder.mean(features), dense, builder.tensor("head.dense.bias")], "logits", transB=1)
+    axes = builder.constant("axes", np.array([2, 3]))
+    builder.node("Conv", [features, builder.node("Unsqueeze", [dense, axes])], "cam")
+    return [output("logits", "N", classes), output("cam", "N", classes, "h", "w")]
+
+
+def add_distance(builder: Builder, layers: Sequence[str]) -> onnx.ValueInfoProto:
+    """Append the distance from the training images; see `models.distance`."""
+    means = [builder.mean(layer) for layer in layers]
+    joined = builder.node("Concat", means, axis=1) if len(means) > 1 else means[0]
+    centred = builder.node("Sub", [joined, builder.tensor("distance.centre")])
+    scaled = builder.node("Mul", [centred, builder.tensor("distance.scale")])
+    along = builder.node("Gemm", [scaled, builder.tensor("distance.basis")], transB=1)
+    weighed = builder.node("Mul", [builder.node("Mul", [along, along]), builder.tensor("distance.weight")])
+    axis = builder.constant("axis", np.array([1]))
+    inside = builder.node("ReduceSum", [weighed, axis], keepdims=0)
+    builder.node("Add", [builder.node("ReduceSumSquare", [scaled], axes=[1], keepdims=0), inside], "distance")
+    return output("distance", "N")
+
+
+def _block(builder: Builder, value: str, key: str, block: Bottleneck) -> str:
     """Append a bottleneck block: three convolutions beside a shortcut."""
     shortcut = value
     if block.downsample is not None:
-        shortcut = builder.convolution(value, f"{key}.downsample.0", block.downsample[0])
-        shortcut = builder.batch_norm(shortcut, f"{key}.downsample.1", block.downsample[1])
+        norm = (f"{key}.downsample.1", block.downsample[1])
+        shortcut = builder.convolution(value, f"{key}.downsample.0", block.downsample[0], norm, relu=False)
     for number in (1, 2, 3):
-        value = builder.convolution(value, f"{key}.conv{number}", getattr(block, f"conv{number}"))
-        value = builder.batch_norm(value, f"{key}.bn{number}", getattr(block, f"bn{number}"))
-        if number < 3:
-            value = builder.node("Relu", [value])
-    return builder.node("Relu", [builder.node("Add", [value, shortcut])])
+        norm = (f"{key}.bn{number}", getattr(block, f"bn{number}"))
+        module = getattr(block, f"conv{number}")
+        value = builder.convolution(value, f"{key}.conv{number}", module, norm, relu=number < 3)
+    return builder.join(value, shortcut, key)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from models.card import Card
+from training import gate_card
 from training.card_evidence import doors, label_noise, robustness, shortcuts
 from training.card_reliability import abstention, calibration, predictive_values, subgroups
 from training.markdown import show, table
@@ -57,9 +58,11 @@ def render(card: Card, digest: str) -> str:
         predictive_values(card),
         subgroups(card),
         robustness(card),
+        gate_card.unlike_training(card),
         shortcuts(card),
         label_noise(card),
         doors(card),
+        gate_card.int8(card),
         _limits(card),
         _provenance(card),
     ]

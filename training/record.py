@@ -33,6 +33,14 @@ def record_measurement(checkpoint: Checkpoint, **parts: Any) -> None:
     _write(checkpoint, replace(card, measurements=replace(card.measurements, **parts)))
 
 
+def record_int8(checkpoint: Checkpoint, name: str, figures: Mapping[str, float]) -> None:
+    """Add a comparison of 8-bit results with those of float32 to the card under a name, such as the data's."""
+    card = _current(checkpoint)
+    if card.int8 is None:
+        raise ValueError(f"{card.name} has no graph for int8.")
+    _write(checkpoint, replace(card, int8=replace(card.int8, comparisons={**card.int8.comparisons, name: figures})))
+
+
 def _current(checkpoint: Checkpoint) -> Card:
     return Checkpoint.load(checkpoint.folder, verify=False).card
 

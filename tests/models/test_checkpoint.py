@@ -10,8 +10,8 @@ from models.checkpoint import CARD, GRAPH, WEIGHTS, Checkpoint, CheckpointInvali
 
 
 def _copy(checkpoint: Checkpoint, folder: Path) -> Path:
-    """Copy card and graph; the weights are linked, since no test here changes them in place."""
-    for name in (CARD, GRAPH):
+    """Copy card and graphs; the weights are linked, since no test here changes them in place."""
+    for name in {CARD, *checkpoint.files} - {WEIGHTS}:
         shutil.copy(checkpoint.folder / name, folder)
     (folder / WEIGHTS).symlink_to(checkpoint.weights)
     return folder

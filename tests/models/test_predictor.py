@@ -71,7 +71,7 @@ def test_the_fingerprint_names_what_decides_each_bit(predictor: Predictor) -> No
     assert found["runtime"] == "onnxruntime"
     assert found["threads"] == 2
     assert found["processor"] == processor_features()
-    assert set(found) == {"runtime", "version", "device", "processor", "threads"}
+    assert set(found) == {"runtime", "version", "device", "precision", "processor", "threads"}
 
 
 def test_the_cpu_runtime_never_loads_torch() -> None:

@@ -35,7 +35,7 @@ def test_openvino_reads_the_same_files_and_agrees(
     batch = to_batch(checkpoint.card.transform, images)
     compiled = openvino.Core().compile_model(checkpoint.graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     found = compiled(batch)
-    logits, cam = torch_runtime.run(batch)
+    logits, cam, _ = torch_runtime.run(batch)
     assert np.allclose(found["logits"], logits, atol=1e-3)
     assert np.allclose(found["cam"], cam, atol=1e-2)
 
@@ -43,7 +43,7 @@ def test_openvino_reads_the_same_files_and_agrees(
 def test_the_mean_of_a_class_activation_map_is_the_logit_without_its_bias(
     torch_runtime: TorchRuntime, checkpoint: Checkpoint, images: list[NDArray[np.float32]]
 ) -> None:
-    logits, cam = torch_runtime.run(to_batch(checkpoint.card.transform, images))
+    logits, cam, _ = torch_runtime.run(to_batch(checkpoint.card.transform, images))
     bias = torch_runtime.network.head.dense.bias.detach().numpy()
     assert np.allclose(cam.mean(axis=(2, 3)) + bias, logits, atol=1e-3)
 
@@ -53,7 +53,7 @@ def test_class_activation_maps_equal_captums_grad_cam_up_to_scale(
 ) -> None:
     attribution = pytest.importorskip("captum.attr")
     batch = to_batch(checkpoint.card.transform, images)
-    _, cam = torch_runtime.run(batch)
+    _, cam, _ = torch_runtime.run(batch)
     network = torch_runtime.network
     grad_cam = attribution.LayerGradCam(network, network.backbone.layer4)
     for index in range(len(checkpoint.card.classes)):
@@ -69,7 +69,7 @@ def test_the_heat_map_is_grad_cam_of_the_log_odds_of_pneumonia(
     from models.decision import calibrate
 
     batch = to_batch(checkpoint.card.transform, images)
-    logits, cam = torch_runtime.run(batch)
+    logits, cam, _ = torch_runtime.run(batch)
     calibration = checkpoint.card.calibration
     maps = pneumonia_maps(calibrate(logits, calibration), cam, checkpoint.card)
     network = torch_runtime.network
