@@ -7,9 +7,11 @@ network runs on this one, and saves each result in a transaction of its own.
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
+from models.predictor import Output
 from service.core.clock import Clock, utc_now
 from service.core.errors import AuscultError, LeaseLost, Unavailable
 from service.core.findings import Outcome, Prediction
@@ -19,6 +21,7 @@ from service.core.settings import Settings
 from service.core.states import Priority
 from service.core.store import ObjectStore
 from service.core.wake import Task, Waker
+from service.scope import Reason, judge_distance
 from worker.heartbeat import Heartbeat
 from worker.network import Network
 from worker.preparation import (
@@ -61,6 +64,7 @@ class Inference:
         clock: Clock = utc_now,
     ) -> None:
         self._settings = settings.analysis
+        self._scope = settings.scope
         self._lease = timedelta(seconds=settings.analysis.lease)
         self._ledger = ledger
         self._network = network
@@ -143,8 +147,20 @@ class Inference:
                 self._infer([image])
             return
         for image, output in zip(ready, outputs, strict=True):
+            settled = self._settled_by_distance(image, output)
+            if isinstance(settled, OutOfScope):
+                self._save_or_fail(image.claim, partial(self._save, settled))
+                continue
             prediction = self._network.prediction(output)
-            self._save_or_fail(image.claim, partial(self._save_prediction, image, prediction))
+            self._save_or_fail(image.claim, partial(self._save_prediction, settled, prediction))
+
+    def _settled_by_distance(self, image: Ready, output: Output) -> Ready | OutOfScope:
+        """Return the image as it was, with a doubt, or as not analysed, by how unlike the training images it is."""
+        found = judge_distance(output.distance, self._network.distance_limit, self._scope)
+        if isinstance(found, Reason):
+            # The header did not speak against a chest: without a report, silence would read as normal.
+            return OutOfScope(image.claim, found, True, image.pixel_digest, image.flags, image.superseding_reason)
+        return image if found is None else replace(image, flags=(*image.flags, found))
 
     def _save_prediction(self, image: Ready, prediction: Prediction) -> None:
         self._ledger.analysis.save_prediction(

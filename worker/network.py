@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from models.checkpoint import Checkpoint, default_path
 from models.checkpoint import CheckpointInvalid as FolderInvalid
 from models.decision import decide
+from models.precision import why_not_int8
 from models.predictor import Output, Predictor
-from models.runtimes import OnnxRuntime, Runtime
+from models.runtimes import OnnxRuntime, Runtime, processor_features
 from service.core.errors import CheckpointInvalid, SettingsInvalid
 from service.core.findings import Finding, Outcome, Prediction
 from service.core.settings import AnalysisSettings
@@ -34,6 +35,12 @@ class Network:
         return Population(
             minimum_age_years=population.minimum_age_years, maximum_age_years=population.maximum_age_years
         )
+
+    @property
+    def distance_limit(self) -> float | None:
+        """Beyond which distance an image is unlike the training images; None where the checkpoint cannot tell."""
+        unlike = self.checkpoint.card.unlike_training
+        return None if unlike is None else unlike.limit
 
     def prediction(self, output: Output) -> Prediction:
         """Return what the network's output means at the operating point."""
@@ -95,8 +102,10 @@ def load_network(settings: AnalysisSettings) -> Network:
 
 def _runtime(checkpoint: Checkpoint, settings: AnalysisSettings) -> Runtime:
     threads = settings.threads or len(os.sched_getaffinity(0))
+    if settings.precision == "int8":
+        _require_int8(checkpoint, settings)
     if settings.device == "cpu":
-        return OnnxRuntime(checkpoint, threads)
+        return OnnxRuntime(checkpoint, threads, settings.precision)
     from models.runtimes import TorchRuntime  # its torch is in the extra `gpu`
 
     try:
@@ -105,3 +114,12 @@ def _runtime(checkpoint: Checkpoint, settings: AnalysisSettings) -> Runtime:
         raise SettingsInvalid(
             f"analysis.device = {settings.device!r} needs torch: install auscult[gpu], or set it to `cpu`"
         ) from None
+
+
+def _require_int8(checkpoint: Checkpoint, settings: AnalysisSettings) -> None:
+    """Refuse 8-bit arithmetic where its results would not be the measured ones."""
+    refusal = why_not_int8(checkpoint.card.name, checkpoint.card.int8, processor_features())
+    if settings.device != "cpu":
+        refusal = f"int8 runs on the processor alone, and analysis.device is {settings.device!r}"
+    if refusal is not None:
+        raise SettingsInvalid(f"analysis.precision = 'int8': {refusal}; set it to `float32`")

@@ -15,7 +15,7 @@ from service.core.settings import ScopeSettings
 from service.core.states import State
 from service.core.store import ObjectStore
 from service.dicom.pixels import DecodedImage, decode, read_instance
-from service.scope import Population, Reason, Verdict, blank, judge
+from service.scope import Flag, Population, Reason, Verdict, blank, judge
 
 IDENTITY_CORRECTED = "patient or study identity was corrected"
 IMAGE_REPLACED = "the image was replaced"
@@ -127,9 +127,13 @@ class Preparation:
             return OutOfScope(
                 claim, reason or Reason.PIXELS_UNDECODABLE, verdict.chest, digest, verdict.flags, superseding
             )
-        known = claim.predecessor.prediction if claim.predecessor and superseding == IDENTITY_CORRECTED else None
-        if known is not None and known.checkpoint_digest == self.checkpoint_digest:
-            return Reidentified(claim, known, digest, verdict.flags)
+        before = claim.predecessor if superseding == IDENTITY_CORRECTED else None
+        known = before.prediction if before is not None else None
+        if before is not None and known is not None and known.checkpoint_digest == self.checkpoint_digest:
+            # What the network doubted of the pixels holds for the same pixels, unless the rule is another by now.
+            doubt = [Flag.UNLIKE_TRAINING] if Flag.UNLIKE_TRAINING in before.flags else []
+            if not doubt or self.rules.unlike_training == "analyse":
+                return Reidentified(claim, known, digest, (*verdict.flags, *doubt))
         return Ready(claim, display, digest, verdict.flags, superseding)
 
 

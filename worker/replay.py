@@ -16,7 +16,15 @@ from worker.network import Network, load_network
 
 #: On another runtime or processor the last bits differ; more than this is another result.
 TOLERANCE = 1e-4
-_BIT_FOR_BIT = ("runtime", "version", "device", "processor", "threads")
+#: What must be equal for every bit to be, with what results had before it was recorded.
+_BIT_FOR_BIT = {
+    "runtime": None,
+    "version": None,
+    "device": None,
+    "precision": "float32",
+    "processor": None,
+    "threads": None,
+}
 
 
 @dataclass(frozen=True)
@@ -76,8 +84,9 @@ def replay(settings: Settings, ledger: Ledger, store: ObjectStore, sop_instance_
             f"the pixels of {sop_instance_uid} were removed by retention at {recorded.object_removed_at.isoformat()};"
             " the recorded result stands. Send the image again to compute it again"
         )
-    network = load_network(settings.analysis)
     prediction = recorded.prediction
+    precision = prediction.runtime.get("precision", "float32")
+    network = load_network(settings.analysis.model_copy(update={"precision": precision}))
     if network.checkpoint.digest != prediction.checkpoint_digest:
         raise AuscultError(
             f"the result came from checkpoint {prediction.checkpoint_name} {prediction.checkpoint_version}"
@@ -85,7 +94,7 @@ def replay(settings: Settings, ledger: Ledger, store: ObjectStore, sop_instance_
         )
     again = _compute(settings, store, network, recorded.object_key, prediction)
     differences = [abs(again.probabilities[name] - value) for name, value in prediction.probabilities.items()]
-    exact = all(again.runtime[key] == prediction.runtime.get(key) for key in _BIT_FOR_BIT)
+    exact = all(again.runtime[key] == prediction.runtime.get(key, before) for key, before in _BIT_FOR_BIT.items())
     return Replay(
         sop_instance_uid=sop_instance_uid,
         comparable="bit for bit" if exact else "tolerance",

@@ -15,6 +15,7 @@ SETTINGS = {
     Reason.TOO_LARGE: "scope.maximum_pixels",
     Reason.AGE_OUTSIDE: "scope.age_outside",
     Reason.AGE_UNKNOWN: "scope.unknown_age",
+    Reason.UNLIKE_TRAINING: "scope.unlike_training",
 }
 
 

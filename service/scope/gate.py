@@ -84,6 +84,23 @@ def blank(values: NDArray[Any]) -> bool:
     return high - low <= _BLANK_SPREAD * scale
 
 
+def judge_distance(distance: float | None, limit: float | None, rules: ScopeSettings) -> Reason | Flag | None:
+    """Decide about an image by how far the network finds it from the images that it was trained on.
+
+    Parameters
+    ----------
+    distance, limit
+        The image's distance, and the checkpoint's limit on it; None where the checkpoint cannot tell.
+
+    Returns
+    -------
+    The reason against analysis, or the doubt under which it is analysed, or neither.
+    """
+    if distance is None or limit is None or rules.unlike_training == "ignore" or distance <= limit:
+        return None
+    return _doubt(rules.unlike_training, Reason.UNLIKE_TRAINING, Flag.UNLIKE_TRAINING)
+
+
 def _findings(
     dataset: Dataset, population: Population, rules: ScopeSettings, is_radiograph: bool, chest: bool | None
 ) -> Iterator[_Finding]:

@@ -26,6 +26,7 @@ class Reason(StrEnum):
     NO_PIXEL_DATA = "no pixel data"
     PIXELS_UNDECODABLE = "pixels cannot be decoded"
     BLANK = "blank image"
+    UNLIKE_TRAINING = "unlike the images that the network was validated on"
 
     @property
     def code(self) -> str:
@@ -41,6 +42,7 @@ class Flag(StrEnum):
     AGE_UNKNOWN = "patient age unknown"
     AGE_OUTSIDE = "patient age outside the validated range"
     FOR_PROCESSING = "for-processing image"
+    UNLIKE_TRAINING = "unlike the images that the network was validated on"
 
     @property
     def code(self) -> str:

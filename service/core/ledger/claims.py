@@ -24,6 +24,7 @@ class Predecessor:
     identity_digest: str
     pixel_digest: str | None
     state: State
+    flags: tuple[str, ...]
     prediction: Prediction | None
 
 
@@ -97,5 +98,6 @@ def predecessor(session: Session, row: InstanceRecord) -> Predecessor | None:
         identity_digest=earlier.identity_digest,
         pixel_digest=earlier.pixel_digest,
         state=State(earlier.state),
+        flags=tuple(earlier.flags),
         prediction=prediction_of(earlier.prediction) if earlier.prediction else None,
     )

@@ -90,6 +90,11 @@ class ScopeSettings(Section):
     secondary_capture: Literal["analyse", "skip"] = Field(
         "analyse", description="What to do with Secondary Capture images whose modality is one of `modalities`."
     )
+    unlike_training: Literal["analyse", "skip", "ignore"] = Field(
+        "skip",
+        description="What to do with images that the network finds unlike those it was trained on: `skip` does not"
+        " analyse them, `analyse` flags them, `ignore` does not look.",
+    )
     minimum_rows: Annotated[int, Field(ge=1)] = Field(200, description="Fewest rows of an image that is analysed.")
     minimum_columns: Annotated[int, Field(ge=1)] = Field(
         200, description="Fewest columns of an image that is analysed."
@@ -105,6 +110,10 @@ class AnalysisSettings(Section):
     checkpoint: Path | None = Field(None, description="Folder of the checkpoint; the shipped one when absent.")
     device: str = Field("cpu", description="`cpu` (ONNX Runtime), or a torch device such as `cuda:0`.")
     threads: Annotated[int, Field(ge=0)] = Field(0, description="Threads of the network; 0 takes the number of cores.")
+    precision: Literal["float32", "int8"] = Field(
+        "float32",
+        description="Arithmetic on the processor; `int8` is faster, and works where the checkpoint's card offers it.",
+    )
     batch_size: Annotated[int, Field(ge=1, le=256)] = Field(8, description="Most images in one forward pass.")
     operating_point: str = Field("balanced", description="Name of the checkpoint's operating point that decides.")
     expected_prevalence: Annotated[float, Field(gt=0, lt=1)] | None = Field(
