@@ -65,7 +65,7 @@ class _OpenVino:
     """OpenVINO, which the product does not use."""
 
     def __init__(self, graph: Path, threads: int) -> None:
-        import openvino
+        import openvino  # type: ignore[import-untyped]
 
         options = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads}
         self._compiled = openvino.Core().compile_model(graph, "CPU", options)

@@ -41,8 +41,9 @@ def fit(means_ND: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
     deviation_D = np.maximum(deviation_D, _LEAST_DEVIATION * np.median(deviation_D))
     scaled_ND = (means_ND - centre_D) / deviation_D
     variance_D, vectors_DD = np.linalg.eigh(scaled_ND.T @ scaled_ND / len(scaled_ND))
-    variance_R, basis_RD = variance_D[::-1][:_DIRECTIONS], vectors_DD.T[::-1][:_DIRECTIONS]
-    rest = variance_D[:-_DIRECTIONS].mean()
+    directions = min(_DIRECTIONS, len(means_ND) // 4)  # of few images, more would be their noise
+    variance_R, basis_RD = variance_D[::-1][:directions], vectors_DD.T[::-1][:directions]
+    rest = variance_D[:-directions].mean()
     fitted = {
         "centre": centre_D,
         "scale": 1 / (deviation_D * np.sqrt(rest * len(centre_D))),

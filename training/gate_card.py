@@ -60,9 +60,10 @@ def int8(card: Card) -> str:
     return f"""## 8-bit arithmetic on the processor
 
 `graph-int8.onnx` takes its kernels from the same weights and rounds them when it is loaded; the ranges of the values
-between the convolutions come from {card.int8.calibration_images} train images. Head, heat map and distance stay in
-float32. Bounds were stated before anything was measured, against float32 on the same images: AUC of normal against
-pneumonia, outcomes at the balanced point, negative log-likelihood, and whether an image is unlike the training images.
+between the convolutions come from {card.int8.calibration_images} train images. First convolution, head, heat map and
+distance stay in float32. Bounds were stated before anything was measured, against float32 on the same images: AUC of
+normal against pneumonia, outcomes at the balanced point, negative log-likelihood, and whether an image is unlike the
+training images.
 
 {table(["figure", "bound", *comparisons], rows)}
 {verdict}

@@ -3,7 +3,7 @@
 Batch normalisation is folded into each convolution, and its kernel rounded to 8 bits, by nodes of the graph itself.
 They depend on constants alone, so a runtime computes them once when it loads the graph, and then fuses what stands
 between DequantizeLinear and QuantizeLinear into 8-bit kernels. Only the ranges of the values between the convolutions
-are stored here. The head, the class activation maps and the distance stay in float32.
+are stored here. The first convolution, the head, the class activation maps and the distance stay in float32.
 """
 
 from __future__ import annotations
@@ -43,8 +43,9 @@ class _Int8Builder(Builder):
         self._scales: dict[str, str] = {}
 
     def convolution(self, value: str, key: str, module: nn.Conv2d, norm: tuple[str, nn.BatchNorm2d], relu: bool) -> str:
-        """Append a convolution in 8 bits with its batch normalisation folded in."""
-        value = self._rounded(value, INPUT) if value == INPUT else value
+        """Append a convolution in 8 bits with its batch normalisation folded in; the first one stays in float32."""
+        if value == INPUT:
+            return self._rounded(super().convolution(value, key, module, norm, relu), key)
         kernel, bias = self._folded(key, *norm)
         scale = self._kernel_scale(kernel, bias, self._scales[value])
         zero = self.constant(f"zero {module.out_channels}", np.zeros(module.out_channels, dtype=np.int8))

@@ -41,17 +41,16 @@ def value_ranges(network: Classifier, weights: Path, transform: str, images: Seq
     """Return the range, 0 included, of the values at each point between the convolutions."""
     builder = Builder(weights)
     trunk(builder, network.backbone)
-    points = {INPUT: INPUT, **builder.points}
     outputs = []
-    for name, value in points.items():
+    for name, value in builder.points.items():
         for operator in ("ReduceMin", "ReduceMax"):
             extreme = builder.node(operator, [value], f"{name} {operator}", axes=[1, 2, 3], keepdims=0)
             outputs.append(output(extreme, "N"))
     rows = [np.stack(found) for found in _watch(builder, outputs, weights, transform, images)]
-    lows, highs = np.concatenate(rows, axis=1).reshape(len(points), 2, -1).swapaxes(0, 1)
+    lows, highs = np.concatenate(rows, axis=1).reshape(len(builder.points), 2, -1).swapaxes(0, 1)
     low = np.minimum(np.quantile(lows, 1 - _INSIDE, axis=1), 0)
     high = np.maximum(np.quantile(highs, _INSIDE, axis=1), 0)
-    return {name: (float(low[index]), float(high[index])) for index, name in enumerate(points)}
+    return {name: (float(low[index]), float(high[index])) for index, name in enumerate(builder.points)}
 
 
 def _watch(

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from models.precision import Int8
 from models.predictor import Output, Predictor
 from models.unlike import UnlikeTraining
 from service.core.errors import SettingsInvalid
@@ -123,7 +124,7 @@ def test_int8_without_an_offer_or_on_a_gpu_is_refused_with_what_to_do(tmp_path: 
     card = Checkpoint.load(graded, verify=False).card
     for name in card.digests:
         (tmp_path / name).symlink_to(graded / name)
-    (tmp_path / CARD).write_bytes(write_card(replace(card, int8=replace(card.int8, comparisons={}))))
+    (tmp_path / CARD).write_bytes(write_card(replace(card, int8=Int8(8, {}))))
     with pytest.raises(SettingsInvalid, match="no measured graph for int8; set it to `float32`"):
         load_network(Settings(analysis={"checkpoint": tmp_path, "precision": "int8"}).analysis)
     with pytest.raises(SettingsInvalid, match=r"analysis\.device is 'cuda:0'"):
