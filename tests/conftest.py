@@ -5,6 +5,7 @@ it fails.
 """
 
 import os
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -64,6 +65,20 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     _program("redis-server")
     with servers.redis_server(tmp_path_factory.mktemp("redis")) as url:
         yield url
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Give a folder that is a disk of 24 MiB of its own; the test skips where nothing can be mounted."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(folder)], capture_output=True, timeout=10, check=False
+    )
+    if mounted.returncode != 0:
+        _lack("a tmpfs cannot be mounted here (root may)")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], timeout=10, check=True)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Self, cast
 
 from service.core.audit import AuditTrail
-from service.core.errors import RefusedObject, SettingsInvalid, Unavailable
+from service.core.errors import RefusedObject, SettingsInvalid, StoreFull, Unavailable
 from service.core.identity import Identity
 from service.core.ledger.admission import Registered
 from service.core.log import get_logger
@@ -197,6 +197,10 @@ class _Service:
         reception = cast(Reception, request.sink)
         try:
             receipt = self.intake.admit(reception)
+        except StoreFull as error:
+            # Said once for the whole episode, by the store; a line for each refusal would fill the disk for good.
+            log.debug("refused with 0x%04X: %s", error.status, error)
+            return Answer(error.status, str(error))
         except (RefusedObject, Unavailable) as error:
             _log(reception, error.status, str(error))
             return Answer(error.status, str(error))

@@ -166,7 +166,7 @@ class _Site:
 
     def metrics(self, _request: Request) -> Response:
         fails = audit.examine(self._settings) is not None
-        page = exposition(self._ledger.inspection.status(), self._clock, audit_fails=fails)
+        page = exposition(self._ledger.inspection.status(), self._clock, self._store.room, audit_fails=fails)
         return Response(page, media_type=CONTENT_TYPE_LATEST)
 
     def problem(self, request: Request, error: Exception) -> Response:

@@ -10,12 +10,15 @@ from prometheus_client.registry import Collector
 
 from service.core.clock import Clock
 from service.core.ledger.views import StatusView
+from service.core.store import Room
+from service.web.room_figures import RoomFigures
 
 
-def exposition(status: StatusView, clock: Clock, *, audit_fails: bool) -> bytes:
-    """Return the metrics page of a status."""
+def exposition(status: StatusView, clock: Clock, room: Room, *, audit_fails: bool) -> bytes:
+    """Return the metrics page of a status, and of the disk that objects are written to."""
     registry = CollectorRegistry()
     registry.register(_Figures(status, clock, audit_fails=audit_fails))
+    registry.register(RoomFigures(room))
     return generate_latest(registry)
 
 

@@ -64,7 +64,7 @@ class Gateway:
     def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
         self.folder = folder
         self.port: int = settings["listener"]["port"]
-        self._database_url = settings.get("database", {}).get("url", f"sqlite:///{folder / 'data' / 'ledger.sqlite'}")
+        self._database_url = settings.get("database", {}).get("url", f"sqlite:///{settings['data_dir']}/ledger.sqlite")
         (folder / "auscult.toml").write_text(_toml(settings), encoding="utf-8")
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("AUSCULT_")}
         self._environment = {**inherited, "AUSCULT_CONFIG": str(folder / "auscult.toml")}
@@ -266,6 +266,7 @@ def gateway(
     port: int | None = None,
     database_url: str | None = None,
     redis_url: str | None = None,
+    data_dir: str | None = None,
     **settings: Mapping[str, Any],
 ) -> Iterator[Gateway]:
     """Run auscult until the block ends.
@@ -280,6 +281,8 @@ def gateway(
         The commands to run, each a process; `EVERYTHING` is `auscult up`.
     port
         The listener's port; a free one by default.
+    data_dir
+        Folder of ledger and objects; one in `folder` by default.
     database_url, redis_url
         PostgreSQL and Redis; without them it runs in embedded mode.
     settings
@@ -293,7 +296,7 @@ def gateway(
         tables["database"] = {"url": database_url}
     if redis_url is not None:
         tables["queue"] = {"url": redis_url}
-    tables = {"data_dir": str(folder / "data"), **tables}
+    tables = {"data_dir": data_dir or str(folder / "data"), **tables}
     tables |= {"destinations": [dict(item) for item in destinations], "peers": [dict(item) for item in peers]}
     running = Gateway(folder, tables)
     try:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from service.core.findings import Outcome
 from service.core.ledger.views import StatusView
 from service.core.states import CommitmentState, DeliveryState, State
+from service.core.store import Room
 from service.web.metrics import exposition
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -27,9 +29,9 @@ STATUS = StatusView(
 )
 
 
-def samples(status: StatusView) -> dict[tuple[str, tuple[str, ...]], float]:
+def samples(status: StatusView, reserve_bytes: int = 0) -> dict[tuple[str, tuple[str, ...]], float]:
     """Return the scraped samples by name and label values."""
-    page = exposition(status, lambda: NOW, audit_fails=False).decode()
+    page = exposition(status, lambda: NOW, Room(Path("/"), reserve_bytes), audit_fails=False).decode()
     return {
         (sample.name, tuple(sample.labels.values())): sample.value
         for family in text_string_to_metric_families(page)
@@ -54,3 +56,10 @@ def test_the_age_of_the_oldest_waiting_image_is_told() -> None:
 def test_peers_that_wait_for_an_answer_are_counted_and_their_age_is_told() -> None:
     assert samples(STATUS)["auscult_commitment_requests", ("waiting",)] == 2
     assert samples(STATUS)["auscult_oldest_unanswered_seconds", ()] == 50
+
+
+def test_a_disk_that_has_come_down_to_its_reserve_is_told() -> None:
+    assert samples(STATUS)["auscult_store_full", ()] == 0
+    found = samples(STATUS, reserve_bytes=1 << 62)
+    assert found["auscult_store_full", ()] == 1
+    assert found["auscult_store_free_bytes", ()] < found["auscult_store_reserve_bytes", ()] == 1 << 62

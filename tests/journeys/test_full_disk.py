@@ -1,0 +1,110 @@
+"""A disk that fills up: refused in time, nothing acknowledged is lost, and it goes on by itself when there is room."""
+
+import os
+import sqlite3
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from tests import phantoms
+from tests.journeys.gateway import Gateway, gateway
+
+MIB = 1 << 20
+PAGE = 4096
+
+
+def _fill(path: Path, size: int) -> None:
+    """Take space on the disk, or give it back: the file has this size afterwards."""
+    with path.open("ab") as file:
+        if file.tell() > size:
+            file.truncate(size)
+            return
+        os.posix_fallocate(file.fileno(), 0, size)
+
+
+def _free(folder: Path) -> int:
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize
+
+
+def _all_acknowledged_are_there(running: Gateway, folder: Path, acknowledged: set[str]) -> None:
+    inspection = running.ledger.inspection
+    for uid in acknowledged:
+        instance = inspection.instance(uid)
+        assert instance is not None
+        assert (
+            folder / "objects" / instance.object_key[:2] / instance.object_key
+        ).stat().st_size == instance.object_size
+
+
+def test_objects_are_refused_before_the_disk_is_full_and_taken_again_when_there_is_room(
+    small_disk: Path, tmp_path: Path, program: Callable[[str], str]
+) -> None:
+    data, images = small_disk / "data", tmp_path / "images"
+    data.mkdir()
+    images.mkdir()
+    uids = []
+    for number in range(8):
+        dataset = phantoms.chest(number, rows=512, columns=512)
+        phantoms.write(dataset, images / f"{number}.dcm")
+        uids.append(str(dataset.SOPInstanceUID))
+    (tmp_path / "gateway").mkdir()
+
+    with gateway(
+        tmp_path / "gateway", parts=["listen"], data_dir=str(data), listener={"minimum_free_bytes": 8 * MIB}
+    ) as running:
+
+        def send(number: int) -> str:
+            options = ["-v", "-xe", "-aet", "MODALITY", "-aec", "AUSCULT", "127.0.0.1", str(running.port)]
+            command = [program("storescu"), *options, str(images / f"{number}.dcm")]
+            ran = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+            return "success" if "(Success)" in ran.stdout + ran.stderr else ran.stdout + ran.stderr
+
+        assert send(0) == "success"
+        _fill(small_disk / "filler", _free(small_disk) - 8 * MIB - 700 * 1024)
+        acknowledged = {uids[0]}
+        refusals = []
+        for number in range(1, 8):
+            answer = send(number)
+            if answer == "success":
+                acknowledged.add(uids[number])
+            else:
+                refusals.append(answer)
+        assert len(refusals) >= 5
+        assert all("OutOfResources" in answer.replace(" ", "") for answer in refusals)
+        assert _free(small_disk) > 6 * MIB, "the reserve is left to the ledger and to reports"
+        _all_acknowledged_are_there(running, data, acknowledged)
+
+        (small_disk / "filler").unlink()
+        assert [send(number) for number in range(8)] == ["success"] * 8
+        _all_acknowledged_are_there(running, data, set(uids))
+        assert running.output().count("objects are refused with 0xA700") == 1
+        assert running.output().count("objects are taken") == 1
+
+
+def test_a_ledger_on_a_full_disk_survives_and_nothing_acknowledged_is_lost(small_disk: Path, tmp_path: Path) -> None:
+    data = small_disk / "data"
+    data.mkdir()
+    (tmp_path / "gateway").mkdir()
+    with gateway(tmp_path / "gateway", parts=["listen"], data_dir=str(data)) as running:
+        images = [phantoms.chest(number, rows=16, columns=16) for number in range(14)]
+        assert running.send(images[0]) == 0x0000
+        statuses = {}
+        for pages, dataset in enumerate(images[1:]):
+            filler = small_disk / "filler"
+            size = filler.stat().st_size if filler.exists() else 0
+            _fill(filler, size + _free(small_disk) - pages * PAGE)
+            statuses[str(dataset.SOPInstanceUID)] = running.send(dataset)
+        assert set(statuses.values()) <= {0x0000, 0xA700}
+        assert 0xA700 in statuses.values()
+        running.kill("listen")
+
+        filler.unlink()
+        running.start("listen")
+        running.wait_until_listening()
+        _all_acknowledged_are_there(running, data, {uid for uid, status in statuses.items() if status == 0x0000})
+        assert [running.send(dataset) for dataset in images] == [0x0000] * len(images)
+        _all_acknowledged_are_there(running, data, {str(dataset.SOPInstanceUID) for dataset in images})
+        connection = sqlite3.connect(data / "ledger.sqlite")
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        connection.close()
