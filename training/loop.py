@@ -56,12 +56,13 @@ def train(
 ) -> list[dict[str, float]]:
     """Fine-tune from ImageNet or checkpoint weights, or resume from ``folder/last.pt``; return the history.
 
-    ``folder/best.pt`` holds the averaged weights of the epoch with the lowest validation loss,
-    ``folder/history.json`` a line for each epoch.
+    ``folder/best.pt`` holds the averaged weights of the epoch with the lowest validation loss, or what the recipe's
+    ``start_share`` says, ``folder/history.json`` a line for each epoch.
     """
     folder.mkdir(parents=True, exist_ok=True)
     run = _start(recipe, init)
     run.targets_NK = functional.one_hot(torch.from_numpy(images.targets_N), len(recipe.classes)).float()
+    start = copy.deepcopy(run.average.state_dict())
     last = folder / "last.pt"
     if last.exists():
         _restore(run, last)
@@ -82,7 +83,16 @@ def train(
         _save(run, last)
         (folder / "history.json").write_text(json.dumps({"recipe": asdict(recipe), "epochs": run.history}, indent=1))
         report(row)
+    if recipe.start_share is not None:
+        torch.save(_mean(run.average.state_dict(), start, recipe.start_share), folder / "best.pt")
     return run.history
+
+
+def _mean(end: dict[str, torch.Tensor], start: dict[str, torch.Tensor], share: float) -> dict[str, torch.Tensor]:
+    """Return the weights at the end of a run with a share of those that it began with."""
+    return {
+        key: value.lerp(start[key], share) if value.dtype.is_floating_point else value for key, value in end.items()
+    }
 
 
 def predict_logits(

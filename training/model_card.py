@@ -146,10 +146,9 @@ def _provenance(card: Card) -> str:
     lines.append(f"- Starting weights: {start.description} {start.licence}")
     epochs = card.recipe["epochs"]
     sizes = ", ".join(f"{size} px: {count}" for size, count in _count(row["size"] for row in epochs).items())
-    best = min(epochs, key=lambda row: row["val_loss"])["epoch"]
     lines.append(
         f"- Run: recipe `{card.recipe['recipe']['name']}`, {len(epochs)} epochs ({sizes}). The weights are the\n"
-        f"  running average after epoch {best}, which had the lowest val loss."
+        f"  running average {_result(card)}."
     )
     planned = sum(stage["epochs"] for stage in card.recipe["recipe"]["stages"])
     if len(epochs) < planned:
@@ -159,6 +158,18 @@ def _provenance(card: Card) -> str:
         )
     recipe = json.dumps(card.recipe["recipe"], indent=1)
     return "\n".join(lines) + f"\n\nThe recipe:\n\n```json\n{recipe}\n```\n"
+
+
+def _result(card: Card) -> str:
+    """Say which average of a run became the checkpoint; see `training.recipes.Recipe.start_share`."""
+    share = card.recipe["recipe"].get("start_share")
+    if share is None:
+        best = min(card.recipe["epochs"], key=lambda row: row["val_loss"])["epoch"]
+        return f"after epoch {best}, which had the lowest val loss"
+    return (
+        f"at the end, with a share of {share:g} of the weights that the run began with (WiSE-FT); val chose the share\n"
+        "  among 0, 0.3, 0.5, 0.7 and 1"
+    )
 
 
 def _count(values: Iterable[Any]) -> Mapping[Any, int]:

@@ -61,6 +61,10 @@ class Recipe:
         1 trains on the labels alone. Below 1 each image's target is a running average that starts as its label and
         moves by ``1 - target_momentum`` towards what the network says of it in each epoch, so that a label which the
         other images contradict loses weight: self-ensemble label correction (Lu and He, SELC, IJCAI 2022).
+    start_share
+        None takes the epoch with the lowest validation loss. A number takes the running average at the end, with this
+        share of the weights that the run began with: such a mean holds better on images that look otherwise than
+        either end (Wortsman et al., WiSE-FT, CVPR 2022).
     """
 
     name: str
@@ -81,6 +85,7 @@ class Recipe:
     class_weighted: bool = True
     average_decay: float = 0.996
     target_momentum: float = 1.0
+    start_share: float | None = None
     seed: int = 20250
     augmentation: Augmentation = field(default_factory=Augmentation)
 
@@ -110,6 +115,7 @@ REFINED = Recipe(
     head_factor=1.0,
     average_decay=0.998,
     target_momentum=0.9,
+    start_share=0.3,
     seed=20260,
     augmentation=Augmentation(
         zoom=0.25,

@@ -9,6 +9,7 @@ pytest.importorskip("torch")
 
 import torch
 
+from models.classifier import Classifier
 from training.dataset import ImageSet
 from training.loop import predict_logits, train
 from training.recipes import THREE_CLASS, Stage
@@ -71,6 +72,17 @@ def test_targets_move_towards_what_the_network_says_only_where_the_recipe_lets_t
     assert set(fixed.flatten().tolist()) == {0.0, 1.0}
     assert torch.allclose(moved.sum(dim=1), torch.ones(9), atol=1e-4)
     assert 0.7 < moved.amax(dim=1).min() < 1
+
+
+@pytest.mark.slow
+def test_a_share_of_the_first_weights_stays_in_the_result(init: Path, images: ImageSet, tmp_path: Path) -> None:
+    train(replace(_RECIPE, start_share=0.25), images, images, init, tmp_path)
+    end = torch.load(tmp_path / "last.pt", weights_only=True)["average"]
+    result = torch.load(tmp_path / "best.pt", weights_only=True)
+    first = Classifier("resnet50", "dropout-gap", 3, 64)
+    first.load(init)
+    key = "backbone.layer4.2.conv3.weight"
+    assert torch.allclose(result[key], 0.75 * end[key] + 0.25 * first.state_dict()[key], atol=1e-6)
 
 
 def test_logits_come_for_every_image_in_order(images: ImageSet) -> None:
