@@ -13,6 +13,7 @@ from service.core.ledger.claims import ClaimedInstance, claimable, predecessor, 
 from service.core.ledger.predictions import record_of
 from service.core.ledger.rows import (
     CLASHING_INSTANCE,
+    LOCK,
     advance,
     identity_of,
     leased,
@@ -61,7 +62,7 @@ class Analysis:
                 .where(claimable(now))
                 .order_by(InstanceRecord.rank_at, InstanceRecord.id)
                 .limit(limit)
-                .with_for_update(skip_locked=True)
+                .with_for_update(skip_locked=True, **LOCK)
             ).all()
             return [
                 claimed for row in rows if (claimed := self._take(session, row, owner, now + lease, maximum_attempts))
@@ -101,7 +102,7 @@ class Analysis:
         """Lengthen the leases that a worker still holds."""
         with writing(self._engine) as session:
             for claim in claimed:
-                row = session.get(InstanceRecord, claim.id, with_for_update=True)
+                row = session.get(InstanceRecord, claim.id, with_for_update=LOCK)
                 if row is not None and row.lease_owner == claim.owner and row.state == State.CLAIMED.value:
                     row.lease_until = self._clock() + lease
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from service.core.clock import Clock
 from service.core.commitment import FINAL_REASONS
 from service.core.database import writing
-from service.core.ledger.deliveries import DueDelivery, confirm, leased_delivery, note
+from service.core.ledger.deliveries import DueDelivery, confirm, leased_delivery, locked_delivery, note
 from service.core.records import CommitmentItemRecord, CommitmentRecord, DeliveryRecord
 from service.core.states import DeliveryState
 
@@ -58,9 +58,9 @@ class Commitments:
         now = self._clock()
         with writing(self._engine) as session:
             for item in _items(session, transaction_uid):
-                row = session.get_one(DeliveryRecord, item.delivery_id, with_for_update=True)
+                row = locked_delivery(session, item.delivery_id)
                 # The response may have been lost, and the answer have come all the same.
-                if row.state == DeliveryState.SENT.value:
+                if row is not None and row.state == DeliveryState.SENT.value:
                     row.next_attempt_at, row.detail = retry_at, detail
                     note(session, row, now, "put off", f"{row.destination}: {detail}")
 
@@ -93,7 +93,9 @@ class Commitments:
             commitment.answered_at, commitment.answered_by = now, answered_by
             confirmed = failures = 0
             for item in commitment.items:
-                row = session.get_one(DeliveryRecord, item.delivery_id, with_for_update=True)
+                row = locked_delivery(session, item.delivery_id)
+                if row is None:
+                    continue
                 uid = row.report.sop_instance_uid
                 if uid in failed:
                     failures += 1

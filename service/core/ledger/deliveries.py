@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.core.errors import LeaseLost
-from service.core.ledger.rows import advance, record
+from service.core.ledger.rows import LOCK, advance, record
 from service.core.records import CommitmentItemRecord, CommitmentRecord, DeliveryRecord, InstanceRecord, ReportRecord
 from service.core.states import DeliveryState, State
 
@@ -77,12 +77,23 @@ def _answers(session: Session, row: DeliveryRecord) -> tuple[int | None, ...]:
 
 
 def leased_delivery(session: Session, delivery: DueDelivery, states: Sequence[DeliveryState]) -> DeliveryRecord:
-    """Return a row that its worker still holds, its lease ended with this transaction."""
-    row = session.get(DeliveryRecord, delivery.id, with_for_update=True)
+    """Return a row that its worker still holds, its lease ended with this transaction; its instance is locked as well."""
+    row = locked_delivery(session, delivery.id)
     if row is None or row.lease_owner != delivery.owner or DeliveryState(row.state) not in states:
         raise LeaseLost
     row.lease_owner = row.lease_until = None
     return row
+
+
+def locked_delivery(session: Session, delivery_id: int) -> DeliveryRecord | None:
+    """Return a row of the outbox, its instance and itself locked.
+
+    The instance comes first, as it does for a version that supersedes it: so neither waits for the other, and each sees
+    what the other made of the row.
+    """
+    of_delivery = select(InstanceRecord).join(ReportRecord).join(DeliveryRecord).where(DeliveryRecord.id == delivery_id)
+    session.scalars(of_delivery.with_for_update(of=InstanceRecord, **LOCK)).one_or_none()
+    return session.get(DeliveryRecord, delivery_id, with_for_update=LOCK)
 
 
 def note(session: Session, row: DeliveryRecord, at: datetime, event: str, detail: str) -> None:
@@ -100,7 +111,7 @@ def confirm(session: Session, row: DeliveryRecord, at: datetime, by: str) -> Non
 
 def settle(session: Session, row: DeliveryRecord, at: datetime) -> None:
     """Derive the instance's state from its rows in the outbox."""
-    instance = session.get_one(InstanceRecord, row.report.instance_id, with_for_update=True)
+    instance = row.report.instance
     if instance.state != State.REPORTED.value:
         return
     session.flush()

@@ -66,7 +66,7 @@ class Outbox:
             rows = session.scalars(
                 due.order_by(StudyRecord.reading_rank_at, DeliveryRecord.id)
                 .limit(limit)
-                .with_for_update(skip_locked=True, of=DeliveryRecord)
+                .with_for_update(skip_locked=True, of=DeliveryRecord, **LOCK)
             ).all()
             for row in rows:
                 row.lease_owner, row.lease_until = owner, now + lease
@@ -122,9 +122,7 @@ class Outbox:
         """
         with writing(self._engine) as session:
             row = leased_delivery(session, delivery, [DeliveryState.SENT])
-            # Locked, so that a version that supersedes this one sees the row before or after this change.
-            instance = session.get_one(InstanceRecord, row.report.instance_id, with_for_update=True)
-            if instance.state == State.SUPERSEDED.value:
+            if row.report.instance.state == State.SUPERSEDED.value:
                 row.state, row.next_attempt_at = DeliveryState.WITHDRAWN.value, None
                 note(session, row, self._clock(), "missing", f"at {row.destination}, and superseded: not sent again")
                 return

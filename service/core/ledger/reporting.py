@@ -13,7 +13,7 @@ from service.core.findings import Outcome, Prediction
 from service.core.identity import Identity
 from service.core.ledger.keys import Holds, assumed, name_object
 from service.core.ledger.predictions import prediction_of
-from service.core.ledger.rows import advance, identity_of, leased, record
+from service.core.ledger.rows import LOCK, advance, identity_of, leased, record
 from service.core.records import DeliveryRecord, InstanceRecord, ReportRecord, StudyRecord
 from service.core.states import DeliveryState, Priority, State
 
@@ -101,7 +101,7 @@ class Reporting:
                 _due(now)
                 .order_by(StudyRecord.reading_rank_at, InstanceRecord.id)
                 .limit(limit)
-                .with_for_update(skip_locked=True, of=InstanceRecord)
+                .with_for_update(skip_locked=True, of=InstanceRecord, **LOCK)
             ).all()
             claimed = []
             for row in rows:

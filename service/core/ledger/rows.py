@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import combinations
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -17,6 +18,10 @@ TWO_PATIENTS = "two patients under one Study Instance UID"
 STUDY_RELEASED = "study released"
 BY_A_PERSON = "by a person"
 CLASHING_INSTANCE = "another patient's image under one SOP Instance UID"
+
+#: How a row of an image or of the outbox is locked. PostgreSQL's FOR UPDATE would also stop whoever writes a row that
+#: refers to it, such as a line of its history, and two who do both would wait for each other.
+LOCK: Any = {"key_share": True}
 
 
 def record(session: Session, instance: InstanceRecord, at: datetime, event: str, detail: str | None = None) -> None:
@@ -49,7 +54,7 @@ def leased(session: Session, instance_id: int, owner: str, states: Sequence[Stat
     LeaseLost
         When another worker has it by now, or its state has moved on.
     """
-    instance = session.get(InstanceRecord, instance_id, with_for_update=True)
+    instance = session.get(InstanceRecord, instance_id, with_for_update=LOCK)
     if instance is None or instance.lease_owner != owner or State(instance.state) not in states:
         raise LeaseLost
     return instance
@@ -146,7 +151,7 @@ def supersede_earlier(session: Session, instance: InstanceRecord, reason: str, a
             InstanceRecord.state.in_([state.value for state in replaceable]),
         )
         .order_by(InstanceRecord.version)
-        .with_for_update()
+        .with_for_update(**LOCK)
     ).all()
     for row in earlier:
         row.reports_due = False
