@@ -157,9 +157,9 @@ def _end(process: subprocess.Popen[bytes], stop: signal.Signals) -> None:
 
 
 @contextmanager
-def redis_server(folder: Path) -> Iterator[str]:
+def redis_server(folder: Path, port: int | None = None, stop: signal.Signals = signal.SIGTERM) -> Iterator[str]:
     """Run a Redis that keeps nothing; yield its URL, database 0."""
-    port = free_port()
+    port = port or free_port()
     options = {"port": port, "bind": "127.0.0.1", "dir": folder, "save": "", "appendonly": "no", "daemonize": "no"}
     command = [_path("redis-server")] + [text for key, value in options.items() for text in (f"--{key}", str(value))]
 
@@ -171,7 +171,7 @@ def redis_server(folder: Path) -> Iterator[str]:
         except OSError:
             return False
 
-    with running(command, folder / "redis.log", answers):
+    with running(command, folder / "redis.log", answers, stop=stop):
         yield f"redis://127.0.0.1:{port}/0"
 
 
@@ -211,30 +211,52 @@ class Postgres:
         return self.url(name)
 
 
+@dataclass(frozen=True)
+class PostgresCluster:
+    """The data of a PostgreSQL server, and where it runs; what it holds outlives a stop."""
+
+    folder: Path
+    port: int
+    user: str | None
+
+    @contextmanager
+    def run(self, stop: signal.Signals = signal.SIGINT) -> Iterator[Postgres]:
+        """Run the server until the block ends; SIGINT ends it in order, SIGQUIT as a crash would."""
+        command = [_path("postgres"), "-D", str(self.folder / "data"), "-k", str(self.folder)]
+        # Nothing here outlives the test, so nothing waits for the disk.
+        command += ["-h", "127.0.0.1", "-p", str(self.port), "-c", "fsync=off", "-c", "full_page_writes=off"]
+        command += ["-c", "max_connections=60"]
+        log = self.folder / "postgres.log"
+        with running(command, log, lambda: _accepts(self.port), user=self.user, stop=stop) as process:
+            yield Postgres(self.port, process)
+
+
 @contextmanager
-def postgres_server() -> Iterator[Postgres]:
-    """Run a PostgreSQL in a folder of its own; PostgreSQL refuses root, so root runs it as `postgres` or `nobody`."""
+def postgres_cluster() -> Iterator[PostgresCluster]:
+    """Make the data of a PostgreSQL in a folder of its own; PostgreSQL refuses root, so root runs it as another."""
     user = _unprivileged_user() if os.geteuid() == 0 else None
     # Not pytest's folder: only its owner may enter that one, and the server's account is another.
     folder = Path(tempfile.mkdtemp(prefix="auscult-postgres-"))
-    data, log, port = folder / "data", folder / "postgres.log", free_port()
     try:
         if user is not None:
             shutil.chown(folder, user)
-        initdb = [_path("initdb"), "-D", str(data), "-U", "auscult", "-A", "trust"]
+        initdb = [_path("initdb"), "-D", str(folder / "data"), "-U", "auscult", "-A", "trust"]
         initdb += ["-E", "UTF8", "--locale=C", "--no-sync"]
         made = subprocess.run(
             initdb, cwd=folder, capture_output=True, text=True, timeout=START_TIMEOUT_S, check=False, **_account(user)
         )
         if made.returncode != 0:
             raise RuntimeError(f"initdb ended with {made.returncode}\n{made.stdout}\n{made.stderr}")
-        command = [_path("postgres"), "-D", str(data), "-k", str(folder), "-h", "127.0.0.1", "-p", str(port)]
-        # Nothing here outlives the test, so nothing waits for the disk.
-        command += ["-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=60"]
-        with running(command, log, lambda: _accepts(port), user=user, stop=signal.SIGINT) as process:
-            yield Postgres(port, process)
+        yield PostgresCluster(folder, free_port(), user)
     finally:
         shutil.rmtree(folder)
+
+
+@contextmanager
+def postgres_server() -> Iterator[Postgres]:
+    """Run a PostgreSQL on data of its own."""
+    with postgres_cluster() as cluster, cluster.run() as postgres:
+        yield postgres
 
 
 def _accepts(port: int) -> bool:

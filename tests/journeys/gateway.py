@@ -67,7 +67,8 @@ class Gateway:
         self._database_url = settings.get("database", {}).get("url", f"sqlite:///{settings['data_dir']}/ledger.sqlite")
         (folder / "auscult.toml").write_text(_toml(settings), encoding="utf-8")
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("AUSCULT_")}
-        self._environment = {**inherited, "AUSCULT_CONFIG": str(folder / "auscult.toml")}
+        #: What every process of it finds in its environment.
+        self.environment = {**inherited, "AUSCULT_CONFIG": str(folder / "auscult.toml")}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def auscult(self, *arguments: str, timeout_s: float = 60.0) -> str:
@@ -80,7 +81,7 @@ class Gateway:
         """
         ran = subprocess.run(
             [sys.executable, "-m", "service.cli", *arguments],
-            env=self._environment,
+            env=self.environment,
             cwd=REPOSITORY,
             capture_output=True,
             text=True,
@@ -101,7 +102,7 @@ class Gateway:
             self.processes[part] = subprocess.Popen(
                 [*wrapper, sys.executable, "-m", *program, *part.split()],
                 # Killed tests leave no orphans; behind a wrapper, we are not the parent.
-                env=self._environment if wrapper else {**self._environment, PARENT: str(os.getpid())},
+                env=self.environment if wrapper else {**self.environment, PARENT: str(os.getpid())},
                 cwd=REPOSITORY,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

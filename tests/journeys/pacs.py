@@ -27,12 +27,15 @@ class CountingPacs:
     ----------
     digests
         SHA-256 (hex) of the encoded data set, once for each C-STORE that was answered, by SOP Instance UID.
+    refusal
+        The status that each C-STORE is answered with while it is set; nothing is kept then.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._headers: dict[str, Dataset] = {}
         self.digests: dict[str, list[str]] = defaultdict(list)
+        self.refusal: int | None = None
         ae = AE("PACS")
         ae.supported_contexts = StoragePresentationContexts
         ae.add_supported_context(StudyRootQueryRetrieveInformationModelFind)
@@ -62,6 +65,8 @@ class CountingPacs:
         return [item for item in self.objects(str(source.StudyInstanceUID)) if uid in _references(item)]
 
     def _store(self, event: evt.Event) -> int:
+        if self.refusal is not None:
+            return self.refusal
         header = dcmread(BytesIO(event.encoded_dataset()), stop_before_pixels=True)
         request = cast(C_STORE, event.request)
         uid = str(request.AffectedSOPInstanceUID)
