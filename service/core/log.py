@@ -4,6 +4,8 @@ import json
 import logging
 import sys
 import time
+import warnings
+from typing import TextIO
 
 
 def get_logger(name: str) -> logging.Logger:
@@ -53,3 +55,16 @@ def configure(level: str, style: str) -> None:
     # Libraries quote attribute values in warnings; a log line of theirs may hold patient data.
     for library in ("pydicom", "pynetdicom", "highdicom"):
         logging.getLogger(library).setLevel(logging.CRITICAL)
+    warnings.showwarning = _tell_of_warning
+
+
+def _tell_of_warning(
+    message: Warning | str,  # noqa: ARG001 - what must not be told
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,  # noqa: ARG001 - the signature of `warnings.showwarning`
+    line: str | None = None,  # noqa: ARG001
+) -> None:
+    """Say that a library warned, and where; what it said may hold patient data."""
+    logging.getLogger("auscult").debug("%s at %s:%d", category.__name__, filename, lineno)
