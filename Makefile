@@ -40,6 +40,19 @@ test: $(TEST) ## Install what tests need and run them; TEST_ARGS go to pytest
 campaign: $(TEST) ## Run the long tests, whose bounded versions are in `make test`
 	@$(BIN)/python -m pytest -m slow $(TEST_ARGS)
 
+# The campaigns at length; docs/proof.md says what each does.
+CRASH_ARGS = $(if $(MODE),--mode $(MODE)) $(if $(IMAGES),--images $(IMAGES)) $(if $(FAULTS),--faults $(FAULTS)) $(if $(PAUSE),--pause $(PAUSE))
+SEED ?= 1
+
+.PHONY: crash
+crash: $(TEST) ## Kill processes and take servers away while images stream in; MODE=embedded|celery IMAGES FAULTS PAUSE SEED
+	@$(BIN)/python -m tests.campaigns.crash --seed $(SEED) $(CRASH_ARGS)
+
+.PHONY: fuzz
+fuzz: $(TEST) ## Send broken messages and objects; NUMBER=20000 SEED=1
+	@$(BIN)/python -m tests.campaigns.fuzz --number $(or $(NUMBER),20000) --seed $(SEED)
+	@$(BIN)/python -W ignore -m tests.campaigns.objects $(or $(OBJECTS),1000) $(SEED)
+
 .PHONY: check
 check: $(TEST) ## Format, lint, types, import arrows, licences, then the tests
 	@$(BIN)/ruff format --check
