@@ -85,6 +85,7 @@ class Site:
     redis: Supply | None
     postgres: Supply | None
     redis_url: str | None
+    postgres_log: Path | None
 
     def session(self) -> Session:
         """Return a session on the ledger, to look."""
@@ -158,12 +159,12 @@ def site(folder: Path, engine: Engine, *, workers: int = 2, archive: bool = True
         Tables of the settings file, over those of a campaign.
     """
     with ExitStack() as stack:
-        redis = postgres = orthanc = redis_url = database_url = None
+        redis = postgres = orthanc = redis_url = database_url = log = None
         if engine is Engine.CELERY:
             redis_port = free_port()
             redis = Supply(lambda: servers.redis_server(folder, redis_port, signal.SIGKILL))
             cluster = stack.enter_context(servers.postgres_cluster())
-            postgres = Supply(lambda: cluster.run(signal.SIGQUIT))
+            postgres, log = Supply(lambda: cluster.run(signal.SIGQUIT)), cluster.folder / "postgres.log"
             for supply in (redis, postgres):
                 stack.callback(supply.down)
                 supply.up()
@@ -197,7 +198,7 @@ def site(folder: Path, engine: Engine, *, workers: int = 2, archive: bool = True
             nursery.start(f"infer {number}", "work", "infer")
             nursery.start(f"deliver {number}", "work", "deliver")
         nursery.start("sweep", "sweep")
-        made = Site(running, nursery, pacs, orthanc, gates, ports, redis, postgres, redis_url)
+        made = Site(running, nursery, pacs, orthanc, gates, ports, redis, postgres, redis_url, log)
         for name in ports:
             wait_until(lambda name=name: made.answers(name), f"{name} answers", 90, 0.2)  # type: ignore[misc]
         yield made
