@@ -53,13 +53,22 @@ fuzz: $(TEST) ## Send broken messages and objects; NUMBER=20000 SEED=1
 	@$(BIN)/python -m tests.campaigns.fuzz --number $(or $(NUMBER),20000) --seed $(SEED)
 	@$(BIN)/python -W ignore -m tests.campaigns.objects $(or $(OBJECTS),1000) $(SEED)
 
+.PHONY: overload
+overload: $(TEST) ## Send four times as many images as can be analysed; SECONDS=180 MODE=embedded|celery
+	@$(BIN)/python -m tests.campaigns.overload --seconds $(or $(SECONDS),180) $(if $(MODE),--mode $(MODE))
+
+.PHONY: soak
+soak: $(TEST) ## Run at a steady rate while health checks knock; SECONDS=1200 RATE=0.5 MODE=embedded|celery
+	@$(BIN)/python -m tests.campaigns.soak --seconds $(or $(SECONDS),1200) --rate $(or $(RATE),0.5) $(if $(MODE),--mode $(MODE))
+
 .PHONY: check
-check: $(TEST) ## Format, lint, types, import arrows, licences, then the tests
+check: $(TEST) ## Format, lint, types, import arrows, licences, known vulnerabilities, then the tests
 	@$(BIN)/ruff format --check
 	@$(BIN)/ruff check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(MAKE) --no-print-directory licences
+	@$(MAKE) --no-print-directory audit
 	@$(MAKE) --no-print-directory test
 
 .PHONY: licences
@@ -68,6 +77,10 @@ licences: $(TEST) ## Fail when a package of the base set is under the GPL or AGP
 		--packages $$(sed -nE 's/^([A-Za-z0-9._-]+)(\[[a-z,]+\])?==.*/\1/p' requirements/base.txt) \
 		| awk -F'","' 'NR > 1 && $$3 ~ /(^|[^L])GPL|GNU General|Affero|UNKNOWN/ { print "licence not allowed in the base set: " $$0; bad = 1 } \
 			END { if (NR < 20) { print "pip-licenses listed only " NR - 1 " packages"; bad = 1 } exit bad }'
+
+.PHONY: audit
+audit: $(TEST) ## Look the base set up among known vulnerabilities, where their source can be reached
+	@$(BIN)/python requirements/audit.py
 
 .PHONY: format
 format: $(TEST) ## Format the code and mend what ruff can mend

@@ -66,7 +66,7 @@ class Journey:
         try:
             self.heard.append(self.site.gateway.auscult(*arguments))
         except RuntimeError as error:
-            self.heard.append(str(error))
+            self.heard += str(error).splitlines()[1:]  # the first line is the command
 
     def rest(self) -> None:
         self.site.gateway.wait_until_settled(90)

@@ -11,7 +11,7 @@ from service.core.clock import Clock
 from service.core.commitment import FINAL_REASONS
 from service.core.database import writing
 from service.core.ledger.deliveries import DueDelivery, confirm, leased_delivery, locked_delivery, note
-from service.core.records import CommitmentItemRecord, CommitmentRecord, DeliveryRecord
+from service.core.records import CommitmentItemRecord, CommitmentRecord
 from service.core.states import DeliveryState
 
 

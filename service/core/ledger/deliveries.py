@@ -77,7 +77,7 @@ def _answers(session: Session, row: DeliveryRecord) -> tuple[int | None, ...]:
 
 
 def leased_delivery(session: Session, delivery: DueDelivery, states: Sequence[DeliveryState]) -> DeliveryRecord:
-    """Return a row that its worker still holds, its lease ended with this transaction; its instance is locked as well."""
+    """Return a row that its worker still holds, locked with its instance; its lease ends with this transaction."""
     row = locked_delivery(session, delivery.id)
     if row is None or row.lease_owner != delivery.owner or DeliveryState(row.state) not in states:
         raise LeaseLost

@@ -9,6 +9,7 @@ from service.core.database import reading, writing
 from service.core.ledger.deliveries import HOLDABLE, DueDelivery, confirm, due_delivery, leased_delivery, note, settle
 from service.core.ledger.keys import Holds, assumed, name_object
 from service.core.ledger.reporting import NewReport
+from service.core.ledger.rows import LOCK
 from service.core.records import DeliveryRecord, InstanceRecord, ReportRecord, StudyRecord
 from service.core.states import DeliveryState, State
 
