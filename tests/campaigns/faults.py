@@ -10,6 +10,7 @@ from functools import partial
 
 import redis
 
+from service.core.states import State
 from tests.campaigns.gate import Mode
 from tests.campaigns.recovery import Recovery
 from tests.campaigns.site import Site
@@ -80,7 +81,7 @@ def broker_faults(site: Site) -> list[Fault]:
             broker.flushall()
 
     def watch() -> Callable[[], bool]:
-        return _Progress(site, lambda last: site.has_event(last, "claimed") or site.waiting() == 0)
+        return _Progress(site, lambda last: site.has_event(last, "claimed") or site.images(State.RECEIVED.value) == 0)
 
     return [
         Fault("Redis flushed", flush, watch),

@@ -80,7 +80,7 @@ def run(number: int, seed: int, folder: Path) -> Outcome:
     with gateway(folder, parts=["listen"], listener=_LISTENER) as running:
         pid = running.processes["listen"].pid
         fresh = settled(pid, lambda vitals: vitals.sockets <= 1)
-        _batter(running, 400, seed + 1, Findings())
+        _batter(running, min(400, number), seed + 1, Findings())
         before = settled(pid, lambda vitals: vitals.threads <= fresh.threads)
         findings, started = Findings(), time.monotonic()
         with _bystanders(running.port, findings):

@@ -10,7 +10,8 @@ import tempfile
 import threading
 import time
 import urllib.request
-from collections import defaultdict
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,6 +37,7 @@ _SENDERS = 6
 #: One image in so many is STAT.
 _STAT_EACH = 15
 _CALIBRATION = 16
+#: Of images in a forward pass, and of reports that a builder takes.
 _BATCH = 4
 
 
@@ -119,10 +121,10 @@ class Outcome:
                 ),
                 f"longest wait for a C-STORE response {self.longest_wait_s:.2f} s",
                 (
-                    f"backlog {self.backlog} images at the end, the oldest {self.oldest_s:.0f} s by /metrics; "
+                    f"{self.backlog} images under way at the end, the oldest {self.oldest_s:.0f} s by /metrics, "
                     f"drained {self.drained_s:.0f} s later"
                 ),
-                f"received to analysed, longest: STAT {self.stat_s:.1f} s, routine {self.routine_s:.1f} s",
+                f"received to confirmed by the PACS, longest: STAT {self.stat_s:.1f} s, routine {self.routine_s:.1f} s",
                 f"peak memory over idle: {grown}",
                 *(f"WRONG: {item}" for item in self.wrong[:30]),
             ]
@@ -147,7 +149,7 @@ def run(seconds: float, folder: Path, engine: Engine = Engine.EMBEDDED) -> Outco
             )
             load.send(number, FACTOR * sustainable)
             took_s = time.monotonic() - started
-            backlog, oldest_s = running.waiting(), _oldest_s(web_port)
+            backlog, oldest_s = running.images(), _oldest_s(web_port)
             wait_until(lambda: running.under_way() == 0, "the backlog drains", 60 + 8 * seconds * FACTOR, 0.5)
             drained_s = time.monotonic() - started - took_s
         grown = {name: watch.peak_bytes(name) - before[name] for name in pids}
@@ -158,8 +160,8 @@ def run(seconds: float, folder: Path, engine: Engine = Engine.EMBEDDED) -> Outco
             wrong.append("/metrics told no age of the oldest image that waits")
         if (left := _oldest_s(web_port)) != 0:
             wrong.append(f"/metrics tells of an image that waits for {left:g} s when none does")
-        stat_s, routine_s, overtaken = _order(running, calibrated)
-        wrong += overtaken + _at_rest(running, load.sent)
+        stat_s, routine_s, late = _order(running, calibrated)
+        wrong += late + _at_rest(running, load.sent)
         longest = max(load.waits_s)
         return Outcome(
             sustainable, number, took_s, longest, backlog, oldest_s, drained_s, grown, stat_s, routine_s, wrong
@@ -177,36 +179,46 @@ def _calibrate(running: Site, load: Load) -> float:
 
 
 def _oldest_s(web_port: int) -> float:
+    """Return the age of the oldest that waits, to be analysed or to be sent."""
     with urllib.request.urlopen(f"http://127.0.0.1:{web_port}/metrics", timeout=30) as answer:
-        found = re.search(r"^auscult_oldest_waiting_seconds (\S+)$", answer.read().decode(), re.MULTILINE)
-    assert found is not None
-    return float(found[1])
+        found = re.findall(r"^auscult_oldest_(?:waiting|unsent)_seconds (\S+)$", answer.read().decode(), re.MULTILINE)
+    assert len(found) == 2
+    return max(map(float, found))
 
 
 def _order(running: Site, first: int) -> tuple[float, float, list[str]]:
-    """Return the longest way to the result of STAT and of routine images, and each STAT image that was overtaken."""
+    """Return the longest way to the last archive of STAT and of routine images, and each STAT image that was overtaken.
+
+    Only images from the `first` on count.
+    """
     with running.session() as session:
-        rows = {row.id: row for row in session.scalars(select(InstanceRecord))}
+        rows = session.scalars(select(InstanceRecord)).all()
         events = session.scalars(select(EventRecord).order_by(EventRecord.id)).all()
-    mine = {row.id for row in rows.values() if int(row.sop_instance_uid.removeprefix("2.25.1")) >= first}
-    stat = {row.id for row in rows.values() if row.order_priority == int(Priority.STAT)} & mine
+    mine = {row.id for row in rows if int(row.sop_instance_uid.removeprefix("2.25.1")) >= first}
+    stat = {row.id for row in rows if row.order_priority == int(Priority.STAT)} & mine
+    wrong = overtaken(events, stat, "received", "claimed") + overtaken(events, stat, "inferred", "reports built")
+    began = {event.instance_id: event.at for event in events if event.event == "received"}
+    took = {
+        event.instance_id: (event.at - began[event.instance_id]).total_seconds()
+        for event in events
+        if event.event == "delivered"
+    }
+    return max(took[item] for item in stat), max(took[item] for item in mine - stat), wrong
+
+
+def overtaken(events: Sequence[EventRecord], stat: Collection[int], waits: str, taken: str) -> list[str]:
+    """Find each STAT image that waited from one event to another while more than a batch of others were taken."""
     waiting: set[int] = set()
-    overtaken: defaultdict[int, int] = defaultdict(int)
+    before: Counter[int] = Counter()
     for event in events:
-        if event.event == "received" and event.instance_id in stat:
+        if event.event == waits and event.instance_id in stat:
             waiting.add(event.instance_id)
-        elif event.event == "claimed":
+        elif event.event == taken:
             waiting.discard(event.instance_id)
             if event.instance_id not in stat:
-                for urgent in waiting:
-                    overtaken[urgent] += 1
-    took = {row.id: (row.analysed_at - row.received_at).total_seconds() for row in rows.values() if row.analysed_at}
-    # What a worker is claiming in the very moment cannot be overtaken any more.
-    wrong = [
-        f"STAT image {urgent} saw {n} routine ones claimed before it" for urgent, n in overtaken.items() if n > _BATCH
-    ]
-    routine = mine - stat
-    return max(took[item] for item in stat), max(took[item] for item in routine), wrong
+                before.update(waiting)
+    # What a worker has in its hands at that very moment cannot be overtaken any more.
+    return [f"STAT image {item}: {n} others {taken} while it was {waits}" for item, n in before.items() if n > _BATCH]
 
 
 def _at_rest(running: Site, sent: int) -> list[str]:

@@ -112,11 +112,11 @@ class Site:
         with self.session() as session:
             return session.scalars(wanted.where(EventRecord.event.in_(events)).limit(1)).first() is not None
 
-    def waiting(self) -> int:
-        """Return how many images wait for a worker."""
-        waits = select(func.count()).select_from(InstanceRecord).where(InstanceRecord.state == State.RECEIVED.value)
+    def images(self, *states: str) -> int:
+        """Return how many images are in one of some states; without any, how many are under way."""
+        counted = select(func.count()).select_from(InstanceRecord)
         with self.session() as session:
-            return session.scalar(waits) or 0
+            return session.scalar(counted.where(InstanceRecord.state.in_(states or _UNDER_WAY))) or 0
 
     def under_way(self, name: str | None = None) -> int:
         """Return how much is not at its end: images and objects, or objects for one destination."""

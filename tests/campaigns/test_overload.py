@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from service.core.records import EventRecord
 from tests.campaigns import overload
 
 
@@ -14,3 +15,13 @@ def test_four_times_the_sustainable_rate_hangs_nothing_and_drains_the_urgent_fir
     print(outcome.text())  # noqa: T201 - what `pytest -rP` shows
     assert outcome.wrong == []
     assert outcome.backlog > 0, "it was no overload"
+
+
+def test_a_stat_image_that_was_overtaken_is_found() -> None:
+    def history(*events: tuple[int, str]) -> list[EventRecord]:
+        return [EventRecord(instance_id=image, event=event) for image, event in events]
+
+    others = [(number, "claimed") for number in range(10, 15)]
+    late, early = [(1, "received"), *others, (1, "claimed")], [*others, (1, "received"), (1, "claimed"), *others]
+    assert overload.overtaken(history(*early), {1}, "received", "claimed") == []
+    assert len(overload.overtaken(history(*late), {1}, "received", "claimed")) == 1
