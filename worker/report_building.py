@@ -31,7 +31,6 @@ LIMITS = (
 )
 ANALYSIS_FAILED_TEXT = "the analysis failed; see the gateway's log"
 _RETRY_AFTER = timedelta(seconds=15)
-_ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -45,11 +44,15 @@ class ReportBuilding:
     owner: str
     clock: Clock = utc_now
 
+    @property
+    def _maximum_attempts(self) -> int:
+        return self.settings.analysis.maximum_attempts
+
     def run_until_idle(self) -> int:
         """Build all reports that are due; return for how many instances."""
         built = 0
         lease = timedelta(seconds=self.settings.delivery.lease)
-        while claimed := self.ledger.reporting.claim(self.owner, 4, lease, _ATTEMPTS):
+        while claimed := self.ledger.reporting.claim(self.owner, 4, lease, self._maximum_attempts):
             for due in claimed:
                 self._build_one(due)
                 built += 1
@@ -65,7 +68,7 @@ class ReportBuilding:
                 # A report that cannot be built must not keep others from being built; a person is called for it.
                 log.error("the reports of %s could not be built (%s)", due.sop_instance_uid, type(error).__name__)
                 retry_at = self.clock() + _RETRY_AFTER
-                self.ledger.reporting.save_failure(due, type(error).__name__, retry_at, _ATTEMPTS)
+                self.ledger.reporting.save_failure(due, type(error).__name__, retry_at, self._maximum_attempts)
         except (LeaseLost, Unavailable) as error:
             log.warning("the failure of %s was not saved: %s", due.sop_instance_uid, error)
 

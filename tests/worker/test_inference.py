@@ -319,6 +319,16 @@ def test_reports_that_keep_killing_their_builder_are_given_up(gateway: Any) -> N
     assert made.build() == 1
 
 
+def test_how_often_reports_are_attempted_is_a_setting(gateway: Any) -> None:
+    made: Gateway = gateway(analysis={"maximum_attempts": 5})
+    made.receive(chest())
+    made.infer()
+    for _ in range(4):
+        assert made.ledger.reporting.claim("dies", 1, timedelta(seconds=10), 5)
+        made.clock.turn(seconds=11)
+    assert made.build() == 1
+
+
 def test_no_report_is_built_for_a_patient_that_the_ledger_does_not_know(gateway: Any) -> None:
     made: Gateway = gateway()
     made.receive(chest(patient_id="ONE"))

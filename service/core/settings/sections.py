@@ -121,7 +121,7 @@ class AnalysisSettings(Section):
     )
     lease: Seconds = Field(60.0, description="Seconds after which a silent worker's images go to another.")
     maximum_attempts: Annotated[int, Field(ge=1)] = Field(
-        3, description="Attempts at one image before it counts as failed."
+        3, description="Attempts at one image, and then at its reports, before it counts as failed."
     )
     poll: Seconds = Field(1.0, description="Seconds between a worker's own looks at the ledger.")
 
