@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+import threading
 import time
 import warnings
 from typing import TextIO
@@ -56,6 +57,7 @@ def configure(level: str, style: str) -> None:
     for library in ("pydicom", "pynetdicom", "highdicom"):
         logging.getLogger(library).setLevel(logging.CRITICAL)
     warnings.showwarning = _tell_of_warning
+    threading.excepthook = _tell_of_ended_thread
 
 
 def _tell_of_warning(
@@ -68,3 +70,14 @@ def _tell_of_warning(
 ) -> None:
     """Say that a library warned, and where; what it said may hold patient data."""
     logging.getLogger("auscult").debug("%s at %s:%d", category.__name__, filename, lineno)
+
+
+def _tell_of_ended_thread(ended: threading.ExceptHookArgs) -> None:
+    """Say that an error ended a thread, a library's own as a rule, and where; its text may hold patient data."""
+    trace = ended.exc_traceback
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = f" at {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else ""
+    logging.getLogger("auscult").error(
+        "thread %s ended: %s%s", ended.thread.name if ended.thread else "?", ended.exc_type.__name__, where
+    )

@@ -102,4 +102,4 @@ def test_a_patient_and_a_traceback_in_the_output_are_found() -> None:
     assert verdict.told_too_much("12:00 INFO all is well") == []
     assert verdict.told_too_much("... VERSCHWIEGEN ...") == ["a process wrote 'Verschwiegen'"]
     trace = 'Traceback (most recent call last):\n  File "x", line 1\nKeyError: 1\n'
-    assert verdict.told_too_much(trace) == ["a process wrote a traceback that ends: KeyError: 1"]
+    assert verdict.told_too_much(f"all is well\n{trace}all is well\n") == [f"a process wrote: {trace.rstrip()}"]

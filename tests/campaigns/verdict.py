@@ -187,5 +187,6 @@ def told_too_much(output: str) -> list[str]:
     """Find who the patient is, and tracebacks, in what processes wrote."""
     folded = output.casefold()
     found = [f"a process wrote {secret!r}" for secret in SECRETS if secret.casefold() in folded]
-    traces = re.findall(r"Traceback \(most recent call last\):\n(?:.*\n){0,60}", output)
-    return found + [f"a process wrote a traceback that ends: {trace.splitlines()[-1]}" for trace in traces[:5]]
+    traces = re.findall(r"Traceback \(most recent call last\):\n(?:[ \n].*\n?)*.*", output)
+    ended = re.findall(r"thread .* ended: .*", output)
+    return found + [f"a process wrote: {trace[-1500:]}" for trace in [*traces, *ended][:5]]

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 PROGRAM = """
-import logging, warnings
+import logging, threading, warnings
 from service.core import log
 log.configure("debug", "{style}")
 warnings.warn("Invalid value for VR DA: 'Geheim'")
@@ -15,13 +15,19 @@ try:
     raise ValueError("Geheim")
 except ValueError:
     log.get_logger("x").exception("it failed")
+def fail():
+    raise KeyError("Geheim")
+thread = threading.Thread(target=fail, name="courier")
+thread.start()
+thread.join()
 """
 
 
 @pytest.mark.parametrize("style", ["text", "json"])
-def test_neither_a_librarys_warning_nor_an_exceptions_text_is_written(style: str) -> None:
+def test_no_text_of_a_warning_or_an_exception_is_written_wherever_it_comes_from(style: str) -> None:
     command = [sys.executable, "-c", PROGRAM.format(style=style)]
     written = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     assert "Geheim" not in written.stdout + written.stderr
     assert "UserWarning at <string>:5" in written.stderr
+    assert "thread courier ended: KeyError at <string>:12" in written.stderr
     assert "ValueError" in written.stderr
