@@ -24,7 +24,9 @@ from tests.service.dicom.raw_scu import Ended, RawAssociation
 
 _SETTINGS: Mapping[str, Mapping[str, Any]] = {
     # One thread for each network: several run beside each other. A kill is not the image's fault, so none gives up.
-    "analysis": {"threads": 1, "batch_size": 4, "maximum_attempts": 1000},
+    "analysis": {"threads": 1, "batch_size": 4, "maximum_attempts": 1000, "lease": 4.0},
+    # A courier has its whole batch under one lease: on a slow machine a short one goes to and fro between two workers.
+    "delivery": {"lease": 10.0},
     "listener": {"maximum_associations": 20},
 }
 _UNDER_WAY = [State.RECEIVED.value, State.CLAIMED.value, State.INFERRED.value, State.REPORTED.value]
