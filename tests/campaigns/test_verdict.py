@@ -7,7 +7,7 @@ import pytest
 
 from service.core.records import DeliveryRecord, EventRecord, InstanceRecord, ReportRecord
 from service.core.states import DeliveryState, State
-from service.core.store import ObjectStore
+from service.core.store import LocalStore
 from tests.campaigns import verdict
 from tests.campaigns.stream import ANALYSED, Image
 
@@ -89,7 +89,7 @@ def test_a_missing_a_doubled_and_a_strange_report_are_found() -> None:
 
 
 def test_bytes_without_a_row_rows_without_bytes_and_leftovers_are_found(tmp_path: Path) -> None:
-    store = ObjectStore(tmp_path)
+    store = LocalStore(tmp_path)
     key = store.put(b"image").key
     assert verdict.store_faults(tmp_path, {key}) == []
     assert len(verdict.store_faults(tmp_path, {key, "ab" * 32})) == 1

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from service.core.records import DeliveryRecord, EventRecord, InstanceRecord, ReportRecord, StudyRecord
 from service.core.states import TRANSITIONS, DeliveryState, State
-from service.core.store import ObjectStore
+from service.core.store import LocalStore
 from tests.campaigns.site import Site
 from tests.campaigns.stream import SECRETS, Image
 from tests.journeys.pacs import CountingPacs
@@ -176,7 +176,7 @@ def changed_bytes(digests: Mapping[str, Sequence[str]]) -> list[str]:
 
 def store_faults(objects: Path, keys: Collection[str]) -> list[str]:
     """Find rows without bytes, bytes without rows, and files that were begun and neither kept nor removed."""
-    store = ObjectStore(objects)
+    store = LocalStore(objects)
     stored = {path.name for path in objects.rglob("*") if path.is_file() and path.parent.name != "incoming"}
     found = [f"object {key} of the ledger is not in the store" for key in keys if not store.path(key).is_file()]
     found += [f"object {name} in the store is in no row" for name in stored - set(keys)]
