@@ -34,6 +34,7 @@ class Backbone(nn.Module):
         super().__init__()
         if name not in _MAKERS:
             raise ValueError(f"There is no backbone named {name!r}; choose one of {', '.join(_MAKERS)}.")
+        self.name: BackboneName = name
         network = _MAKERS[name]()
         for child, module in network.named_children():
             if child not in ("avgpool", "fc", "classifier"):
@@ -59,13 +60,17 @@ class Backbone(nn.Module):
         Raises
         ------
         ValueError
-            When the file lacks a parameter of this backbone, or holds one of another shape.
+            When the file lacks a parameter of this backbone, holds one of another shape, or more than this backbone
+            has: the first blocks of a deeper network would fit and mean nothing.
         """
         state = read_state(path)
         wanted = self.state_dict()
         missing = [key for key in wanted if key not in state or state[key].shape != wanted[key].shape]
         if missing:
             raise ValueError(f"{path.name} does not fit this backbone: {missing[0]} is absent or has another shape.")
+        surplus = [key for key in state if key not in wanted and not key.startswith(("fc.", "classifier."))]
+        if surplus:
+            raise ValueError(f"{path.name} does not fit this backbone: it has no {surplus[0]}.")
         self.load_state_dict({key: state[key] for key in wanted})
 
 

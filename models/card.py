@@ -10,7 +10,8 @@ from models.measurements import Estimate, Measurements, RobustnessRow
 from models.precision import Int8
 from models.unlike import UnlikeTraining
 
-FindingName = Literal["normal", "bacterial pneumonia", "viral pneumonia"]
+FindingName = Literal["normal", "pneumonia", "bacterial pneumonia", "viral pneumonia"]
+"""What a class can mean; "pneumonia" leaves the type open."""
 OperatingPointName = Literal["rule-in", "balanced", "rule-out"]
 
 

@@ -1,7 +1,7 @@
 """Where in the image the log-odds of pneumonia come from.
 
-For a network that ends in global average pooling and one dense layer, the class activation maps are the last feature
-map weighted by the dense layer, and equal Grad-CAM up to scale.
+For a network that ends in one dense layer behind global average pooling or flatten, the class activation maps are the
+last feature map weighted by the dense layer, and equal Grad-CAM up to scale.
 Shape suffixes: N images, K classes, H rows, W columns.
 """
 

@@ -56,24 +56,15 @@ class Classifier(nn.Module):
         self.load_state_dict(state, strict=False)
 
     def logits_and_cam(self, images_N3HW: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return logits (N x K) and class activation maps (N x K x H/32 x W/32) from one forward pass.
-
-        Raises
-        ------
-        ValueError
-            See `read`.
-        """
+        """Return logits (N x K) and class activation maps (N x K x H/32 x W/32) from one forward pass."""
         return self.read(self.backbone(images_N3HW))
 
     def read(self, features_NCHW: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return logits (N x K) and class activation maps (N x K x H x W) of the last feature map.
 
-        Raises
-        ------
-        ValueError
-            When the head does not end in global average pooling and one dense layer.
+        The maps are Grad-CAM's times the number of cells, since a head is linear behind its first layer: each channel
+        counts with the sum of its dense weights, of which global average pooling has one and flatten one for each cell.
         """
-        if not self.head.pooled:
-            raise ValueError("Class activation maps need a head with global average pooling.")
-        weight_KC11 = self.head.dense.weight[:, :, None, None]
+        dense = self.head.dense.weight
+        weight_KC11 = dense.view(len(dense), features_NCHW.shape[1], -1).sum(dim=2)[:, :, None, None]
         return self.head(features_NCHW), nn.functional.conv2d(self.head.first(features_NCHW), weight_KC11)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.card import Calibration, Card
+from models.card import Calibration, Card, FindingName
 
 OutcomeName = Literal["positive", "negative", "indeterminate"]
 PneumoniaType = Literal["bacterial pneumonia", "viral pneumonia"]
@@ -74,11 +74,12 @@ def decide(
         When the card has no such operating point, or the prevalence does not lie between 0 and 1.
     """
     point = card.operating_point(operating_point)
-    by_finding = {"normal": 0.0, "bacterial pneumonia": 0.0, "viral pneumonia": 0.0}
+    by_finding: dict[FindingName, float] = dict.fromkeys(get_args(FindingName), 0.0)
     for name in card.classes:
         by_finding[card.findings[name]] += probabilities[name]
     bacterial, viral = by_finding["bacterial pneumonia"], by_finding["viral pneumonia"]
-    p_pneumonia = min(bacterial + viral, 1.0)
+    total = bacterial + viral + by_finding["pneumonia"]
+    p_pneumonia = min(total, 1.0)
     prevalence = card.calibration.prevalence
     if expected_prevalence is not None:
         p_pneumonia = shift_prevalence(p_pneumonia, prevalence, expected_prevalence)
@@ -88,13 +89,12 @@ def decide(
         outcome = "positive"
     elif p_pneumonia < point.lower:
         outcome = "negative"
-    named = _name_type(bacterial, viral, card.type_margin) if outcome == "positive" else None
+    named = _name_type(bacterial, viral, total, card.type_margin) if outcome == "positive" else None
     return Decision(outcome, p_pneumonia, named, point.lower, point.upper, prevalence)
 
 
-def _name_type(bacterial: float, viral: float, margin: float) -> PneumoniaType | None:
-    """Name the type whose share of P(pneumonia) leads by the margin; the prevalence of pneumonia does not matter."""
-    total = bacterial + viral
-    if total <= 0 or abs(bacterial - viral) < margin * total:
+def _name_type(bacterial: float, viral: float, total: float, margin: float) -> PneumoniaType | None:
+    """Name the type that leads by the margin of P(pneumonia); the prevalence of pneumonia does not matter."""
+    if bacterial == viral or abs(bacterial - viral) < margin * total:
         return None
     return "bacterial pneumonia" if bacterial > viral else "viral pneumonia"

@@ -23,6 +23,7 @@ _SOURCES = {"prediction": "AI result", "default": "no order priority"}
 _FINDINGS = {
     # The class is called normal where it was trained; nothing here calls an image normal.
     Finding.NORMAL: "no pneumonia pattern",
+    Finding.PNEUMONIA: "pneumonia",
     Finding.BACTERIAL_PNEUMONIA: "bacterial pneumonia",
     Finding.VIRAL_PNEUMONIA: "viral pneumonia",
 }

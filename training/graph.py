@@ -1,4 +1,4 @@
-"""The ONNX graph of a residual network, whose initialisers point into the checkpoint's safetensors file.
+"""The ONNX graph of a network, whose initialisers point into the checkpoint's safetensors file.
 
 Built node by node rather than traced: some kilobytes, the same bytes on every export, and no copy of the weights.
 """
@@ -18,11 +18,13 @@ from safetensors.numpy import save
 from torch import nn
 from torchvision.models.resnet import Bottleneck
 
+from models.backbones import CHANNELS
 from models.classifier import Classifier
 
 _TYPES = {"F16": TensorProto.FLOAT16, "F32": TensorProto.FLOAT}
 _OPSET = 17
 STAGES = ("layer1", "layer2", "layer3", "layer4")
+LAST = STAGES[-1]
 
 
 def write_weights(state: Mapping[str, NDArray[np.float32]], path: Path) -> None:
@@ -44,7 +46,7 @@ def write_graph(network: Classifier, weights: Path, path: Path, stages: Sequence
     Raises
     ------
     ValueError
-        When the network is not a residual network with global average pooling.
+        When a distance is wanted of a network that is not residual.
     """
     builder = Builder(weights)
     write(builder, network, path, stages)
@@ -52,18 +54,23 @@ def write_graph(network: Classifier, weights: Path, path: Path, stages: Sequence
 
 def write(builder: Builder, network: Classifier, path: Path, stages: Sequence[str]) -> None:
     """Write the graph as a builder makes it; see `write_graph`."""
-    require_residual(network)
-    layers = trunk(builder, network.backbone)
-    outputs = add_head(builder, layers["layer4"], network)
+    layers = trunk(builder, network.backbone) if is_residual(network) else plain_trunk(builder, network.backbone)
+    outputs = add_head(builder, layers[LAST], network)
     if stages:
+        require_residual(network)
         outputs.append(add_distance(builder, [layers[stage] for stage in stages]))
     builder.save(path, outputs)
 
 
+def is_residual(network: Classifier) -> bool:
+    """Return whether the network is built of residual blocks."""
+    return hasattr(network.backbone, LAST)
+
+
 def require_residual(network: Classifier) -> None:
-    """Raise ValueError when the network is not a residual network with global average pooling."""
-    if not hasattr(network.backbone, "layer4") or not network.head.pooled:
-        raise ValueError("Only residual networks with global average pooling have a graph for the CPU runtime.")
+    """Raise ValueError when the network is not built of residual blocks."""
+    if not is_residual(network):
+        raise ValueError("Only residual networks have a distance from the training images and a graph for int8.")
 
 
 def output(name: str, *shape: int | str) -> onnx.ValueInfoProto:
@@ -171,14 +178,37 @@ def trunk(builder: Builder, backbone: Any) -> dict[str, str]:
     return ends
 
 
+def plain_trunk(builder: Builder, backbone: Any) -> dict[str, str]:
+    """Append the layers of a VGG network in their order; return the last feature map as the end of the last layer."""
+    value = "images"
+    for index, layer in enumerate(backbone.features):
+        if isinstance(layer, nn.Conv2d):
+            parts = [builder.tensor(f"backbone.features.{index}.{part}") for part in ("weight", "bias")]
+            value = builder.node("Conv", [value, *parts], **geometry(layer))
+        elif isinstance(layer, nn.ReLU):
+            value = builder.node("Relu", [value])
+        else:
+            value = builder.node("MaxPool", [value], kernel_shape=[2, 2], strides=[2, 2])
+    return {LAST: value}
+
+
 def add_head(builder: Builder, features: str, network: Classifier) -> list[onnx.ValueInfoProto]:
     """Append logits and class activation maps; describe them."""
-    if isinstance(network.head.first, nn.BatchNorm2d):
-        features = builder.batch_norm(features, "head.first", network.head.first)
-    dense, classes = builder.tensor("head.dense.weight"), network.head.dense.out_features
-    builder.node("Gemm", [builder.mean(features), dense, builder.tensor("head.dense.bias")], "logits", transB=1)
-    axes = builder.constant("axes", np.array([2, 3]))
-    builder.node("Conv", [features, builder.node("Unsqueeze", [dense, axes])], "cam")
+    head = network.head
+    if isinstance(head.first, nn.BatchNorm2d):
+        features = builder.batch_norm(features, "head.first", head.first)
+    dense, classes = builder.tensor("head.dense.weight"), head.dense.out_features
+    flat = builder.mean(features) if head.pooled else builder.node("Flatten", [features], axis=1)
+    builder.node("Gemm", [flat, dense, builder.tensor("head.dense.bias")], "logits", transB=1)
+    channels = CHANNELS[network.backbone.name]
+    if head.dense.in_features == channels:
+        kernel = builder.node("Unsqueeze", [dense, builder.constant("axes", np.array([2, 3]))])
+    else:
+        # Each channel counts with the sum of its weights over the cells: see Classifier.read.
+        shape = builder.constant("by cell", np.array([classes, channels, -1, 1]))
+        cells = builder.constant("cells", np.array([2]))
+        kernel = builder.node("ReduceSum", [builder.node("Reshape", [dense, shape]), cells], keepdims=1)
+    builder.node("Conv", [features, kernel], "cam")
     return [output("logits", "N", classes), output("cam", "N", classes, "h", "w")]
 
 

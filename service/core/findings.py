@@ -12,6 +12,8 @@ class Finding(StrEnum):
     """What a class of the checkpoint means; the checkpoint's card maps class names to these."""
 
     NORMAL = "normal"
+    PNEUMONIA = "pneumonia"
+    """Of a type that the checkpoint does not tell apart."""
     BACTERIAL_PNEUMONIA = "bacterial pneumonia"
     VIRAL_PNEUMONIA = "viral pneumonia"
 

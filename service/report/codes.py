@@ -61,6 +61,7 @@ P_PNEUMONIA = _own("PPNEU", "AI P(pneumonia)")
 
 #: Names of the probabilities of the classes; short and distinct, for a viewer prints them over the image.
 P_CLASS = {
+    Finding.PNEUMONIA: _own("PUNTYPED", "AI P(untyped)"),
     Finding.BACTERIAL_PNEUMONIA: _own("PBACT", "AI P(bacterial)"),
     Finding.VIRAL_PNEUMONIA: _own("PVIRAL", "AI P(viral)"),
     Finding.NORMAL: _own("PNOPATT", "AI P(no pattern)"),

@@ -11,6 +11,7 @@ from service.core.findings import Finding, Outcome, Prediction
 from service.core.states import Priority
 
 _NAME = {
+    Finding.PNEUMONIA: "pneumonia",
     Finding.BACTERIAL_PNEUMONIA: "bacterial pneumonia",
     Finding.VIRAL_PNEUMONIA: "viral pneumonia",
     # The class is called normal where it was trained; a report never calls an image normal.

@@ -26,10 +26,30 @@ def test_an_unknown_head_is_named_with_those_that_exist() -> None:
         Head("attention", channels=6, classes=2, grid=5)  # type: ignore[arg-type]
 
 
-def test_a_network_that_flattens_has_no_class_activation_map() -> None:
-    network = Classifier("resnet50", "dropout-flatten", classes=2, size=64).eval()
-    with pytest.raises(ValueError, match="global average pooling"):
-        network.logits_and_cam(torch.zeros(1, 3, 64, 64))
+@pytest.mark.parametrize("head", HEAD_NAMES)
+def test_the_maps_of_every_head_equal_captums_grad_cam_up_to_scale(head: str) -> None:
+    attribution = pytest.importorskip("captum.attr")
+    torch.manual_seed(0)
+    network = Classifier("resnet50", head, classes=2, size=64).eval()  # type: ignore[arg-type]
+    if head.startswith("batchnorm"):
+        # As after training: channels that count differently.
+        network.head.first.weight.data.uniform_(0.5, 2)
+        network.head.first.running_var.uniform_(0.5, 2)
+    images = torch.rand(2, 3, 64, 64)
+    with torch.inference_mode():
+        _, cam = network.logits_and_cam(images)
+    grad_cam = attribution.LayerGradCam(network, network.head.first)
+    for target in range(2):
+        expected = grad_cam.attribute(images, target=target).detach()[:, 0]
+        # Grad-CAM averages the gradient over the cells: one constant factor, the number of cells.
+        assert torch.allclose(cam[:, target], expected * expected[0].numel(), rtol=1e-3, atol=1e-4)
+
+
+def test_the_first_blocks_of_a_deeper_network_are_refused(tmp_path: Path) -> None:
+    state = {**Backbone("resnet50").state_dict(), "layer3.6.bn1.weight": torch.ones(256), "fc.bias": torch.ones(1000)}
+    save_file(state, tmp_path / "deeper.safetensors")
+    with pytest.raises(ValueError, match=r"it has no layer3\.6\.bn1\.weight"):
+        Backbone("resnet50").load_imagenet(tmp_path / "deeper.safetensors")
 
 
 def test_logits_and_maps_come_from_one_forward_pass() -> None:

@@ -54,6 +54,16 @@ def test_a_type_is_named_only_beyond_the_margin(card: Card, viral_share: float, 
     assert decide(_split(0.95, viral_share), card, "balanced").pneumonia_type == named
 
 
+def test_pneumonia_of_an_open_type_counts_and_is_never_given_a_type(card: Card) -> None:
+    untyped = replace(card, classes=("clear", "opacity"), findings={"clear": "normal", "opacity": "pneumonia"})
+    decision = decide({"clear": 0.1, "opacity": 0.9}, untyped, "balanced")
+    assert (decision.outcome, decision.p_pneumonia, decision.pneumonia_type) == ("positive", 0.9, None)
+    # Beside both types, what is open counts in the share that a type must lead by.
+    mixed = replace(card, classes=(*card.classes, "other"), findings={**card.findings, "other": "pneumonia"})
+    shares = {"normal": 0.1, "bacterial": 0.3, "viral": 0.0, "other": 0.6}
+    assert decide(shares, mixed, "balanced").pneumonia_type is None
+
+
 @given(p=st.floats(0, 0.69), share=st.floats(0, 1))
 def test_no_type_is_named_unless_the_image_is_positive(card: Card, p: float, share: float) -> None:
     assert decide(_split(p, share), card, "balanced").pneumonia_type is None

@@ -37,6 +37,21 @@ def test_stretching_fills_the_square_whatever_the_aspect() -> None:
     assert stretched[:, 180:].min() == 1
 
 
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_every_transform_gives_its_own_size_and_standardises_what_it_prepares(name: str) -> None:
+    transform, image = TRANSFORMS[name], np.random.default_rng(2).random((300, 260), dtype=np.float32)
+    prepared = transform.prepare(image)
+    assert prepared.shape == (transform.size, transform.size)
+    assert 0 <= prepared.min() <= prepared.max() <= 1
+    assert np.array_equal(to_batch(name, [image])[0, 0], standardise(prepared))
+
+
+def test_contrast_enhancement_widens_faint_structures() -> None:
+    faint = 0.5 + 0.02 * np.sin(np.linspace(0, 60, 224 * 224, dtype=np.float32)).reshape(224, 224)
+    prepared = TRANSFORMS["stretch-224-clahe-standardised-v1"].prepare(faint)
+    assert prepared.std() > 1.2 * faint.std()
+
+
 def test_an_image_of_the_networks_size_is_not_resampled() -> None:
     image = np.random.default_rng(0).random((SIZE, SIZE), dtype=np.float32)
     assert np.array_equal(stretch(image), image)

@@ -13,7 +13,7 @@ from service.dicom.pixels.image import (
     pixel_digest,
     stored_values,
 )
-from service.dicom.pixels.source import MAXIMUM_BYTES, read_instance
+from service.dicom.pixels.source import MAXIMUM_BYTES, read_instance, read_patient_id
 
 __all__ = [
     "MAXIMUM_BYTES",
@@ -23,5 +23,6 @@ __all__ = [
     "display_values",
     "pixel_digest",
     "read_instance",
+    "read_patient_id",
     "stored_values",
 ]
