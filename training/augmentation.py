@@ -1,6 +1,7 @@
 """Random changes of a whole batch at once, so that nothing but anatomy can tell the classes apart.
 
-Everything works on grey images between 0 and 1. Shape suffixes: N images, 1 channel, H rows, W columns.
+Everything works on grey images between 0 and 1, on the device of the generator, which is the images' own.
+Shape suffixes: N images, 1 channel, H rows, W columns.
 """
 
 from __future__ import annotations
@@ -37,11 +38,22 @@ def standardise(images_N1HW: torch.Tensor) -> torch.Tensor:
 
 def _uniform(count: int, low: float, high: float, generator: torch.Generator) -> torch.Tensor:
     """Draw one number for each image, shaped to multiply a batch."""
-    return torch.rand(count, 1, 1, 1, generator=generator) * (high - low) + low
+    return torch.rand(count, 1, 1, 1, generator=generator, device=generator.device) * (high - low) + low
 
 
 def _chance(count: int, probability: float, generator: torch.Generator) -> torch.Tensor:
-    return torch.rand(count, 1, 1, 1, generator=generator) < probability
+    return torch.rand(count, 1, 1, 1, generator=generator, device=generator.device) < probability
+
+
+def _one(generator: torch.Generator) -> float:
+    """Draw one number for the whole batch."""
+    return torch.rand(1, generator=generator, device=generator.device).item()
+
+
+def _pixel_indices(size: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the indices of rows and of columns, shaped to be compared with a batch."""
+    line = torch.arange(size, device=device)
+    return line.view(1, 1, size, 1), line.view(1, 1, 1, size)
 
 
 def _warp(images: torch.Tensor, size: int, strength: Augmentation, generator: torch.Generator) -> torch.Tensor:
@@ -69,11 +81,11 @@ def _warp(images: torch.Tensor, size: int, strength: Augmentation, generator: to
 def _sharpen_or_blur(images: torch.Tensor, strength: Augmentation, generator: torch.Generator) -> torch.Tensor:
     """Add or take away fine detail (unsharp mask), and now and then throw half of the resolution away."""
     count, size = len(images), images.shape[-1]
-    if torch.rand(1, generator=generator).item() < strength.coarse_probability:
-        reduced = int(size * (0.5 + 0.4 * torch.rand(1, generator=generator).item()))
+    if _one(generator) < strength.coarse_probability:
+        reduced = int(size * (0.5 + 0.4 * _one(generator)))
         small = functional.interpolate(images, (reduced, reduced), mode="bilinear", antialias=True)
         images = functional.interpolate(small, (size, size), mode="bilinear", align_corners=False)
-    axis = torch.arange(-3.0, 4.0)
+    axis = torch.arange(-3.0, 4.0, device=images.device)
     kernel = torch.exp(-(axis**2) / (2 * (size / 160) ** 2))
     kernel = (kernel / kernel.sum()).view(1, 1, 1, 7)
     padded = functional.pad(images, (3, 3, 3, 3), mode="replicate")
@@ -130,7 +142,8 @@ def _write_text(images: torch.Tensor, strength: Augmentation, generator: torch.G
         return images
     count = len(images)
     masks = _inscriptions(images.shape[-1])
-    drawn = masks[torch.randint(len(masks), (count,), generator=generator)]
+    chosen = torch.randint(len(masks), (count,), generator=generator, device=generator.device)
+    drawn = masks.to(images.device)[chosen]
     written = drawn * _chance(count, strength.text_probability, generator)
     return torch.where(written > 0, _uniform(count, 0.6, 1, generator), images)
 
@@ -143,11 +156,12 @@ def _change_greys(images: torch.Tensor, strength: Augmentation, generator: torch
     contrast = torch.exp(_uniform(count, -strength.contrast, strength.contrast, generator))
     brightness = _uniform(count, -strength.brightness, strength.brightness, generator)
     images = (images - 0.5) * contrast + 0.5 + brightness
-    line = torch.linspace(-1, 1, size)
+    line = torch.linspace(-1, 1, size, device=images.device)
     across = _uniform(count, -strength.ramp, strength.ramp, generator) * line.view(1, 1, 1, size)
     down = _uniform(count, -strength.ramp, strength.ramp, generator) * line.view(1, 1, size, 1)
     noise = _uniform(count, 0, strength.noise, generator) * _chance(count, 0.4, generator)
-    return (images + across + down + noise * torch.randn(images.shape, generator=generator)).clamp(0, 1)
+    grain = torch.randn(images.shape, generator=generator, device=generator.device)
+    return (images + across + down + noise * grain).clamp(0, 1)
 
 
 def _fill(count: int, generator: torch.Generator) -> torch.Tensor:
@@ -160,7 +174,7 @@ def _fill(count: int, generator: torch.Generator) -> torch.Tensor:
 def _blank_borders(images: torch.Tensor, strength: Augmentation, generator: torch.Generator) -> torch.Tensor:
     """Cover a random margin of each side, so that collimation and frames do not tell the classes apart."""
     count, size = len(images), images.shape[-1]
-    row, column = torch.arange(size).view(1, 1, size, 1), torch.arange(size).view(1, 1, 1, size)
+    row, column = _pixel_indices(size, images.device)
     margins = [_uniform(count, -strength.border / 2, strength.border, generator) * size for _ in range(4)]
     outside = (row < margins[0]) | (row >= size - margins[1]) | (column < margins[2]) | (column >= size - margins[3])
     outside = outside & _chance(count, strength.border_probability, generator)
@@ -170,7 +184,7 @@ def _blank_borders(images: torch.Tensor, strength: Augmentation, generator: torc
 def _blank_corners(images: torch.Tensor, strength: Augmentation, generator: torch.Generator) -> torch.Tensor:
     """Cover a rectangle in one or two corners, where markers and burned-in text stand."""
     count, size = len(images), images.shape[-1]
-    row, column = torch.arange(size).view(1, 1, size, 1), torch.arange(size).view(1, 1, 1, size)
+    row, column = _pixel_indices(size, images.device)
     for _ in range(2):
         height = _uniform(count, 0.03, strength.corner, generator) * size
         width = _uniform(count, 0.03, strength.corner, generator) * size

@@ -5,6 +5,8 @@ Libraries load inside the commands: the listing of commands must stay quick, and
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,11 +18,16 @@ from training.measure_cli import measure
 if TYPE_CHECKING:
     from training.evaluation import Evaluation
 
+_DATA = click.Path(exists=True, path_type=Path)
+_DATA_HELP = (
+    "Folder laid out as <class>/<name>.jpeg, .png or DICOM, or a CSV of the columns file, class and where known group "
+    "and split; a folder's manifest.csv is one."
+)
 _SPLITS = ("train", "val")
 
 
 @click.command()
-@click.option("--data", type=FOLDER, required=True, help="Folder with manifest.csv that has the splits train and val.")
+@click.option("--data", type=_DATA, required=True, help=_DATA_HELP)
 @click.option(
     "--init",
     type=FILE,
@@ -30,26 +37,45 @@ _SPLITS = ("train", "val")
 @click.option(
     "--run", type=click.Path(path_type=Path), required=True, help="Folder of the run; resumed when it exists."
 )
+@click.option(
+    "--about",
+    type=FILE,
+    help="TOML that maps the classes of your own data to findings and says where they come from; "
+    "docs/howto/bring-your-own-data.md shows one.",
+)
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.")
 @click.option("--recipe", default="resnet50-three-class", show_default=True, help="Name of the recipe.")
 @click.option("--budget", type=float, help="Minutes of training; the schedule is shortened to fit.")
-def train(data: Path, init: Path, run: Path, recipe: str, budget: float | None) -> None:
+def train(
+    data: Path, init: Path, run: Path, about: Path | None, device: str, recipe: str, budget: float | None
+) -> None:
     """Fine-tune a network; a line for each epoch, and the best weights so far in RUN/best.pt."""
     from training.dataset import find_images, load
+    from training.export import ABOUT
     from training.loop import train as fine_tune
+    from training.provenance import read_provenance
     from training.recipes import RECIPES
 
     if recipe not in RECIPES:
         raise click.UsageError(f"There is no recipe {recipe!r}; choose one of {', '.join(RECIPES)}.")
     chosen = RECIPES[recipe]
     with faults_named():
-        images, validation = (load(find_images(data, chosen.classes, split), chosen.classes) for split in _SPLITS)
+        if about is not None:
+            findings = read_provenance(about).findings
+            chosen = replace(chosen, classes=tuple(findings), findings=dict(findings))
+        images, validation = (
+            load(find_images(data, chosen.classes, split), chosen.classes, chosen.transform) for split in _SPLITS
+        )
+        run.mkdir(parents=True, exist_ok=True)
+        if about is not None:
+            shutil.copyfile(about, run / ABOUT)
         seconds = budget * 60 if budget else None
-        fine_tune(chosen, images, validation, init, run, seconds, lambda row: click.echo(line(row)))
+        fine_tune(chosen, images, validation, init, run, seconds, lambda row: click.echo(line(row)), device)
 
 
 @click.command()
-@click.option("--data", type=FOLDER, required=True, help="Folder laid out as <class>/<name>.jpeg, .png or .dcm.")
-@click.option("--split", help="Only this split of the folder's manifest.csv.")
+@click.option("--data", type=_DATA, required=True, help=_DATA_HELP)
+@click.option("--split", help="Only this split.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for evaluation.json and the figures.")
 @click.option("--record", metavar="NAME", help="Write the figures into the checkpoint's card under this name.")
 @CHECKPOINT
@@ -144,7 +170,7 @@ def verify(folder: Path | None) -> None:
 
 @checkpoint.command()
 @click.argument("run", type=FOLDER)
-@click.option("--data", type=FOLDER, required=True, help="The data of the run; its val split calibrates.")
+@click.option("--data", type=_DATA, required=True, help="The data of the run; its val split calibrates.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the checkpoint to write.")
 def export(run: Path, data: Path, out: Path) -> None:
     """Turn the best weights of RUN into a checkpoint, calibrated and measured on val."""

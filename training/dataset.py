@@ -9,7 +9,7 @@ import csv
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from rich.progress import track
 
-from models.transforms import SIZE, stretch
+from models.transforms import TRANSFORMS
 
 MANIFEST = "manifest.csv"
+DEFAULT_TRANSFORM = "stretch-224-standardised-v1"
 _SUFFIXES = {".jpeg", ".jpg", ".png", ".dcm"}
 _PATIENT = re.compile(r"person(\d+)|((?:NORMAL2-)?IM-\d+)", re.IGNORECASE)
 
@@ -46,27 +47,39 @@ class ImageSet:
     def __len__(self) -> int:
         return len(self.targets_N)
 
+    def subset(self, rows_M: NDArray[np.int64]) -> ImageSet:
+        """Return the images of some rows, under a digest of their own."""
+        digest = hashlib.sha256(self.digest.encode() + rows_M.astype("<i8").tobytes()).hexdigest()
+        return replace(self, pixels_NHW=self.pixels_NHW[rows_M], targets_N=self.targets_N[rows_M], digest=digest)
 
-def find_images(folder: Path, classes: Sequence[str], split: str | None = None) -> list[LabelledImage]:
-    """List the images of ``folder`` in a fixed order.
 
-    With a ``manifest.csv`` (columns file, class, and where known group and split) its rows count; else each folder
-    ``<class>/`` holds that class's images, and the patient group comes from file names of the published collection.
+def find_images(source: Path, classes: Sequence[str], split: str | None = None) -> list[LabelledImage]:
+    """List the images of a data set, or of one of its splits, in a fixed order.
+
+    A CSV file, or the ``manifest.csv`` of a folder, has the columns file and class, and where known group and split;
+    paths count from the CSV's own folder. Else each folder ``<class>/`` holds that class's images at any depth: JPEG,
+    PNG, and DICOM whatever its name. Where no group is given, it is the DICOM Patient ID (as a digest) or comes from
+    file names of the published collection. Where no split is given, every fifth patient or so is ``val`` and the others
+    are ``train``, by a digest of the group: the same ones each time.
 
     Raises
     ------
     ValueError
-        When a class is unknown, a split is asked for without a manifest, or there is no image.
+        When a class is unknown, a column is absent, or there is no image.
     """
-    if (folder / MANIFEST).is_file():
-        found = _from_manifest(folder, classes, split)
-    elif split is not None:
-        raise ValueError(f"A split needs a {MANIFEST} in {folder} that says which image belongs to it.")
-    else:
-        found = _from_folders(folder, classes)
+    table = _table(source)
+    found = _from_table(table, classes, split) if table else _from_folders(source, classes, split)
     if not found:
-        raise ValueError(f"There is no image in {folder}{f' for the split {split!r}' if split else ''}.")
+        raise ValueError(f"There is no image in {source}{f' for the split {split!r}' if split else ''}.")
     return sorted(found, key=lambda image: image.name)
+
+
+def splits_of(source: Path) -> tuple[str, ...]:
+    """Return the names of the splits that a data set has; train and val come first."""
+    named = {"train", "val"}
+    if table := _table(source):
+        named |= {row.get("split") or "train" for row in _rows(table)}
+    return ("train", "val", *sorted(named - {"train", "val"}))
 
 
 def read_display_values(path: Path) -> NDArray[np.float32]:
@@ -77,7 +90,7 @@ def read_display_values(path: Path) -> NDArray[np.float32]:
     ValueError
         When the file is not an image that can be read.
     """
-    if path.suffix.lower() == ".dcm":
+    if _is_instance(path):
         return _read_instance(path)
     try:
         with Image.open(path) as picture:
@@ -88,11 +101,12 @@ def read_display_values(path: Path) -> NDArray[np.float32]:
         raise ValueError(f"{path.name} is not an image that can be read; remove it from the data set.") from error
 
 
-def load(images: Sequence[LabelledImage], classes: Sequence[str]) -> ImageSet:
-    """Read and reduce images for training; 50 kB of memory each."""
-    pixels_NHW = np.empty((len(images), SIZE, SIZE), dtype=np.uint8)
+def load(images: Sequence[LabelledImage], classes: Sequence[str], transform: str = DEFAULT_TRANSFORM) -> ImageSet:
+    """Read and prepare images for training, as the transform of that name begins; 50 kB of memory each."""
+    chosen = TRANSFORMS[transform]
+    pixels_NHW = np.empty((len(images), chosen.size, chosen.size), dtype=np.uint8)
     for index, image in enumerate(track(images, "reading", transient=True)):
-        pixels_NHW[index] = np.clip(np.rint(stretch(read_display_values(image.path)) * 255), 0, 255)
+        pixels_NHW[index] = np.clip(np.rint(chosen.prepare(read_display_values(image.path)) * 255), 0, 255)
     targets_N = np.array([image.target for image in images], dtype=np.int64)
     digest = hashlib.sha256("\n".join(image.name for image in images).encode())
     digest.update(targets_N.tobytes())
@@ -111,32 +125,64 @@ def _read_instance(path: Path) -> NDArray[np.float32]:
     return values
 
 
-def _from_manifest(folder: Path, classes: Sequence[str], split: str | None) -> list[LabelledImage]:
-    with (folder / MANIFEST).open(newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if split is None or row.get("split") == split]
-    return [
-        LabelledImage(
-            folder / row["file"], row["file"], _target(row["class"], classes), row.get("group") or _group(row["file"])
-        )
-        for row in rows
-    ]
+def _table(source: Path) -> Path | None:
+    """Return the CSV file that describes a data set, where it has one."""
+    if source.is_file():
+        return source
+    return source / MANIFEST if (source / MANIFEST).is_file() else None
 
 
-def _from_folders(folder: Path, classes: Sequence[str]) -> list[LabelledImage]:
+def _rows(table: Path) -> list[dict[str, str]]:
+    with table.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file)
+        absent = {"file", "class"} - set(reader.fieldnames or ())
+        if absent:
+            raise ValueError(f"{table.name} has no column {min(absent)!r}; it needs file and class.")
+        return list(reader)
+
+
+def _from_table(table: Path, classes: Sequence[str], split: str | None) -> list[LabelledImage]:
     found = []
-    for path in folder.glob("*/*"):
-        if path.suffix.lower() in _SUFFIXES:
-            name = path.relative_to(folder).as_posix()
-            found.append(LabelledImage(path, name, _target(_class_name(path), classes), _group(name)))
+    for row in _rows(table):
+        path = table.parent / row["file"]
+        group = row.get("group") or _group(row["file"], path)
+        if split in (None, row.get("split") or _drawn_split(group)):
+            found.append(LabelledImage(path, row["file"], _target(row["class"], classes), group))
     return found
 
 
-def _class_name(path: Path) -> str:
+def _from_folders(folder: Path, classes: Sequence[str], split: str | None) -> list[LabelledImage]:
+    found = []
+    for path in folder.glob("*/**/*"):
+        if path.suffix.lower() in _SUFFIXES or _is_instance(path):
+            name = path.relative_to(folder)
+            group = _group(name.as_posix(), path)
+            if split in (None, _drawn_split(group)):
+                found.append(LabelledImage(path, name.as_posix(), _target(_class_name(name, classes), classes), group))
+    return found
+
+
+def _class_name(name: Path, classes: Sequence[str]) -> str:
     """Return the folder's name; in the published collection's folder PNEUMONIA the file names say which type."""
-    folder, name = path.parent.name, path.name.lower()
-    if folder.lower() != "pneumonia":
+    folder, file = name.parts[0], name.name.lower()
+    if folder.lower() != "pneumonia" or "pneumonia" in [known.lower() for known in classes]:
         return folder
-    return "bacterial" if "bacteria" in name else "viral" if "virus" in name else folder
+    return "bacterial" if "bacteria" in file else "viral" if "virus" in file else folder
+
+
+def _drawn_split(group: str) -> str:
+    """Return the split of a patient who was given none."""
+    return "val" if hashlib.sha256(group.encode()).digest()[0] % 5 == 0 else "train"
+
+
+def _is_instance(path: Path) -> bool:
+    """Tell whether a file is DICOM whatever its name: by the prefix of PS3.10 section 7.1."""
+    if path.suffix.lower() == ".dcm":
+        return True
+    if path.suffix.lower() in _SUFFIXES or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"
 
 
 def _target(name: str, classes: Sequence[str]) -> int:
@@ -146,8 +192,13 @@ def _target(name: str, classes: Sequence[str]) -> int:
     return lowered.index(name.lower())
 
 
-def _group(name: str) -> str:
-    """Return the finest patient key that a file name of the published collection allows, else the name itself."""
+def _group(name: str, path: Path) -> str:
+    """Return the finest patient key there is: DICOM's, or a published file name's, else the name itself."""
+    if _is_instance(path):
+        from service.dicom.pixels import read_patient_id
+
+        patient = read_patient_id(path)
+        return f"patient-{hashlib.sha256(patient.encode()).hexdigest()[:16]}" if patient else name
     match = _PATIENT.search(Path(name).name)
     if match is None:
         return name

@@ -11,6 +11,7 @@ from training import gate_card
 from training.card_evidence import doors, label_noise, robustness, shortcuts
 from training.card_reliability import abstention, calibration, predictive_values, subgroups
 from training.markdown import show, table
+from training.provenance import SHIPPED
 
 _PURPOSE = """## Intended use
 
@@ -42,6 +43,15 @@ _LIMITS = """## Limits
   reserved patients: it shows that full-size input works, and is no second opinion.
 """
 
+_OTHER_LIMITS = """## Limits
+
+- Nothing beyond the figures above was measured. Other patients, hospitals and devices need their own validation.
+- Other findings than the classes above are not known to the network. They may be called pneumonia, and they may be
+  called negative.
+- The heat map shows where the evidence for pneumonia in the last feature map lies. It is no segmentation.
+- Val chose the epoch and fitted the calibration.
+"""
+
 
 def render(card: Card, digest: str) -> str:
     """Return the Markdown text of ``docs/model-card.md``."""
@@ -63,7 +73,7 @@ def render(card: Card, digest: str) -> str:
         label_noise(card),
         doors(card),
         gate_card.int8(card),
-        _limits(card),
+        _limits(card) if card.name == SHIPPED.name else _OTHER_LIMITS,
         _provenance(card),
     ]
     return "\n".join(part for part in parts if part)

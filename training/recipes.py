@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from models.card import FindingName
 
 if TYPE_CHECKING:
     from models.backbones import BackboneName
     from models.heads import HeadName
+
+FINDINGS: Mapping[str, FindingName] = {
+    "normal": "normal",
+    "pneumonia": "pneumonia",
+    "bacterial": "bacterial pneumonia",
+    "viral": "viral pneumonia",
+}
+"""What the class names of the published collection mean."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +67,11 @@ class Recipe:
 
     Attributes
     ----------
+    findings
+        What each class means, by its name; names that are no class of the recipe count for nothing.
+    oversample
+        Whether images of the smaller classes are drawn again at random until every class has as many as the largest
+        (section III.B of the two-class paper).
     target_momentum
         1 trains on the labels alone. Below 1 each image's target is a running average that starts as its label and
         moves by ``1 - target_momentum`` towards what the network says of it in each epoch, so that a label which the
@@ -69,6 +84,7 @@ class Recipe:
 
     name: str
     classes: tuple[str, ...]
+    findings: Mapping[str, FindingName] = field(default_factory=lambda: dict(FINDINGS))
     backbone: BackboneName = "resnet50"
     head: HeadName = "dropout-gap"
     dropout: float = 0.5
@@ -86,8 +102,14 @@ class Recipe:
     average_decay: float = 0.996
     target_momentum: float = 1.0
     start_share: float | None = None
+    oversample: bool = False
     seed: int = 20250
     augmentation: Augmentation = field(default_factory=Augmentation)
+
+    @property
+    def pneumonia(self) -> tuple[int, ...]:
+        """Indices of the classes that mean pneumonia of any type."""
+        return tuple(index for index, name in enumerate(self.classes) if self.findings[name] != "normal")
 
     @property
     def epochs(self) -> int:
@@ -102,6 +124,16 @@ class Recipe:
             if progress < done - 1e-9:
                 return stage.size
         return self.stages[-1].size
+
+
+def read_recipe(content: Mapping[str, Any]) -> Recipe:
+    """Return the recipe that a run's ``history.json`` holds as JSON."""
+    parts = {
+        "classes": tuple(content["classes"]),
+        "stages": tuple(Stage(**stage) for stage in content["stages"]),
+        "augmentation": Augmentation(**content["augmentation"]),
+    }
+    return Recipe(**{**content, **parts})
 
 
 THREE_CLASS = Recipe(name="resnet50-three-class", classes=("normal", "bacterial", "viral"))

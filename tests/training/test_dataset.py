@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from pydicom.dataset import FileDataset
 
 from service.demo.phantom import cr_instance
 from tests.training.conftest import CLASSES, stored_phantom
-from training.dataset import find_images, load, read_display_values
+from training.dataset import find_images, load, read_display_values, splits_of
 
 
 def _write_manifest(folder: Path, rows: list[dict[str, str]]) -> None:
@@ -66,9 +67,39 @@ def test_a_manifest_names_class_group_and_split(tmp_path: Path) -> None:
     assert [image.name for image in find_images(tmp_path, CLASSES)] == ["a.png", "b.png"]
 
 
-def test_a_split_without_a_manifest_is_refused(folder: Path) -> None:
-    with pytest.raises(ValueError, match=r"manifest\.csv"):
-        find_images(folder, CLASSES, "val")
+def test_without_a_split_each_patient_is_drawn_to_one_side_and_stays_there(folder: Path) -> None:
+    sides = {side: {image.group for image in find_images(folder, CLASSES, side)} for side in ("train", "val")}
+    assert not sides["train"] & sides["val"]
+    assert sides["train"] | sides["val"] == {image.group for image in find_images(folder, CLASSES)}
+    assert splits_of(folder) == ("train", "val")
+    with pytest.raises(ValueError, match="'reserved'"):
+        find_images(folder, CLASSES, "reserved")
+
+
+def test_a_table_anywhere_names_files_beside_it_and_its_own_splits(folder: Path, tmp_path: Path) -> None:
+    table = tmp_path / "labels.csv"
+    images = sorted(folder.glob("*/*.png"))
+    lines = [f"{path},{('opacity', 'clear')[index % 2]},{index},test" for index, path in enumerate(images)]
+    table.write_text("\n".join(["file,class,group,split", *lines]) + "\n")
+    found = find_images(table, ("clear", "opacity"), "test")
+    assert [image.path for image in found] == images
+    assert [image.target for image in found] == [1, 0] * (len(images) // 2)
+    assert splits_of(table) == ("train", "val", "test")
+    table.write_text("path,class\n")
+    with pytest.raises(ValueError, match=r"labels\.csv has no column 'file'"):
+        find_images(table, ("clear", "opacity"))
+
+
+def test_instances_are_found_whatever_their_name_and_grouped_by_patient(tmp_path: Path) -> None:
+    for number, (patient, where) in enumerate([("A1", "clear/IM000"), ("B2", "opacity/s/i.dcm"), ("A1", "opacity/x")]):
+        (tmp_path / where).parent.mkdir(parents=True, exist_ok=True)
+        _instance(number, patient).save_as(tmp_path / where)
+    (tmp_path / "clear" / "notes.txt").write_text("no image")
+    found = find_images(tmp_path, ("clear", "opacity"))
+    assert [image.name for image in found] == ["clear/IM000", "opacity/s/i.dcm", "opacity/x"]
+    assert found[0].group == found[2].group != found[1].group
+    assert "A1" not in found[0].group
+    assert load(found, ("clear", "opacity")).targets_N.tolist() == [0, 1, 1]
 
 
 def test_loading_reduces_to_the_networks_size_and_the_digest_follows_the_pixels(folder: Path) -> None:
@@ -90,6 +121,18 @@ def test_grey_in_colour_and_sixteen_bits_read_like_plain_grey(tmp_path: Path) ->
         found = read_display_values(tmp_path / f"{name}.png")
         assert found.dtype == np.float32
         assert np.allclose(found, expected, atol=1e-6), name
+
+
+def _instance(number: int, patient_id: str) -> FileDataset:
+    return cr_instance(
+        stored_phantom(number),
+        bits_stored=8,
+        patient_id=patient_id,
+        patient_name="Test^Phantom",
+        sop_instance_uid=f"2.25.1{number}",
+        series_instance_uid="2.25.2",
+        study_instance_uid="2.25.3",
+    )
 
 
 def test_a_dicom_instance_reads_like_the_picture_it_was_made_of(tmp_path: Path) -> None:

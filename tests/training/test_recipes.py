@@ -1,11 +1,12 @@
-from dataclasses import FrozenInstanceError
+import json
+from dataclasses import FrozenInstanceError, asdict
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from models.transforms import TRANSFORMS
-from training.recipes import RECIPES, THREE_CLASS, Recipe, Stage
+from training.recipes import RECIPES, THREE_CLASS, Recipe, Stage, read_recipe
 
 
 def test_a_recipe_cannot_be_changed() -> None:
@@ -17,6 +18,14 @@ def test_every_recipe_is_found_by_its_name_and_uses_a_known_transform() -> None:
     for name, recipe in RECIPES.items():
         assert recipe.name == name
         assert recipe.transform in TRANSFORMS
+
+
+def test_a_recipe_survives_as_json() -> None:
+    for recipe in RECIPES.values():
+        assert read_recipe(json.loads(json.dumps(asdict(recipe)))) == recipe
+        # Runs of earlier versions do not know what later ones can vary.
+        older = {key: value for key, value in asdict(recipe).items() if key not in ("findings", "oversample")}
+        assert read_recipe(json.loads(json.dumps(older))) == recipe
 
 
 @given(st.floats(0, 1), st.floats(0, 1))

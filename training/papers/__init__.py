@@ -1,0 +1,1 @@
+"""Both papers rebuilt: every row as data, and what runs, measures and draws it."""
