@@ -9,7 +9,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from docs.tables import commands, conformance, errors, reasons, settings, states
+from PIL import Image
+
+from docs.tables import commands, conformance, errors, papers, reasons, settings, states
 
 ROOT = Path(__file__).resolve().parents[1]
 _PART = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -34,6 +36,11 @@ PARTS: dict[str, Callable[[], str]] = {
     "final-statuses": conformance.final_statuses,
     "own-codes": conformance.own_codes,
     "standard-codes": conformance.standard_codes,
+    "papers-rows": papers.rows,
+    "papers-three-class": papers.three_class,
+    "papers-two-class": papers.two_class,
+    "papers-not-run": papers.not_run,
+    "papers-runs": papers.runs,
 }
 
 
@@ -58,8 +65,25 @@ def part_names(text: str) -> list[str]:
     return [part[2] for part in _PART.finditer(text)]
 
 
+def renew_pictures() -> None:
+    """Draw the pictures of docs/papers.md whose results have changed."""
+    from training.papers.figures import save
+
+    for path, source, draw in papers.pictures():
+        if not path.exists() or picture_source(path) != source:
+            save(draw(), path, source)
+            sys.stdout.write(f"{path.relative_to(ROOT)}\n")
+
+
+def picture_source(path: Path) -> str:
+    """Return the digest of what a picture was drawn from, which stands in its text."""
+    with Image.open(path) as picture:
+        return str(picture.info.get("Source", ""))
+
+
 def main() -> None:
-    """Renew every document, and name those that changed."""
+    """Renew every document and picture, and name those that changed."""
+    renew_pictures()
     for path in documents():
         before = path.read_text(encoding="utf-8")
         after = with_parts_renewed(before)
