@@ -23,6 +23,7 @@ from training.papers.command import reproduce  # noqa: E402
 from training.papers.data import PaperData  # noqa: E402
 from training.papers.experiment import Budget, BudgetSpent, Experiment  # noqa: E402
 from training.papers.features import FeatureCache  # noqa: E402
+from training.papers.frozen import _CoinDropout, _two_cells  # noqa: E402
 from training.papers.results import read_results, write_result  # noqa: E402
 from training.papers.rows import ROWS, BackboneMode, Draw, Folds, PaperRow  # noqa: E402
 from training.provenance import SHIPPED  # noqa: E402
@@ -74,6 +75,20 @@ def test_a_row_on_frozen_features_is_cross_validated_both_ways_and_not_run_twice
     other = replace(row, recipe=replace(row.recipe, seed=1))
     with pytest.raises(ValueError, match="another recipe"):
         Experiment(other, PaperData(data), init, tmp_path, "frozen", "cpu").run(None, lines.append)
+
+
+def test_short_cuts_on_frozen_features_change_nothing_that_a_head_learns() -> None:
+    torch.manual_seed(0)
+    features = torch.rand(64, 6, 5, 5)
+    first, second = (torch.nn.BatchNorm2d(6) for _ in range(2))
+    whole, short = first(features).mean(dim=(2, 3)), second(_two_cells(features)).mean(dim=(2, 3))
+    assert torch.allclose(whole, short, atol=1e-5)
+    assert torch.allclose(first.running_mean, second.running_mean, atol=1e-6)
+    assert torch.allclose(first.running_var, second.running_var, rtol=0.01)
+    dropped = _CoinDropout(1)(features)
+    assert 0.45 < (dropped == 0).float().mean() < 0.55
+    assert torch.equal(dropped[dropped > 0], 2 * features[dropped > 0])
+    assert torch.equal(_CoinDropout(1).eval()(features), features)
 
 
 def test_features_that_were_cut_off_go_on_and_equal_those_that_were_not(

@@ -48,7 +48,7 @@ def test_table_2_agrees_with_itself() -> None:
 
 
 def test_tables_3_and_4_agree_with_each_other() -> None:
-    (row,) = rows_of("two-class", "table-4-resnet152")
+    (row,) = rows_of("two-class", ["table-4-resnet152"])
     stated = {figure.measure: figure.value for figure in row.published}
     counts = np.array(
         [[stated[f"{truth} called {call}"] for call in ("normal", "pneumonia")] for truth in ("normal", "pneumonia")]
@@ -62,7 +62,7 @@ def test_tables_3_and_4_agree_with_each_other() -> None:
 
 def test_an_unknown_row_is_named_with_those_that_exist() -> None:
     with pytest.raises(ValueError, match=r"'table-9'.*figure-7-dropout-gap"):
-        rows_of("two-class", "table-9")
+        rows_of("two-class", ["table-9"])
 
 
 @st.composite

@@ -19,7 +19,9 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.command()
 @click.argument("paper", type=click.Choice(get_args(PaperName)))
-@click.option("--row", help="Only the row of this name; all rows of the paper where none is given.")
+@click.option(
+    "--row", "names", multiple=True, help="Only the row of this name; may be given again. All rows where none is given."
+)
 @click.option(
     "--data", type=_DATA, required=True, help="The collection, as for `train`; its splits train and val are drawn from."
 )
@@ -49,7 +51,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--budget", type=float, help="Minutes for each row; fine-tuning shortens its schedule to fit.")
 def reproduce(
     paper: PaperName,
-    row: str | None,
+    names: tuple[str, ...],
     data: Path,
     files: tuple[Path, ...],
     download: bool,
@@ -65,7 +67,7 @@ def reproduce(
     from training.papers.weights import find_weights
 
     try:
-        rows, images = rows_of(paper, row), PaperData(data)
+        rows, images = rows_of(paper, names), PaperData(data)
         _check_device(device)
         for chosen in rows:
             init = find_weights(chosen.recipe.backbone, files, download)

@@ -35,6 +35,8 @@ def train_head(
         others in turn, where there are any.
     """
     torch.manual_seed(recipe.seed)
+    if recipe.head == "batchnorm-gap":
+        views = [_two_cells(view) for view in views]
     plain = views[0]
     targets = torch.from_numpy(targets_N).to(plain.device)
     rows_M = split.train_M
@@ -74,6 +76,19 @@ class _CoinDropout(nn.Module):
         drawn = np.frombuffer(self._generator.bytes(-(-features.numel() // 8)), dtype=np.uint8)
         kept = torch.from_numpy(np.unpackbits(drawn, count=features.numel())).view(features.shape)
         return features * kept.to(features.device, features.dtype).mul_(2)
+
+
+def _two_cells(features: torch.Tensor) -> torch.Tensor:
+    """Return maps of two cells with each image's mean and deviation over all cells (N x C x 1 x 2).
+
+    Batch normalisation and averaging see nothing else of a map; only the running variance, which is corrected for the
+    number of cells, comes out 0.7 % larger at 64 images a batch. A tenth of the time.
+    """
+    pieces = []
+    for piece in torch.split(features, _BATCH):
+        deviation, mean = torch.std_mean(piece.float(), dim=(2, 3), correction=0)
+        pieces.append(torch.stack([mean - deviation, mean + deviation], dim=2)[:, :, None])
+    return torch.cat(pieces)
 
 
 def _means(features: torch.Tensor, rows_M: NDArray[np.int64]) -> torch.Tensor:

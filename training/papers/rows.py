@@ -6,7 +6,7 @@ Network"; "three-class" is the paper on normal, viral and bacterial pneumonia wi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -250,17 +250,16 @@ ROWS: tuple[PaperRow, ...] = (_THREE_CLASS, *_FIGURE_7, *_FIGURE_8, _TABLE_4, *_
 """Every row of both papers, in their order."""
 
 
-def rows_of(paper: PaperName, name: str | None = None) -> tuple[PaperRow, ...]:
-    """Return the rows of a paper, or the one of that name.
+def rows_of(paper: PaperName, names: Sequence[str] = ()) -> tuple[PaperRow, ...]:
+    """Return the rows of a paper, or those of some names, in the order of the names.
 
     Raises
     ------
     ValueError
-        When the paper has no such row.
+        When the paper has no row of a name.
     """
-    rows = tuple(row for row in ROWS if row.paper == paper)
-    if name is None:
-        return rows
-    if found := tuple(row for row in rows if row.name == name):
-        return found
-    raise ValueError(f"The {paper} paper has no row {name!r}; choose one of {', '.join(row.name for row in rows)}.")
+    rows = {row.name: row for row in ROWS if row.paper == paper}
+    for name in names:
+        if name not in rows:
+            raise ValueError(f"The {paper} paper has no row {name!r}; choose one of {', '.join(rows)}.")
+    return tuple(rows[name] for name in names or rows)
