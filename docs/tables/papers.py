@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _DOCS = Path(__file__).resolve().parents[1]
 RESULTS = _DOCS / "papers"
 IMAGES = _DOCS / "images"
+AT_HAND = "resnet50"
+"""The backbone whose ImageNet weights were at hand."""
 _SIDES = ("published", "grouped")
 _HEADING = ("figure", "theirs", "shuffled", "difference", "grouped by patient", "difference", "leakage")
 _CELLS = ("precision", "recall", "f1-score")
@@ -54,7 +56,7 @@ def two_class() -> str:
     finished = list(_finished("two-class"))
     parts = []
     for row, result in finished:
-        parts += [f"### {row.where}: {result.backbone} backbone", _about(row, result)]
+        parts += [f"### {row.where[:1].upper()}{row.where[1:]}: {result.backbone} backbone", _about(row, result)]
         parts.append(table(_HEADING, _beside(row, result)))
     if finished:
         parts += [_link("heads"), *(_picture(finished[0][1], kind) for kind in ("curves", "confusion", "roc"))]
@@ -62,14 +64,17 @@ def two_class() -> str:
 
 
 def not_run() -> str:
-    """Return the rows that were not run, and the command that would."""
-    done = {result.row for result in _results()}
-    lines = [
-        (f"`{row.name}`", _theirs(row), "not run: no ImageNet weights", f"`{command_for(row)}`")
-        for row in ROWS
-        if row.name not in done
-    ]
-    return table(("row", "theirs", "ours", "command"), lines)
+    """Return the rows that were not run, or on a frozen backbone alone, and the command that would."""
+    done = {(result.row, result.backbone) for result in _results()}
+    lines = []
+    for row in ROWS:
+        if row.recipe.backbone != AT_HAND:
+            lines.append((f"`{row.name}`", "not run: no ImageNet weights", f"`{command_for(row)}`"))
+        elif (row.name, "fine-tuned") not in done:
+            found = "frozen backbone only" if (row.name, "frozen") in done else "not run yet"
+            command = command_for(row).replace("--download", "--init FILE")
+            lines.append((f"`{row.name}`", found, f"`{command}`"))
+    return table(("row", "ours", "command"), lines)
 
 
 def runs() -> str:
@@ -175,10 +180,6 @@ def _reports(result: Result) -> Iterator[str]:
         yield table(("class", *_CELLS, "support"), lines)
 
 
-def _theirs(row: PaperRow) -> str:
-    return "; ".join(f"{figure.measure} {figure.value:g}" for figure in row.published) or "not stated"
-
-
 def _less(estimate: Estimate, theirs: float) -> Estimate:
     return Estimate(estimate.value - theirs, estimate.low - theirs, estimate.high - theirs)
 
@@ -187,7 +188,8 @@ def _show(estimate: Estimate, *, signed: bool = False) -> str:
     # Counts of images need no decimals.
     decimals = 0 if abs(estimate.high) > 2 else 3
     sign = "+" if signed else ""
-    value, low, high = (f"{part:{sign}.{decimals}f}" for part in (estimate.value, estimate.low, estimate.high))
+    parts = (round(part, decimals) + 0.0 for part in (estimate.value, estimate.low, estimate.high))  # no -0.000
+    value, low, high = (f"{part:{sign}.{decimals}f}" for part in parts)
     return f"{value} ({low} to {high})"
 
 

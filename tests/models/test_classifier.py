@@ -33,8 +33,9 @@ def test_the_maps_of_every_head_equal_captums_grad_cam_up_to_scale(head: str) ->
     network = Classifier("resnet50", head, classes=2, size=64).eval()  # type: ignore[arg-type]
     if head.startswith("batchnorm"):
         # As after training: channels that count differently.
-        network.head.first.weight.data.uniform_(0.5, 2)
-        network.head.first.running_var.uniform_(0.5, 2)
+        state = network.head.first.state_dict()
+        state["weight"].uniform_(0.5, 2)
+        state["running_var"].uniform_(0.5, 2)
     images = torch.rand(2, 3, 64, 64)
     with torch.inference_mode():
         _, cam = network.logits_and_cam(images)

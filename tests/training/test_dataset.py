@@ -67,11 +67,14 @@ def test_a_manifest_names_class_group_and_split(tmp_path: Path) -> None:
     assert [image.name for image in find_images(tmp_path, CLASSES)] == ["a.png", "b.png"]
 
 
-def test_without_a_split_each_patient_is_drawn_to_one_side_and_stays_there(folder: Path) -> None:
-    sides = {side: {image.group for image in find_images(folder, CLASSES, side)} for side in ("train", "val")}
+def test_without_a_split_each_patient_is_drawn_to_one_side_and_stays_there(folder: Path, tmp_path: Path) -> None:
+    table = tmp_path / "labels.csv"
+    table.write_text("file,class,group\n" + "".join(f"{number}.png,viral,{number // 3}\n" for number in range(300)))
+    sides = {side: {image.group for image in find_images(table, CLASSES, side)} for side in ("train", "val")}
     assert not sides["train"] & sides["val"]
-    assert sides["train"] | sides["val"] == {image.group for image in find_images(folder, CLASSES)}
-    assert splits_of(folder) == ("train", "val")
+    assert sides["train"] | sides["val"] == {str(number) for number in range(100)}
+    assert 10 < len(sides["val"]) < 30
+    assert splits_of(folder) == splits_of(table) == ("train", "val")
     with pytest.raises(ValueError, match="'reserved'"):
         find_images(folder, CLASSES, "reserved")
 

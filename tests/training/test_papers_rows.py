@@ -81,7 +81,7 @@ def test_both_protocols_test_the_same_images_and_grouped_shares_no_patient(
     collection: tuple[np.ndarray, np.ndarray], plan: Folds | Draw, seed: int
 ) -> None:
     targets, groups = collection
-    published, grouped = (make_splits(plan, targets, groups, side, seed) for side in ("published", "grouped"))  # type: ignore[arg-type]
+    published, grouped = (make_splits(plan, targets, groups, side, seed) for side in ("published", "grouped"))
     tested = [sorted(np.concatenate([split.test_M for split in found])) for found in (published, grouped)]
     assert tested[0] == tested[1]
     for split in [*published, *grouped]:

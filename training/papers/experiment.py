@@ -130,16 +130,17 @@ class Experiment:
     def _describe_or_check(self, images: ImageSet) -> dict[str, Any]:
         """Write what decides the run beside it, or compare with what stands there; return it."""
         path = self.home / "run.json"
-        described = {
+        described: dict[str, Any] = {
             "recipe": asdict(self.row.recipe),
             "seed": self.row.recipe.seed,
             "split": asdict(self.row.split),
             "data_digest": images.digest,
             "init_digest": file_digest(self.init),
         }
+        described = json.loads(json.dumps(described))  # tuples become lists, as they come back from the file
         if path.is_file():
             known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            for key, value in json.loads(json.dumps(described)).items():
+            for key, value in described.items():
                 if known[key] != value:
                     raise ValueError(f"{self.home} holds a run with another {key}; choose another --run.")
             return known

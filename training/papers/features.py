@@ -36,34 +36,37 @@ class FeatureCache:
         self._folder, self._images, self._init, self._device = folder, images, init, device
         self._init_digest = file_digest(init)
 
-    def view(self, recipe: Recipe, number: int) -> torch.Tensor:
+    def view(self, recipe: Recipe, number: int, rows_M: NDArray[np.int64] | None = None) -> torch.Tensor:
         """Return the features (N x C x H/32 x W/32, or N x C x 1 x 1 where the head would only average them).
 
-        View 0 is of the images as they are; each higher number is of copies changed at random by the recipe.
+        View 0 is of the images as they are; each higher number is of copies changed at random by the recipe. Where rows
+        are given only theirs are computed, and the others are NaN.
         """
         pooled = recipe.head == "dropout-gap" and recipe.dropout == 0
         parts = [self._images.digest, self._init_digest, recipe.backbone, recipe.transform, pooled, number]
         if number:
             parts += [recipe.seed, asdict(recipe.augmentation)]
+        if rows_M is not None:
+            parts.append(hashlib.sha256(rows_M.astype("<i8").tobytes()).hexdigest())
         key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
         path = self._folder / f"{key}.npy"
         if not path.exists():
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._compute(recipe, number, pooled, path)
+            self._compute(recipe, number, pooled, np.arange(len(self._images)) if rows_M is None else rows_M, path)
         # Copy on write: torch wants an array that it could write to, and the file must stay as it is.
         return torch.from_numpy(np.load(path, mmap_mode="c")).to(self._device)
 
-    def _compute(self, recipe: Recipe, number: int, pooled: bool, path: Path) -> None:
+    def _compute(self, recipe: Recipe, number: int, pooled: bool, rows_M: NDArray[np.int64], path: Path) -> None:
         backbone = Backbone(recipe.backbone)
         backbone.load_imagenet(self._init)
         backbone = backbone.to(device=self._device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         partial, done = path.with_suffix(".partial"), path.with_suffix(".done")
         began = int(done.read_text()) if done.exists() and partial.exists() else 0
         features = np.load(partial, mmap_mode="r+") if began else None
-        for start in track(
-            range(began, len(self._images), _BATCH), f"{recipe.backbone}, view {number}", transient=True
-        ):
-            grey = torch.from_numpy(self._images.pixels_NHW[start : start + _BATCH, None]).to(self._device) / 255
+        starts = range(began, len(rows_M), _BATCH)
+        for start in track(starts, f"features of {recipe.backbone}, view {number}", transient=True):
+            chosen = rows_M[start : start + _BATCH]
+            grey = torch.from_numpy(self._images.pixels_NHW[chosen][:, None]).to(self._device) / 255
             if number:
                 generator = torch.Generator(self._device).manual_seed((recipe.seed * 100 + number) * 100_000 + start)
                 grey = augment(grey, grey.shape[-1], recipe.augmentation, generator)
@@ -71,7 +74,9 @@ class FeatureCache:
             if features is None:
                 shape = (len(self._images), CHANNELS[recipe.backbone], *found.shape[2:])
                 features = np.lib.format.open_memmap(partial, mode="w+", dtype=np.float16, shape=shape)
-            features[start : start + _BATCH] = found
+                if len(rows_M) < len(features):
+                    features[:] = np.nan
+            features[chosen] = found
             features.flush()
             done.write_text(str(start + len(found)))
         partial.replace(path)

@@ -57,8 +57,12 @@ def train_on_features(
     recipe: Recipe, images: ImageSet, split: Split, init: Path, cache: FeatureCache, title: str
 ) -> Trained:
     """Train the head alone, on features of the images and, where the recipe changes images, of changed copies."""
-    still = not any(asdict(recipe.augmentation).values())
-    views = [cache.view(recipe, number) for number in range(1 if still else 1 + _VIEWS)]
+    if any(asdict(recipe.augmentation).values()):
+        others_M = np.setdiff1d(np.arange(len(images)), split.test_M)
+        changed = [cache.view(recipe, number + 1, others_M) for number in range(_VIEWS)]
+        views = [cache.view(recipe, 0, split.test_M), *changed]
+    else:
+        views = [cache.view(recipe, 0)]
     began = time.monotonic()
     head, logits_MK, history = train_head(recipe, views, images.targets_N, split, title)
     network = Classifier(recipe.backbone, recipe.head, len(recipe.classes), recipe.stages[-1].size, recipe.dropout)

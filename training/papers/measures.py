@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata  # type: ignore[import-untyped]
 from sklearn.metrics import roc_curve
 
-from models.card import Estimate
+from models.measurements import Estimate
 from training.metrics import bootstrap
 
 _MOST_POINTS = 80

@@ -32,7 +32,8 @@ def find_weights(backbone: BackboneName, files: Sequence[Path], download: bool) 
     weights = torchvision.models.get_model_weights(backbone).IMAGENET1K_V1
     torch.hub.load_state_dict_from_url(weights.url, progress=True, check_hash=True)
     folder: str = torch.hub.get_dir()
-    return Path(folder) / "checkpoints" / weights.url.rpartition("/")[2]
+    name: str = weights.url.rpartition("/")[2]
+    return Path(folder) / "checkpoints" / name
 
 
 def _fits(backbone: BackboneName, path: Path) -> bool:
