@@ -71,9 +71,11 @@ def not_run() -> str:
         if row.recipe.backbone != AT_HAND:
             lines.append((f"`{row.name}`", "not run: no ImageNet weights", f"`{command_for(row)}`"))
         elif (row.name, "fine-tuned") not in done:
-            found = "frozen backbone only" if (row.name, "frozen") in done else "not run yet"
-            command = command_for(row).replace("--download", "--init FILE")
-            lines.append((f"`{row.name}`", found, f"`{command}`"))
+            command = f"auscult reproduce {row.paper} --row {row.name} --data FOLDER --init FILE"
+            if (row.name, "frozen") in done:
+                lines.append((f"`{row.name}`", "frozen backbone only", f"`{command} --backbone fine-tuned`"))
+            else:
+                lines.append((f"`{row.name}`", "not run yet", f"`{command}`"))
     return table(("row", "ours", "command"), lines)
 
 
@@ -204,7 +206,7 @@ def _picture(result: Result, kind: str) -> str:
 
 def _link(name: str, paper: str = "two-class") -> str:
     alternatives = {
-        "heads": "Validation accuracy of the four heads by epoch",
+        "heads": "Validation accuracy of the heads by epoch",
         "curves": "Accuracy and loss by epoch",
         "confusion": "Confusion matrices",
         "roc": "ROC curves",

@@ -109,7 +109,7 @@ def _print(row: PaperRow, result: Result, seconds: float) -> None:
     """Print each stated figure beside ours, and accuracy and AUC where none is stated."""
     click.echo(f"{row.name} ({row.where}), {result.backbone} backbone, {seconds:.0f} s")
     stated = [(figure.measure, f"{figure.value:g}") for figure in row.published] or [("accuracy", "")]
-    for name, theirs in [*stated, ("auc", "")]:
+    for name, theirs in [*stated, *([] if "auc" in dict(stated) else [("auc", "")])]:
         ours = (result.sides["published"].measures, result.sides["grouped"].measures, result.leakage)
         cells = [f"{found[name].value:.4f} ({found[name].low:.4f} to {found[name].high:.4f})" for found in ours]
         click.echo(f"  {name:<28} theirs {theirs:<8} shuffled {cells[0]}  grouped {cells[1]}  leakage {cells[2]}")
