@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from docs.tables import table
-from models.card import Estimate
+from models.measurements import Estimate
 from training.papers.command import command_for
 from training.papers.results import Result, SideResult, read_results
 from training.papers.rows import ROWS, Folds, PaperName, PaperRow
