@@ -32,7 +32,7 @@ def turn(settings: Settings, task: Task, work: Callable[[], int], stop: threadin
     if settings.queue.is_local:
         _turn_locally(settings, task, work, stop)
     else:
-        _turn_by_celery(settings.queue.url.get_secret_value(), task, work, stop)
+        _turn_by_celery(settings.queue.address.get_secret_value(), task, work, stop)
 
 
 def _turn_locally(settings: Settings, task: Task, work: Callable[[], int], stop: threading.Event) -> None:

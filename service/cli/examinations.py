@@ -219,7 +219,7 @@ def queue(settings: Settings) -> Found:
     from redis import Redis, RedisError
 
     try:
-        client = Redis.from_url(settings.queue.url.get_secret_value(), socket_connect_timeout=3, socket_timeout=3)
+        client = Redis.from_url(settings.queue.address.get_secret_value(), socket_connect_timeout=3, socket_timeout=3)
         client.ping()
         client.close()
     except (RedisError, OSError) as error:

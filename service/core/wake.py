@@ -108,4 +108,4 @@ def waker(settings: Settings) -> Waker:
     """Return the waker that the settings ask for."""
     if settings.queue.is_local:
         return LocalWaker(settings.wake_dir)
-    return CeleryWaker(settings.queue.url.get_secret_value())
+    return CeleryWaker(settings.queue.address.get_secret_value())

@@ -61,9 +61,9 @@ def _explain(error: ValidationError) -> list[str]:
         if item["type"] == "extra_forbidden":
             lines.append(f"  {name}: there is no such setting; remove it or correct its name")
             continue
-        lines.append(
-            f"  {name} = {value}: {item['msg'].removeprefix('Value error, ')}. {_description(item['loc'])}".rstrip()
-        )
+        # A table as a whole may hold a secret, and its names say enough.
+        shown = name if isinstance(item["input"], dict) else f"{name} = {value}"
+        lines.append(f"  {shown}: {item['msg'].removeprefix('Value error, ')}. {_description(item['loc'])}".rstrip())
     return lines
 
 

@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from service.core.reading_order import ReadingOrder
 from service.core.settings.kinds import AeTitle, Port, Seconds, Section
+from service.core.settings.secret_files import read_password, with_password
 from service.core.settings.tls import DestinationTlsSettings, ListenerTlsSettings, WebTlsSettings
 
 
@@ -271,6 +272,9 @@ class QueueSettings(Section):
         SecretStr("local"),
         description="`local` (named pipes beside the ledger) or a Redis URL for Celery, `redis://host:6379/0`.",
     )
+    password_file: Path | None = Field(
+        None, description="File whose first line is Redis' password; so that it need not stand in the URL."
+    )
 
     @field_validator("url")
     @classmethod
@@ -280,6 +284,16 @@ class QueueSettings(Section):
         ):
             raise ValueError("is neither `local` nor a Redis URL; write redis://HOST:PORT/NUMBER")
         return value
+
+    @model_validator(mode="after")
+    def _password_can_be_read(self) -> "QueueSettings":
+        _ = self.address
+        return self
+
+    @property
+    def address(self) -> SecretStr:
+        """The URL with the password."""
+        return self.url if self.password_file is None else with_password(self.url, read_password(self.password_file))
 
     @property
     def is_local(self) -> bool:
@@ -294,6 +308,9 @@ class DatabaseSettings(Section):
         None,
         description="SQLAlchemy URL, `postgresql+psycopg://user:password@host/name`; SQLite in `data_dir` when absent.",
     )
+    password_file: Path | None = Field(
+        None, description="File whose first line is the user's password; so that it need not stand in the URL."
+    )
 
     @field_validator("url")
     @classmethod
@@ -302,12 +319,38 @@ class DatabaseSettings(Section):
             raise ValueError("is neither sqlite:/// nor postgresql+psycopg://; other databases are not supported")
         return value
 
+    @model_validator(mode="after")
+    def _password_can_be_read(self) -> "DatabaseSettings":
+        _ = self.address
+        return self
+
+    @property
+    def address(self) -> SecretStr | None:
+        """The URL with the password; None for SQLite in `data_dir`."""
+        if self.password_file is None:
+            return self.url
+        return with_password(self.url or SecretStr(""), read_password(self.password_file))
+
 
 class SweepSettings(Section):
     """The sweeper (`[sweep]`)."""
 
     interval: Seconds = Field(10.0, description="Seconds between two sweeps.")
     incomplete_after: Seconds = Field(3600.0, description="Seconds after which a half-received file is removed.")
+
+
+class LivenessSettings(Section):
+    """How a process that hangs is found out (`[liveness]`)."""
+
+    stalled_after: Seconds = Field(
+        300.0,
+        description="Seconds without progress, while work waits in the ledger, after which a worker ends itself; "
+        "what started it starts it again.",
+    )
+    folder: Path | None = Field(
+        None,
+        description="Folder of the files that `auscult alive` looks at, on this machine; `data_dir/alive` when absent.",
+    )
 
 
 class LogSettings(Section):

@@ -13,6 +13,7 @@ from service.core.settings.sections import (
     DeliverySettings,
     DestinationSettings,
     ListenerSettings,
+    LivenessSettings,
     LogSettings,
     NodeSettings,
     PeerSettings,
@@ -49,6 +50,7 @@ class Settings(BaseSettings):
     retention: RetentionSettings = RetentionSettings()
     sweep: SweepSettings = SweepSettings()
     audit: AuditSettings = AuditSettings()
+    liveness: LivenessSettings = LivenessSettings()
     log: LogSettings = LogSettings()
 
     @field_validator("destinations")
@@ -77,8 +79,8 @@ class Settings(BaseSettings):
     @property
     def database_url(self) -> str:
         """The SQLAlchemy URL of the ledger."""
-        if self.database.url is not None:
-            return self.database.url.get_secret_value()
+        if self.database.address is not None:
+            return self.database.address.get_secret_value()
         return f"sqlite:///{self.data_dir.resolve() / 'ledger.sqlite'}"
 
     @property
@@ -100,6 +102,11 @@ class Settings(BaseSettings):
     def wake_dir(self) -> Path:
         """The folder of the wake-up pipes."""
         return self.data_dir.resolve() / "wake"
+
+    @property
+    def pulse_dir(self) -> Path:
+        """The folder of the pulses of this machine's processes."""
+        return self.liveness.folder or self.data_dir.resolve() / "alive"
 
     def calling_ae_title(self, destination: NodeSettings) -> str:
         """Return the AE title that we call a node with."""

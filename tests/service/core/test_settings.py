@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
 from service.core.errors import SettingsInvalid
 from service.core.settings import Settings, load
@@ -119,3 +120,39 @@ def test_secrets_are_hidden_in_the_settings_text() -> None:
 
     assert "geheim" not in repr(settings)
     assert settings.database_url == "postgresql+psycopg://u:geheim@db/x"
+
+
+def test_passwords_can_lie_in_files_of_their_own(tmp_path: Path) -> None:
+    for name, password in (("db", "ge/heim@ü"), ("redis", "auch geheim")):
+        (tmp_path / name).write_text(f"{password}\n")
+    settings = load(
+        database={"url": "postgresql+psycopg://auscult@db:5432/x", "password_file": tmp_path / "db"},
+        queue={"url": "redis://queue:6379/0", "password_file": tmp_path / "redis"},
+    )
+
+    assert make_url(settings.database_url).password == "ge/heim@ü"
+    assert (make_url(settings.database_url).username, make_url(settings.database_url).port) == ("auscult", 5432)
+    assert settings.queue.address.get_secret_value() == "redis://:auch%20geheim@queue:6379/0"
+    assert "geheim" not in repr(settings)
+    assert "heim" not in str(settings.model_dump())
+
+
+@pytest.mark.parametrize(
+    ("table", "content", "said"),
+    [
+        ({"url": "postgresql+psycopg://u@db/x"}, None, "cannot be read (No such file or directory)"),
+        ({"url": "postgresql+psycopg://u@db/x"}, "", "is empty"),
+        ({"url": "postgresql+psycopg://u:geheim@db/x"}, "geheim", "leave one of them out"),
+        ({}, "geheim", "belongs to a `url` with a host"),
+    ],
+)
+def test_a_password_file_that_cannot_be_used_is_named_and_never_quoted(
+    tmp_path: Path, table: dict[str, str], content: str | None, said: str
+) -> None:
+    if content is not None:
+        (tmp_path / "secret").write_text(content)
+    with pytest.raises(SettingsInvalid) as caught:
+        load(database={**table, "password_file": tmp_path / "secret"})
+
+    assert said in str(caught.value)
+    assert "geheim" not in str(caught.value)
