@@ -7,6 +7,7 @@ import click
 from service.core import log
 from service.core.audit import AuditTrail
 from service.core.premises import open_ledger, open_store, owner
+from service.core.pulse import Pulse
 from service.core.settings import load
 from service.core.wake import Task, waker
 
@@ -24,6 +25,7 @@ def work(task: str, device: str | None) -> None:
         settings = settings.model_copy(update={"analysis": settings.analysis.model_copy(update={"device": device})})
     log.configure(settings.log.level, settings.log.style)
     from worker.engine import turn  # Celery and the runtimes load only where they are used
+    from worker.liveness import Liveness
 
     ledger, store, stop = open_ledger(settings), open_store(settings), threading.Event()
     if task == Task.INFER.value:
@@ -31,8 +33,10 @@ def work(task: str, device: str | None) -> None:
         from worker.network import load_network
 
         inference = Inference(settings, ledger, store, load_network(settings.analysis), waker(settings), owner(), stop)
+        pulse = Pulse(settings.pulse_dir, task)
         try:
-            turn(settings, Task.INFER, inference.run_until_idle, stop)
+            with Liveness([inference.strand], pulse, settings.liveness.stalled_after):
+                turn(settings, Task.INFER, inference.run_until_idle, stop)
         finally:
             inference.close()
         return
@@ -43,7 +47,8 @@ def work(task: str, device: str | None) -> None:
     with AuditTrail(settings) as trail, trail.activity("auscult work deliver"):
         delivery = Delivery(settings, ledger, store, checkpoint, trail, owner(), stop)
         try:
-            turn(settings, Task.DELIVER, delivery.run_until_idle, stop)
+            with Liveness(delivery.strands, Pulse(settings.pulse_dir, task), settings.liveness.stalled_after):
+                turn(settings, Task.DELIVER, delivery.run_until_idle, stop)
         finally:
             stop.set()
             delivery.close()

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 
 from service.core.backoff import backoff
 from service.core.clock import Clock, utc_now
@@ -13,6 +14,7 @@ from service.core.store import ObjectStore
 from service.dicom.commitment.associations import TellingAssociation
 from service.dicom.commitment.messages import answer
 from service.dicom.commitment.verdict import judge
+from worker.liveness import Strand
 
 log = get_logger(__name__)
 
@@ -26,6 +28,11 @@ class CommitmentAnswers:
     ----------
     owner
         A name for the leases of this thread, unique among all workers.
+
+    Attributes
+    ----------
+    strand
+        Its line of work, whose progress is watched.
     """
 
     def __init__(
@@ -45,6 +52,9 @@ class CommitmentAnswers:
         self._clock = clock
         self._lease = timedelta(seconds=settings.delivery.lease)
         self._association = TellingAssociation(peer, settings.calling_ae_title(peer))
+        self.strand = Strand(
+            f"the answers to {peer.ae_title}", partial(self._requests.any_due, self._peer.ae_title.strip())
+        )
 
     def step(self) -> int:
         """Answer what is due over one association; return how many requests were handled."""
@@ -55,11 +65,13 @@ class CommitmentAnswers:
             log.warning("another worker answers %s", self._peer.ae_title)
         finally:
             self._association.close()
+        self.strand.progress()
         return len(rows)
 
     def _tell(self, rows: Sequence[DueCommitment]) -> None:
         unreachable: TransientDeliveryFailure | None = None
         for row in rows:
+            self.strand.progress()
             if unreachable is not None:
                 self._put_off(row, unreachable)
                 continue

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from io import BytesIO
 from typing import Protocol
 
@@ -32,6 +33,7 @@ from service.core.store import ObjectStore
 from service.dicom.scu import DestinationAssociation
 from service.report import SOP_CLASSES, ReportKind, as_sop_class
 from worker.confirmation import Confirmation
+from worker.liveness import Strand
 
 log = get_logger(__name__)
 
@@ -47,6 +49,11 @@ class Courier:
         A name for this courier's leases, unique among all workers.
     stop
         Set by a signal: the object under way is finished, the rest is given back.
+
+    Attributes
+    ----------
+    strand
+        Its line of work, whose progress is watched.
     """
 
     def __init__(
@@ -73,6 +80,7 @@ class Courier:
         self._association = DestinationAssociation(destination, self._calling_ae_title)
         self._confirmation = Confirmation(settings, destination, ledger, self._association, clock)
         self._last_use = clock()
+        self.strand = Strand(f"the courier to {destination.name}", partial(self._outbox.any_due, destination.name))
 
     def step(self) -> int:
         """Send and confirm what is due, one batch of each; return how many rows were handled."""
@@ -110,6 +118,7 @@ class Courier:
     def _each(self, state: DeliveryState, act: Callable[[DueDelivery], None]) -> int:
         rows = self._outbox.claim(self._owner, self._destination.name, state, _BATCH, self._lease)
         unreachable: TransientDeliveryFailure | None = None
+        self.strand.progress()
         for row in rows:
             try:
                 if self._stop.is_set():
@@ -121,6 +130,7 @@ class Courier:
                     unreachable = self._try(row, act)
             except LeaseLost:
                 log.warning("another worker took %s over", row.sop_instance_uid)
+            self.strand.progress()
         return len(rows)
 
     def _try(self, row: DueDelivery, act: Callable[[DueDelivery], None]) -> TransientDeliveryFailure | None:
@@ -222,6 +232,8 @@ def _identity(dataset: Dataset) -> Identity:
 
 class Rounds(Protocol):
     """Work that is done whenever some of it is due."""
+
+    strand: Strand
 
     def step(self) -> int:
         """Do what is due; return how much that was."""

@@ -12,6 +12,7 @@ from service.core.settings import Settings
 from service.core.store import ObjectStore
 from worker.commitment_answers import CommitmentAnswers
 from worker.courier import Courier, Rounds, run
+from worker.liveness import Strand
 from worker.report_building import ReportBuilding
 
 
@@ -19,6 +20,11 @@ class Delivery:
     """One delivery worker: the builder, and a thread for each destination and for each peer that waits for answers.
 
     A node that does not answer holds up nobody but itself.
+
+    Attributes
+    ----------
+    strands
+        Its lines of work, whose progress is watched: the building, each courier, and the answers to each peer.
     """
 
     def __init__(
@@ -31,7 +37,11 @@ class Delivery:
         owner: str,
         stop: threading.Event,
     ) -> None:
-        self._building = ReportBuilding(settings, ledger, store, checkpoint, owner)
+        building = Strand("the building of reports", ledger.reporting.any_due)
+        self.strands = [building]
+        self._building = ReportBuilding(
+            settings, ledger, store, checkpoint, owner, stop=stop, progress=building.progress
+        )
         self._bells: list[threading.Event] = []
         self._threads: list[threading.Thread] = []
         for destination in settings.destinations:
@@ -44,6 +54,7 @@ class Delivery:
     def _start(self, rounds: Rounds, name: str, stop: threading.Event, poll: float) -> None:
         bell = threading.Event()
         thread = threading.Thread(target=run, args=(rounds, bell, stop, poll), name=name)
+        self.strands.append(rounds.strand)
         self._bells.append(bell)
         self._threads.append(thread)
         thread.start()
@@ -51,6 +62,7 @@ class Delivery:
     def run_until_idle(self) -> int:
         """Build what is due and wake the couriers; return for how many instances reports were built."""
         built = self._building.run_until_idle()
+        self.strands[0].progress()
         self.ring()
         return built
 

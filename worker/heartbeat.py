@@ -46,6 +46,10 @@ class Heartbeat:
         with self._lock:
             self._claims.clear()
 
+    def is_busy(self) -> bool:
+        """Return whether a lease is being kept alive."""
+        return bool(self._claims)
+
     def close(self) -> None:
         """End the thread."""
         self._ended.set()

@@ -23,6 +23,7 @@ from service.core.store import ObjectStore
 from service.core.wake import Task, Waker
 from service.scope import Reason, judge_distance
 from worker.heartbeat import Heartbeat
+from worker.liveness import Strand
 from worker.network import Network
 from worker.preparation import (
     IDENTITY_CORRECTED,
@@ -50,6 +51,11 @@ class Inference:
         A name for this worker's leases, unique among all workers.
     stop
         Set by a signal: the batch under way is finished, the next one is given back.
+
+    Attributes
+    ----------
+    strand
+        Its line of work, whose progress is watched.
     """
 
     def __init__(
@@ -75,6 +81,8 @@ class Inference:
         self._preparation = Preparation(store, network.population, settings.scope, network.checkpoint.digest)
         self._decoders = ThreadPoolExecutor(max_workers=2, thread_name_prefix="decode")
         self._heartbeat = Heartbeat(lambda claims: ledger.analysis.renew(claims, self._lease), self._lease / 3)
+        # What this worker holds is due to nobody else, however long it takes.
+        self.strand = Strand("the inference", lambda: self._heartbeat.is_busy() or ledger.analysis.any_due())
 
     def run_until_idle(self) -> int:
         """Analyse everything that is due; return how many images were settled."""
@@ -87,10 +95,12 @@ class Inference:
     def _settle_all(self) -> int:
         settled = 0
         batch = self._claim()
+        self.strand.progress()
         while batch:
             # The next images are decoded while the network runs on these.
             following = self._claim() if not self._stop.is_set() else []
             settled += self._settle(batch)
+            self.strand.progress()
             if self._stop.is_set():
                 self._give_back(following)
                 break

@@ -1,7 +1,8 @@
 """Builds the reports that are due, once: their bytes are kept in the store and never built again."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from importlib.metadata import version
 from io import BytesIO
@@ -35,7 +36,15 @@ _RETRY_AFTER = timedelta(seconds=15)
 
 @dataclass(frozen=True)
 class ReportBuilding:
-    """Claims instances whose reports are due, builds them, and puts them into the outbox."""
+    """Claims instances whose reports are due, builds them, and puts them into the outbox.
+
+    Attributes
+    ----------
+    stop
+        Set by a signal: what is claimed is built, and nothing more is claimed.
+    progress
+        Called after each.
+    """
 
     settings: Settings
     ledger: Ledger
@@ -43,6 +52,8 @@ class ReportBuilding:
     checkpoint: Checkpoint
     owner: str
     clock: Clock = utc_now
+    stop: threading.Event = field(default_factory=threading.Event)
+    progress: Callable[[], None] = lambda: None
 
     @property
     def _maximum_attempts(self) -> int:
@@ -52,9 +63,11 @@ class ReportBuilding:
         """Build all reports that are due; return for how many instances."""
         built = 0
         lease = timedelta(seconds=self.settings.delivery.lease)
-        while claimed := self.ledger.reporting.claim(self.owner, 4, lease, self._maximum_attempts):
+        attempts = self._maximum_attempts
+        while not self.stop.is_set() and (claimed := self.ledger.reporting.claim(self.owner, 4, lease, attempts)):
             for due in claimed:
                 self._build_one(due)
+                self.progress()
                 built += 1
         return built
 

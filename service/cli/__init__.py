@@ -18,6 +18,7 @@ _COMMANDS = {
     "web": "service.cli.web:web",
     "sweep": "service.cli.sweep:sweep",
     "db": "service.cli.db:db",
+    "alive": "service.cli.alive:alive",
     "status": "service.cli.look:status",
     "show": "service.cli.look:show",
     "worklist": "service.cli.look:worklist",

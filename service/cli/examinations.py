@@ -4,7 +4,6 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator
-from http.client import HTTPConnection, HTTPException
 from importlib.resources import files
 from io import BytesIO
 
@@ -12,6 +11,7 @@ import numpy as np
 from pydicom.uid import UID
 from sqlalchemy import Engine, text
 
+from service.cli.alive import answers_health
 from service.cli.certificates import reachable, shows_certificate
 from service.core import audit
 from service.core.database import connect, is_current, reading
@@ -114,7 +114,7 @@ def ports(settings: Settings) -> Found:
 def _answers_page(web: WebSettings) -> bool:
     if web.tls.is_on:
         return shows_certificate(web.host, web.port, web.tls)
-    return _answers_health(web.host, web.port)
+    return answers_health(web)
 
 
 def _port(name: str, host: str, port: int, is_ours: Callable[[], bool], setting: str) -> tuple[str, bool, str]:
@@ -143,17 +143,6 @@ def _answers_echo(settings: Settings) -> bool:
     # Where only some peers may call, ask under the name of one of them.
     calling = listener.allowed_ae_titles[0] if listener.allowed_ae_titles else listener.ae_title
     return _echo_problem(DestinationAssociation(ourselves, calling)) is None
-
-
-def _answers_health(host: str, port: int) -> bool:
-    connection = HTTPConnection(host, port, timeout=3)
-    try:
-        connection.request("GET", "/healthz")
-        return connection.getresponse().read() == b'{"status":"ok"}'
-    except (OSError, HTTPException):
-        return False
-    finally:
-        connection.close()
 
 
 def decoders(_settings: Settings) -> Found:

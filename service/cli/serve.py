@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
 from multiprocessing import connection
 from multiprocessing.context import SpawnProcess
@@ -16,6 +17,7 @@ from service.core import log as logging_setup
 from service.core.audit import AuditTrail
 from service.core.log import get_logger
 from service.core.premises import open_ledger, open_store, owner
+from service.core.pulse import Pulse
 from service.core.settings import ListenerSettings, Settings, load
 from service.core.wake import waker
 from service.dicom.commitment.listening import CommitmentService
@@ -29,12 +31,14 @@ log = get_logger(__name__)
 _RESTART_PAUSE_S = 1.0
 
 
-def build_listener(settings: Settings, trail: AuditTrail, *, shares_port: bool = False) -> Listener:
+def build_listener(
+    settings: Settings, trail: AuditTrail, *, shares_port: bool = False, beat: Callable[[], None] = lambda: None
+) -> Listener:
     """Return a listener on the ledger, the store and the wake-up channel of the settings."""
     ledger, store, wakes = open_ledger(settings), open_store(settings), waker(settings)
     intake = Intake(settings, store, ledger.admission, wakes)
     commitment = CommitmentService(settings, ledger, store, wakes, owner())
-    return Listener(settings.listener, intake, commitment, trail, shares_port=shares_port)
+    return Listener(settings.listener, intake, commitment, trail, shares_port=shares_port, beat=beat)
 
 
 @click.command()
@@ -63,10 +67,12 @@ def _stop_on_signals() -> threading.Event:
 def _serve(settings: Settings, stopping: threading.Event, *, shares_port: bool = False) -> None:
     """Listen in this process until told to stop, or until the process that started this one is gone."""
     with AuditTrail(settings) as trail:
-        listener = build_listener(settings, trail, shares_port=shares_port)
+        pulse = Pulse(settings.pulse_dir, "listen")
+        listener = build_listener(settings, trail, shares_port=shares_port, beat=pulse.beat)
         listener.start()
         with trail.activity("auscult listen"):
             _wait(settings, listener, stopping)
+        pulse.stop()
 
 
 def _wait(settings: Settings, listener: Listener, stopping: threading.Event) -> None:

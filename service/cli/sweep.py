@@ -9,6 +9,7 @@ import click
 from service.core import log
 from service.core.errors import Unavailable
 from service.core.premises import open_ledger, open_store
+from service.core.pulse import Pulse
 from service.core.retention import RetentionRounds
 from service.core.settings import load
 from service.core.sweep import Sweep
@@ -38,6 +39,7 @@ def sweep(once: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     due = time.monotonic()
+    pulse = Pulse(settings.pulse_dir, "sweep")
     while not stop.wait(settings.sweep.interval):
         try:
             sweeper.once()
@@ -46,3 +48,5 @@ def sweep(once: bool) -> None:
                 retention.once()
         except Unavailable as error:
             logger.warning("the sweep waits: %s", error)
+        pulse.beat()
+    pulse.stop()

@@ -3,7 +3,9 @@
 import ssl
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Self, cast
 
 from service.core.audit import AuditTrail
@@ -42,6 +44,8 @@ class Listener:
     ----------
     shares_port
         Lets other processes listen on the same ports.
+    beat
+        Called whenever each port's loop that accepts connections has turned.
 
     Raises
     ------
@@ -57,6 +61,7 @@ class Listener:
         trail: AuditTrail,
         *,
         shares_port: bool = False,
+        beat: Callable[[], None] = lambda: None,
     ) -> None:
         self._settings = settings
         self._auditor = Auditor(trail, settings.ae_title)
@@ -65,6 +70,8 @@ class Listener:
         self._entity, self._tls = prepare(settings, self._auditor.refused)
         self._shares_port = shares_port
         self._servers: list[StoreServer] = []
+        self._beat = beat
+        self._turned: set[str] = set()
 
     @property
     def port(self) -> int | None:
@@ -106,11 +113,19 @@ class Listener:
                 handlers=self._commitment.handlers(),
                 shares_port=self._shares_port,
                 tls=tls,
+                beat=partial(self._turn, setting),
             )
         except OSError as error:
             raise unbound(setting, settings.host, port, error) from None
         self._servers.append(server)
         threading.Thread(target=server.serve_forever, args=(0.1,), name=setting, daemon=True).start()
+
+    def _turn(self, setting: str) -> None:
+        """Beat once every port's loop has turned: one that hangs is not hidden by the other."""
+        self._turned.add(setting)
+        if len(self._turned) >= len(self._servers):
+            self._turned.clear()
+            self._beat()
 
     def stop(self, grace_s: float = 10.0) -> None:
         """Free the ports, let what is arriving arrive for at most `grace_s` seconds, and end all associations."""

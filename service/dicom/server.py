@@ -103,6 +103,8 @@ class StoreServer(ThreadedAssociationServer):
         Sets SO_REUSEPORT: the kernel spreads connections over the processes.
     tls
         Our side of TLS; none accepts plain connections.
+    beat
+        Called at each turn of the loop that accepts connections.
     """
 
     request_queue_size = 128
@@ -118,10 +120,12 @@ class StoreServer(ThreadedAssociationServer):
         handlers: Handlers = (),
         shares_port: bool = False,
         tls: Reloading[ssl.SSLContext] | None = None,
+        beat: Callable[[], None] = lambda: None,
     ) -> None:
         self.service = service
         self.handlers = handlers
         self.tls = tls
+        self._beat = beat
         self._allowed = tuple(allowed)
         self._maximum_waiting = maximum_waiting
         self._shares_port = shares_port
@@ -148,6 +152,11 @@ class StoreServer(ThreadedAssociationServer):
         if self._shares_port:
             cast(socket.socket, self.socket).setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         super().server_bind()
+
+    def service_actions(self) -> None:
+        """Say that connections are accepted."""
+        super().service_actions()
+        self._beat()
 
     def shutdown_request(self, request: Any) -> None:
         """Close a connection; see `StoreAssociation.hang_up`."""

@@ -123,20 +123,22 @@ class CommitmentRequests:
                 .limit(1)
             ).first()
 
+    def any_due(self, requestor_ae_title: str) -> bool:
+        """Return whether an answer to a peer is due and nobody has it; a look that takes no lock."""
+        with reading(self._engine) as session:
+            return session.scalars(_due(requestor_ae_title, self._clock()).limit(1)).first() is not None
+
     def claim(self, owner: str, requestor_ae_title: str, limit: int, lease: timedelta) -> list[DueCommitment]:
         """Take the requests of a peer whose answers are due, the oldest first."""
         now = self._clock()
-        due = select(CommitmentRequestRecord).where(
-            CommitmentRequestRecord.requestor_ae_title == requestor_ae_title,
-            CommitmentRequestRecord.next_attempt_at <= now,
-            _is_free(now),
-        )
-        with reading(self._engine) as session:
-            if session.scalars(due.limit(1)).first() is None:
-                return []
+        if not self.any_due(requestor_ae_title):
+            return []
         with writing(self._engine) as session:
             rows = session.scalars(
-                due.order_by(CommitmentRequestRecord.id).limit(limit).with_for_update(skip_locked=True)
+                _due(requestor_ae_title, now)
+                .order_by(CommitmentRequestRecord.id)
+                .limit(limit)
+                .with_for_update(skip_locked=True)
             ).all()
             return [_take(session, row, owner, now + lease) for row in rows]
 
@@ -197,6 +199,14 @@ def _of_transaction(requestor_ae_title: str, transaction_uid: str) -> Select[Com
     return select(CommitmentRequestRecord).where(
         CommitmentRequestRecord.requestor_ae_title == requestor_ae_title,
         CommitmentRequestRecord.transaction_uid == transaction_uid,
+    )
+
+
+def _due(requestor_ae_title: str, now: datetime) -> Select[tuple[CommitmentRequestRecord]]:
+    return select(CommitmentRequestRecord).where(
+        CommitmentRequestRecord.requestor_ae_title == requestor_ae_title,
+        CommitmentRequestRecord.next_attempt_at <= now,
+        _is_free(now),
     )
 
 

@@ -21,10 +21,12 @@ class Outbox:
         self._engine = engine
         self._clock = clock
 
-    def any_due(self) -> bool:
-        """Return whether an object waits to be sent or confirmed; a look that takes no lock."""
+    def any_due(self, destination: str | None = None) -> bool:
+        """Return whether an object waits to be sent to a destination, or any, or confirmed; it takes no lock."""
         with reading(self._engine) as session:
             due = select(DeliveryRecord.id).join(ReportRecord).join(InstanceRecord).join(StudyRecord)
+            if destination is not None:
+                due = due.where(DeliveryRecord.destination == destination)
             return session.scalars(due.where(_is_due(self._clock())).limit(1)).first() is not None
 
     def next_due(self, destination: str) -> datetime | None:

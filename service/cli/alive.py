@@ -1,0 +1,55 @@
+"""`auscult alive`: the health check of a container."""
+
+import ssl
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+
+import click
+
+from service.cli.certificates import reachable
+from service.core import pulse
+from service.core.errors import AuscultError
+from service.core.settings import Settings, WebSettings, load
+
+#: Seconds that a loop which turns may be silent on a loaded machine.
+_GRACE_S = 30.0
+
+
+@click.command()
+@click.argument("part", type=click.Choice(["listen", "infer", "deliver", "sweep", "web"]))
+def alive(part: str) -> None:
+    """Tell whether a part of auscult gets on with its work on this machine: exit status 0, or 1 with the reason.
+
+    A process that hangs is alive to the system; this asks for its progress.
+    """
+    settings = load()
+    if part == "web":
+        if not answers_health(settings.web):
+            raise AuscultError(f"the page does not answer at {settings.web.host}:{settings.web.port}/healthz")
+        return
+    _require_pulse(settings, part)
+
+
+def _require_pulse(settings: Settings, part: str) -> None:
+    limit = _GRACE_S + (2 * settings.sweep.interval if part == "sweep" else 0)
+    ages = pulse.ages(settings.pulse_dir, part)
+    if not ages:
+        raise AuscultError(f"`{part}` does not run here: no pulse in {settings.pulse_dir}")
+    if max(ages) > limit:
+        raise AuscultError(f"`{part}` has not got on for {max(ages):.0f} s; restart it and look into its log")
+
+
+def answers_health(web: WebSettings) -> bool:
+    """Return whether the page answers that it serves."""
+    connection = HTTPConnection(reachable(web.host), web.port, timeout=3)
+    if web.tls.is_on:
+        # Whether it serves is asked, not who it is; nothing is sent to it.
+        unverified = ssl.create_default_context()
+        unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE
+        connection = HTTPSConnection(reachable(web.host), web.port, timeout=3, context=unverified)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().read() == b'{"status":"ok"}'
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()

@@ -1,0 +1,64 @@
+"""Pulses: a file that a process touches while it gets on, so that another can tell whether it does.
+
+A process that hangs is alive to the system. What counts is who touches: the loop that does the work, never a thread
+that only keeps time.
+"""
+
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+
+#: Seconds between two touches, at the least.
+_EVERY_S = 1.0
+
+
+class Pulse:
+    """One process's pulse.
+
+    Parameters
+    ----------
+    folder
+        A folder of this machine, or of this container; made when absent.
+    part
+        What the process does, such as ``"infer"``.
+    """
+
+    def __init__(self, folder: Path, part: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._path = folder / f"{part}-{os.getpid()}"
+        self._touched = 0.0
+        self.beat()
+
+    def beat(self) -> None:
+        """Say that the process gets on; cheap enough for a loop that turns often."""
+        if time.monotonic() - self._touched >= _EVERY_S:
+            self._touched = time.monotonic()
+            with suppress(OSError):  # a full disk must not stop the work; a pulse that cannot be seen is looked into
+                self._path.touch()
+
+    def stop(self) -> None:
+        """Take the pulse away: the process ends as it should."""
+        self._path.unlink(missing_ok=True)
+
+
+def ages(folder: Path, part: str) -> list[float]:
+    """Return the seconds since each process of a part last touched its pulse; the dead are cleared away."""
+    found = []
+    for path in folder.glob(f"{part}-*"):
+        if not _lives(int(path.name.rpartition("-")[2])):
+            path.unlink(missing_ok=True)
+            continue
+        with suppress(FileNotFoundError):
+            found.append(max(0.0, time.time() - path.stat().st_mtime))
+    return found
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

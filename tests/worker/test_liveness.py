@@ -1,0 +1,74 @@
+"""A worker that gets nowhere while work waits is ended; one that has nothing to do, or gets on, is not."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from service.core import pulse
+from service.core.errors import LedgerUnavailable
+from service.core.pulse import Pulse
+from tests.servers import wait_until
+from worker.liveness import STALLED, Liveness, Strand
+
+
+def ended(folder: Path, waits: Callable[[], bool], *, gets_on: bool = False, seconds: float = 1.0) -> list[int]:
+    """Watch a strand for a while; return the status that its process was ended with, if it was."""
+    statuses: list[int] = []
+    strand = Strand("the inference", waits)
+    with Liveness([strand], Pulse(folder, "infer"), 0.2, statuses.append):
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and not statuses:
+            if gets_on:
+                strand.progress()
+            time.sleep(0.02)
+    return statuses
+
+
+def test_work_that_waits_without_progress_ends_the_worker(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert ended(tmp_path, lambda: True, seconds=20) == [STALLED]
+    assert "the inference got nowhere" in caplog.text
+
+
+def test_a_worker_that_gets_on_or_has_nothing_to_do_goes_on(tmp_path: Path) -> None:
+    assert ended(tmp_path, lambda: True, gets_on=True) == []
+    assert ended(tmp_path, lambda: False) == []
+
+
+def test_a_ledger_that_is_away_is_no_fault_of_the_worker(tmp_path: Path) -> None:
+    def away() -> bool:
+        raise LedgerUnavailable
+
+    assert ended(tmp_path, away) == []
+
+
+def test_a_worker_whose_python_stands_still_is_ended_from_outside_it(tmp_path: Path) -> None:
+    """A regular expression that backtracks for ever holds Python's lock all the while."""
+    script = (
+        "import re, sys; from pathlib import Path; from service.core.pulse import Pulse\n"
+        "from worker.liveness import Liveness, Strand\n"
+        f"with Liveness([Strand('s', lambda: False)], Pulse(Path({str(tmp_path)!r}), 'infer'), 0.2):\n"
+        "    import time; time.sleep(0.3); re.match('(a+)+$', 'a' * 64 + 'b')\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 1
+    assert "Timeout" in ran.stderr
+
+
+def test_a_pulse_is_fresh_while_it_beats_and_gone_when_its_process_is(tmp_path: Path) -> None:
+    beating = Pulse(tmp_path, "listen")
+    assert [age < 5 for age in pulse.ages(tmp_path, "listen")] == [True]
+    path = tmp_path / f"listen-{os.getpid()}"
+    os.utime(path, (time.time() - 100, time.time() - 100))
+    assert pulse.ages(tmp_path, "listen")[0] > 90
+    wait_until(lambda: beating.beat() or pulse.ages(tmp_path, "listen")[0] < 5, "the next beat", 10)  # type: ignore[func-returns-value]
+    beating.stop()
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    (tmp_path / f"listen-{child.pid}").touch()
+    assert pulse.ages(tmp_path, "listen") == []
+    assert list(tmp_path.iterdir()) == []
