@@ -195,6 +195,7 @@ class Postgres:
 
     port: int
     process: subprocess.Popen[bytes]
+    log: Path
     _numbers: Iterator[int] = field(default_factory=count)
 
     def url(self, database: str = "postgres") -> str:
@@ -220,15 +221,18 @@ class PostgresCluster:
     user: str | None
 
     @contextmanager
-    def run(self, stop: signal.Signals = signal.SIGINT) -> Iterator[Postgres]:
-        """Run the server until the block ends; SIGINT ends it in order, SIGQUIT as a crash would."""
+    def run(self, stop: signal.Signals = signal.SIGINT, options: Sequence[str] = ()) -> Iterator[Postgres]:
+        """Run the server until the block ends; SIGINT ends it in order, SIGQUIT as a crash would.
+
+        Further options go on its command line.
+        """
         command = [_path("postgres"), "-D", str(self.folder / "data"), "-k", str(self.folder)]
         # Nothing here outlives the test, so nothing waits for the disk.
         command += ["-h", "127.0.0.1", "-p", str(self.port), "-c", "fsync=off", "-c", "full_page_writes=off"]
-        command += ["-c", "max_connections=60"]
+        command += ["-c", "max_connections=60", *options]
         log = self.folder / "postgres.log"
         with running(command, log, lambda: _accepts(self.port), user=self.user, stop=stop) as process:
-            yield Postgres(self.port, process)
+            yield Postgres(self.port, process, log)
 
 
 @contextmanager
@@ -253,9 +257,9 @@ def postgres_cluster() -> Iterator[PostgresCluster]:
 
 
 @contextmanager
-def postgres_server() -> Iterator[Postgres]:
-    """Run a PostgreSQL on data of its own."""
-    with postgres_cluster() as cluster, cluster.run() as postgres:
+def postgres_server(options: Sequence[str] = ()) -> Iterator[Postgres]:
+    """Run a PostgreSQL on data of its own, with further options on its command line."""
+    with postgres_cluster() as cluster, cluster.run(options=options) as postgres:
         yield postgres
 
 

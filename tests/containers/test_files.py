@@ -1,0 +1,183 @@
+"""Dockerfile, .dockerignore and docker-compose.yml agree with the product and with each other; no engine is needed."""
+
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import pytest
+
+from service.cli import _group
+from service.core.settings import load
+from tests.containers import compose, dockerfile
+from tests.containers.compose import ROOT, Service
+from tests.containers.dockerfile import chain, ignore_patterns, is_ignored, stages
+
+SERVICES = compose.services()
+OURS = {name: service for name, service in SERVICES.items() if service.is_ours}
+TRIAL = {name: service for name, service in SERVICES.items() if service.table.get("profiles") == ["demo"]}
+
+
+def read_command(arguments: list[str]) -> None:
+    """Read a command line as `auscult` does, without running it; click raises for what is wrong."""
+    command: click.Command = _group
+    context = click.Context(_group, info_name="auscult")
+    left = list(arguments)
+    while isinstance(command, click.Group):
+        name, found, left = command.resolve_command(context, left)
+        assert found is not None, name
+        command, context = found, click.Context(found, info_name=name, parent=context)
+    command.make_context(command.name, left)
+
+
+def test_every_source_of_a_copy_is_tracked_and_reaches_the_engine(program: Callable[[str], str]) -> None:
+    listing = subprocess.run([program("git"), "ls-files", "-z"], cwd=ROOT, capture_output=True, timeout=30, check=False)
+    if listing.returncode != 0:
+        pytest.skip("this is no git checkout")
+    tracked = [name for name in listing.stdout.decode().split("\0") if name]
+    found, patterns = stages(), ignore_patterns()
+    copied = 0
+    for stage in found.values():
+        for step in stage.steps:
+            if step.instruction != "COPY":
+                continue
+            origin, sources, _ = step.copied()
+            if origin is not None:
+                assert origin in found, f"COPY --from={origin}: there is no such stage"
+                continue
+            for source in sources:
+                files = [name for name in tracked if name == source or name.startswith(f"{source}/")]
+                assert files, f"COPY {source}: no tracked file"
+                assert [name for name in files if is_ignored(name, patterns)] == []
+                copied += len(files)
+    assert copied > 100
+
+
+def test_nothing_private_and_nothing_large_reaches_the_engine() -> None:
+    patterns = ignore_patterns()
+    for name in (".git/config", ".venv/bin/python", "auscult.toml", "secrets/database_password", "tests/conftest.py"):
+        assert is_ignored(name, patterns), name
+    for name in ("service/cli/__pycache__/up.pyc", "auscult-data/ledger.sqlite", "data/objects/00/0"):
+        assert is_ignored(name, patterns), name
+    assert not is_ignored("models/weights/x/model.safetensors", patterns)
+
+
+def test_each_image_has_a_target_and_holds_no_tool_that_installs() -> None:
+    found = stages()
+    for service in OURS.values():
+        target = service.table["build"]["target"]
+        assert service.table["image"].endswith(f"-{target}")
+        steps = [step for stage in chain(found, target) for step in stage.steps]
+        assert [step.rest for step in steps if step.instruction == "ENTRYPOINT"] == ['["auscult"]']
+        assert [step.rest for step in steps if step.instruction == "USER"] == ["auscult"]
+        assert not any("pip" in step.rest or "venv" in step.rest for step in steps if step.instruction == "RUN")
+    origins = {stage.origin for stage in found.values() if stage.origin not in found}
+    assert [origin for origin in origins if not re.search(r":\d+\.\d+", origin)] == []
+
+
+def test_the_images_carry_the_version_of_the_project() -> None:
+    from importlib.metadata import version
+
+    assert {service.table["image"].partition(":")[2].rpartition("-")[0] for service in OURS.values()} == {
+        version("auscult")
+    }
+
+
+def test_every_image_has_a_tag_that_does_not_move() -> None:
+    for service in SERVICES.values():
+        tag = service.table["image"].partition(":")[2]
+        assert re.match(r"\d+\.\d+", tag), service.table["image"]
+
+
+@pytest.mark.parametrize("service", OURS.values(), ids=lambda service: service.name)
+def test_every_command_and_health_check_is_one_that_auscult_has(service: Service) -> None:
+    read_command(service.command)
+    if service.name != "migrate":  # it ends
+        assert service.health[0] == "auscult"
+        read_command(service.health[1:])
+
+
+@pytest.mark.parametrize("service", OURS.values(), ids=lambda service: service.name)
+def test_every_variable_is_a_setting(service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "secret").write_text("geheim\n")
+    for name, value in service.environment.items():
+        monkeypatch.setenv(name, str(tmp_path / "secret") if name.endswith("PASSWORD_FILE") else value)
+    monkeypatch.setenv("AUSCULT_CONFIG", str(ROOT / "docker" / "demo" / "auscult.toml"))
+    settings = load()
+    assert settings.database_url == "postgresql+psycopg://auscult:geheim@postgres:5432/auscult"
+    assert settings.queue.address.get_secret_value() == "redis://:geheim@redis:6379/0"
+    assert settings.destinations
+    read_command(service.command)
+
+
+@pytest.mark.parametrize("service", OURS.values(), ids=lambda service: service.name)
+def test_no_part_can_do_more_than_it_must(service: Service) -> None:
+    table = service.table
+    assert table["user"] == "10001:10001"
+    assert table["read_only"] is True
+    assert table["cap_drop"] == ["ALL"]
+    assert table["security_opt"] == ["no-new-privileges:true"]
+    assert "privileged" not in table
+    assert "/tmp" in table["tmpfs"][0]
+
+
+def test_no_service_sees_the_engine_and_none_has_a_secret_in_a_variable() -> None:
+    for service in SERVICES.values():
+        assert not any("docker.sock" in str(volume) for volume in service.table.get("volumes", []))
+        for name, value in service.environment.items():
+            if "PASSWORD" in name or "SECRET" in name:
+                assert name.endswith("_FILE"), name
+                assert value.startswith("/run/secrets/")
+                assert Path(value).name in service.table["secrets"]
+
+
+def test_the_database_and_the_broker_are_reached_by_nobody_outside() -> None:
+    networks = compose.read()["networks"]
+    for name in ("postgres", "redis"):
+        assert SERVICES[name].table["networks"] == ["inside"]
+        assert "ports" not in SERVICES[name].table
+        assert SERVICES[name].table["read_only"] is True
+        assert SERVICES[name].table["user"] not in ("root", "0")
+    assert networks["inside"] == {"internal": True}
+
+
+def test_what_is_published_beyond_this_machine_is_the_listener_alone() -> None:
+    for service in SERVICES.values():
+        for port in service.table.get("ports", []):
+            assert service.name == "listen" or port.startswith("127.0.0.1:"), f"{service.name}: {port}"
+    port = SERVICES["listen"].table["ports"][0].rpartition(":")[2]
+    assert SERVICES["listen"].environment["AUSCULT_LISTENER__PORT"] == port
+
+
+def test_everything_that_is_named_is_declared_and_everything_declared_is_used() -> None:
+    whole = compose.read()
+    for kind in ("networks", "secrets", "configs", "volumes"):
+        used = set()
+        for service in SERVICES.values():
+            for item in service.table.get(kind, []):
+                used.add(item["source"] if isinstance(item, dict) else item.partition(":")[0])
+        assert used == {*whole[kind]}, kind
+    for service in SERVICES.values():
+        assert {*service.table.get("depends_on", {})} <= {*SERVICES}
+    assert [one.name for one in compose.in_order(SERVICES)].index("migrate") > 0
+
+
+def test_every_service_is_started_again_and_says_how_it_is() -> None:
+    for service in SERVICES.values():
+        assert service.table["restart"] in ("unless-stopped", "on-failure:5")
+        assert service.name in {"migrate", *TRIAL} or service.health, service.name
+
+
+def test_the_files_of_the_demo_are_there_and_name_its_services() -> None:
+    for name in ("orthanc", "forward"):
+        assert (ROOT / compose.read()["configs"][name]["file"]).is_file()
+    assert '"listen", 11112' in (ROOT / "docker/demo/orthanc.json").read_text()
+    assert 'host = "orthanc"' in (ROOT / "docker/demo/auscult.toml").read_text()
+
+
+def test_a_pattern_of_dockerignore_keeps_what_comes_after_it() -> None:
+    assert is_ignored("a/b", ["*"])
+    assert not is_ignored("a/b", ["*", "!a"])
+    assert is_ignored("a/__pycache__/b", ["*", "!a", "**/__pycache__"])
+    assert dockerfile.Step("COPY", "--from=one /a /b").copied() == ("one", ["/a"], "/b")
