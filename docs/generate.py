@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from docs.tables import commands, conformance, errors, papers, reasons, settings, states
+from docs.tables import commands, conformance, errors, metrics, papers, reasons, settings, states
 
 ROOT = Path(__file__).resolve().parents[1]
 _PART = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -26,6 +26,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "reasons": reasons.reasons,
     "flags": reasons.flags,
     "statuses": errors.statuses,
+    "metrics": metrics.metrics,
     "storage-scp": conformance.storage_scp,
     "transfer-syntaxes": conformance.transfer_syntaxes,
     "storage-scu": conformance.storage_scu,

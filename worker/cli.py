@@ -35,7 +35,7 @@ def work(task: str, device: str | None) -> None:
         inference = Inference(settings, ledger, store, load_network(settings.analysis), waker(settings), owner(), stop)
         pulse = Pulse(settings.pulse_dir, task)
         try:
-            with Liveness([inference.strand], pulse, settings.liveness.stalled_after):
+            with ledger.figures.kept(), Liveness([inference.strand], pulse, settings.liveness.stalled_after):
                 turn(settings, Task.INFER, inference.run_until_idle, stop)
         finally:
             inference.close()
@@ -47,7 +47,10 @@ def work(task: str, device: str | None) -> None:
     with AuditTrail(settings) as trail, trail.activity("auscult work deliver"):
         delivery = Delivery(settings, ledger, store, checkpoint, trail, owner(), stop)
         try:
-            with Liveness(delivery.strands, Pulse(settings.pulse_dir, task), settings.liveness.stalled_after):
+            with (
+                ledger.figures.kept(),
+                Liveness(delivery.strands, Pulse(settings.pulse_dir, task), settings.liveness.stalled_after),
+            ):
                 turn(settings, Task.DELIVER, delivery.run_until_idle, stop)
         finally:
             stop.set()

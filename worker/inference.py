@@ -14,6 +14,7 @@ from functools import partial
 from models.predictor import Output
 from service.core.clock import Clock, utc_now
 from service.core.errors import AuscultError, LeaseLost, Unavailable
+from service.core.figures import BATCH
 from service.core.findings import Outcome, Prediction
 from service.core.ledger import ClaimedInstance, Ledger
 from service.core.log import get_logger
@@ -156,6 +157,7 @@ class Inference:
             for image in ready:
                 self._infer([image])
             return
+        self._ledger.figures.tally.observe(BATCH, len(ready))
         for image, output in zip(ready, outputs, strict=True):
             settled = self._settled_by_distance(image, output)
             if isinstance(settled, OutOfScope):

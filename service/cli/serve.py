@@ -15,6 +15,8 @@ import click
 
 from service.core import log as logging_setup
 from service.core.audit import AuditTrail
+from service.core.figures import REFUSED
+from service.core.ledger import Ledger
 from service.core.log import get_logger
 from service.core.premises import open_ledger, open_store, owner
 from service.core.pulse import Pulse
@@ -32,13 +34,17 @@ _RESTART_PAUSE_S = 1.0
 
 
 def build_listener(
-    settings: Settings, trail: AuditTrail, *, shares_port: bool = False, beat: Callable[[], None] = lambda: None
+    settings: Settings, ledger: Ledger, trail: AuditTrail, beat: Callable[[], None], *, shares_port: bool
 ) -> Listener:
-    """Return a listener on the ledger, the store and the wake-up channel of the settings."""
-    ledger, store, wakes = open_ledger(settings), open_store(settings), waker(settings)
+    """Return a listener on the ledger, and on the store and the wake-up channel of the settings."""
+
+    def refused(status: int) -> None:
+        ledger.figures.tally.count(REFUSED, f"0x{status:04X}")
+
+    store, wakes = open_store(settings), waker(settings)
     intake = Intake(settings, store, ledger.admission, wakes)
     commitment = CommitmentService(settings, ledger, store, wakes, owner())
-    return Listener(settings.listener, intake, commitment, trail, shares_port=shares_port, beat=beat)
+    return Listener(settings.listener, intake, commitment, trail, shares_port=shares_port, beat=beat, refused=refused)
 
 
 @click.command()
@@ -67,10 +73,10 @@ def _stop_on_signals() -> threading.Event:
 def _serve(settings: Settings, stopping: threading.Event, *, shares_port: bool = False) -> None:
     """Listen in this process until told to stop, or until the process that started this one is gone."""
     with AuditTrail(settings) as trail:
-        pulse = Pulse(settings.pulse_dir, "listen")
-        listener = build_listener(settings, trail, shares_port=shares_port, beat=pulse.beat)
+        ledger, pulse = open_ledger(settings), Pulse(settings.pulse_dir, "listen")
+        listener = build_listener(settings, ledger, trail, pulse.beat, shares_port=shares_port)
         listener.start()
-        with trail.activity("auscult listen"):
+        with trail.activity("auscult listen"), ledger.figures.kept():
             _wait(settings, listener, stopping)
         pulse.stop()
 

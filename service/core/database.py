@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from service.core.errors import LedgerUnavailable
 
 #: The revision in migrations/ that this version's code is written for.
-TABLES = "0003"
+TABLES = "0004"
 
 
 def connect(url: str) -> Engine:

@@ -46,6 +46,8 @@ class Listener:
         Lets other processes listen on the same ports.
     beat
         Called whenever each port's loop that accepts connections has turned.
+    refused
+        Called with the status of each object that is not taken.
 
     Raises
     ------
@@ -62,11 +64,12 @@ class Listener:
         *,
         shares_port: bool = False,
         beat: Callable[[], None] = lambda: None,
+        refused: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._settings = settings
         self._auditor = Auditor(trail, settings.ae_title)
         self._commitment = commitment
-        self._service = _Service(intake, self._auditor)
+        self._service = _Service(intake, self._auditor, refused)
         self._entity, self._tls = prepare(settings, self._auditor.refused)
         self._shares_port = shares_port
         self._servers: list[StoreServer] = []
@@ -195,6 +198,7 @@ class _Service:
 
     intake: Intake
     auditor: Auditor
+    refused: Callable[[int], None]
 
     def begin(self, association: StoreAssociation, command: CommandSet, context_id: int) -> Sink:
         abstract_syntax_uid, transfer_syntax_uid = association.transfer_syntaxes[context_id]
@@ -214,14 +218,17 @@ class _Service:
             receipt = self.intake.admit(reception)
         except StoreFull as error:
             # Said once for the whole episode, by the store; a line for each refusal would fill the disk for good.
+            self.refused(error.status)
             log.debug("refused with 0x%04X: %s", error.status, error)
             return Answer(error.status, str(error))
         except (RefusedObject, Unavailable) as error:
+            self.refused(error.status)
             _log(reception, error.status, str(error))
             return Answer(error.status, str(error))
         except Exception as error:
             # The fault is ours, so the sender is told to try again.
             log.exception("an object could not be admitted")
+            self.refused(_OUT_OF_RESOURCES)
             _log(reception, _OUT_OF_RESOURCES, type(error).__name__)
             return Answer(_OUT_OF_RESOURCES, f"internal error ({type(error).__name__})")
         self.auditor.received(

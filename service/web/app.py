@@ -166,7 +166,8 @@ class _Site:
 
     def metrics(self, _request: Request) -> Response:
         fails = audit.examine(self._settings) is not None
-        page = exposition(self._ledger.inspection.status(), self._clock, self._store.room, audit_fails=fails)
+        status, totals = self._ledger.inspection.status(), self._ledger.figures.totals()
+        page = exposition(status, totals, self._clock, self._store.room, audit_fails=fails)
         return Response(page, media_type=CONTENT_TYPE_LATEST)
 
     def problem(self, request: Request, error: Exception) -> Response:

@@ -1,36 +1,49 @@
-"""Figures for a monitor, in Prometheus' text format: counts from the ledger at each scrape; never patient data."""
+"""Figures for a monitor, in Prometheus' text format: from the ledger at each scrape; never patient data.
+
+Gauges are counted from its rows; counters and histograms are the sums that all processes of the site add to.
+"""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from service.core.clock import Clock
+from service.core.figures import FIGURES, Figure, Key
 from service.core.ledger.views import StatusView
 from service.core.store import Room
 from service.web.room_figures import RoomFigures
 
 
-def exposition(status: StatusView, clock: Clock, room: Room, *, audit_fails: bool) -> bytes:
-    """Return the metrics page of a status, and of the disk that objects are written to."""
+def exposition(
+    status: StatusView, totals: Mapping[Key, float], clock: Clock, room: Room, *, audit_fails: bool
+) -> bytes:
+    """Return the metrics page of a status, of the sums of all processes, and of the disk that objects are written to."""
     registry = CollectorRegistry()
-    registry.register(_Figures(status, clock, audit_fails=audit_fails))
+    registry.register(Scrape(status, totals, clock, audit_fails=audit_fails))
     registry.register(RoomFigures(room))
     return generate_latest(registry)
 
 
-class _Figures(Collector):
-    """The figures of one scrape; gauges, for retention may lower them."""
+class Scrape(Collector):
+    """The figures of one scrape."""
 
-    def __init__(self, status: StatusView, clock: Clock, *, audit_fails: bool) -> None:
+    def __init__(self, status: StatusView, totals: Mapping[Key, float], clock: Clock, *, audit_fails: bool) -> None:
         self._audit_fails = audit_fails
         self._status = status
+        self._totals = totals
         self._clock = clock
 
     def collect(self) -> Iterator[Metric]:
+        """Yield every family."""
+        for figure in FIGURES:
+            yield _histogram(figure, self._totals) if figure.bounds else _counter(figure, self._totals)
+        yield from self._gauges()
+
+    def _gauges(self) -> Iterator[Metric]:
         status = self._status
         yield _family("instances", "Received instances by state.", "state", status.states)
         yield _family("out_of_scope", "Images that are not analysed, by reason.", "reason", status.out_of_scope)
@@ -56,6 +69,23 @@ class _Figures(Collector):
 
     def _age(self, since: datetime | None) -> float:
         return (self._clock() - since).total_seconds() if since is not None else 0.0
+
+
+def _counter(figure: Figure, totals: Mapping[Key, float]) -> Metric:
+    family = CounterMetricFamily(f"auscult_{figure.name}", figure.text, labels=[figure.label])
+    for (name, label), number in sorted(totals.items()):
+        if name == figure.name:
+            family.add_metric([label], number)
+    return family
+
+
+def _histogram(figure: Figure, totals: Mapping[Key, float]) -> Metric:
+    buckets, count = [], 0.0
+    for bound in (*map(str, figure.bounds), "+Inf"):
+        count += totals.get((figure.name, bound), 0.0)
+        buckets.append((bound, count))
+    total = totals.get((f"{figure.name}_sum", ""), 0.0)
+    return HistogramMetricFamily(f"auscult_{figure.name}", figure.text, buckets=buckets, sum_value=total)
 
 
 def _family(name: str, text: str, label: str, counts: Mapping[Any, int]) -> Metric:

@@ -181,3 +181,14 @@ def test_a_pattern_of_dockerignore_keeps_what_comes_after_it() -> None:
     assert not is_ignored("a/b", ["*", "!a"])
     assert is_ignored("a/__pycache__/b", ["*", "!a", "**/__pycache__"])
     assert dockerfile.Step("COPY", "--from=one /a /b").copied() == ("one", ["/a"], "/b")
+
+
+def test_what_nothing_has_run_is_named_in_the_documents() -> None:
+    text = (ROOT / "docs" / "howto" / "production.md").read_text().partition("## What nothing has run")[2]
+    found = stages()
+    foreign = {service.table["image"] for service in SERVICES.values() if not service.is_ours}
+    foreign |= {stage.origin for stage in found.values() if stage.origin not in found}
+    assert {name for name in foreign if f"`{name}`" not in text} == set()
+    # tests/containers/test_image.py builds the target `cpu`, and with it every stage that it is made of.
+    built = {"cpu", "cpu-packages", *(stage.name for one in ("cpu", "cpu-packages") for stage in chain(found, one))}
+    assert {name for name in {*found} - built if f"`{name}`" not in text} == set()

@@ -7,12 +7,14 @@ an image by a lease and loses none. Every change of an instance's state passes t
 from sqlalchemy import Engine
 
 from service.core.clock import Clock, utc_now
+from service.core.figures import Tally
 from service.core.ledger.admission import Admission, Arrival, ArrivalKind, Registered
 from service.core.ledger.analysis import Analysis
 from service.core.ledger.claims import ClaimedInstance, Predecessor
 from service.core.ledger.commitment_requests import CommitmentRequests, DueCommitment
 from service.core.ledger.commitments import Answered, Commitments
 from service.core.ledger.deliveries import DueDelivery
+from service.core.ledger.figures import Figures
 from service.core.ledger.inspection import Inspection
 from service.core.ledger.outbox import Outbox
 from service.core.ledger.predictions import RecordedResult, Results
@@ -34,14 +36,15 @@ class Ledger:
     """
 
     def __init__(self, engine: Engine, order: ReadingOrder | None = None, clock: Clock = utc_now) -> None:
-        order = order or ReadingOrder()
+        order, tally = order or ReadingOrder(), Tally()
         self.engine = engine
-        self.admission = Admission(engine, order, clock)
-        self.analysis = Analysis(engine, order, clock)
-        self.reporting = Reporting(engine, clock)
-        self.outbox = Outbox(engine, clock)
-        self.commitments = Commitments(engine, clock)
+        self.admission = Admission(engine, order, clock, tally)
+        self.analysis = Analysis(engine, order, clock, tally)
+        self.reporting = Reporting(engine, clock, tally)
+        self.outbox = Outbox(engine, clock, tally)
+        self.commitments = Commitments(engine, clock, tally)
         self.commitment_requests = CommitmentRequests(engine, clock)
+        self.figures = Figures(engine, tally)
         self.results = Results(engine)
         self.remedies = Remedies(engine, clock)
         self.retention = Retention(engine, clock)
@@ -61,6 +64,7 @@ __all__ = [
     "DueDelivery",
     "DueReport",
     "EarlierReport",
+    "Figures",
     "Inspection",
     "Ledger",
     "NewReport",

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from service.core.clock import Clock
 from service.core.database import writing
 from service.core.errors import LedgerUnavailable
+from service.core.figures import OUT_OF_SCOPE, RECEIVED, Tally
 from service.core.identity import Identity
 from service.core.ledger.keys import Holds, assumed, name_object
 from service.core.ledger.rows import raise_priority, record, settle_patient
@@ -20,6 +21,7 @@ from service.core.records import InstanceRecord, ReportRecord, StudyRecord
 from service.core.states import Priority, State
 from service.core.store import StoredObject
 
+NOT_AN_IMAGE = "not_an_image"
 _ATTEMPTS = 5
 
 
@@ -69,10 +71,11 @@ class Receipt:
 class Admission:
     """Registers arrivals; idempotent for the same bytes under the same UID."""
 
-    def __init__(self, engine: Engine, order: ReadingOrder, clock: Clock) -> None:
+    def __init__(self, engine: Engine, order: ReadingOrder, clock: Clock, tally: Tally) -> None:
         self._engine = engine
         self._order = order
         self._clock = clock
+        self._tally = tally
 
     def register(self, arrival: Arrival, holds: Holds = assumed) -> Receipt:
         """Put an arrival into the ledger; durable on return.
@@ -92,11 +95,18 @@ class Admission:
         for _ in range(_ATTEMPTS):
             try:
                 with writing(self._engine) as session:
-                    return self._register(session, arrival, holds)
+                    receipt = self._register(session, arrival, holds)
             except IntegrityError:
                 # Another listener wrote the same study or the same instance a moment ago: look again.
                 continue
+            self._count(arrival, receipt.registered)
+            return receipt
         raise LedgerUnavailable("the database refuses the row time and again; check its integrity")
+
+    def _count(self, arrival: Arrival, registered: Registered) -> None:
+        self._tally.count(RECEIVED, registered.value)
+        if arrival.kind is ArrivalKind.NOT_AN_IMAGE and registered is not Registered.KNOWN:
+            self._tally.count(OUT_OF_SCOPE, NOT_AN_IMAGE)
 
     def _register(self, session: Session, arrival: Arrival, holds: Holds) -> Receipt:
         now = self._clock()
@@ -157,7 +167,7 @@ class Admission:
             calling_ae_title=arrival.calling_ae_title,
             order_priority=int(arrival.order_priority),
             state=states[arrival.kind].value,
-            reason="not_an_image" if arrival.kind is ArrivalKind.NOT_AN_IMAGE else None,
+            reason=NOT_AN_IMAGE if arrival.kind is ArrivalKind.NOT_AN_IMAGE else None,
             received_at=now,
             rank_at=self._order.rank(now, arrival.order_priority),
         )

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from service.core.clock import Clock
 from service.core.database import reading, writing
+from service.core.figures import ANALYSED, OUT_OF_SCOPE, Tally
 from service.core.findings import Prediction
 from service.core.ledger.claims import ClaimedInstance, claimable, predecessor, settled_later
 from service.core.ledger.predictions import record_of
@@ -34,10 +35,11 @@ RELEASED = "released by a person"
 class Analysis:
     """Claims, and what becomes of them."""
 
-    def __init__(self, engine: Engine, order: ReadingOrder, clock: Clock) -> None:
+    def __init__(self, engine: Engine, order: ReadingOrder, clock: Clock, tally: Tally) -> None:
         self._engine = engine
         self._order = order
         self._clock = clock
+        self._tally = tally
 
     def any_due(self) -> bool:
         """Return whether an image waits for a worker; a look that takes no lock."""
@@ -151,6 +153,7 @@ class Analysis:
             study = session.get_one(StudyRecord, row.study_id, with_for_update=True)
             raise_priority(study, priority, "prediction", self._order)
             settle_patient(session, study, row, now)
+        self._tally.count(ANALYSED, prediction.outcome.value)
 
     def save_out_of_scope(
         self,
@@ -172,6 +175,7 @@ class Analysis:
                 supersede_earlier(session, row, superseding_reason, now)
             advance(session, row, State.OUT_OF_SCOPE, now, "out of scope", reason)
             row.reports_due = True
+        self._tally.count(OUT_OF_SCOPE, reason)
 
     def save_failure(self, claim: ClaimedInstance, detail: str, maximum_attempts: int, retry_at: datetime) -> None:
         """Record that an attempt failed: the image waits for another, or fails after the last."""

@@ -202,7 +202,7 @@ def _of_transaction(requestor_ae_title: str, transaction_uid: str) -> Select[Com
     )
 
 
-def _due(requestor_ae_title: str, now: datetime) -> Select[tuple[CommitmentRequestRecord]]:
+def _due(requestor_ae_title: str, now: datetime) -> Select[CommitmentRequestRecord]:
     return select(CommitmentRequestRecord).where(
         CommitmentRequestRecord.requestor_ae_title == requestor_ae_title,
         CommitmentRequestRecord.next_attempt_at <= now,

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from service.core.clock import Clock
 from service.core.commitment import FINAL_REASONS
 from service.core.database import writing
+from service.core.figures import CONFIRMED, TO_CONFIRMED, Tally
 from service.core.ledger.deliveries import DueDelivery, confirm, leased_delivery, locked_delivery, note
 from service.core.records import CommitmentItemRecord, CommitmentRecord
 from service.core.states import DeliveryState
@@ -26,9 +27,10 @@ class Answered:
 class Commitments:
     """Opens transactions of storage commitment, and takes their answers from whatever association they come on."""
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
+    def __init__(self, engine: Engine, clock: Clock, tally: Tally) -> None:
         self._engine = engine
         self._clock = clock
+        self._tally = tally
 
     def open(
         self, transaction_uid: str, destination: str, deliveries: Sequence[DueDelivery], ask_again_at: datetime
@@ -84,6 +86,7 @@ class Commitments:
             None when no transaction of ours has this UID.
         """
         now = self._clock()
+        waits: list[tuple[str, timedelta]] = []
         with writing(self._engine) as session:
             commitment = session.scalars(
                 select(CommitmentRecord).where(CommitmentRecord.transaction_uid == transaction_uid).with_for_update()
@@ -110,7 +113,11 @@ class Commitments:
                     if row.state == DeliveryState.SENT.value:
                         row.lease_owner = row.lease_until = None
                         confirm(session, row, now, "storage commitment")
-            return Answered(confirmed, failures)
+                        waits.append((row.destination, now - row.report.instance.received_at))
+        for destination, waited in waits:
+            self._tally.count(CONFIRMED, destination)
+            self._tally.observe(TO_CONFIRMED, waited.total_seconds())
+        return Answered(confirmed, failures)
 
 
 def _items(session: Session, transaction_uid: str) -> Sequence[CommitmentItemRecord]:

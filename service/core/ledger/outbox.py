@@ -6,6 +6,7 @@ from sqlalchemy import ColumnElement, Engine, and_, or_, select
 
 from service.core.clock import Clock
 from service.core.database import reading, writing
+from service.core.figures import CONFIRMED, DEAD, SENT, TO_CONFIRMED, Tally
 from service.core.ledger.deliveries import HOLDABLE, DueDelivery, confirm, due_delivery, leased_delivery, note, settle
 from service.core.ledger.keys import Holds, assumed, name_object
 from service.core.ledger.reporting import NewReport
@@ -17,9 +18,10 @@ from service.core.states import DeliveryState, State
 class Outbox:
     """Claims deliveries and confirmations of one destination, and keeps what became of them."""
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
+    def __init__(self, engine: Engine, clock: Clock, tally: Tally) -> None:
         self._engine = engine
         self._clock = clock
+        self._tally = tally
 
     def any_due(self, destination: str | None = None) -> bool:
         """Return whether an object waits to be sent to a destination, or any, or confirmed; it takes no lock."""
@@ -94,6 +96,8 @@ class Outbox:
             row.status, row.detail, row.sent_at, row.next_attempt_at = status, detail, now, confirm_at
             note(session, row, now, "sent", f"to {row.destination}: status 0x{status:04X}")
             settle(session, row, now)
+            destination = row.destination
+        self._tally.count(SENT, destination)
 
     def save_confirmed(self, delivery: DueDelivery) -> None:
         """Record that the destination says it holds the object."""
@@ -101,6 +105,9 @@ class Outbox:
         with writing(self._engine) as session:
             row = leased_delivery(session, delivery, [DeliveryState.SENT])
             confirm(session, row, now, "C-FIND")
+            destination, waited = row.destination, now - row.report.instance.received_at
+        self._tally.count(CONFIRMED, destination)
+        self._tally.observe(TO_CONFIRMED, waited.total_seconds())
 
     def save_retry(self, delivery: DueDelivery, retry_at: datetime, status: int | None, detail: str) -> None:
         """Put off a row that could not be sent, or not be confirmed, to a later moment."""
@@ -142,6 +149,8 @@ class Outbox:
             row.status, row.detail = status, detail
             note(session, row, now, "dead", f"{row.destination}: {detail}")
             settle(session, row, now)
+            destination = row.destination
+        self._tally.count(DEAD, destination)
 
     def release(self, delivery: DueDelivery) -> None:
         """Give a row back untried."""

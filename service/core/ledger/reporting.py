@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from service.core.clock import Clock
 from service.core.database import reading, writing
+from service.core.figures import TO_REPORT, Tally
 from service.core.findings import Outcome, Prediction
 from service.core.identity import Identity
 from service.core.ledger.keys import Holds, assumed, name_object
@@ -79,9 +80,10 @@ class NewReport:
 class Reporting:
     """Claims instances whose reports are due, and puts built reports into the outbox."""
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
+    def __init__(self, engine: Engine, clock: Clock, tally: Tally) -> None:
         self._engine = engine
         self._clock = clock
+        self._tally = tally
 
     def any_due(self) -> bool:
         """Return whether reports wait to be built; a look that takes no lock."""
@@ -145,6 +147,9 @@ class Reporting:
                 )
             else:
                 record(session, row, now, "reports built", ", ".join(report.kind for report in reports) or "none")
+            waited = now - row.received_at
+        if reports:
+            self._tally.observe(TO_REPORT, waited.total_seconds())
 
     def save_failure(self, due: DueReport, detail: str, retry_at: datetime, maximum_attempts: int) -> None:
         """Record that the reports could not be built: another try comes later, or a person is called after the last."""

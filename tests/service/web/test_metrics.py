@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from service.core.figures import BATCH, CONFIRMED, FIGURES, REFUSED, TO_REPORT, Key, Tally
 from service.core.findings import Outcome
 from service.core.ledger.views import StatusView
 from service.core.states import CommitmentState, DeliveryState, State
@@ -29,9 +32,11 @@ STATUS = StatusView(
 )
 
 
-def samples(status: StatusView, reserve_bytes: int = 0) -> dict[tuple[str, tuple[str, ...]], float]:
+def samples(
+    status: StatusView, totals: Mapping[Key, float] | None = None, reserve_bytes: int = 0
+) -> dict[tuple[str, tuple[str, ...]], float]:
     """Return the scraped samples by name and label values."""
-    page = exposition(status, lambda: NOW, Room(Path("/"), reserve_bytes), audit_fails=False).decode()
+    page = exposition(status, totals or {}, lambda: NOW, Room(Path("/"), reserve_bytes), audit_fails=False).decode()
     return {
         (sample.name, tuple(sample.labels.values())): sample.value
         for family in text_string_to_metric_families(page)
@@ -63,3 +68,37 @@ def test_a_disk_that_has_come_down_to_its_reserve_is_told() -> None:
     found = samples(STATUS, reserve_bytes=1 << 62)
     assert found["auscult_store_full", ()] == 1
     assert found["auscult_store_free_bytes", ()] < found["auscult_store_reserve_bytes", ()] == 1 << 62
+
+
+def test_counters_and_histograms_are_the_sums_of_the_site() -> None:
+    tally = Tally()
+    for status in ("0xA700", "0xA700", "0xC000"):
+        tally.count(REFUSED, status)
+    tally.count(CONFIRMED, "pacs")
+    for seconds in (0.5, 3.0, 4000.0):
+        tally.observe(TO_REPORT, seconds)
+    tally.observe(BATCH, 8)
+    found = samples(STATUS, tally.take())
+
+    assert found["auscult_objects_refused_total", ("0xA700",)] == 2
+    assert found["auscult_reports_confirmed_total", ("pacs",)] == 1
+    waits = {labels[0]: value for (name, labels), value in found.items() if name == f"auscult_{TO_REPORT.name}_bucket"}
+    assert (waits["1.0"], waits["2.0"], waits["5.0"], waits["3600.0"], waits["+Inf"]) == (1, 1, 2, 2, 3)
+    assert found[f"auscult_{TO_REPORT.name}_count", ()] == 3
+    assert found[f"auscult_{TO_REPORT.name}_sum", ()] == 4003.5
+    assert found["auscult_batch_images_bucket", ("4.0",)] == 0
+    assert found["auscult_batch_images_bucket", ("8.0",)] == 1
+
+
+def test_every_name_and_label_follows_prometheus_and_none_tells_who_sent() -> None:
+    page = exposition(STATUS, {}, lambda: NOW, Room(Path("/"), 0), audit_fails=False).decode()
+    families = list(text_string_to_metric_families(page))
+    assert {f"auscult_{figure.name}" for figure in FIGURES} <= {family.name for family in families}
+    for family in families:
+        assert re.fullmatch(r"auscult_[a-z_]+", family.name)
+        assert family.documentation.endswith(".")
+        assert (family.type == "counter") == any(sample.name.endswith("_total") for sample in family.samples) or not (
+            family.samples
+        )
+    labels = {figure.label for figure in FIGURES if figure.label}
+    assert labels == {"result", "status", "outcome", "reason", "destination"}

@@ -1,0 +1,42 @@
+"""What `/metrics` tells, from a scrape of a site that has one of each."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from docs.tables import table
+from service.core.clock import Clock
+from service.core.figures import FIGURES
+from service.core.findings import Outcome
+from service.core.ledger.views import StatusView
+from service.core.states import CommitmentState, DeliveryState, State
+from service.core.store import Room
+from service.web.metrics import Scrape
+from service.web.room_figures import RoomFigures
+
+_NOW = datetime(2026, 1, 1, tzinfo=UTC)
+_SITE = StatusView(
+    studies=1,
+    states={State.DELIVERED: 1},
+    out_of_scope={"lateral_view": 1},
+    failures={"analysis_failed": 1},
+    outcomes={Outcome.POSITIVE: 1},
+    outbox={"pacs": {DeliveryState.CONFIRMED: 1}},
+    oldest_waiting_since=_NOW,
+    oldest_unsent_since=_NOW,
+    held_studies={},
+    commitment_requests={CommitmentState.WAITING: 1},
+    oldest_unanswered_since=_NOW,
+)
+
+
+def metrics() -> str:
+    """Return each family: its name as a query writes it, its kind, its labels, its meaning."""
+    clock: Clock = lambda: _NOW  # noqa: E731
+    rows = []
+    totals = {(figure.name, "x"): 1.0 for figure in FIGURES if figure.label}
+    scrape, room = Scrape(_SITE, totals, clock, audit_fails=False), RoomFigures(Room(Path("/"), 0))
+    for family in (*scrape.collect(), *room.collect()):
+        labels = sorted({label for sample in family.samples for label in sample.labels} - {"le"})
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        rows.append((f"`{name}`", family.type, ", ".join(f"`{label}`" for label in labels), family.documentation))
+    return table(("name", "kind", "labels", "what"), rows)
