@@ -14,7 +14,7 @@ from sqlalchemy import Engine, text
 from service.cli.alive import answers_health
 from service.cli.certificates import reachable, shows_certificate
 from service.core import audit
-from service.core.database import connect, is_current, reading
+from service.core.database import connect, reading, tables_problem
 from service.core.errors import DeliveryFailed, Unavailable, UndecodablePixels
 from service.core.premises import open_store
 from service.core.settings import DestinationSettings, Settings, WebSettings
@@ -68,8 +68,8 @@ def database(settings: Settings) -> Found:
     """Check that the database answers, has this version's tables and makes its commits durable."""
     engine = connect(settings.database_url)
     try:
-        current = is_current(engine)
-        yield "database", current, "reachable, tables of this version" if current else "run `auscult db upgrade`"
+        problem = tables_problem(engine)
+        yield "database", problem is None, problem or "reachable, tables of this version"
         durable, told = _durability(engine)
         yield "durable commits", durable, told
     except Unavailable as error:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, inspect, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
@@ -26,7 +26,7 @@ def connect(url: str) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_immediate)
         return engine
-    return create_engine(
+    engine = create_engine(
         url,
         hide_parameters=True,
         pool_pre_ping=True,
@@ -34,6 +34,20 @@ def connect(url: str) -> Engine:
         max_overflow=20,
         connect_args={"connect_timeout": 10},
     )
+    event.listen(engine, "handle_error", _quote_no_row)
+    return engine
+
+
+def _quote_no_row(context: ExceptionContext) -> None:
+    """Take out of an error what PostgreSQL itself quotes: the row that it refused, or the value that it cannot read."""
+    error: Any = context.original_exception
+    if not hasattr(error, "diag"):  # no error of psycopg's
+        return
+    names = (error.diag.table_name, error.diag.column_name, error.diag.constraint_name)
+    told = " ".join(name for name in (type(error).__name__, error.sqlstate, *names) if name)
+    error.args = (told,)
+    if context.sqlalchemy_exception is not None:
+        context.sqlalchemy_exception.args = (told,)
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
@@ -92,8 +106,8 @@ def _reason(error: Exception) -> str:
     return f"the database cannot be reached or written ({name}); check `database.url`, its server and its disk"
 
 
-def is_current(engine: Engine) -> bool:
-    """Return whether the tables are those of this version.
+def tables_problem(engine: Engine) -> str | None:
+    """Return why the tables cannot be used by this version, and what to do; None when they can.
 
     Raises
     ------
@@ -101,6 +115,15 @@ def is_current(engine: Engine) -> bool:
         When the database cannot be reached.
     """
     with reading(engine) as session:
-        if not inspect(engine).has_table("alembic_version"):
-            return False
-        return bool(session.scalar(text("SELECT version_num FROM alembic_version")) == TABLES)
+        has_tables = inspect(engine).has_table("alembic_version")
+        found = session.scalar(text("SELECT version_num FROM alembic_version")) if has_tables else None
+    if found == TABLES:
+        return None
+    if found is None:
+        return "the database has no tables of a ledger yet; run `auscult db upgrade`"
+    if found < TABLES:
+        return f"the ledger's tables are older ({found}) than this version's ({TABLES}); run `auscult db upgrade`"
+    return (
+        f"the ledger's tables are newer ({found}) than this version of auscult knows ({TABLES}); "
+        "start the version that made them"
+    )

@@ -20,8 +20,10 @@ def open_ledger(settings: Settings) -> Ledger:
     """
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     engine = database.connect(settings.database_url)
-    if not database.is_current(engine):
-        raise LedgerUnavailable("the ledger's tables are not of this version; run `auscult db upgrade`")
+    problem = database.tables_problem(engine)
+    if problem is not None:
+        engine.dispose()
+        raise LedgerUnavailable(problem)
     return Ledger(engine, settings.worklist.reading_order)
 
 

@@ -21,7 +21,7 @@ from service.web.room_figures import RoomFigures
 def exposition(
     status: StatusView, totals: Mapping[Key, float], clock: Clock, room: Room, *, audit_fails: bool
 ) -> bytes:
-    """Return the metrics page of a status, of the sums of all processes, and of the disk that objects are written to."""
+    """Return the metrics page of a status, of the sums of all processes, and of the objects' disk."""
     registry = CollectorRegistry()
     registry.register(Scrape(status, totals, clock, audit_fails=audit_fails))
     registry.register(RoomFigures(room))

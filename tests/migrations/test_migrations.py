@@ -9,11 +9,18 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect, text
+from sqlalchemy import MetaData, inspect, select, text
 
-from service.core.database import TABLES, connect, is_current
+from service.core.database import TABLES, connect, tables_problem
+from service.core.errors import LedgerUnavailable
 from service.core.migration import configuration, upgrade
+from service.core.premises import open_ledger
 from service.core.records import Record
+from service.core.settings import Settings
+from tests.service.ward import busy_morning
+
+#: The tables of version 0.1.0.
+FIRST = "0001"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -31,9 +38,9 @@ def test_the_newest_migration_is_the_one_the_code_is_written_for() -> None:
 
 def test_an_empty_database_is_not_current_and_an_upgraded_one_is(url: str) -> None:
     engine = connect(url)
-    assert not is_current(engine)
+    assert "no tables" in str(tables_problem(engine))
     upgrade(url)
-    assert is_current(engine)
+    assert tables_problem(engine) is None
     upgrade(url)
     engine.dispose()
 
@@ -74,3 +81,50 @@ def test_every_migration_can_be_taken_back(url: str) -> None:
     engine = connect(url)
     assert set(inspect(engine).get_table_names()) <= {"alembic_version"}
     engine.dispose()
+
+
+def content(url: str) -> dict[str, list[dict[str, object]]]:
+    """Return every row of every table, by the names of its columns."""
+    engine = connect(url)
+    tables = MetaData()
+    tables.reflect(engine)
+    with engine.connect() as connection:
+        found = {
+            name: [dict(row) for row in connection.execute(select(table).order_by(*table.primary_key)).mappings()]
+            for name, table in tables.tables.items()
+            if name != "alembic_version"
+        }
+    engine.dispose()
+    return found
+
+
+def test_a_ledger_with_a_morning_in_it_is_brought_to_this_version_and_back(url: str, tmp_path: Path) -> None:
+    busy_morning(tmp_path / "data", url).close()
+    command.downgrade(configuration(url), FIRST)
+    before = content(url)
+    assert len(before["instances"]) > 20
+    assert len(before["deliveries"]) > 20
+
+    upgrade(url)
+    after = content(url)
+    for name, rows in before.items():
+        assert [{column: row[column] for column in rows[0]} for row in after[name]] == rows if rows else not after[name]
+    ledger = open_ledger(Settings(data_dir=tmp_path / "data", database={"url": url}))
+    assert len(ledger.inspection.worklist(100)) > 15
+    ledger.engine.dispose()
+
+    command.downgrade(configuration(url), FIRST)
+    assert content(url) == before
+
+
+@pytest.mark.parametrize(("revision", "said"), [(FIRST, r"older \(0001\).*auscult db upgrade"), ("9999", "newer")])
+def test_tables_of_another_version_are_refused_with_what_to_do(
+    url: str, tmp_path: Path, revision: str, said: str
+) -> None:
+    upgrade(url)
+    engine = connect(url)
+    with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        connection.exec_driver_sql(f"UPDATE alembic_version SET version_num = '{revision}'")
+    engine.dispose()
+    with pytest.raises(LedgerUnavailable, match=said):
+        open_ledger(Settings(data_dir=tmp_path, database={"url": url}))

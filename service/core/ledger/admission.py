@@ -15,7 +15,7 @@ from service.core.errors import LedgerUnavailable
 from service.core.figures import OUT_OF_SCOPE, RECEIVED, Tally
 from service.core.identity import Identity
 from service.core.ledger.keys import Holds, assumed, name_object
-from service.core.ledger.rows import raise_priority, record, settle_patient
+from service.core.ledger.rows import LOCK, raise_priority, record, settle_patient
 from service.core.reading_order import ReadingOrder
 from service.core.records import InstanceRecord, ReportRecord, StudyRecord
 from service.core.states import Priority, State
@@ -136,7 +136,7 @@ class Admission:
     def _study(self, session: Session, arrival: Arrival, now: datetime) -> StudyRecord:
         uid = arrival.identity.study_instance_uid
         study = session.scalars(
-            select(StudyRecord).where(StudyRecord.study_instance_uid == uid).with_for_update()
+            select(StudyRecord).where(StudyRecord.study_instance_uid == uid).with_for_update(**LOCK)
         ).one_or_none()
         if study is None:
             study = StudyRecord(

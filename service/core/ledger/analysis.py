@@ -150,7 +150,7 @@ class Analysis:
                 prediction.outcome.value,
             )
             row.reports_due = True
-            study = session.get_one(StudyRecord, row.study_id, with_for_update=True)
+            study = session.get_one(StudyRecord, row.study_id, with_for_update=LOCK)
             raise_priority(study, priority, "prediction", self._order)
             settle_patient(session, study, row, now)
         self._tally.count(ANALYSED, prediction.outcome.value)
@@ -194,7 +194,7 @@ class Analysis:
         with writing(self._engine) as session:
             row = self._finish(session, claim, now, pixel_digest, ())
             advance(session, row, State.DUPLICATE, now, "duplicate", "same pixels and identity as the version before")
-            settle_patient(session, session.get_one(StudyRecord, row.study_id, with_for_update=True), row, now)
+            settle_patient(session, session.get_one(StudyRecord, row.study_id, with_for_update=LOCK), row, now)
 
     def save_held(self, claim: ClaimedInstance, pixel_digest: str) -> None:
         """Hold an image, and its study, that would replace another patient's image under the same UID."""
@@ -202,7 +202,7 @@ class Analysis:
         with writing(self._engine) as session:
             row = self._finish(session, claim, now, pixel_digest, ())
             advance(session, row, State.HELD, now, "held", CLASHING_INSTANCE)
-            session.get_one(StudyRecord, row.study_id, with_for_update=True).held_reason = CLASHING_INSTANCE
+            session.get_one(StudyRecord, row.study_id, with_for_update=LOCK).held_reason = CLASHING_INSTANCE
 
     def _finish(
         self, session: Session, claim: ClaimedInstance, now: datetime, pixel_digest: str | None, flags: Sequence[str]

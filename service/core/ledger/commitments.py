@@ -95,7 +95,7 @@ class Commitments:
                 return None
             commitment.answered_at, commitment.answered_by = now, answered_by
             confirmed = failures = 0
-            for item in commitment.items:
+            for item in sorted(commitment.items, key=lambda item: item.delivery_id):
                 row = locked_delivery(session, item.delivery_id)
                 if row is None:
                     continue

@@ -132,6 +132,7 @@ class Outbox:
         """
         with writing(self._engine) as session:
             row = leased_delivery(session, delivery, [DeliveryState.SENT])
+            # Its instance is locked, so that a version that supersedes it sees the row before or after this change.
             if row.report.instance.state == State.SUPERSEDED.value:
                 row.state, row.next_attempt_at = DeliveryState.WITHDRAWN.value, None
                 note(session, row, self._clock(), "missing", f"at {row.destination}, and superseded: not sent again")

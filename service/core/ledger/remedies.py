@@ -9,7 +9,7 @@ from service.core.clock import Clock
 from service.core.database import writing
 from service.core.ledger.analysis import ANALYSIS_FAILED, RELEASED
 from service.core.ledger.deliveries import DELIVERY_FAILED
-from service.core.ledger.rows import BY_A_PERSON, STUDY_RELEASED, advance, record
+from service.core.ledger.rows import BY_A_PERSON, LOCK, STUDY_RELEASED, advance, record
 from service.core.records import CommitmentRequestRecord, DeliveryRecord, InstanceRecord, ReportRecord, StudyRecord
 from service.core.states import CommitmentState, DeliveryState, State
 
@@ -42,7 +42,7 @@ class Remedies:
         now = self._clock()
         with writing(self._engine) as session:
             study = session.scalars(
-                select(StudyRecord).where(StudyRecord.study_instance_uid == study_instance_uid).with_for_update()
+                select(StudyRecord).where(StudyRecord.study_instance_uid == study_instance_uid).with_for_update(**LOCK)
             ).one_or_none()
             if study is None or study.held_reason is None:
                 return False

@@ -131,7 +131,7 @@ class Reporting:
         now = self._clock()
         with writing(self._engine) as session:
             row = leased(session, due.instance_id, due.owner, _DUE_STATES)
-            session.get_one(StudyRecord, row.study_id, with_for_update=True)
+            session.get_one(StudyRecord, row.study_id, with_for_update=LOCK)
             told = set() if due.predecessors else _told(session, row)
             for report in reports:
                 name_object(session, report.object_key, holds)
