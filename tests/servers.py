@@ -159,7 +159,15 @@ def _end(process: subprocess.Popen[bytes], stop: signal.Signals) -> None:
 @contextmanager
 def redis_server(folder: Path, port: int | None = None, stop: signal.Signals = signal.SIGTERM) -> Iterator[str]:
     """Run a Redis that keeps nothing; yield its URL, database 0."""
-    port = port or free_port()
+    with redis_process(folder, port or free_port(), stop) as (url, _):
+        yield url
+
+
+@contextmanager
+def redis_process(
+    folder: Path, port: int, stop: signal.Signals = signal.SIGTERM
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """Run a Redis that keeps nothing on a port; yield its URL, database 0, and its process."""
     options = {"port": port, "bind": "127.0.0.1", "dir": folder, "save": "", "appendonly": "no", "daemonize": "no"}
     command = [_path("redis-server")] + [text for key, value in options.items() for text in (f"--{key}", str(value))]
 
@@ -171,8 +179,8 @@ def redis_server(folder: Path, port: int | None = None, stop: signal.Signals = s
         except OSError:
             return False
 
-    with running(command, folder / "redis.log", answers, stop=stop):
-        yield f"redis://127.0.0.1:{port}/0"
+    with running(command, folder / "redis.log", answers, stop=stop) as process:
+        yield f"redis://127.0.0.1:{port}/0", process
 
 
 @contextmanager

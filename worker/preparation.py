@@ -106,6 +106,8 @@ class Preparation:
         before = claim.predecessor
         if before is None or before.pixel_digest is None:
             return None
+        if claim.again:
+            return None  # a person asked for it
         if before.state is State.SUPERSEDED and before.identity_digest == claim.identity_digest:
             return None  # this very version took its place and then failed: without a result, none would be in force
         if before.pixel_digest == digest and before.identity_digest == claim.identity_digest:
@@ -168,6 +170,6 @@ def _superseding_reason(claim: ClaimedInstance, digest: str) -> str | None:
     before = claim.predecessor
     if before is None:
         return None
-    if before.pixel_digest is None or before.state is State.SUPERSEDED:
+    if claim.again or before.pixel_digest is None or before.state is State.SUPERSEDED:
         return ANALYSED_AGAIN
     return IDENTITY_CORRECTED if before.pixel_digest == digest else IMAGE_REPLACED

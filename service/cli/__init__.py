@@ -23,6 +23,7 @@ _COMMANDS = {
     "show": "service.cli.look:show",
     "worklist": "service.cli.look:worklist",
     "retry": "service.cli.remedy:retry",
+    "reanalyse": "service.cli.remedy:reanalyse",
     "release": "service.cli.remedy:release",
     "doctor": "service.cli.doctor:doctor",
     "password": "service.cli.password:password",

@@ -18,3 +18,14 @@ def upgrade() -> None:
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     migration.upgrade(settings.database_url)
     click.echo("the ledger's tables are of this version")
+
+
+@db.command()
+@click.argument("revision")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def downgrade(revision: str, yes: bool) -> None:
+    """Take the ledger's tables back to an earlier version's REVISION, such as 0001, before that version is started."""
+    if not yes:
+        click.confirm("What only this version's tables can hold is lost. Are all processes ended", abort=True)
+    migration.downgrade(load().database_url, revision)
+    click.echo(f"the ledger's tables are those of revision {revision}")

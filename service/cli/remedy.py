@@ -1,9 +1,10 @@
-"""`auscult retry` and `auscult release`: what a person decides when something was given up or held."""
+"""`auscult retry`, `reanalyse` and `release`: what a person decides."""
 
 import click
 
-from service.core.errors import AuscultError
-from service.core.premises import open_ledger
+from service.core.errors import AuscultError, ObjectMissing
+from service.core.ledger import Which
+from service.core.premises import open_ledger, open_store
 from service.core.settings import load
 from service.core.wake import Task, waker
 
@@ -24,6 +25,36 @@ def retry(uid: str | None) -> None:
         for task in Task:
             waker(settings).wake(task)
     click.echo(f"started again: {count}" if count else "nothing was given up; nothing to start again")
+
+
+@click.command()
+@click.argument("uid", required=False)
+@click.option("--checkpoint", help="Every image whose result in force is of this checkpoint version.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def reanalyse(uid: str | None, checkpoint: str | None, yes: bool) -> None:
+    """Analyse images again, with the checkpoint that the workers have now.
+
+    UID is a study's or an image's. New reports go out that supersede the earlier ones of these images; no other report
+    is sent again.
+    """
+    if (uid is None) == (checkpoint is None):
+        raise AuscultError("name a study or an image by its UID, or a checkpoint version by --checkpoint")
+    settings = load()
+    ledger, store = open_ledger(settings), open_store(settings)
+
+    def is_kept(key: str) -> bool:
+        try:
+            store.read(key)
+        except ObjectMissing:
+            return False
+        return True
+
+    if not yes:
+        click.confirm("New reports of these images will be sent, in place of the earlier ones. Go on", abort=True)
+    count = ledger.remedies.reanalyse(Which(uid, checkpoint), is_kept)
+    if count:
+        waker(settings).wake(Task.INFER)
+    click.echo(f"to be analysed again: {count}" if count else "no image of these has a result in force and its bytes")
 
 
 @click.command()

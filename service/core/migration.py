@@ -2,11 +2,28 @@
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
+
+from service.core.errors import AuscultError
 
 
 def upgrade(url: str) -> None:
     """Run the migrations that a database lacks; without effect on current tables."""
     command.upgrade(configuration(url), "head")
+
+
+def downgrade(url: str, revision: str) -> None:
+    """Take the tables back to an earlier revision.
+
+    Raises
+    ------
+    AuscultError
+        When there is no such revision.
+    """
+    try:
+        command.downgrade(configuration(url), revision)
+    except CommandError:
+        raise AuscultError(f"there is no revision {revision} to go back to; the older version names its own") from None
 
 
 def configuration(url: str) -> Config:

@@ -1,4 +1,4 @@
-"""Runs an auscult command in a process that can be made to kill itself at a named step.
+"""Runs an auscult command in a process that can be made to kill itself, or to stand still, at a named step.
 
 ``python -m tests.journeys.faulty FOLDER STEP,STEP... COMMAND...``: the product has no hooks for it.
 """
@@ -9,6 +9,7 @@ import runpy
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -20,7 +21,7 @@ Moment = Literal["before", "after"]
 
 @dataclass(frozen=True)
 class Trap:
-    """Where a process may die, by SIGKILL; it does nothing until it is set.
+    """Where a process may die, by SIGKILL, or hang; it does nothing until it is set.
 
     Attributes
     ----------
@@ -46,6 +47,15 @@ class Trap:
         (self.folder / "new").write_text(f"{step} {moment} {number}")
         (self.folder / "new").rename(self.folder / "set")
 
+    def hold(self, step: str, moment: Moment, number: int) -> None:
+        """Let the process stand still there instead, until it is let go."""
+        (self.folder / "holds").touch()
+        self.set(step, moment, number)
+
+    def let_go(self) -> None:
+        """Let a process that stands still go on."""
+        (self.folder / "holds").unlink()
+
     def sprung(self) -> str:
         """Return step, moment, number and process id of the death; FileNotFoundError where there was none."""
         return (self.folder / "died").read_text()
@@ -66,6 +76,10 @@ class Trap:
         if wanted.split()[:2] == [step, moment] and count.up() == int(wanted.split()[2]):
             (self.folder / "set").rename(self.folder / "died")
             (self.folder / "died").write_text(f"{wanted} {os.getpid()}")
+            if (self.folder / "holds").exists():
+                while (self.folder / "holds").exists():
+                    time.sleep(0.05)
+                return
             os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from io import BytesIO
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -17,7 +20,9 @@ from sqlalchemy.exc import DataError
 
 from models.predictor import Predictor
 from service.core.errors import ContradictoryIdentity, LeaseLost, LedgerUnavailable
+from service.core.ledger import Which
 from service.core.ledger.admission import Registered
+from service.core.records import PredictionRecord
 from service.core.states import DeliveryState, Priority, State
 from service.core.wake import Task
 from tests.phantoms import chest, transcoded
@@ -457,3 +462,71 @@ def test_a_positive_result_raises_the_study_and_nothing_lowers_it(gateway: Any) 
 
 def _fail(*_: Any) -> Any:
     raise RuntimeError("a fault of the network")
+
+
+def newer_network() -> Any:
+    """Return the shipped network under another checkpoint's name."""
+    newer = Mock(wraps=network())
+    newer.predictor, newer.population = network().predictor, network().population
+    newer.checkpoint = SimpleNamespace(digest="f" * 64)
+    newer.prediction = lambda output: replace(
+        network().prediction(output), checkpoint_digest="f" * 64, checkpoint_version="9.0.0"
+    )
+    return newer
+
+
+def test_workers_with_two_checkpoints_serve_one_ledger_and_each_result_names_its_own(gateway: Any) -> None:
+    made: Gateway = gateway(analysis={"batch_size": 1})
+    for seed in range(4):
+        made.receive(chest(seed=seed))
+    workers = [made.inference(owner="old"), made.inference(owner="new", network=newer_network())]
+    pool = ThreadPoolExecutor(2)
+    settled = sum(pool.map(lambda worker: worker.run_until_idle(), workers))
+    pool.shutdown()
+    for worker in workers:
+        worker.close()
+    made.build()
+
+    assert settled == 4
+    assert states(made) == [State.REPORTED] * 4
+    for row in made.rows(PredictionRecord):
+        assert (row.checkpoint_digest == "f" * 64) == (row.checkpoint_version == "9.0.0")
+    assert made.events.count("inferred") == 4
+    assert len(made.reports) == 12
+
+
+def test_another_checkpoint_changes_nothing_until_a_person_asks_for_it(gateway: Any) -> None:
+    made: Gateway = gateway({"name": "p", "ae_title": "P", "host": "127.0.0.1", "port": 1})
+    for seed in range(2):
+        made.receive(chest(seed=seed))
+    made.infer()
+    made.build()
+    made.ledger.outbox.claim("c", "p", DeliveryState.PENDING, 16, timedelta(minutes=1))  # tried: the peer may hold them
+    newer = newer_network()
+
+    def infer_with_the_newer() -> int:
+        worker = made.inference(network=newer)
+        try:
+            return worker.run_until_idle()
+        finally:
+            worker.close()
+
+    made.receive(chest(seed=0))  # the PACS sends one of them again
+    assert infer_with_the_newer() == 0
+    made.build()
+    assert len(made.reports) == 6
+    asked = Which(uid=str(chest(seed=0).SOPInstanceUID))
+    assert made.ledger.remedies.reanalyse(asked, lambda _: False) == 0
+    assert made.ledger.remedies.reanalyse(asked, lambda _: True) == 1
+    assert made.ledger.remedies.reanalyse(asked, lambda _: True) == 0  # it is under way
+    assert infer_with_the_newer() == 1
+    made.build()
+
+    assert states(made) == [State.SUPERSEDED, State.REPORTED, State.REPORTED]
+    assert [row.state for row in made.deliveries] == ["withdrawn"] * 3 + ["pending"] * 6  # the other's stay as they are
+    assert "Supersedes the AI report of" in text_of(made, 2)
+    assert len({row.sop_instance_uid for row in made.reports}) == 9
+    back = Which(checkpoint_version="9.0.0")
+    assert made.ledger.remedies.reanalyse(back, lambda _: True) == 1
+    made.infer()
+    assert states(made) == [State.SUPERSEDED, State.REPORTED, State.SUPERSEDED, State.INFERRED]

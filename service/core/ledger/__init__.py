@@ -18,7 +18,7 @@ from service.core.ledger.figures import Figures
 from service.core.ledger.inspection import Inspection
 from service.core.ledger.outbox import Outbox
 from service.core.ledger.predictions import RecordedResult, Results
-from service.core.ledger.remedies import Remedies
+from service.core.ledger.remedies import Remedies, Which
 from service.core.ledger.reporting import DueReport, EarlierReport, NewReport, Reporting
 from service.core.ledger.retention import Retention
 from service.core.reading_order import ReadingOrder
@@ -76,4 +76,5 @@ __all__ = [
     "Reporting",
     "Results",
     "Retention",
+    "Which",
 ]

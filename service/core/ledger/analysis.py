@@ -30,6 +30,7 @@ from service.core.states import Priority, State
 ANALYSIS_FAILED = "analysis_failed"
 _LATER_FAILED = "a later version could not be analysed"
 RELEASED = "released by a person"
+AGAIN = "analysed again on a person's word"
 
 
 class Analysis:
@@ -97,6 +98,7 @@ class Analysis:
             attempt=row.attempts,
             received_at=row.received_at,
             released=RELEASED in row.flags,
+            again=AGAIN in row.flags,
             predecessor=predecessor(session, row),
         )
 

@@ -42,6 +42,7 @@ class ClaimedInstance:
     attempt: int
     received_at: datetime
     released: bool
+    again: bool
     predecessor: Predecessor | None
 
 

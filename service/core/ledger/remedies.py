@@ -1,19 +1,38 @@
 """The remedies: what a person asks for when something was given up or held."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Engine, Select, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Engine, Select, exists, func, select
+from sqlalchemy.orm import Session, aliased
 
 from service.core.clock import Clock
 from service.core.database import writing
-from service.core.ledger.analysis import ANALYSIS_FAILED, RELEASED
+from service.core.ledger.admission import NOT_AN_IMAGE
+from service.core.ledger.analysis import AGAIN, ANALYSIS_FAILED, RELEASED
 from service.core.ledger.deliveries import DELIVERY_FAILED
 from service.core.ledger.rows import BY_A_PERSON, LOCK, STUDY_RELEASED, advance, record
-from service.core.records import CommitmentRequestRecord, DeliveryRecord, InstanceRecord, ReportRecord, StudyRecord
+from service.core.records import (
+    CommitmentRequestRecord,
+    DeliveryRecord,
+    InstanceRecord,
+    PredictionRecord,
+    ReportRecord,
+    StudyRecord,
+)
 from service.core.states import CommitmentState, DeliveryState, State
 
+_SETTLED = (State.REPORTED, State.DELIVERED, State.OUT_OF_SCOPE, State.FAILED)
 _REPORTABLE = [State.OUT_OF_SCOPE.value, State.FAILED.value]
+
+
+@dataclass(frozen=True)
+class Which:
+    """The images that a person means: of a study or an instance, or those that a checkpoint has a result for."""
+
+    uid: str | None = None
+    checkpoint_version: str | None = None
 
 
 class Remedies:
@@ -37,6 +56,36 @@ class Remedies:
             answers = _retry_answers(session, now) if uid is None else 0
             return answers + sum(_retry(session, instance, now) for instance in instances)
 
+    def reanalyse(self, which: Which, is_kept: Callable[[str], bool]) -> int:
+        """Have images analysed again whose result is in force.
+
+        Each becomes a new version with the same bytes. What a worker says of it takes the place of what was said
+        before, and its reports name those that they supersede. Nothing else is touched, and nothing is sent again.
+
+        Parameters
+        ----------
+        is_kept
+            Tells by an object's key whether its bytes are still there; without them the result stands.
+
+        Returns
+        -------
+        int
+            How many images are to be analysed again.
+        """
+        now = self._clock()
+        with writing(self._engine) as session:
+            rows = session.scalars(_in_force(which)).all()
+            again = [row for row in rows if is_kept(row.object_key)]
+            for row in again:
+                last = select(func.max(InstanceRecord.version)).where(
+                    InstanceRecord.sop_instance_uid == row.sop_instance_uid
+                )
+                version = _again(row, session.scalars(last).one() + 1, now)
+                session.add(version)
+                session.flush()
+                record(session, version, now, "to be analysed again", BY_A_PERSON)
+            return len(again)
+
     def release(self, study_instance_uid: str) -> bool:
         """Let a held study go on a person's word; return whether it was held."""
         now = self._clock()
@@ -53,6 +102,60 @@ class Remedies:
                     instance.flags = [*instance.flags, RELEASED]
                     advance(session, instance, State.RECEIVED, now, "released", BY_A_PERSON)
             return True
+
+
+def _in_force(which: Which) -> Select[InstanceRecord]:
+    """Return the versions in force that a person means, without those that a later version may replace already."""
+    later = aliased(InstanceRecord)
+    under_way = [state.value for state in (State.RECEIVED, State.CLAIMED, State.HELD)]
+    has_later = exists(
+        select(later.id).where(
+            later.sop_instance_uid == InstanceRecord.sop_instance_uid,
+            later.version > InstanceRecord.version,
+            later.state.in_(under_way),
+        )
+    )
+    query = (
+        select(InstanceRecord)
+        .join(StudyRecord)
+        .where(
+            InstanceRecord.state.in_([state.value for state in _SETTLED]),
+            InstanceRecord.reason.is_distinct_from(NOT_AN_IMAGE),
+            ~has_later,
+        )
+        .order_by(InstanceRecord.id)
+    )
+    if which.uid is not None:
+        query = query.where(
+            (InstanceRecord.sop_instance_uid == which.uid) | (StudyRecord.study_instance_uid == which.uid)
+        )
+    if which.checkpoint_version is not None:
+        query = query.join(PredictionRecord, PredictionRecord.instance_id == InstanceRecord.id).where(
+            PredictionRecord.checkpoint_version == which.checkpoint_version
+        )
+    return query
+
+
+def _again(row: InstanceRecord, version: int, now: datetime) -> InstanceRecord:
+    """Return a new version with the bytes of another; it waits its turn behind what arrived before now."""
+    return InstanceRecord(
+        study_id=row.study_id,
+        sop_instance_uid=row.sop_instance_uid,
+        version=version,
+        series_instance_uid=row.series_instance_uid,
+        sop_class_uid=row.sop_class_uid,
+        transfer_syntax_uid=row.transfer_syntax_uid,
+        identity=row.identity,
+        identity_digest=row.identity_digest,
+        object_key=row.object_key,
+        object_size=row.object_size,
+        calling_ae_title=row.calling_ae_title,
+        order_priority=row.order_priority,
+        state=State.RECEIVED.value,
+        flags=[AGAIN],
+        received_at=now,
+        rank_at=now,
+    )
 
 
 def _of(uid: str | None) -> Select[InstanceRecord]:

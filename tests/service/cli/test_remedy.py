@@ -1,9 +1,10 @@
-"""`auscult retry` and `auscult release`."""
+"""`auscult retry`, `reanalyse` and `release`, and taking the tables back."""
 
 from collections.abc import Callable
 
 from click.testing import Result
 
+from service.core.errors import AuscultError
 from service.core.states import DeliveryState, State
 from service.core.wake import LocalBell, Task
 from tests.service.ward import Ward
@@ -57,3 +58,24 @@ def test_a_study_is_released_only_when_a_person_says_so(ward: Ward, auscult: Aus
 
 def test_a_script_may_answer_beforehand(ward: Ward, auscult: Auscult) -> None:
     assert auscult("release", _hold(ward), "--yes").output == "released\n"
+
+
+def test_images_are_analysed_again_by_uid_or_by_the_checkpoint_of_their_result(ward: Ward, auscult: Auscult) -> None:
+    first = ward.receive()
+    ward.infer(0.9)
+    ward.receive()
+    ward.infer(0.1)
+    ward.report("pacs")
+    ward.report("pacs")
+
+    assert isinstance(auscult("reanalyse").exception, AuscultError)
+    assert "again: 1" in auscult("reanalyse", str(first.StudyInstanceUID), "--yes").output
+    assert "again: 1" in auscult("reanalyse", "--checkpoint", "1.0.0", "--yes").output  # the first is under way
+    assert "no image of these" in auscult("reanalyse", "--checkpoint", "2.0.0", "--yes").output
+    assert auscult("reanalyse", "--checkpoint", "1.0.0", input="n\n").exit_code == 1
+
+
+def test_the_tables_are_taken_back_only_to_a_revision_that_there_is(ward: Ward, auscult: Auscult) -> None:
+    assert "no revision 0815" in str(auscult("db", "downgrade", "0815", "--yes").exception)
+    assert "revision 0001" in auscult("db", "downgrade", "0001", "--yes").output
+    assert "run `auscult db upgrade`" in str(auscult("status").exception)

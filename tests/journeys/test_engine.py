@@ -1,0 +1,103 @@
+"""How a worker ends and what it survives: SIGTERM in the middle of a batch, a hang, a broker that is killed."""
+
+import signal
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from service.core.states import State
+from tests import servers
+from tests.journeys.faulty import Trap
+from tests.journeys.gateway import Gateway, gateway
+from tests.phantoms import chest
+from tests.servers import free_port, wait_until
+
+PREDICT = "models.predictor:Predictor.predict"
+#: So long that a test which waited for a lease to end would not come to its end.
+LONG = {"lease": 600.0, "batch_size": 1}
+
+
+def held(running: Gateway, trap: Trap) -> None:
+    """Wait until a worker stands still with a prediction under way."""
+    wait_until((trap.folder / "died").exists, f"the worker is at it\n{running.output()[-2000:]}", 90)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("engine", ["embedded", "celery"])
+def test_a_worker_that_is_told_to_stop_finishes_its_batch_and_gives_the_rest_back_at_once(
+    engine: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    urls = {}
+    if engine == "celery":
+        urls = {
+            "redis_url": request.getfixturevalue("redis_url"),
+            "database_url": request.getfixturevalue("postgres_url"),
+        }
+    trap, sources = Trap(tmp_path, (PREDICT,)), [chest(700 + number) for number in range(3)]
+    (tmp_path / "site").mkdir()
+    with gateway(tmp_path / "site", parts=("listen",), analysis=LONG, **urls) as running:
+        for source in sources:
+            assert running.send(source) == 0x0000
+        trap.hold(PREDICT, "before", 1)
+        process = running.start("work infer", trap)
+        held(running, trap)
+        assert [running.version(source).state for source in sources] == [State.CLAIMED, State.CLAIMED, State.RECEIVED]
+        process.send_signal(signal.SIGTERM)
+        trap.let_go()
+        assert process.wait(60) == 0
+        assert [running.version(source).state for source in sources] == [State.INFERRED, State.RECEIVED, State.RECEIVED]
+        assert running.version(sources[1]).lease_until is None
+        assert [row.detail for row in running.events() if row.event == "released"] == ["worker stopping"]
+        running.processes.pop("work infer")
+        running.start("work infer")
+        running.start("sweep")
+        wait_until(
+            lambda: {running.version(source).state for source in sources} == {State.INFERRED}, "all are analysed", 60
+        )
+
+
+@pytest.mark.timeout(300)
+def test_a_worker_that_hangs_with_an_image_in_its_hands_is_replaced(tmp_path: Path) -> None:
+    trap, source = Trap(tmp_path, (PREDICT,)), chest(710)
+    (tmp_path / "site").mkdir()
+    with gateway(tmp_path / "site", parts=("listen",), liveness={"stalled_after": 2.0}) as running:
+        trap.hold(PREDICT, "before", 1)
+        process = running.start("work infer", trap)
+        assert running.send(source) == 0x0000
+        held(running, trap)
+        assert process.wait(60) == 75
+        assert "the inference got nowhere" in running.output()
+        running.processes.pop("work infer")
+        running.start("work infer")  # as `auscult up` or a container's restart policy does
+        wait_until(lambda: running.version(source).state == State.INFERRED, "another worker analyses it", 60)
+
+
+@pytest.mark.timeout(300)
+def test_a_broker_that_is_killed_and_comes_back_is_used_again(
+    tmp_path: Path, program: Callable[[str], str], postgres_url: str
+) -> None:
+    program("redis-server")
+    port, folders = free_port(), [tmp_path / "one", tmp_path / "two", tmp_path / "site"]
+    for folder in folders:
+        folder.mkdir()
+    with ExitStack() as stack:
+        url, redis = stack.enter_context(servers.redis_process(folders[0], port))
+        running = stack.enter_context(
+            gateway(
+                folders[2], parts=("listen", "work infer", "work deliver"), database_url=postgres_url, redis_url=url
+            )
+        )
+        sources = [chest(720 + number) for number in range(3)]
+        assert running.send(sources[0]) == 0x0000
+        wait_until(lambda: running.version(sources[0]).state == State.REPORTED, "the first is reported", 90)
+        redis.kill()
+        redis.wait()
+        assert running.send(sources[1]) == 0x0000  # acknowledged all the same
+        stack.enter_context(servers.redis_process(folders[1], port))
+        running.start("sweep")
+        wait_until(lambda: running.version(sources[1]).state == State.REPORTED, "the sweep wakes the workers", 90)
+        assert running.send(sources[2]) == 0x0000
+        wait_until(lambda: running.version(sources[2]).state == State.REPORTED, "wake-ups arrive again", 60)
+        assert all(process.poll() is None for process in running.processes.values())
