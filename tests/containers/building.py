@@ -45,25 +45,30 @@ class Build:
     def environment(self, name: str) -> dict[str, str]:
         """Return what the ENV instructions of a stage, and of those that it is made of, set."""
         stage = self._stages[name]
-        found = self.environment(stage.origin) if stage.origin in self._stages else {"PATH": _PATH}
+        found = self._inherited(stage)
         for step in stage.steps:
             if step.instruction == "ENV":
-                found |= {key: re.sub(r"\$\{\w+\}", "", value) for key, value in step.assigned().items()}
-        return {key: value for key, value in found.items() if value}
+                found |= _set_by(step)
+        return found
+
+    def _inherited(self, stage: Stage) -> dict[str, str]:
+        return self.environment(stage.origin) if stage.origin in self._stages else {"PATH": _PATH}
 
     def _steps(self, stage: Stage, root: Path) -> None:
-        folder = "/"
+        folder, environment = "/", self._inherited(stage)
         for step in stage.steps:
             match step.instruction:
                 case "RUN":
-                    inside(root, ["/bin/sh", "-c", f"cd {folder} && {step.rest}"], self.environment(stage.name))
+                    inside(root, ["/bin/sh", "-c", f"cd {folder} && {step.rest}"], environment)
                     self.ran.append(step.rest)
                 case "COPY":
                     self._copy(step, root, folder)
                 case "WORKDIR":
                     folder = step.rest
                     (root / folder.lstrip("/")).mkdir(parents=True, exist_ok=True)
-                case "ARG" | "ENV" | "USER" | "ENTRYPOINT":
+                case "ENV":
+                    environment |= _set_by(step)
+                case "ARG" | "USER" | "ENTRYPOINT":
                     continue
                 case _:
                     raise ValueError(f"{step.instruction} is not an instruction that this build knows")
@@ -82,6 +87,11 @@ class Build:
                 _run(["cp", "--archive", "--no-target-directory", str(path), str(to)])
 
 
+def _set_by(step: Step) -> dict[str, str]:
+    """Return what an ENV sets; a build argument that was not given is empty."""
+    return {name: re.sub(r"\$\{\w+\}", "", value) for name, value in step.assigned().items()}
+
+
 def inside(root: Path, command: Sequence[str], environment: Mapping[str, str], user: str = "root") -> str:
     """Run a command in a file system; return what it wrote.
 
@@ -92,7 +102,7 @@ def inside(root: Path, command: Sequence[str], environment: Mapping[str, str], u
     """
     clients = {name: value for name, value in os.environ.items() if _CLIENTS.match(name) and name != "PIP_FIND_LINKS"}
     clients |= {"PIP_CERT": "/authorities.crt", "SSL_CERT_FILE": "/authorities.crt"} if _AUTHORITIES.is_file() else {}
-    words = ["chroot", f"--userspec={user}", str(root), *command]
+    words = [str(shutil.which("chroot", path=_PATH)), f"--userspec={user}", str(root), *command]
     ran = subprocess.run(
         words,
         env={"HOME": "/tmp", "DEBIAN_FRONTEND": "noninteractive", **clients, **environment},

@@ -25,7 +25,7 @@ def held(running: Gateway, trap: Trap) -> None:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("engine", ["embedded", "celery"])
+@pytest.mark.parametrize("engine", ["embedded", pytest.param("celery", marks=pytest.mark.slow)])
 def test_a_worker_that_is_told_to_stop_finishes_its_batch_and_gives_the_rest_back_at_once(
     engine: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
@@ -74,6 +74,7 @@ def test_a_worker_that_hangs_with_an_image_in_its_hands_is_replaced(tmp_path: Pa
         wait_until(lambda: running.version(source).state == State.INFERRED, "another worker analyses it", 60)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_broker_that_is_killed_and_comes_back_is_used_again(
     tmp_path: Path, program: Callable[[str], str], postgres_url: str
