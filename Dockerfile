@@ -29,7 +29,8 @@ COPY worker worker
 COPY models models
 COPY training training
 COPY migrations migrations
-RUN /opt/tools/bin/uv pip install --no-cache --compile-bytecode --python /opt/auscult/bin/python --no-deps .
+RUN /opt/tools/bin/uv pip install --no-cache --compile-bytecode --python /opt/auscult/bin/python --no-deps . \
+    && rm --force /opt/auscult/.lock
 
 FROM builder AS gpu-packages
 COPY requirements/gpu.txt requirements/gpu.txt
@@ -41,7 +42,8 @@ COPY worker worker
 COPY models models
 COPY training training
 COPY migrations migrations
-RUN /opt/tools/bin/uv pip install --no-cache --compile-bytecode --python /opt/auscult/bin/python --no-deps .
+RUN /opt/tools/bin/uv pip install --no-cache --compile-bytecode --python /opt/auscult/bin/python --no-deps . \
+    && rm --force /opt/auscult/.lock
 
 FROM base AS runtime
 RUN groupadd --system --gid 10001 auscult \

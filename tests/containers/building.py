@@ -16,7 +16,7 @@ from tests.containers.dockerfile import ROOT, Stage, Step, ignore_patterns, is_i
 #: The name of each release of Debian that an image may start from.
 _RELEASES = {"12": "bookworm", "13": "trixie"}
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_CLIENTS = re.compile(r"(PIP|UV|SSL|REQUESTS)_|https?_proxy|no_proxy", re.IGNORECASE)
+_CLIENTS = re.compile(r"(PIP|UV)_|https?_proxy|no_proxy", re.IGNORECASE)
 _AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
@@ -101,7 +101,9 @@ def inside(root: Path, command: Sequence[str], environment: Mapping[str, str], u
         When it fails; the message is the end of what it wrote.
     """
     clients = {name: value for name, value in os.environ.items() if _CLIENTS.match(name) and name != "PIP_FIND_LINKS"}
-    clients |= {"PIP_CERT": "/authorities.crt", "SSL_CERT_FILE": "/authorities.crt"} if _AUTHORITIES.is_file() else {}
+    if _AUTHORITIES.is_file():
+        # What this machine trusts, whatever the image installs at /etc/ssl.
+        clients |= dict.fromkeys(("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"), "/authorities.crt")
     words = [str(shutil.which("chroot", path=_PATH)), f"--userspec={user}", str(root), *command]
     ran = subprocess.run(
         words,
