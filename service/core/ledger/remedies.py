@@ -12,6 +12,7 @@ from service.core.database import writing
 from service.core.ledger.admission import NOT_AN_IMAGE
 from service.core.ledger.analysis import AGAIN, ANALYSIS_FAILED, RELEASED
 from service.core.ledger.deliveries import DELIVERY_FAILED
+from service.core.ledger.keys import lock
 from service.core.ledger.rows import BY_A_PERSON, LOCK, STUDY_RELEASED, advance, record
 from service.core.records import (
     CommitmentRequestRecord,
@@ -75,6 +76,9 @@ class Remedies:
         now = self._clock()
         with writing(self._engine) as session:
             rows = session.scalars(_in_force(which)).all()
+            # Locked, so that retention does not remove an object that a new version is about to name.
+            for key in sorted({row.object_key for row in rows}):
+                lock(session, key)
             again = [row for row in rows if is_kept(row.object_key)]
             for row in again:
                 last = select(func.max(InstanceRecord.version)).where(
