@@ -147,6 +147,7 @@ class Trial:
             identity_digest=identity.digest(),
             object_key="0" * 64,
             attempt=1,
+            again=False,
             received_at=datetime.now(UTC),
             released=False,
             predecessor=None,

@@ -6,20 +6,24 @@ Each field's description is its documentation: docs/reference/settings.md is gen
 
 from service.core.settings.audit import AuditSettings
 from service.core.settings.loading import load
-from service.core.settings.sections import (
-    AnalysisSettings,
-    DatabaseSettings,
+from service.core.settings.nodes import (
     DeliverySettings,
     DestinationSettings,
-    ListenerSettings,
-    LivenessSettings,
-    LogSettings,
     NodeSettings,
     PeerSettings,
+)
+from service.core.settings.operation import (
+    DatabaseSettings,
+    LivenessSettings,
+    LogSettings,
     QueueSettings,
+    SweepSettings,
+)
+from service.core.settings.sections import (
+    AnalysisSettings,
+    ListenerSettings,
     ReportSettings,
     ScopeSettings,
-    SweepSettings,
     WebSettings,
     WorklistSettings,
 )

@@ -5,12 +5,11 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from service.core.reading_order import ReadingOrder
 from service.core.settings.kinds import AeTitle, Port, Seconds, Section
-from service.core.settings.secret_files import read_password, with_password
-from service.core.settings.tls import DestinationTlsSettings, ListenerTlsSettings, WebTlsSettings
+from service.core.settings.tls import ListenerTlsSettings, WebTlsSettings
 
 
 class ListenerSettings(Section):
@@ -127,69 +126,6 @@ class AnalysisSettings(Section):
     poll: Seconds = Field(1.0, description="Seconds between a worker's own looks at the ledger.")
 
 
-class NodeSettings(Section):
-    """A DICOM node that we call."""
-
-    ae_title: AeTitle = Field(description="Its AE title.")
-    host: str = Field(description="Its host name or address.")
-    port: Annotated[int, Field(ge=1, le=65535)] = Field(description="Its TCP port.")
-    calling_ae_title: AeTitle | None = Field(None, description="The AE title we call with; the listener's when absent.")
-    connect_timeout: Seconds = Field(10.0, description="Seconds to wait for the TCP connection and the association.")
-    response_timeout: Seconds = Field(60.0, description="Seconds to wait for a response.")
-    tls: DestinationTlsSettings | None = None
-
-
-class DestinationSettings(NodeSettings):
-    """One DICOM node that receives reports (`[[destinations]]`)."""
-
-    name: Annotated[str, Field(min_length=1, max_length=64)] = Field(description="Our name for it, unique.")
-    reports: tuple[Literal["text_sr", "measurement_sr", "secondary_capture"], ...] = Field(
-        ("text_sr", "measurement_sr", "secondary_capture"), description="Which objects it receives."
-    )
-    not_analysed: Literal["none", "chest_only", "all"] = Field(
-        "chest_only", description="For which images that are not analysed it receives a report; one a study at most."
-    )
-    confirm: Literal["commitment", "find", "none"] = Field(
-        "find",
-        description="How it is asked whether it holds what was sent: by storage commitment (by C-FIND where that has "
-        "no answer), by C-FIND, or not at all: SENT is the last state then.",
-    )
-
-    @field_validator("confirm", mode="before")
-    @classmethod
-    def _was_boolean(cls, value: object) -> object:
-        # Version 0.1 knew `true` and `false`; a settings file of then goes on to mean what it meant.
-        return {"true": "find", "false": "none"}.get(str(value).lower(), value)
-
-
-class PeerSettings(NodeSettings):
-    """One DICOM node that asks us for storage commitment, and where it wants our answer (`[[peers]]`)."""
-
-
-class DeliverySettings(Section):
-    """How reports are sent (`[delivery]`)."""
-
-    first_retry: Seconds = Field(
-        2.0, description="Seconds before the second attempt; doubled for each further one, with jitter."
-    )
-    longest_retry: Seconds = Field(900.0, description="Longest pause between two attempts, in seconds.")
-    give_up_after: Seconds = Field(259200.0, description="Seconds after which an undelivered report is dead.")
-    confirm_after: Seconds = Field(
-        0.2, description="Seconds between a report's acceptance and the first question whether it is held."
-    )
-    commitment_timeout: Seconds = Field(
-        300.0, description="Seconds to wait for the answer to a request for storage commitment before asking again."
-    )
-    commitment_requests: Annotated[int, Field(ge=1)] = Field(
-        3, description="Requests for storage commitment without a final answer, after which C-FIND is asked instead."
-    )
-    commitment_linger: Seconds = Field(
-        5.0, description="Seconds that the association of a request for storage commitment stays open for its answer."
-    )
-    lease: Seconds = Field(120.0, description="Seconds after which a silent delivery worker's objects go to another.")
-    idle_release: Seconds = Field(30.0, description="Seconds after which an idle association is released.")
-
-
 class ReportSettings(Section):
     """What the reports say of their origin (`[report]`)."""
 
@@ -263,100 +199,3 @@ class WebSettings(Section):
                 f" set {', '.join(missing)}, or listen on 127.0.0.1"
             )
         return self
-
-
-class QueueSettings(Section):
-    """How workers are woken (`[queue]`)."""
-
-    url: SecretStr = Field(
-        SecretStr("local"),
-        description="`local` (named pipes beside the ledger) or a Redis URL for Celery, `redis://host:6379/0`.",
-    )
-    password_file: Path | None = Field(
-        None, description="File whose first line is Redis' password; so that it need not stand in the URL."
-    )
-
-    @field_validator("url")
-    @classmethod
-    def _is_local_or_redis(cls, value: SecretStr) -> SecretStr:
-        if value.get_secret_value() != "local" and not value.get_secret_value().startswith(
-            ("redis://", "rediss://", "unix://")
-        ):
-            raise ValueError("is neither `local` nor a Redis URL; write redis://HOST:PORT/NUMBER")
-        return value
-
-    @model_validator(mode="after")
-    def _password_can_be_read(self) -> "QueueSettings":
-        _ = self.address
-        return self
-
-    @property
-    def address(self) -> SecretStr:
-        """The URL with the password."""
-        return self.url if self.password_file is None else with_password(self.url, read_password(self.password_file))
-
-    @property
-    def is_local(self) -> bool:
-        """Whether workers are woken without a broker."""
-        return self.url.get_secret_value() == "local"
-
-
-class DatabaseSettings(Section):
-    """The ledger's database (`[database]`)."""
-
-    url: SecretStr | None = Field(
-        None,
-        description="SQLAlchemy URL, `postgresql+psycopg://user:password@host/name`; SQLite in `data_dir` when absent.",
-    )
-    password_file: Path | None = Field(
-        None, description="File whose first line is the user's password; so that it need not stand in the URL."
-    )
-
-    @field_validator("url")
-    @classmethod
-    def _is_supported(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not value.get_secret_value().startswith(("sqlite:///", "postgresql+psycopg://")):
-            raise ValueError("is neither sqlite:/// nor postgresql+psycopg://; other databases are not supported")
-        return value
-
-    @model_validator(mode="after")
-    def _password_can_be_read(self) -> "DatabaseSettings":
-        _ = self.address
-        return self
-
-    @property
-    def address(self) -> SecretStr | None:
-        """The URL with the password; None for SQLite in `data_dir`."""
-        if self.password_file is None:
-            return self.url
-        return with_password(self.url or SecretStr(""), read_password(self.password_file))
-
-
-class SweepSettings(Section):
-    """The sweeper (`[sweep]`)."""
-
-    interval: Seconds = Field(10.0, description="Seconds between two sweeps.")
-    incomplete_after: Seconds = Field(3600.0, description="Seconds after which a half-received file is removed.")
-
-
-class LivenessSettings(Section):
-    """How a process that hangs is found out (`[liveness]`)."""
-
-    stalled_after: Seconds = Field(
-        300.0,
-        description="Seconds without progress, while work waits in the ledger, after which a worker ends itself; "
-        "what started it starts it again.",
-    )
-    folder: Path | None = Field(
-        None,
-        description="Folder of the files that `auscult alive` looks at, on this machine; `data_dir/alive` when absent.",
-    )
-
-
-class LogSettings(Section):
-    """Log lines (`[log]`); they never hold patient data."""
-
-    level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Least severe level that is written."
-    )
-    style: Literal["text", "json"] = Field("text", description="`text` for a terminal, `json` for a log collector.")

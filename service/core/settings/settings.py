@@ -7,20 +7,24 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from service.core.settings.audit import AuditSettings
-from service.core.settings.sections import (
-    AnalysisSettings,
-    DatabaseSettings,
+from service.core.settings.nodes import (
     DeliverySettings,
     DestinationSettings,
-    ListenerSettings,
-    LivenessSettings,
-    LogSettings,
     NodeSettings,
     PeerSettings,
+)
+from service.core.settings.operation import (
+    DatabaseSettings,
+    LivenessSettings,
+    LogSettings,
     QueueSettings,
+    SweepSettings,
+)
+from service.core.settings.sections import (
+    AnalysisSettings,
+    ListenerSettings,
     ReportSettings,
     ScopeSettings,
-    SweepSettings,
     WebSettings,
     WorklistSettings,
 )
