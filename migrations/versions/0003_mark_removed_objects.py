@@ -13,17 +13,14 @@ depends_on = None
 
 def upgrade() -> None:
     """Apply this step."""
-    with op.batch_alter_table("instances", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("object_removed_at", Moment(timezone=True), nullable=True))
-    with op.batch_alter_table("reports", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("object_removed_at", Moment(timezone=True), nullable=True))
-        batch_op.create_index(batch_op.f("ix_reports_object_key"), ["object_key"], unique=False)
+    # Plain steps: a batch would drop and copy the table, which SQLite refuses while other rows refer to its rows.
+    op.add_column("instances", sa.Column("object_removed_at", Moment(timezone=True), nullable=True))
+    op.add_column("reports", sa.Column("object_removed_at", Moment(timezone=True), nullable=True))
+    op.create_index(op.f("ix_reports_object_key"), "reports", ["object_key"], unique=False)
 
 
 def downgrade() -> None:
     """Undo this step."""
-    with op.batch_alter_table("reports", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_reports_object_key"))
-        batch_op.drop_column("object_removed_at")
-    with op.batch_alter_table("instances", schema=None) as batch_op:
-        batch_op.drop_column("object_removed_at")
+    op.drop_index(op.f("ix_reports_object_key"), "reports")
+    op.drop_column("reports", "object_removed_at")
+    op.drop_column("instances", "object_removed_at")

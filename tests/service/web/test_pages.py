@@ -216,7 +216,7 @@ def test_a_store_without_room_is_not_ready(ward: Ward, client: httpx.Client, mon
 
     ready = client.get("/readyz")
     assert ready.status_code == 503
-    assert ready.json() == {"database": "ok", "store": "full"}
+    assert ready.json() == {"database": "ok", "store": "full", "audit": "ok"}
 
 
 def test_pixels_that_nobody_can_decode_are_said_so(ward: Ward, client: httpx.Client) -> None:
