@@ -29,7 +29,7 @@ def write_int8_graph(network: Classifier, weights: Path, path: Path, stages: Seq
     Raises
     ------
     ValueError
-        When the network is not a residual network with global average pooling.
+        When a distance is wanted of a network that is not residual.
     """
     write(_Int8Builder(weights, ranges), network, path, stages)
 
