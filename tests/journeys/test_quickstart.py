@@ -68,7 +68,9 @@ def site(program: Callable[[str], str], tmp_path: Path) -> Iterator[Site]:
         ):
             assert written in settings, written
             settings = settings.replace(written, here)
-        (folder / "auscult.toml").write_text(f"{settings}\n[web]\nport = {free_port()}\n")
+        # A phantom is unlike radiographs, and would not be analysed.
+        settings += f'\n[web]\nport = {free_port()}\n\n[scope]\nunlike_training = "ignore"\n'
+        (folder / "auscult.toml").write_text(settings)
         yield Site(folder, port, archive)
 
 

@@ -48,7 +48,8 @@ class Commitments:
         with writing(self._engine) as session:
             commitment = CommitmentRecord(transaction_uid=transaction_uid, destination=destination, requested_at=now)
             session.add(commitment)
-            for delivery in deliveries:
+            # In one order everywhere, so that nobody waits for another in a circle.
+            for delivery in sorted(deliveries, key=lambda delivery: delivery.id):
                 row = leased_delivery(session, delivery, [DeliveryState.SENT])
                 row.next_attempt_at = ask_again_at
                 row.detail = "the destination was asked to commit to it and has not answered yet"
