@@ -1,6 +1,7 @@
 """Every command's own help."""
 
 from collections.abc import Iterator
+from copy import copy
 
 import click
 
@@ -31,5 +32,8 @@ def _below(group: click.Group, prefix: str) -> Iterator[tuple[str, click.Command
 
 def _help(name: str, command: click.Command) -> str:
     settings = {"terminal_width": _WIDTH, "max_content_width": _WIDTH, "help_option_names": ["-h", "--help"]}
+    command = copy(command)
+    # click keeps the help option of whoever asked first, which need not be this document.
+    command._help_option = None  # noqa: SLF001
     with click.Context(command, info_name=name, **settings) as context:  # type: ignore[arg-type]
         return command.get_help(context).rstrip()

@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("sklearn")
 
-from models.checkpoint import Checkpoint, default_path, read_card, write_card
+from models.checkpoint import CARD, Checkpoint, default_path, read_card, write_card
 from models.measurements import Doors, Estimate, LabelNoise, LungField, Measurements, ShortcutRow
 from training import metrics
 from training.assessment import assess
@@ -40,6 +40,7 @@ def test_a_card_without_measurements_loads_and_keeps_its_bytes(copy: Checkpoint)
 
 def test_what_is_recorded_is_read_again_and_printed(copy: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metrics, "REPLICATES", 30)
+    (copy.folder / CARD).write_bytes(write_card(replace(copy.card, measurements=Measurements())))
     images = _images(len(copy.card.classes))
     probabilities = np.random.default_rng(2).dirichlet([1.0] * len(copy.card.classes), len(images))
     measured = assess(copy.card, probabilities, images)
