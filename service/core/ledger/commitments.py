@@ -96,7 +96,7 @@ class Commitments:
                 return None
             commitment.answered_at, commitment.answered_by = now, answered_by
             confirmed = failures = 0
-            for item in sorted(commitment.items, key=lambda item: item.delivery_id):
+            for item in _items(session, transaction_uid):
                 row = locked_delivery(session, item.delivery_id)
                 if row is None:
                     continue
@@ -123,7 +123,10 @@ class Commitments:
 
 def _items(session: Session, transaction_uid: str) -> Sequence[CommitmentItemRecord]:
     return session.scalars(
-        select(CommitmentItemRecord).join(CommitmentRecord).where(CommitmentRecord.transaction_uid == transaction_uid)
+        select(CommitmentItemRecord)
+        .join(CommitmentRecord)
+        .where(CommitmentRecord.transaction_uid == transaction_uid)
+        .order_by(CommitmentItemRecord.delivery_id)
     ).all()
 
 
