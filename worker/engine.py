@@ -58,18 +58,25 @@ def _turn_by_celery(url: str, task: Task, work: Callable[[], int], stop: threadi
         broker_connection_retry_on_startup=True,
         # A wake-up that was lost is repeated by the sweep; one that is redelivered much later is of no use.
         task_acks_late=False,
-        worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
     )
 
     @app.task(name=f"worker.{task.value}")  # type: ignore[untyped-decorator]
     def wake_up() -> None:
-        _attempt(work)
+        try:
+            _attempt(work)
+        except Exception as error:
+            # Celery would write down what the error says, which may come from a data set. The sweep wakes again.
+            log.exception("a wake-up for %s ended with %s", task.value, type(error).__name__)
+
+    def keep_logging(**_: Any) -> None:
+        """Being connected keeps Celery from setting up log lines of its own, with tracebacks."""
 
     def shutting_down(**_: Any) -> None:
         stop.set()
 
     signals.worker_shutting_down.connect(shutting_down)
+    signals.setup_logging.connect(keep_logging)
     # CUDA and the kept associations never cross a fork: one process, no pool.
     app.worker_main(
         [

@@ -4,6 +4,7 @@ Each command's module is imported when the command is called, so that a listener
 `worker` and `training` add theirs as entry points in the group ``auscult.commands``.
 """
 
+import os
 import sys
 from importlib import import_module
 from importlib.metadata import entry_points, version
@@ -11,6 +12,7 @@ from importlib.metadata import entry_points, version
 import click
 
 from service.core.errors import AuscultError
+from service.core.log import origin
 
 _COMMANDS = {
     "up": "service.cli.up:up",
@@ -57,9 +59,17 @@ def _group() -> None:
 
 
 def main() -> None:
-    """Run the command; a foreseen error is a line on standard error and exit status 1."""
+    """Run the command; an error is a line on standard error and exit status 1, or 70 when nobody foresaw it."""
     try:
         _group(prog_name="auscult")
     except AuscultError as error:
         click.echo(f"auscult: {error}", err=True)
         sys.exit(1)
+    except Exception as error:  # noqa: BLE001
+        # What it says may come from a data set, so only its place is told.
+        click.echo(
+            f"auscult: unforeseen: {origin(type(error), error.__traceback__)}. "
+            "This is a fault of auscult's own: please report this line and the command.",
+            err=True,
+        )
+        sys.exit(os.EX_SOFTWARE)

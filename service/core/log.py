@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 import warnings
+from types import TracebackType
 from typing import TextIO
 
 
@@ -38,7 +39,7 @@ class _TextLines(logging.Formatter):
 
 
 def configure(level: str, style: str) -> None:
-    """Send auscult's log lines to standard error.
+    """Send log lines, auscult's and what libraries warn of, to standard error.
 
     Parameters
     ----------
@@ -53,8 +54,12 @@ def configure(level: str, style: str) -> None:
     root.handlers = [handler]
     root.setLevel(level.upper())
     root.propagate = False
-    # Libraries quote attribute values in warnings; a log line of theirs may hold patient data.
-    for library in ("pydicom", "pynetdicom", "highdicom"):
+    # What a library warns of, as Celery when its broker goes away, reads like a line of ours: without a traceback.
+    libraries = logging.getLogger()
+    libraries.handlers = [handler]
+    libraries.setLevel(logging.WARNING)
+    # These quote attribute values, in log lines or in warnings, which Celery turns into lines of `py.warnings`.
+    for library in ("pydicom", "pynetdicom", "highdicom", "py.warnings"):
         logging.getLogger(library).setLevel(logging.CRITICAL)
     warnings.showwarning = _tell_of_warning
     threading.excepthook = _tell_of_ended_thread
@@ -74,10 +79,13 @@ def _tell_of_warning(
 
 def _tell_of_ended_thread(ended: threading.ExceptHookArgs) -> None:
     """Say that an error ended a thread, a library's own as a rule, and where; its text may hold patient data."""
-    trace = ended.exc_traceback
+    name = ended.thread.name if ended.thread else "?"
+    logging.getLogger("auscult").error("thread %s ended: %s", name, origin(ended.exc_type, ended.exc_traceback))
+
+
+def origin(kind: type[BaseException], trace: TracebackType | None) -> str:
+    """Say what kind of error was raised and where, and nothing that it says."""
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     where = f" at {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else ""
-    logging.getLogger("auscult").error(
-        "thread %s ended: %s%s", ended.thread.name if ended.thread else "?", ended.exc_type.__name__, where
-    )
+    return f"{kind.__name__}{where}"
