@@ -61,6 +61,8 @@ def configure(level: str, style: str) -> None:
     # These quote attribute values, in log lines or in warnings, which Celery turns into lines of `py.warnings`.
     for library in ("pydicom", "pynetdicom", "highdicom", "py.warnings"):
         logging.getLogger(library).setLevel(logging.CRITICAL)
+    # By default Python remembers every text that was warned of, for as long as the process lives.
+    warnings.simplefilter("always")
     warnings.showwarning = _tell_of_warning
     threading.excepthook = _tell_of_ended_thread
 
