@@ -74,7 +74,8 @@ def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 30.0
         time.sleep(every_s)
 
 
-def _connects(port: int) -> bool:
+def listens(port: int) -> bool:
+    """Tell whether something on this machine takes connections on a TCP port."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=1):
             return True
@@ -199,23 +200,24 @@ def moto_server(folder: Path) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Postgres:
-    """A PostgreSQL server with the superuser `auscult`, who needs no password from this machine."""
+    """A PostgreSQL server with the superuser `auscult`, who needs a password where its cluster was given one."""
 
     port: int
     process: subprocess.Popen[bytes]
     log: Path
+    password: str | None = None
     _numbers: Iterator[int] = field(default_factory=count)
 
     def url(self, database: str = "postgres") -> str:
-        """Return the SQLAlchemy URL of a database of this server."""
+        """Return the SQLAlchemy URL of a database of this server, without the password."""
         return f"postgresql+psycopg://auscult@127.0.0.1:{self.port}/{database}"
 
     def create_database(self) -> str:
-        """Create an empty database; return its SQLAlchemy URL."""
+        """Create an empty database; return its SQLAlchemy URL, without the password."""
         import psycopg
 
-        name = f"test_{next(self._numbers)}"
-        with psycopg.connect(self.url().replace("+psycopg", ""), autocommit=True, connect_timeout=10) as connection:
+        name, server = f"test_{next(self._numbers)}", self.url().replace("+psycopg", "")
+        with psycopg.connect(server, password=self.password, autocommit=True, connect_timeout=10) as connection:
             connection.execute(f'CREATE DATABASE "{name}"')
         return self.url(name)
 
@@ -227,6 +229,7 @@ class PostgresCluster:
     folder: Path
     port: int
     user: str | None
+    password: str | None
 
     @contextmanager
     def run(self, stop: signal.Signals = signal.SIGINT, options: Sequence[str] = ()) -> Iterator[Postgres]:
@@ -239,27 +242,40 @@ class PostgresCluster:
         command += ["-h", "127.0.0.1", "-p", str(self.port), "-c", "fsync=off", "-c", "full_page_writes=off"]
         command += ["-c", "max_connections=60", *options]
         log = self.folder / "postgres.log"
-        with running(command, log, lambda: _accepts(self.port), user=self.user, stop=stop) as process:
-            yield Postgres(self.port, process, log)
+        with running(command, log, lambda: _accepts(self.port, self.password), user=self.user, stop=stop) as process:
+            yield Postgres(self.port, process, log, self.password)
 
 
 @contextmanager
-def postgres_cluster() -> Iterator[PostgresCluster]:
-    """Make the data of a PostgreSQL in a folder of its own; PostgreSQL refuses root, so root runs it as another."""
+def postgres_cluster(
+    options: Sequence[str] = ("--auth=trust",), password: str | None = None
+) -> Iterator[PostgresCluster]:
+    """Make the data of a PostgreSQL in a folder of its own; PostgreSQL refuses root, so root runs it as another.
+
+    Parameters
+    ----------
+    options
+        Further options of initdb, such as whom the server asks for a password.
+    password
+        The superuser's password.
+    """
     user = _unprivileged_user() if os.geteuid() == 0 else None
     # Not pytest's folder: only its owner may enter that one, and the server's account is another.
     folder = Path(tempfile.mkdtemp(prefix="auscult-postgres-"))
     try:
         if user is not None:
             shutil.chown(folder, user)
-        initdb = [_path("initdb"), "-D", str(folder / "data"), "-U", "auscult", "-A", "trust"]
+        initdb = [_path("initdb"), "-D", str(folder / "data"), "-U", "auscult", *options]
         initdb += ["-E", "UTF8", "--locale=C", "--no-sync"]
+        if password is not None:
+            (folder / "password").write_text(password)
+            initdb += ["--pwfile", str(folder / "password")]
         made = subprocess.run(
             initdb, cwd=folder, capture_output=True, text=True, timeout=START_TIMEOUT_S, check=False, **_account(user)
         )
         if made.returncode != 0:
             raise RuntimeError(f"initdb ended with {made.returncode}\n{made.stdout}\n{made.stderr}")
-        yield PostgresCluster(folder, free_port(), user)
+        yield PostgresCluster(folder, free_port(), user, password)
     finally:
         shutil.rmtree(folder)
 
@@ -271,11 +287,12 @@ def postgres_server(options: Sequence[str] = ()) -> Iterator[Postgres]:
         yield postgres
 
 
-def _accepts(port: int) -> bool:
+def _accepts(port: int, password: str | None) -> bool:
     import psycopg
 
+    server = f"postgresql://auscult@127.0.0.1:{port}/postgres"
     try:
-        psycopg.connect(f"postgresql://auscult@127.0.0.1:{port}/postgres", connect_timeout=2).close()
+        psycopg.connect(server, password=password, connect_timeout=2).close()
     except psycopg.OperationalError:
         return False
     return True
@@ -389,7 +406,7 @@ def orthanc(
     def answers() -> bool:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{http_port}/system", timeout=2):
-                return _connects(port)
+                return listens(port)
         except OSError:
             return False
 
@@ -460,5 +477,5 @@ def storescp(folder: Path, *options: str, ae_title: str = "STORESCP", port: int 
     received = folder / "received"
     received.mkdir()
     command = [_path("storescp"), "--fork", "-aet", ae_title, "-od", str(received), *(options or ("+xa",)), str(port)]
-    with running(command, folder / "storescp.log", lambda: _connects(port)) as process:
+    with running(command, folder / "storescp.log", lambda: listens(port)) as process:
         yield StoreScp(ae_title, port, received, process)

@@ -212,6 +212,10 @@ def queue(settings: Settings) -> Found:
         client.ping()
         client.close()
     except (RedisError, OSError) as error:
-        yield "queue", False, f"Redis does not answer ({type(error).__name__}); check queue.url and the server"
+        yield (
+            "queue",
+            False,
+            f"Redis does not answer ({type(error).__name__}); check queue.url, its password and the server",
+        )
     else:
         yield "queue", True, "Redis answers"

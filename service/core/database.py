@@ -71,16 +71,14 @@ def writing(engine: Engine) -> Iterator[Session]:
     LedgerUnavailable
         When the database cannot be reached or written.
     """
-    try:
-        with (
-            engine.connect().execution_options(writes=True) as connection,
-            connection.begin(),
-            Session(connection) as session,
-        ):
-            yield session
-            session.flush()
-    except (OperationalError, InterfaceError, PoolTimeout) as error:
-        raise LedgerUnavailable(_reason(error)) from None
+    with (
+        told(),
+        engine.connect().execution_options(writes=True) as connection,
+        connection.begin(),
+        Session(connection) as session,
+    ):
+        yield session
+        session.flush()
 
 
 @contextmanager
@@ -92,9 +90,21 @@ def reading(engine: Engine) -> Iterator[Session]:
     LedgerUnavailable
         When the database cannot be reached.
     """
+    with told(), Session(engine) as session:
+        yield session
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Tell of a database that does not answer as every part of auscult does.
+
+    Raises
+    ------
+    LedgerUnavailable
+        When the block could not reach the database, or write to it.
+    """
     try:
-        with Session(engine) as session:
-            yield session
+        yield
     except (OperationalError, InterfaceError, PoolTimeout) as error:
         raise LedgerUnavailable(_reason(error)) from None
 
@@ -103,7 +113,10 @@ def _reason(error: Exception) -> str:
     # A driver's message may quote a statement's values, so only its type is told.
     original = error.orig if isinstance(error, DBAPIError) else error
     name = type(original).__name__
-    return f"the database cannot be reached or written ({name}); check `database.url`, its server and its disk"
+    return (
+        f"the database cannot be reached or written ({name});"
+        " check `database.url`, the user's password, the server and its disk"
+    )
 
 
 def tables_problem(engine: Engine) -> str | None:

@@ -4,12 +4,20 @@ from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 
+from service.core.database import told
 from service.core.errors import AuscultError
 
 
 def upgrade(url: str) -> None:
-    """Run the migrations that a database lacks; without effect on current tables."""
-    command.upgrade(configuration(url), "head")
+    """Run the migrations that a database lacks; without effect on current tables.
+
+    Raises
+    ------
+    LedgerUnavailable
+        When the database cannot be reached or written.
+    """
+    with told():
+        command.upgrade(configuration(url), "head")
 
 
 def downgrade(url: str, revision: str) -> None:
@@ -19,9 +27,12 @@ def downgrade(url: str, revision: str) -> None:
     ------
     AuscultError
         When there is no such revision.
+    LedgerUnavailable
+        When the database cannot be reached or written.
     """
     try:
-        command.downgrade(configuration(url), revision)
+        with told():
+            command.downgrade(configuration(url), revision)
     except CommandError:
         raise AuscultError(f"there is no revision {revision} to go back to; the older version names its own") from None
 

@@ -41,15 +41,18 @@ class Service:
         return [str(part) for part in self.table.get("healthcheck", {}).get("test", [])[1:]]
 
 
-def read(variables: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Return the file with its variables filled in; a variable that is not given has its default."""
+def read(variables: Mapping[str, str] | None = None, override: str = "") -> dict[str, Any]:
+    """Return the file with its variables filled in; a variable that is not given has its default.
+
+    `override` is the content of a docker-compose.override.yml, which an engine reads after it.
+    """
     content = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
-    return dict(_filled(content, variables or {}))
+    return dict(_filled(_merged(content, yaml.safe_load(override) or {}), variables or {}))
 
 
-def services(variables: Mapping[str, str] | None = None) -> dict[str, Service]:
+def services(variables: Mapping[str, str] | None = None, override: str = "") -> dict[str, Service]:
     """Return every service, of whatever profile."""
-    return {name: Service(name, table) for name, table in read(variables)["services"].items()}
+    return {name: Service(name, table) for name, table in read(variables, override)["services"].items()}
 
 
 def in_order(wanted: Mapping[str, Service]) -> Iterator[Service]:
@@ -61,6 +64,19 @@ def in_order(wanted: Mapping[str, Service]) -> Iterator[Service]:
             raise ValueError(f"these services wait for each other: {', '.join(left)}")
         for name in ready:
             yield left.pop(name)
+
+
+def _merged(base: Any, over: Any, key: str = "") -> Any:
+    """Merge as the Compose Specification's section Merge says: mappings by key, sequences appended, else the latter.
+
+    Of its exceptions those are here that the file can meet: commands and tests are replaced as a whole, and a network
+    that is named twice is one.
+    """
+    if isinstance(base, dict) and isinstance(over, dict):
+        return base | {name: _merged(base[name], item, name) if name in base else item for name, item in over.items()}
+    if isinstance(base, list) and isinstance(over, list) and key not in ("command", "entrypoint", "test"):
+        return base + [item for item in over if item not in base]
+    return over
 
 
 def _filled(value: Any, variables: Mapping[str, str]) -> Any:
