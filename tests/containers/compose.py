@@ -8,6 +8,8 @@ from typing import Any
 
 import yaml
 
+from tests.documents import blocks
+
 ROOT = Path(__file__).resolve().parents[2]
 _VARIABLE = re.compile(r"\$(?:\$|\{(\w+)(?::-([^}]*))?\})")
 OURS = re.compile(r"auscult:[0-9.]+-(?:cpu|gpu)")
@@ -48,6 +50,12 @@ def read(variables: Mapping[str, str] | None = None, override: str = "") -> dict
     """
     content = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
     return dict(_filled(_merged(content, yaml.safe_load(override) or {}), variables or {}))
+
+
+def documented_override() -> str:
+    """Return the docker-compose.override.yml of docs/howto/production.md: for TLS, and for the page with a login."""
+    (content,) = blocks("howto/production.md", "yaml")
+    return content
 
 
 def services(variables: Mapping[str, str] | None = None, override: str = "") -> dict[str, Service]:

@@ -4,18 +4,25 @@ import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
 
 from service.cli import _group
-from service.core.settings import load
+from service.core.settings import Settings, load
 from tests.containers import compose, dockerfile
 from tests.containers.compose import ROOT, Service
 from tests.containers.dockerfile import chain, ignore_patterns, is_ignored, stages
 
 SERVICES = compose.services()
 OURS = {name: service for name, service in SERVICES.items() if service.is_ours}
+#: What the override of docs/howto/production.md makes of those that it changes.
+DOCUMENTED = {
+    name: service
+    for name, service in compose.services(override=compose.documented_override()).items()
+    if service.table != SERVICES[name].table
+}
 TRIAL = {name: service for name, service in SERVICES.items() if service.table.get("profiles") == ["demo"]}
 
 
@@ -98,7 +105,7 @@ def test_every_command_and_health_check_is_one_that_auscult_has(service: Service
         read_command(service.health[1:])
 
 
-@pytest.mark.parametrize("service", OURS.values(), ids=lambda service: service.name)
+@pytest.mark.parametrize("service", [*OURS.values(), *DOCUMENTED.values()], ids=lambda service: service.name)
 def test_every_variable_is_a_setting(service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "secret").write_text("geheim\n")
     for name, value in service.environment.items():
@@ -109,6 +116,31 @@ def test_every_variable_is_a_setting(service: Service, tmp_path: Path, monkeypat
     assert settings.queue.address.get_secret_value() == "redis://:geheim@redis:6379/0"
     assert settings.destinations
     read_command(service.command)
+    for name in service.environment:
+        # A variable of a section that there is not is passed over in silence.
+        assert name in {"AUSCULT_CONFIG", "TZ"} or _is_setting(name), name
+
+
+def _is_setting(variable: str) -> bool:
+    model: Any = Settings
+    for part in variable.removeprefix("AUSCULT_").lower().split("__"):
+        if part not in model.model_fields:
+            return False
+        model = model.model_fields[part].annotation
+    return True
+
+
+def test_the_documented_override_mounts_what_its_settings_name_and_publishes_what_they_open() -> None:
+    opened = {"listen": ("AUSCULT_LISTENER__PORT", "AUSCULT_LISTENER__TLS__PORT"), "web": ("AUSCULT_WEB__PORT",)}
+    assert {*DOCUMENTED} == {*opened}
+    for name, service in DOCUMENTED.items():
+        named = [value for value in service.environment.values() if value.startswith("/etc/auscult/tls/")]
+        assert len(named) >= 3
+        assert "./tls:/etc/auscult/tls:ro" in service.table["volumes"]
+        assert {*SERVICES[name].table["volumes"]} < {*service.table["volumes"]}
+        published = [port.rpartition(":")[2] for port in service.table["ports"]]
+        assert published == [service.environment[variable] for variable in opened[name]]
+        assert service.table["networks"] == ["inside", "outside"]
 
 
 @pytest.mark.parametrize("service", OURS.values(), ids=lambda service: service.name)

@@ -34,7 +34,7 @@ class Site:
     Attributes
     ----------
     ports
-        What the listener and the page listen on here, by the variable that says so.
+        What the services listen on here, by the variable that says so.
     """
 
     folder: Path
@@ -54,7 +54,7 @@ class Site:
         given = {name: self.here(value) for name, value in service.environment.items()}
         # A phantom is unlike radiographs, and would not be analysed.
         given["AUSCULT_SCOPE__UNLIKE_TRAINING"] = "ignore"
-        given |= {name: str(port) for name, port in self.ports.items()}
+        given |= {name: str(port) for name, port in self.ports.items() if name in given}
         # A disk that is nearly full where tests run is no fault of the file.
         return {**own, **given, "AUSCULT_LISTENER__MINIMUM_FREE_BYTES": "0"}
 
@@ -62,15 +62,16 @@ class Site:
         """Return where a service writes."""
         return self.folder / f"{name}.log"
 
-    def run(self, name: str, *arguments: str, timeout_s: float = 60.0) -> subprocess.CompletedProcess[str]:
-        """Run a command of auscult beside a service, as `docker compose exec` does."""
+    def run(self, name: str, *arguments: str, line: str = "") -> subprocess.CompletedProcess[str]:
+        """Run a command of auscult beside a service, as `docker compose exec` does; `line` is its standard input."""
         return subprocess.run(
             [AUSCULT, *arguments],
             env=self.environment(self.services[name]),
             cwd=self.folder,
+            input=line,
             capture_output=True,
             text=True,
-            timeout=timeout_s,
+            timeout=60,
             check=False,
         )
 
@@ -121,7 +122,7 @@ class Site:
 
 
 @contextmanager
-def site(folder: Path, settings: str, override: str = "", ports: Iterable[str] = ()) -> Iterator[Site]:
+def site(folder: Path, settings: str, override: str = "") -> Iterator[Site]:
     """Start PostgreSQL and Redis by their services' own tables: each asks for the password in its file.
 
     Parameters
@@ -130,15 +131,13 @@ def site(folder: Path, settings: str, override: str = "", ports: Iterable[str] =
         The content of auscult.toml.
     override
         The content of docker-compose.override.yml.
-    ports
-        Variables that name a port, besides those of the listener and the page.
     """
     services, secrets = compose.services(override=override), folder / "secrets"
     secrets.mkdir(mode=0o700)
     for name in compose.read()["secrets"]:
         (secrets / name).write_text(f"{os.urandom(12).hex()}/@:\n")
     (folder / "auscult.toml").write_text(settings)
-    redis_port, variables = free_port(), ("AUSCULT_LISTENER__PORT", "AUSCULT_WEB__PORT", *ports)
+    redis_port, variables = free_port(), {name for one in services.values() for name in one.environment}
     with _postgres(services["postgres"], secrets) as database:
         places = {
             "/etc/auscult/auscult.toml": str(folder / "auscult.toml"),
@@ -150,7 +149,7 @@ def site(folder: Path, settings: str, override: str = "", ports: Iterable[str] =
             "redis:6379": f"127.0.0.1:{redis_port}",
             "0.0.0.0": "127.0.0.1",
         }
-        made = Site(folder, services, places, {name: free_port() for name in variables})
+        made = Site(folder, services, places, {name: free_port() for name in variables if name.endswith("__PORT")})
         with _redis(made, redis_port):
             yield made
 

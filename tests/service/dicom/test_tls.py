@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import re
 import shlex
 import socket
 import ssl
@@ -23,6 +22,7 @@ from service.core.passwords import write
 from service.core.tls import PeerCertificate
 from service.intake import Intake, Reception
 from tests.certificates import Authority, Issued
+from tests.documents import blocks
 from tests.fakes import cheap_hash
 from tests.phantoms import chest
 from tests.phantoms import write as write_instance
@@ -449,14 +449,12 @@ def test_files_that_cannot_be_used_are_named_with_the_remedy_before_anything_lis
 
 
 def test_the_how_to_does_what_it_says(tmp_path: Path, program: Callable[[str], str]) -> None:
-    document = (Path(__file__).parents[3] / "docs" / "howto" / "tls.md").read_text()
-    blocks = re.findall(r"^```(\w*)\n(.*?)^```", document, re.MULTILINE | re.DOTALL)
-    authority, nodes, send = [text for language, text in blocks if not language and "auscult password" not in text]
+    authority, nodes, send = [text for text in blocks("howto/tls.md") if "auscult password" not in text]
     program("openssl")
     quick = (authority + nodes).replace("rsa:3072", "rsa:2048")  # larger keys take seconds to make
     subprocess.run([program("bash"), "-euc", quick], cwd=tmp_path, check=True, capture_output=True, timeout=60)
     folder = tmp_path / "tls"
-    (settings,) = [text for language, text in blocks if language == "toml" and text.startswith("[listener.tls]")]
+    (settings,) = [text for text in blocks("howto/tls.md", "toml") if text.startswith("[listener.tls]")]
     tls = tomllib.loads(settings.replace('"tls/', f'"{folder}/'))["listener"]["tls"] | {"port": 0}
     write_instance(chest(rows=300, columns=200), folder / "image.dcm")
     with listening(tmp_path / "data", tls=tls) as site:
