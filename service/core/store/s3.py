@@ -9,6 +9,7 @@ import io
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -200,7 +201,8 @@ class S3Store:
 
     def _get(self, key: str, deadline: float) -> bytes:
         pieces = []
-        with self._client.get_object(Bucket=self._bucket, Key=self._name(key))["Body"] as body:
+        # As a context manager of its own it would give out the raw stream, which takes a broken connection for the end.
+        with closing(self._client.get_object(Bucket=self._bucket, Key=self._name(key))["Body"]) as body:
             while piece := body.read(_PIECE):
                 pieces.append(piece)
                 if time.monotonic() > deadline:

@@ -42,6 +42,8 @@ class Wire:
         Seconds before each piece that goes to the server.
     cut_after
         Bytes from a client after which the connection breaks; None never.
+    cut_answers_after
+        The same of bytes from the server.
     flips
         How many connections have a byte of what they send changed, once it is past the headers.
     connections
@@ -54,6 +56,7 @@ class Wire:
         self._server = socket.create_server(("127.0.0.1", 0))
         self.delay, self.flips, self.connections = 0.0, 0, 0
         self.cut_after: int | None = None
+        self.cut_answers_after: int | None = None
         self._open: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -86,8 +89,12 @@ class Wire:
         self._hang_up(near, far)
 
     def _to_client(self, far: socket.socket, near: socket.socket) -> None:
+        sent = 0
         with suppress(OSError):
-            while piece := far.recv(65536):
+            while piece := far.recv(8192):
+                sent += len(piece)
+                if self.cut_answers_after is not None and sent > self.cut_answers_after:
+                    break
                 near.sendall(piece)
         self._hang_up(near, far)
 

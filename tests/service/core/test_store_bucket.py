@@ -69,6 +69,19 @@ def test_a_server_that_breaks_off_in_the_middle_keeps_nothing_and_takes_it_later
     assert store.read(_keep(store)) == IMAGE
 
 
+def test_a_server_that_breaks_off_in_the_middle_of_an_answer_is_away_and_its_object_not_damaged(
+    faulty: tuple[Wire, S3Store],
+) -> None:
+    between, store = faulty
+    key = _keep(store)
+    between.cut_answers_after = 50_000
+    with pytest.raises(StoreUnavailable, match="does not answer in time"):
+        store.read(key)
+
+    between.cut_answers_after = None
+    assert store.read(key) == IMAGE
+
+
 def test_a_server_that_takes_a_little_now_and_then_holds_nobody_up_beyond_the_limit(
     faulty: tuple[Wire, S3Store],
 ) -> None:
