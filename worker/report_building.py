@@ -75,15 +75,18 @@ class ReportBuilding:
         try:
             try:
                 self.ledger.reporting.save(due, self._build(due), self.store.holds)
-            except (LeaseLost, Unavailable) as error:
+            except LeaseLost as error:
                 log.warning("the reports of %s were not saved: %s", due.sop_instance_uid, error)
+            except Unavailable as error:
+                log.warning("the reports of %s are put off: %s", due.sop_instance_uid, error)
+                self.ledger.reporting.release(due, str(error), self.clock() + _RETRY_AFTER)
             except Exception as error:  # noqa: BLE001
                 # A report that cannot be built must not keep others from being built; a person is called for it.
                 log.error("the reports of %s could not be built (%s)", due.sop_instance_uid, type(error).__name__)
                 retry_at = self.clock() + _RETRY_AFTER
                 self.ledger.reporting.save_failure(due, type(error).__name__, retry_at, self._maximum_attempts)
         except (LeaseLost, Unavailable) as error:
-            log.warning("the failure of %s was not saved: %s", due.sop_instance_uid, error)
+            log.warning("what became of the reports of %s was not saved: %s", due.sop_instance_uid, error)
 
     def _build(self, due: DueReport) -> list[NewReport]:
         wanted = self._wanted(due)

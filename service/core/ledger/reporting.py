@@ -151,6 +151,14 @@ class Reporting:
         if reports:
             self._tally.observe(TO_REPORT, waited.total_seconds())
 
+    def release(self, due: DueReport, detail: str, retry_at: datetime) -> None:
+        """Give an instance's reports back unbuilt: a resource that they need is unavailable, not they."""
+        with writing(self._engine) as session:
+            row = leased(session, due.instance_id, due.owner, _DUE_STATES)
+            row.attempts -= 1
+            row.lease_owner, row.lease_until = None, retry_at
+            record(session, row, self._clock(), "reports put off", detail)
+
     def save_failure(self, due: DueReport, detail: str, retry_at: datetime, maximum_attempts: int) -> None:
         """Record that the reports could not be built: another try comes later, or a person is called after the last."""
         now = self._clock()
