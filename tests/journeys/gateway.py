@@ -92,23 +92,33 @@ class Gateway:
             raise RuntimeError(f"auscult {' '.join(arguments)}: {ran.returncode}\n{ran.stdout}\n{ran.stderr}")
         return ran.stdout
 
-    def start(self, part: str, trap: Trap | None = None, wrapper: Sequence[str] = ()) -> subprocess.Popen[bytes]:
+    def start(
+        self,
+        part: str,
+        trap: Trap | None = None,
+        wrapper: Sequence[str] = (),
+        *,
+        name: str | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> subprocess.Popen[bytes]:
         """Start a part, such as ``"work infer"``; with a trap, it can be made to die at a step.
 
-        A wrapper is a program that starts what stands behind it on its command line.
+        A wrapper is a program that starts what stands behind it on its command line. A second process of a part needs
+        a name of its own; variables are settings of this process alone.
         """
         program = ["service.cli"] if trap is None else ["tests.journeys.faulty", *trap.arguments()]
-        with (self.folder / f"{part.replace(' ', '-')}.log").open("ab") as log:
-            self.processes[part] = subprocess.Popen(
+        environment, name = {**self.environment, **(variables or {})}, name or part
+        with (self.folder / f"{name.replace(' ', '-')}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(
                 [*wrapper, sys.executable, "-m", *program, *part.split()],
                 # Killed tests leave no orphans; behind a wrapper, we are not the parent.
-                env=self.environment if wrapper else {**self.environment, PARENT: str(os.getpid())},
+                env=environment if wrapper else {**environment, PARENT: str(os.getpid())},
                 cwd=REPOSITORY,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        return self.processes[part]
+        return self.processes[name]
 
     def kill(self, part: str) -> None:
         """Kill a part with SIGKILL."""
