@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from celery import Celery
 
 from service.core.states import State
 from tests import servers
@@ -102,3 +103,71 @@ def test_a_broker_that_is_killed_and_comes_back_is_used_again(
         assert running.send(sources[2]) == 0x0000
         wait_until(lambda: running.version(sources[2]).state == State.REPORTED, "wake-ups arrive again", 60)
         assert all(process.poll() is None for process in running.processes.values())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_broker_that_is_killed_while_a_worker_is_busy_is_used_again(
+    tmp_path: Path, program: Callable[[str], str], postgres_url: str
+) -> None:
+    program("redis-server")
+    port, trap, sources = free_port(), Trap(tmp_path, (PREDICT,)), [chest(730), chest(731)]
+    folders = [tmp_path / "one", tmp_path / "two", tmp_path / "site"]
+    for folder in folders:
+        folder.mkdir()
+    with ExitStack() as stack:
+        url, redis = stack.enter_context(servers.redis_process(folders[0], port))
+        running = stack.enter_context(gateway(folders[2], parts=("listen",), database_url=postgres_url, redis_url=url))
+        trap.hold(PREDICT, "before", 1)
+        process = running.start("work infer", trap)
+        assert running.send(sources[0]) == 0x0000
+        held(running, trap)
+        redis.kill()
+        redis.wait()
+        stack.enter_context(servers.redis_process(folders[1], port))
+        trap.let_go()
+        wait_until(lambda: running.version(sources[0]).state == State.INFERRED, "the batch is finished", 60)
+        assert running.send(sources[1]) == 0x0000
+        wait_until(lambda: running.version(sources[1]).state == State.INFERRED, "wake-ups arrive again", 60)
+        assert process.poll() is None
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_worker_that_its_broker_has_forgotten_ends_though_it_is_connected_and_alive(
+    tmp_path: Path, redis_url: str, postgres_url: str
+) -> None:
+    """As Celery's worker was known to be after a reconnect: it answers, and consumes nothing."""
+    control = Celery("operator", broker=redis_url, set_as_current=False).control
+    parts = ("work infer", "work deliver")
+    with gateway(
+        tmp_path,
+        parts=("listen", *parts),
+        database_url=postgres_url,
+        redis_url=redis_url,
+        liveness={"stalled_after": 4.0},
+    ) as running:
+
+        def answers(task: str) -> bool:
+            return any(name.startswith(f"{task}-") for one in control.ping(timeout=1) for name in one)
+
+        for part in parts:
+            wait_until(lambda part=part: answers(part.removeprefix("work ")), part, 90)  # type: ignore[misc]
+        _send_and_wait(running, 740)
+        for number, part in enumerate(parts):
+            process, task = running.processes[part], part.removeprefix("work ")
+            said = control.cancel_consumer(task, reply=True, timeout=2)
+            assert [answer["ok"] for one in said for answer in one.values() if "ok" in answer], said
+            assert running.send(chest(741 + number)) == 0x0000
+            assert answers(task)
+            assert process.wait(60) == 75
+            assert "got nowhere" in (tmp_path / f"work-{task}.log").read_text()
+            running.processes.pop(part)
+            running.start(part)  # as a container's restart policy does
+            _send_and_wait(running, 741 + number)
+
+
+def _send_and_wait(running: Gateway, seed: int) -> None:
+    """Send an image, perhaps again, and wait for its reports."""
+    assert running.send(chest(seed)) == 0x0000
+    wait_until(lambda: running.version(chest(seed)).state == State.REPORTED, f"{seed} is reported", 90)

@@ -17,8 +17,6 @@ from tests.phantoms import chest
 from tests.servers import wait_until
 
 OLD, NEW = Checkpoint.load(default_path(), verify=False).card.version, "9.0.0"
-#: One image in each pass, so that two workers share them.
-TURNS = {"analysis": {"batch_size": 1}}
 ENOUGH = 40
 
 
@@ -49,7 +47,7 @@ def test_workers_of_two_checkpoints_share_the_images_and_only_what_is_asked_for_
             [destination(pacs.port)],
             parts=("listen", "work infer", "work deliver", "sweep"),
             database_url=postgres_url,
-            **TURNS,
+            analysis={"batch_size": 1},  # two workers share them
         ) as running,
     ):
         running.start("work infer", name="work infer newer", variables=newer)
