@@ -5,6 +5,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
 
 class Issued(NamedTuple):
@@ -44,3 +48,19 @@ class Authority:
         leaf.private_key_pem.write_to_path(str(issued.key))
         issued.key.chmod(0o600)
         return issued
+
+    def revoke(self, *revoked: Issued, days: float = 7, name: str = "revoked") -> Path:
+        """Write a list of revoked certificates that ends in so many days; return its file."""
+        end = datetime.now(UTC) + timedelta(days=days)
+        issuer = x509.load_pem_x509_certificate(self._authority.cert_pem.bytes())
+        key = load_pem_private_key(self._authority.private_key_pem.bytes(), None)
+        assert isinstance(key, EllipticCurvePrivateKey)
+        began = end - timedelta(days=30)
+        made = x509.CertificateRevocationListBuilder().issuer_name(issuer.subject).last_update(began).next_update(end)
+        for one in revoked:
+            serial = x509.load_pem_x509_certificate(one.certificate.read_bytes()).serial_number
+            entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(began)
+            made = made.add_revoked_certificate(entry.build())
+        path = self._folder / f"{name}.crl"
+        path.write_bytes(made.sign(key, SHA256()).public_bytes(Encoding.PEM))
+        return path

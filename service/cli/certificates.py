@@ -1,5 +1,6 @@
 """What `auscult doctor` looks at where TLS and logins are configured: certificates, keys, authorities, users."""
 
+import re
 import socket
 import ssl
 from collections.abc import Callable, Iterator
@@ -18,6 +19,9 @@ Found = Iterator[tuple[str, bool, str]]
 
 #: A certificate that ends sooner is a finding: renewing one takes a hospital weeks.
 SOON = timedelta(days=30)
+#: A list of revoked certificates is fetched anew by a machine, and may be in force for some days only.
+_LIST_SOON = timedelta(days=1)
+_LIST = re.compile(rb"-----BEGIN X509 CRL-----.+?-----END X509 CRL-----\n?", re.DOTALL)
 _WAIT_S = 3.0
 
 
@@ -26,6 +30,8 @@ def certificates(settings: Settings) -> Found:
     listener, web = settings.listener, settings.web
     if listener.tls.is_on:
         yield from _tls("listener.tls", listener.tls, listener.tls.ca, partial(listener_context, listener.tls))
+        if listener.tls.revocations is not None:
+            yield "listener.tls.revocations", *_revocations(listener.tls.revocations)
     if web.tls.is_on:
         yield from _tls("web.tls", web.tls, None, partial(web_context, web.tls))
     for kind, nodes in (("destinations", settings.destinations), ("peers", settings.peers)):
@@ -68,6 +74,22 @@ def _validity(path: Path) -> tuple[bool, str]:
             " put a new one in its place, no restart is needed"
         )
     return True, f"{whose} is valid until {end:%Y-%m-%d}"
+
+
+def _revocations(path: Path) -> tuple[bool, str]:
+    """Tell whose lists of revoked certificates a file holds, and whether each is in force for long enough."""
+    try:
+        found = [x509.load_pem_x509_crl(block) for block in _LIST.findall(path.read_bytes())]
+    except (OSError, ValueError):
+        return False, f"{path}: holds a list that cannot be read; put a new one in its place, no restart is needed"
+    for one in found:
+        end, whose = one.next_update_utc, one.issuer.rfc4514_string()
+        if end is not None and end - datetime.now(UTC) < _LIST_SOON:
+            return False, (
+                f"{path}: the list of {whose} is in force until {end:%Y-%m-%d %H:%M} UTC, and its peers are refused"
+                " afterwards; put a new one in its place, no restart is needed"
+            )
+    return True, f"{path}: in force are the lists of {', '.join(one.issuer.rfc4514_string() for one in found)}"
 
 
 def _users(setting: str, path: Path) -> tuple[str, bool, str]:

@@ -58,9 +58,12 @@ def listener_context(settings: ListenerTlsSettings) -> Reloading[ssl.SSLContext]
         if settings.ca is not None:
             _load_authorities(context, "listener.tls", settings.ca)
             context.verify_mode = ssl.CERT_REQUIRED if settings.require_client_certificate else ssl.CERT_OPTIONAL
+        if settings.revocations is not None:
+            _load_revocations(context, settings.revocations)
         return context
 
-    return Reloading("listener.tls", _files(settings.certificate, settings.key, settings.ca), read)
+    files = _files(settings.certificate, settings.key, settings.ca, settings.revocations)
+    return Reloading("listener.tls", files, read)
 
 
 def web_context(settings: WebTlsSettings) -> Reloading[ssl.SSLContext]:
@@ -160,6 +163,28 @@ def _load_authorities(context: ssl.SSLContext, setting: str, ca: Path) -> None:
         raise SettingsInvalid(
             f"{setting}.ca = {ca}: holds no certificate of an authority; name the file of the one that issues them"
         )
+
+
+def _load_revocations(context: ssl.SSLContext, path: Path) -> None:
+    """Refuse peers whose certificates a list names (RFC 5280 section 6.3), and those whose authority has none in force.
+
+    Only the peer's own certificate is looked up, not that of an authority between it and `ca`.
+    """
+    _check_readable("listener.tls.revocations", path)
+    before = context.cert_store_stats()["x509"]
+    try:
+        context.load_verify_locations(str(path))
+    except ssl.SSLError as error:
+        raise SettingsInvalid(
+            f"listener.tls.revocations = {path}: holds no list in PEM form ({reason_of(error)});"
+            " turn another form into it by openssl crl -inform DER"
+        ) from None
+    if context.cert_store_stats()["x509"] != before:
+        # OpenSSL would trust it from now on.
+        raise SettingsInvalid(
+            f"listener.tls.revocations = {path}: holds a certificate; name a file that holds lists alone"
+        )
+    context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
 
 
 def _check_readable(setting: str, path: Path) -> None:

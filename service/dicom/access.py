@@ -69,6 +69,8 @@ _REMEDIES = {
     "unsupported protocol": "it offers no TLS of version 1.2 or 1.3; renew its software",
     "no shared cipher": "it offers no suite of PS3.15 section B.12; renew its software or its settings",
     "alert": "it does not accept our certificate; give it the authority of listener.tls.certificate",
+    "certificate revoked": "its authority has taken it back; give the peer a new one, or put right whose it is",
+    "CRL": "listener.tls.revocations must hold a list in force of the authority that issued it; put a new one there",
 }
 _DISTRUSTED = "listener.tls.ca names the authorities whose certificates are accepted"
 

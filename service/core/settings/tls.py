@@ -28,6 +28,11 @@ class ListenerTlsSettings(CertificateAndKey):
     )
     key: Path | None = Field(None, description="PEM file of its private key, without a passphrase, mode 0600.")
     ca: Path | None = Field(None, description="PEM file of the authorities whose certificates a peer may show.")
+    revocations: Path | None = Field(
+        None,
+        description="PEM file of the lists of revoked certificates (CRL), one of each authority that issues peers'"
+        " certificates; without a list in force, its peers are refused.",
+    )
     port: Port = Field(2762, description="TCP port for TLS, beside `listener.port`; 0 lets the system choose one.")
     only: bool = Field(False, description="Accept TLS alone: `listener.port` is not opened.")
     require_client_certificate: bool = Field(
@@ -55,8 +60,9 @@ class ListenerTlsSettings(CertificateAndKey):
                 "peers must show a certificate, and no authority is named; set listener.tls.ca,"
                 " or listener.tls.require_client_certificate to false"
             )
-        if self.allowed_certificates and self.ca is None:
-            raise ValueError("allowed_certificates needs listener.tls.ca, by which peers' certificates are checked")
+        for name in ("allowed_certificates", "revocations"):
+            if getattr(self, name) and self.ca is None:
+                raise ValueError(f"{name} needs listener.tls.ca, by which peers' certificates are checked")
         return self
 
 

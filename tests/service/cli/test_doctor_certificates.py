@@ -77,6 +77,16 @@ def test_one_that_is_not_valid_yet_is_found(authority: Authority) -> None:
     assert "check this machine's clock" in message
 
 
+def test_a_list_of_revoked_certificates_that_soon_ends_is_found(authority: Authority, own: Issued) -> None:
+    for path, is_sound, said in [
+        (authority.revoke(name="sound"), True, "in force are the lists of "),
+        (authority.revoke(name="ending", days=0.5), False, "its peers are refused afterwards"),
+    ]:
+        passed, message = findings(with_listener(authority, own, revocations=str(path)))["listener.tls.revocations"]
+        assert passed == is_sound
+        assert said in message
+
+
 def test_files_that_do_not_belong_together_or_are_not_there_are_found(
     authority: Authority, own: Issued, tmp_path: Path
 ) -> None:

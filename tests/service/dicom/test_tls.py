@@ -434,6 +434,8 @@ def _broken(folder: Path, authority: Authority, own: Issued, modality: Issued) -
         (pair | {"ca": str(folder / "text")}, "holds no certificate in PEM form"),
         (pair | {"ca": str(own.certificate)}, "holds no certificate of an authority"),
         (pair | ca | {"key": str(locked)}, "is protected by a passphrase"),
+        (pair | ca | {"revocations": str(folder / "text")}, "holds no list in PEM form"),
+        (pair | ca | {"revocations": str(own.certificate)}, "holds a certificate"),
     ]
 
 
@@ -448,8 +450,47 @@ def test_files_that_cannot_be_used_are_named_with_the_remedy_before_anything_lis
         assert "listener.tls." in str(caught.value)
 
 
+def test_a_revoked_certificate_is_refused_from_the_next_connection_on(
+    tmp_path: Path, authority: Authority, own: Issued, modality: Issued, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = authority.issue("other-modality")
+    path = authority.revoke(name="renewed")
+    with secure(tmp_path, authority, own, {"revocations": str(path)}) as site:
+        assert store(site, client(authority, modality)) == SUCCESS
+        authority.revoke(modality, name="renewed")
+        with pytest.raises((OSError, Ended)):
+            store(site, client(authority, modality), "2.25.1002")
+        assert store(site, client(authority, other), "2.25.1003") == SUCCESS
+        wait_until(lambda: "TLS: certificate revoked; its authority has taken it back" in caplog.text, "it is told", 5)
+        path.write_text("not a list")  # what was read before stays
+        with pytest.raises((OSError, Ended)):
+            store(site, client(authority, modality), "2.25.1004")
+        assert store(site, client(authority, other), "2.25.1005") == SUCCESS
+        assert len(site.instances) == 3
+
+
+@pytest.mark.parametrize(("days", "is_ours", "said"), [(-1, True, "CRL has expired"), (7, False, "unable to get")])
+def test_without_a_list_in_force_nobody_of_that_authority_is_let_in(
+    tmp_path: Path,
+    authority: Authority,
+    own: Issued,
+    modality: Issued,
+    caplog: pytest.LogCaptureFixture,
+    days: float,
+    is_ours: bool,
+    said: str,
+) -> None:
+    path = (authority if is_ours else Authority(tmp_path, "another")).revoke(days=days)
+    with secure(tmp_path / "data", authority, own, {"revocations": str(path)}) as site:
+        with pytest.raises((OSError, Ended)):
+            store(site, client(authority, modality))
+        wait_until(lambda: f"TLS: {said}" in caplog.text, "it is told", 5)
+        assert "listener.tls.revocations must hold a list in force" in caplog.text
+        assert site.instances == []
+
+
 def test_the_how_to_does_what_it_says(tmp_path: Path, program: Callable[[str], str]) -> None:
-    authority, nodes, send = [text for text in blocks("howto/tls.md") if "auscult password" not in text]
+    authority, nodes, send, revoke = [text for text in blocks("howto/tls.md") if "auscult password" not in text]
     program("openssl")
     quick = (authority + nodes).replace("rsa:3072", "rsa:2048")  # larger keys take seconds to make
     subprocess.run([program("bash"), "-euc", quick], cwd=tmp_path, check=True, capture_output=True, timeout=60)
@@ -465,3 +506,11 @@ def test_the_how_to_does_what_it_says(tmp_path: Path, program: Callable[[str], s
         )
         assert sent.returncode == 0, sent.stderr
         assert len(site.instances) == 1
+    subprocess.run([program("bash"), "-euc", revoke], cwd=folder, check=True, capture_output=True, timeout=60)
+    with listening(tmp_path / "again", tls=tls | {"revocations": str(folder / "revoked.pem")}) as site:
+        command = shlex.split(send.replace("2762", str(site.tls_port)))
+        refused = subprocess.run(
+            [program("storescu"), *command[1:]], cwd=folder, capture_output=True, timeout=30, check=False
+        )
+        assert refused.returncode != 0
+        assert site.instances == []
