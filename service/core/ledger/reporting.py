@@ -275,9 +275,8 @@ def _told(session: Session, row: InstanceRecord) -> set[str]:
 
 def _add(session: Session, instance_id: int, new: NewReport, destinations: Sequence[str], now: datetime) -> None:
     """Put a report into the outbox; one that says the same as an earlier one is that one, and keeps its bytes."""
-    report = session.scalars(
-        select(ReportRecord).where(ReportRecord.sop_instance_uid == new.sop_instance_uid)
-    ).one_or_none()
+    same = select(ReportRecord).where(ReportRecord.sop_instance_uid == new.sop_instance_uid)
+    report = session.scalars(same).one_or_none()
     if report is None:
         report = ReportRecord(
             instance_id=instance_id,
