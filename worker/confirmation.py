@@ -1,5 +1,6 @@
 """Whether a destination holds what it took: by storage commitment, by C-FIND, or by C-FIND where the other fails."""
 
+from contextlib import suppress
 from datetime import timedelta
 
 from pynetdicom import evt
@@ -7,7 +8,7 @@ from pynetdicom import evt
 from service.core.backoff import backoff
 from service.core.clock import Clock
 from service.core.commitment import FINAL_REASONS, FailureReason, Reference
-from service.core.errors import PermanentDeliveryFailure, TransientDeliveryFailure
+from service.core.errors import LeaseLost, PermanentDeliveryFailure, TransientDeliveryFailure
 from service.core.ledger import DueDelivery, Ledger
 from service.core.log import get_logger
 from service.core.settings import DestinationSettings, Settings
@@ -33,6 +34,8 @@ class Confirmation:
     ----------
     association
         The courier's own, for C-FIND.
+    lease
+        For how long the courier holds a row.
     """
 
     def __init__(
@@ -41,6 +44,7 @@ class Confirmation:
         destination: DestinationSettings,
         ledger: Ledger,
         association: DestinationAssociation,
+        lease: timedelta,
         clock: Clock,
     ) -> None:
         self._settings = settings.delivery
@@ -48,6 +52,7 @@ class Confirmation:
         self._calling_ae_title = settings.calling_ae_title(destination)
         self._ledger = ledger
         self._association = association
+        self._lease = lease
         self._clock = clock
         self._commits = destination.confirm == "commitment"
         self._unasked: list[DueDelivery] = []
@@ -99,7 +104,18 @@ class Confirmation:
             self._do_without(str(error))
             return
         self._asking.append(association)
-        self._ask_on(association, self.unasked())
+        # Looking at the others and opening the association took its time; what is lost holds no other row up.
+        rows = [row for row in self.unasked() if self._is_ours(row)]
+        if rows:
+            self._ask_on(association, rows)
+
+    def _is_ours(self, row: DueDelivery) -> bool:
+        try:
+            self._ledger.outbox.renew(row, self._lease)
+        except LeaseLost:
+            log.warning("another worker took %s over", row.sop_instance_uid)
+            return False
+        return True
 
     def _ask_on(self, association: AskingAssociation, rows: list[DueDelivery]) -> None:
         uid, name = new_transaction_uid(), self._destination.name
@@ -119,7 +135,8 @@ class Confirmation:
         log.warning("%s: %s; it is asked by C-FIND", self._destination.name, why)
         self._commits = False
         for row in self.unasked():
-            self._ledger.outbox.save_retry(row, self._clock(), None, f"{why}; it is asked by C-FIND")
+            with suppress(LeaseLost):
+                self._ledger.outbox.save_retry(row, self._clock(), None, f"{why}; it is asked by C-FIND")
 
     def _take(self, event: evt.Event) -> int:
         return take_answer(event, self._ledger.commitments)

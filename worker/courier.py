@@ -1,11 +1,11 @@
 """A courier brings reports to one destination: sends, asks whether they are held, tries again with growing pauses."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from io import BytesIO
-from typing import Protocol
 
 from pydicom import Dataset, dcmread
 from pydicom.errors import InvalidDicomError
@@ -20,6 +20,8 @@ from service.core.errors import (
     ObjectDamaged,
     ObjectMissing,
     PermanentDeliveryFailure,
+    StoreFull,
+    StoreUnavailable,
     TransientDeliveryFailure,
     Unavailable,
 )
@@ -76,9 +78,9 @@ class Courier:
         self._owner = owner
         self._stop = stop
         self._clock = clock
-        self._lease = timedelta(seconds=settings.delivery.lease)
+        self._lease = timedelta(seconds=max(settings.delivery.lease, _longest_s(destination)))
         self._association = DestinationAssociation(destination, self._calling_ae_title)
-        self._confirmation = Confirmation(settings, destination, ledger, self._association, clock)
+        self._confirmation = Confirmation(settings, destination, ledger, self._association, self._lease, clock)
         self._last_use = clock()
         self.strand = Strand(f"the courier to {destination.name}", partial(self._outbox.any_due, destination.name))
 
@@ -111,27 +113,53 @@ class Courier:
             self._confirmation.ask()
         except TransientDeliveryFailure as error:
             for row in self._confirmation.unasked():
-                self._put_off(row, error)
+                with suppress(LeaseLost):
+                    self._put_off(row, error)
         except LeaseLost:
             log.warning("another worker took over what %s was to commit to", self._destination.name)
+        except Exception:
+            self._give_back(self._confirmation.unasked())
+            raise
+        finally:
+            self.strand.progress()
 
     def _each(self, state: DeliveryState, act: Callable[[DueDelivery], None]) -> int:
         rows = self._outbox.claim(self._owner, self._destination.name, state, _BATCH, self._lease)
         unreachable: TransientDeliveryFailure | None = None
         self.strand.progress()
-        for row in rows:
+        for number, row in enumerate(rows, 1):
             try:
-                if self._stop.is_set():
-                    self._outbox.release(row)
-                elif unreachable is not None:
-                    # The peer is away: asking for each row again would hold the others up by a time-out each.
-                    self._put_off(row, unreachable)
-                else:
-                    unreachable = self._try(row, act)
+                unreachable = self._in_turn(row, act, unreachable)
             except LeaseLost:
                 log.warning("another worker took %s over", row.sop_instance_uid)
+            except Exception:
+                # Store or ledger are away: others may have them before this worker does.
+                self._give_back([*rows[number:], *self._confirmation.unasked()])
+                raise
             self.strand.progress()
         return len(rows)
+
+    def _in_turn(
+        self, row: DueDelivery, act: Callable[[DueDelivery], None], unreachable: TransientDeliveryFailure | None
+    ) -> TransientDeliveryFailure | None:
+        """Handle one row of a batch; return the failure that says that the peer is away."""
+        if self._stop.is_set():
+            self._outbox.release(row)
+        elif unreachable is not None:
+            # The peer is away: asking for each row again would hold the others up by a time-out each.
+            self._put_off(row, unreachable)
+        else:
+            # The rows before it may have taken longer than its lease: two workers would send the same report.
+            self._outbox.renew(row, self._lease)
+            return self._try(row, act)
+        return unreachable
+
+    def _give_back(self, rows: Iterable[DueDelivery]) -> None:
+        """Give rows back untried; where the ledger is away too, their leases end by themselves."""
+        with suppress(Unavailable):
+            for row in rows:
+                with suppress(LeaseLost):
+                    self._outbox.release(row)
 
     def _try(self, row: DueDelivery, act: Callable[[DueDelivery], None]) -> TransientDeliveryFailure | None:
         """Handle one row; return the failure that says that the peer is away."""
@@ -140,6 +168,10 @@ class Courier:
         except TransientDeliveryFailure as error:
             self._put_off(row, error)
             return error if error.status is None else None
+        except (StoreUnavailable, StoreFull):
+            # Whatever is read from the store or written to it comes before the sending: the row is untried.
+            self._give_back([row])
+            raise
         except (LeaseLost, Unavailable):
             raise
         except Exception as error:  # noqa: BLE001 - a report that cannot be handled must not keep the others back
@@ -148,7 +180,7 @@ class Courier:
         return None
 
     def _send(self, row: DueDelivery) -> None:
-        if self._outbox.is_held(row):
+        if self._outbox.is_called_off(row):
             self._outbox.release(row)
             return
         try:
@@ -217,6 +249,11 @@ class Courier:
         self._outbox.save_dead(row, error.status, str(error))
 
 
+def _longest_s(destination: DestinationSettings) -> float:
+    """Return the seconds that one row may take by the destination's time-outs: connect, associate, send, answer."""
+    return 2 * (destination.connect_timeout + destination.response_timeout)
+
+
 def _identity(dataset: Dataset) -> Identity:
     """Return whose report it is, for the audit trail."""
     return Identity(
@@ -228,36 +265,3 @@ def _identity(dataset: Dataset) -> Identity:
         patient_name=str(dataset.get("PatientName", "")),
         accession_number=str(dataset.get("AccessionNumber", "")),
     )
-
-
-class Rounds(Protocol):
-    """Work that is done whenever some of it is due."""
-
-    strand: Strand
-
-    def step(self) -> int:
-        """Do what is due; return how much that was."""
-
-    def pause(self, longest: float) -> float:
-        """Return the seconds until more is due, at most `longest`."""
-
-    def close(self) -> None:
-        """Let go of what is open."""
-
-
-def run(courier: Rounds, due: threading.Event, stop: threading.Event, poll: float) -> None:
-    """Deliver until `stop` is set, woken by `due` or by the time of the next attempt."""
-    while not stop.is_set():
-        due.clear()
-        try:
-            if courier.step():
-                continue
-            pause = courier.pause(poll)
-        except Unavailable as error:
-            log.warning("delivery waits: %s", error)
-            pause = poll
-        except Exception as error:  # noqa: BLE001 - nobody would notice that this thread ended
-            log.error("delivery: %s", error if isinstance(error, AuscultError) else type(error).__name__)
-            pause = poll
-        due.wait(pause)
-    courier.close()

@@ -11,9 +11,10 @@ from service.core.ledger import Ledger
 from service.core.settings import Settings
 from service.core.store import ObjectStore
 from worker.commitment_answers import CommitmentAnswers
-from worker.courier import Courier, Rounds, run
+from worker.courier import Courier
 from worker.liveness import Strand
 from worker.report_building import ReportBuilding
+from worker.rounds import Rounds, run
 
 
 class Delivery:

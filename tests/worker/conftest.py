@@ -90,12 +90,10 @@ class Gateway:
             self.settings, self.ledger, self.store, checkpoint, "build-1", self.clock
         ).run_until_idle()
 
-    def courier(self, number: int = 0) -> Courier:
+    def courier(self, number: int = 0, owner: str = "courier-1") -> Courier:
         """Return a courier to one of the destinations."""
         destination = self.settings.destinations[number]
-        return Courier(
-            self.settings, destination, self.ledger, self.store, "courier-1", self.trail, self.stop, self.clock
-        )
+        return Courier(self.settings, destination, self.ledger, self.store, owner, self.trail, self.stop, self.clock)
 
     def rows(self, record: Any) -> list[Any]:
         """Return all rows of a table, by id."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -22,6 +23,7 @@ from pydicom.uid import (
 from sqlalchemy.exc import DataError
 
 from service.core.backoff import backoff
+from service.core.errors import StoreUnavailable
 from service.core.states import DeliveryState, State
 from service.dicom.scu import DestinationAssociation
 from tests.fakes import scripted_pacs
@@ -29,7 +31,7 @@ from tests.phantoms import chest
 from tests.servers import free_port
 from tests.service.core.test_audit import GRAMMAR
 from tests.worker.conftest import Gateway, destination
-from worker.courier import run
+from worker.rounds import run
 
 
 def ready(gateway: Any, *destinations: dict[str, Any], **settings: Any) -> Gateway:
@@ -39,6 +41,13 @@ def ready(gateway: Any, *destinations: dict[str, Any], **settings: Any) -> Gatew
     assert made.infer() == 1
     assert made.build() == 1
     return made
+
+
+@pytest.fixture(params=["SQLite", "PostgreSQL"])
+def made_anywhere(request: pytest.FixtureRequest, gateway: Any) -> Any:
+    """Give ``gateway`` with a ledger on either database."""
+    database = {} if request.param == "SQLite" else {"url": request.getfixturevalue("postgres_url")}
+    return partial(gateway, database=database)
 
 
 def states(made: Gateway) -> list[str]:
@@ -331,6 +340,97 @@ def test_a_hold_that_comes_in_the_middle_of_a_batch_stops_the_rest_of_it(gateway
         courier.close()
         assert len(pacs.received) == 1
     assert states(made) == [DeliveryState.SENT, DeliveryState.PENDING, DeliveryState.PENDING]
+
+
+def test_a_slow_peer_and_a_second_courier_bring_each_report_exactly_once(
+    made_anywhere: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with scripted_pacs() as pacs:
+        made = ready(made_anywhere, destination(pacs.port))
+        store = DestinationAssociation.store
+        slow, other = made.courier(owner="slow"), made.courier(owner="other")
+        sending: list[str] = []
+
+        def store_slowly(self: DestinationAssociation, dataset: Dataset) -> int:
+            sending.append(dataset.SOPInstanceUID)
+            made.clock.turn(seconds=100)  # within a lease, and two are longer than one
+            if len(sending) == 2:
+                other.step()  # finds what the slow one has not come to yet: its lease ended
+            return store(self, dataset)
+
+        monkeypatch.setattr(DestinationAssociation, "store", store_slowly)
+        slow.step()
+        for courier in (slow, other):
+            courier.close()
+    assert len(pacs.uids()) == 3
+    assert sorted(pacs.uids()) == sorted(report.sop_instance_uid for report in made.reports)
+    assert [row.attempts for row in made.deliveries] == [1, 1, 2]
+
+
+def test_two_couriers_that_confirm_together_ask_for_each_report_once(
+    made_anywhere: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with scripted_pacs() as pacs:
+        made = ready(made_anywhere, destination(pacs.port))
+        slow, other = made.courier(owner="slow"), made.courier(owner="other")
+        slow.step()
+        made.clock.turn(seconds=1)
+        holds, asked = DestinationAssociation.holds, []
+
+        def hold_slowly(self: DestinationAssociation, study: str, series: str, uid: str) -> bool:
+            asked.append(uid)
+            made.clock.turn(seconds=100)
+            if len(asked) == 2:
+                other.step()
+            return holds(self, study, series, uid)
+
+        monkeypatch.setattr(DestinationAssociation, "holds", hold_slowly)
+        slow.step()
+        for courier in (slow, other):
+            courier.close()
+    assert len(asked) == len(set(asked)) == 3
+    assert states(made) == [DeliveryState.CONFIRMED] * 3
+
+
+def test_what_a_courier_claimed_is_given_back_untried_while_the_store_is_away(
+    gateway: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with scripted_pacs() as pacs:
+        made = ready(gateway, destination(pacs.port))
+        courier = made.courier()
+        with monkeypatch.context() as patch:
+            patch.setattr(made.store, "read", Mock(side_effect=StoreUnavailable("the store is away")))
+            with pytest.raises(StoreUnavailable):
+                courier.step()
+        assert [(row.lease_owner, row.attempts) for row in made.deliveries] == [(None, 0)] * 3
+        courier.step()
+        courier.close()
+    assert len(pacs.uids()) == 3
+
+
+def test_what_is_superseded_in_the_middle_of_a_batch_is_not_sent(gateway: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    with scripted_pacs() as pacs:
+        made = ready(gateway, destination(pacs.port))
+        courier, store = made.courier(), DestinationAssociation.store
+
+        def store_and_supersede(self: DestinationAssociation, dataset: Dataset) -> int:
+            made.receive(chest(patient_name="Corrected^Name"))
+            assert made.infer() == 1
+            return store(self, dataset)
+
+        monkeypatch.setattr(DestinationAssociation, "store", store_and_supersede)
+        courier.step()
+        courier.close()
+    assert len(pacs.received) == 1
+    assert [row.lease_owner for row in made.deliveries] == [None] * 3
+
+
+def test_a_thread_ends_without_a_traceback_when_an_association_is_not_released() -> None:
+    stop, courier = threading.Event(), Mock()
+    stop.set()
+    courier.close.side_effect = OSError("the peer is gone")
+    run(courier, threading.Event(), stop, poll=0.001)
+    courier.close.assert_called_once()
 
 
 @given(st.integers(1, 10_000), st.floats(0.1, 60), st.floats(60, 3600))

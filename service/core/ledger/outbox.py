@@ -2,10 +2,11 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Engine, and_, or_, select
+from sqlalchemy import ColumnElement, Engine, and_, or_, select, update
 
 from service.core.clock import Clock
 from service.core.database import reading, writing
+from service.core.errors import LeaseLost
 from service.core.figures import CONFIRMED, DEAD, SENT, TO_CONFIRMED, Tally
 from service.core.ledger.deliveries import HOLDABLE, DueDelivery, confirm, due_delivery, leased_delivery, note, settle
 from service.core.ledger.keys import Holds, assumed, name_object
@@ -80,11 +81,41 @@ class Outbox:
                     row.attempts += 1
             return [due_delivery(session, row, owner) for row in rows]
 
-    def is_held(self, delivery: DueDelivery) -> bool:
-        """Return whether a study was put on hold since its delivery was claimed."""
+    def renew(self, delivery: DueDelivery, lease: timedelta) -> None:
+        """Begin the lease of a row anew, for the row's turn may come late in its batch.
+
+        Raises
+        ------
+        LeaseLost
+            When another worker has the row by now, or has settled it.
+        """
+        still_ours = and_(DeliveryRecord.id == delivery.id, DeliveryRecord.lease_owner == delivery.owner)
+        with writing(self._engine) as session:
+            # One statement, so that nobody takes the row between the look and the change.
+            renewed = session.scalars(
+                update(DeliveryRecord)
+                .where(still_ours)
+                .values(lease_until=self._clock() + lease)
+                .returning(DeliveryRecord.id)
+            ).one_or_none()
+        if renewed is None:
+            raise LeaseLost
+
+    def is_called_off(self, delivery: DueDelivery) -> bool:
+        """Return whether, since a delivery was claimed, its study was put on hold or its report superseded."""
         with reading(self._engine) as session:
-            held = select(StudyRecord.held_reason).where(StudyRecord.study_instance_uid == delivery.study_instance_uid)
-            return session.scalars(held).first() is not None
+            wanted = (
+                select(DeliveryRecord.id)
+                .join(ReportRecord)
+                .join(InstanceRecord)
+                .join(StudyRecord)
+                .where(
+                    DeliveryRecord.id == delivery.id,
+                    DeliveryRecord.state == DeliveryState.PENDING.value,
+                    StudyRecord.held_reason.is_(None),
+                )
+            )
+            return session.scalars(wanted).first() is None
 
     def save_sent(self, delivery: DueDelivery, status: int, detail: str | None, confirm_at: datetime | None) -> None:
         """Record that the destination took the object; `confirm_at` None means that it is not asked again."""
