@@ -40,7 +40,7 @@ class Reception:
         self.size = 0
         self.started = time.monotonic()
         self.error: AuscultError | None = None
-        #: What the object says it is, once it is admitted.
+        #: What the object says it is, once it could be read.
         self.identity: Identity | None = None
         self._maximum_bytes = maximum_bytes
         self._incoming: Incoming | None = None
@@ -140,6 +140,7 @@ class Intake:
             transfer_syntax_uid=request.transfer_syntax_uid,
             maximum_bytes=self._maximum_bytes,
         )
+        reception.identity = identity
         priority, source = self._order_priority(request)
         arrival = Arrival(
             identity=identity,
@@ -151,7 +152,6 @@ class Intake:
             priority_source=source,
         )
         receipt = self._admission.register(arrival, self._store.holds)
-        reception.identity = identity
         if receipt.registered in (Registered.NEW, Registered.NEW_VERSION):
             self._waker.wake(Task.INFER)
         return receipt

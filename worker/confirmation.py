@@ -3,8 +3,13 @@
 from contextlib import suppress
 from datetime import timedelta
 
+from pydicom.uid import ImplicitVRLittleEndian
 from pynetdicom import evt
+from pynetdicom.dsutils import encode
+from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind  # type: ignore[attr-defined]
 
+from service.core.audit import AuditTrail, events
+from service.core.audit.events import Node
 from service.core.backoff import backoff
 from service.core.clock import Clock
 from service.core.commitment import FINAL_REASONS, FailureReason, Reference
@@ -15,7 +20,7 @@ from service.core.settings import DestinationSettings, Settings
 from service.dicom.commitment.associations import AskingAssociation
 from service.dicom.commitment.listening import take_answer
 from service.dicom.commitment.messages import new_transaction_uid
-from service.dicom.scu import DestinationAssociation
+from service.dicom.scu import DestinationAssociation, instance_query
 
 log = get_logger(__name__)
 
@@ -45,6 +50,7 @@ class Confirmation:
         ledger: Ledger,
         association: DestinationAssociation,
         lease: timedelta,
+        trail: AuditTrail,
         clock: Clock,
     ) -> None:
         self._settings = settings.delivery
@@ -53,6 +59,7 @@ class Confirmation:
         self._ledger = ledger
         self._association = association
         self._lease = lease
+        self._trail = trail
         self._clock = clock
         self._commits = destination.confirm == "commitment"
         self._unasked: list[DueDelivery] = []
@@ -143,10 +150,11 @@ class Confirmation:
 
     def _find(self, row: DueDelivery) -> None:
         try:
-            held = self._association.holds(row.study_instance_uid, row.series_instance_uid, row.sop_instance_uid)
+            held = self._association.holds(*_uids(row))
         except PermanentDeliveryFailure as error:
             self._ledger.outbox.save_unconfirmable(row, str(error))
             return
+        self._note_query(row)
         now = self._clock()
         age = now - (row.sent_at or row.created_at)
         if held:
@@ -157,6 +165,16 @@ class Confirmation:
         else:
             pause = min(_LONGEST_PAUSE, max(timedelta(seconds=self._settings.confirm_after), age))
             self._ledger.outbox.save_retry(row, now + pause, None, "not held yet")
+
+    def _note_query(self, row: DueDelivery) -> None:
+        self._trail.note(
+            events.query,
+            Node(self._calling_ae_title),
+            Node(self._destination.ae_title, self._destination.host),
+            sop_class_uid=StudyRootQueryRetrieveInformationModelFind,
+            identifier=encode(instance_query(*_uids(row)), is_implicit_vr=True, is_little_endian=True) or b"",
+            transfer_syntax_uid=ImplicitVRLittleEndian,
+        )
 
     def _send_again(self, row: DueDelivery) -> None:
         """Send what the destination says it does not hold; growing pauses keep the two from running in a circle."""
@@ -180,3 +198,7 @@ class Confirmation:
         for association in self._asking:
             association.close()
         self._asking = []
+
+
+def _uids(row: DueDelivery) -> tuple[str, str, str]:
+    return row.study_instance_uid, row.series_instance_uid, row.sop_instance_uid

@@ -80,7 +80,7 @@ class Courier:
         self._clock = clock
         self._lease = timedelta(seconds=max(settings.delivery.lease, _longest_s(destination)))
         self._association = DestinationAssociation(destination, self._calling_ae_title)
-        self._confirmation = Confirmation(settings, destination, ledger, self._association, self._lease, clock)
+        self._confirmation = Confirmation(settings, destination, ledger, self._association, self._lease, trail, clock)
         self._last_use = clock()
         self.strand = Strand(f"the courier to {destination.name}", partial(self._outbox.any_due, destination.name))
 

@@ -7,11 +7,12 @@ import time
 import click
 
 from service.core import log
+from service.core.audit import AuditTrail
 from service.core.errors import Unavailable
 from service.core.premises import open_ledger, open_store
 from service.core.pulse import Pulse
 from service.core.retention import RetentionRounds
-from service.core.settings import load
+from service.core.settings import Settings, load
 from service.core.sweep import Sweep
 from service.core.wake import waker
 
@@ -27,9 +28,14 @@ def sweep(once: bool) -> None:
     """
     settings = load()
     log.configure(settings.log.level, settings.log.style)
+    with AuditTrail(settings) as trail:
+        _sweep(settings, trail, once=once)
+
+
+def _sweep(settings: Settings, trail: AuditTrail, *, once: bool) -> None:
     ledger, store = open_ledger(settings), open_store(settings)
     sweeper = Sweep(settings.sweep, ledger, store, waker(settings))
-    retention = RetentionRounds(settings.retention, ledger, store)
+    retention = RetentionRounds(settings.retention, ledger, store, trail)
     if once:
         swept = sweeper.once()
         click.echo(f"woken: {', '.join(swept.woken) or 'none'}; half-received files removed: {swept.removed}")

@@ -11,6 +11,7 @@ from datetime import timedelta
 from functools import partial
 from itertools import cycle, islice
 
+from service.core.audit import AuditTrail, events
 from service.core.clock import Clock, utc_now
 from service.core.ledger import Ledger
 from service.core.log import get_logger
@@ -56,6 +57,8 @@ class RetentionRounds:
 
     Attributes
     ----------
+    trail
+        Where what is removed is noted, by patient.
     batch
         Images that are marked, and then removed, at a time.
     """
@@ -63,6 +66,7 @@ class RetentionRounds:
     settings: RetentionSettings
     ledger: Ledger
     store: ObjectStore
+    trail: AuditTrail
     clock: Clock = utc_now
     batch: int = 20
     _parts: Iterator[str] = field(default_factory=lambda: cycle(_PARTS))
@@ -129,7 +133,13 @@ class RetentionRounds:
         return lambda: (before - removed.bytes) / quota
 
     def _mark(self, age: timedelta) -> list[str]:
-        return self.ledger.retention.mark(self.clock() - max(age, SETTLING), self.batch)
+        marked = self.ledger.retention.mark(self.clock() - max(age, SETTLING), self.batch)
+        for one in marked:
+            # Before the bytes go: from here on nobody gets them, and a crash must not hide it.
+            self.trail.note(
+                events.instances_deleted, "auscult sweep", self.trail.node, one.identity, sop_classes=one.sop_classes
+            )
+        return [key for one in marked for key in one.keys]
 
     def _remove(self, keys: Iterable[str], removed: Removed, minimum_age: float = SETTLING.total_seconds()) -> int:
         count = 0

@@ -6,6 +6,7 @@ import time
 
 from service.core.audit import AuditTrail, events
 from service.core.audit.events import Node
+from service.core.errors import AuscultError, RefusedObject
 from service.core.identity import Identity
 
 #: Seconds in which one stranger makes one alert: a health check may knock every second for years.
@@ -35,8 +36,25 @@ class Auditor:
             sop_classes={identity.sop_instance_uid: identity.sop_class_uid},
         )
 
+    def not_taken(self, ae_title: str, address: str, identity: Identity, error: AuscultError, status: int) -> None:
+        """Note an object that was refused; while we can take none, one a minute from a node, the others counted."""
+        is_at_fault = isinstance(error, RefusedObject)
+        unsaid = 0 if is_at_fault else self._unsaid(f"{status:04X} {ae_title}", address)
+        if unsaid is not None:
+            why = f"status 0x{status:04X}: {error}{_more(unsaid)}"
+            source = Node(ae_title, address)
+            self._trail.note(
+                events.instances_refused, source, self._ourselves, identity, why=why, is_at_fault=is_at_fault
+            )
+
     def refused(self, ae_title: str, address: str, why: str) -> None:
         """Note somebody who may not associate; its next refusals are counted, and told with the next alert."""
+        unsaid = self._unsaid(ae_title, address)
+        if unsaid is not None:
+            self._trail.note(events.node_refused, self._ourselves, Node(ae_title, address), why=why + _more(unsaid))
+
+    def _unsaid(self, ae_title: str, address: str) -> int | None:
+        """Return how many refusals were not told since the last one; None while it is too early for another."""
         with self._lock:
             now = time.monotonic()
             last, unsaid = self._strangers.pop((ae_title, address), (now - _ALERT_EVERY_S, 0))
@@ -44,6 +62,8 @@ class Auditor:
             self._strangers[ae_title, address] = (now, 0) if is_due else (last, unsaid + 1)
             if len(self._strangers) > _MOST_STRANGERS:
                 self._strangers.pop(next(iter(self._strangers)))
-        if is_due:
-            why = f"{why}; refused {unsaid} times more since the last alert" if unsaid else why
-            self._trail.note(events.node_refused, self._ourselves, Node(ae_title, address), why=why)
+        return unsaid if is_due else None
+
+
+def _more(unsaid: int) -> str:
+    return f"; refused {unsaid} times more since the last alert" if unsaid else ""

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Self, cast
 
 from service.core.audit import AuditTrail
-from service.core.errors import RefusedObject, SettingsInvalid, StoreFull, Unavailable
+from service.core.errors import AuscultError, RefusedObject, SettingsInvalid, StoreFull, Unavailable
 from service.core.identity import Identity
 from service.core.ledger.admission import Registered
 from service.core.log import get_logger
@@ -218,19 +218,20 @@ class _Service:
             receipt = self.intake.admit(reception)
         except StoreFull as error:
             # Said once for the whole episode, by the store; a line for each refusal would fill the disk for good.
-            self.refused(error.status)
+            self._note_refusal(request, error, error.status)
             log.debug("refused with 0x%04X: %s", error.status, error)
             return Answer(error.status, str(error))
         except (RefusedObject, Unavailable) as error:
-            self.refused(error.status)
+            self._note_refusal(request, error, error.status)
             _log(reception, error.status, str(error))
             return Answer(error.status, str(error))
         except Exception as error:
             # The fault is ours, so the sender is told to try again.
             log.exception("an object could not be admitted")
-            self.refused(_OUT_OF_RESOURCES)
+            unforeseen = AuscultError(f"internal error ({type(error).__name__})")
+            self._note_refusal(request, unforeseen, _OUT_OF_RESOURCES)
             _log(reception, _OUT_OF_RESOURCES, type(error).__name__)
-            return Answer(_OUT_OF_RESOURCES, f"internal error ({type(error).__name__})")
+            return Answer(_OUT_OF_RESOURCES, str(unforeseen))
         self.auditor.received(
             reception.request.calling_ae_title,
             request.address,
@@ -239,6 +240,16 @@ class _Service:
         )
         _log(reception, _SUCCESS, receipt.registered.value + (", study held" if receipt.held else ""))
         return Answer(_SUCCESS)
+
+    def _note_refusal(self, request: StoreRequest, error: AuscultError, status: int) -> None:
+        self.refused(status)
+        reception = cast(Reception, request.sink)
+        said = reception.request
+        class_uid, instance_uid = (
+            uid if is_valid_uid(uid) else "" for uid in (said.sop_class_uid, said.sop_instance_uid)
+        )
+        identity = reception.identity or Identity(class_uid, instance_uid, "", "")
+        self.auditor.not_taken(said.calling_ae_title, request.address, identity, error, status)
 
 
 def _log(reception: Reception, status: int, result: str) -> None:

@@ -125,11 +125,7 @@ class DestinationAssociation:
         """
         if not self.accepts(StudyRootQueryRetrieveInformationModelFind):
             raise PermanentDeliveryFailure('the destination offers no C-FIND; set its `confirm` to "none"')
-        query = Dataset()
-        query.QueryRetrieveLevel = "IMAGE"
-        query.StudyInstanceUID = study_instance_uid
-        query.SeriesInstanceUID = series_instance_uid
-        query.SOPInstanceUID = sop_instance_uid
+        query = instance_query(study_instance_uid, series_instance_uid, sop_instance_uid)
         found = False
         try:
             for response, identifier in self._established().send_c_find(
@@ -203,6 +199,16 @@ class DestinationAssociation:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def instance_query(study_instance_uid: str, series_instance_uid: str, sop_instance_uid: str) -> Dataset:
+    """Return the identifier of a C-FIND for one instance (Study Root, PS3.4 C.6.2.1)."""
+    query = Dataset()
+    query.QueryRetrieveLevel = "IMAGE"
+    query.StudyInstanceUID = study_instance_uid
+    query.SeriesInstanceUID = series_instance_uid
+    query.SOPInstanceUID = sop_instance_uid
+    return query
 
 
 def _why_not(association: Association, tls: DestinationTls | None) -> str:

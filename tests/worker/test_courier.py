@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import threading
 from collections.abc import Callable
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -13,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
-from pydicom import Dataset
+from pydicom import Dataset, dcmread
 from pydicom.uid import (
     Comprehensive3DSRStorage,
     ComprehensiveSRStorage,
@@ -120,6 +122,22 @@ def test_what_a_destination_took_is_in_the_audit_trail(gateway: Any) -> None:
     assert study.get("ParticipantObjectID") == made.studies[0].study_instance_uid
     assert study.find(".//Instance").get("UID") == pacs.uids()[0]
     assert patient.get("ParticipantObjectID") == str(pacs.received[0].PatientID)
+
+
+def test_what_a_destination_is_asked_is_in_the_audit_trail(gateway: Any) -> None:
+    with scripted_pacs() as pacs:
+        made = ready(gateway, destination(pacs.port, reports=["text_sr"]))
+        courier = made.courier()
+        courier.step()
+        made.clock.turn(seconds=1)
+        courier.step()
+        courier.close()
+    message = etree.fromstring(made.settings.audit_file.read_bytes().splitlines()[-1])
+    GRAMMAR.assertValid(message)
+    assert message.find("EventIdentification/EventID").get("csd-code") == "110112"
+    asked = base64.b64decode(message.findtext(".//ParticipantObjectQuery"))
+    query = dcmread(BytesIO(asked), force=True)
+    assert (query.QueryRetrieveLevel, query.SOPInstanceUID) == ("IMAGE", pacs.uids()[0])
 
 
 def test_a_warning_counts_as_sent_and_is_recorded(gateway: Any) -> None:

@@ -11,6 +11,7 @@ _APPLICATION = Code("110150", "Application")
 _DESTINATION = Code("110152", "Destination Role ID")
 _SOURCE = Code("110153", "Source Role ID")
 _STUDY = Code("110180", "Study Instance UID")
+_SOP_CLASS = Code("110181", "SOP Class UID")
 _NODE = Code("110182", "Node ID")
 _PATIENT_NUMBER = Code("2", "Patient Number", "RFC-3881")
 
@@ -70,6 +71,66 @@ def instances_transferred(
             destination.participant(_DESTINATION, is_requestor=False),
         ),
         subjects=(_study(identity, sop_classes), _patient(identity)),
+    )
+
+
+def instances_refused(
+    at: datetime, source: Node, destination: Node, identity: Identity, *, why: str, is_at_fault: bool
+) -> AuditMessage:
+    """Return the message of an instance that was not taken (PS3.15 section A.5.3.7).
+
+    Parameters
+    ----------
+    identity
+        Whose it is, as far as it could be read.
+    is_at_fault
+        Whether the instance is; else the destination could take nothing.
+    """
+    is_named = identity.sop_instance_uid and identity.sop_class_uid
+    named = {identity.sop_instance_uid: identity.sop_class_uid} if is_named else {}
+    return AuditMessage(
+        event=Code("110104", "DICOM Instances Transferred"),
+        action="C",
+        at=at,
+        outcome=Outcome.MINOR_FAILURE if is_at_fault else Outcome.SERIOUS_FAILURE,
+        description=why,
+        participants=(
+            source.participant(_SOURCE, is_requestor=True),
+            destination.participant(_DESTINATION, is_requestor=False),
+        ),
+        subjects=(_study(identity, named), _patient(identity)),
+    )
+
+
+def query(
+    at: datetime, source: Node, destination: Node, *, sop_class_uid: str, identifier: bytes, transfer_syntax_uid: str
+) -> AuditMessage:
+    """Return the message of a query that a node sent to another and that was answered (PS3.15 section A.5.3.10).
+
+    Parameters
+    ----------
+    identifier
+        The query's data set, encoded in the transfer syntax.
+    """
+    return AuditMessage(
+        event=Code("110112", "Query"),
+        action="E",
+        at=at,
+        outcome=Outcome.SUCCESS,
+        participants=(
+            source.participant(_SOURCE, is_requestor=True),
+            destination.participant(_DESTINATION, is_requestor=False),
+        ),
+        subjects=(
+            Subject(
+                id=sop_class_uid,
+                id_type=_SOP_CLASS,
+                kind="2",
+                role="3",
+                query=identifier,
+                details={"TransferSyntax": transfer_syntax_uid},
+            ),
+        ),
     )
 
 

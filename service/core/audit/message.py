@@ -60,6 +60,8 @@ class Subject:
         SOP Instance UIDs by SOP Class UID.
     details
         Free values by name.
+    query
+        The query itself, in place of a name.
     """
 
     id: str
@@ -70,6 +72,7 @@ class Subject:
     accession_number: str = ""
     sop_classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     details: Mapping[str, str] = field(default_factory=dict)
+    query: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -144,7 +147,10 @@ def _add_subject(root: ET.Element, subject: Subject) -> None:
     )
     element.set("ParticipantObjectID", _clean(subject.id))
     _add_code(element, "ParticipantObjectIDTypeCode", subject.id_type)
-    _sub(element, "ParticipantObjectName").text = _clean(subject.name)
+    if subject.query:
+        _sub(element, "ParticipantObjectQuery").text = base64.b64encode(subject.query).decode()
+    else:
+        _sub(element, "ParticipantObjectName").text = _clean(subject.name)
     for name, value in subject.details.items():
         # A stranger may have typed it; the standard wants such values in base64.
         encoded = base64.b64encode(value.encode("utf-8", "surrogatepass")).decode()

@@ -36,6 +36,11 @@ class AuditTrail:
     """Takes audit messages; a trail that fails is said in the log and stops nobody.
 
     The file is opened for appending, readable by its owner alone, and opened anew once somebody has moved it away.
+
+    Attributes
+    ----------
+    node
+        This application and this machine.
     """
 
     def __init__(self, settings: Settings, clock: Clock = utc_now) -> None:
@@ -43,7 +48,7 @@ class AuditTrail:
         self._path = settings.audit_file
         self._spool = spool_of(settings) if settings.audit.syslog_host is not None else None
         self._clock = clock
-        self._node = Node(settings.listener.ae_title, socket.gethostname())
+        self.node = Node(settings.listener.ae_title, socket.gethostname())
         self._lock = threading.Lock()
         self._descriptor: int | None = None
         self._complained = -_COMPLAIN_EVERY_S
@@ -106,11 +111,11 @@ class AuditTrail:
     @contextmanager
     def activity(self, process: str) -> Iterator[None]:
         """Note that a process starts and, at the end of the block, that it stops."""
-        self.note(application_activity, self._node, process=process, starts=True)
+        self.note(application_activity, self.node, process=process, starts=True)
         try:
             yield
         finally:
-            self.note(application_activity, self._node, process=process, starts=False)
+            self.note(application_activity, self.node, process=process, starts=False)
 
     def start(self) -> None:
         """Bring what waits to the syslog server, in a thread of its own, until `close`."""

@@ -4,17 +4,18 @@ An object goes only when nothing is due with it any more. First its rows say so,
 between leaves an object that no row needs, which a later sweep removes.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Engine, and_, exists, not_, or_, select
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import Session, aliased
 
 from service.core.clock import Clock
 from service.core.database import reading, writing
+from service.core.identity import Identity
 from service.core.ledger import keys as object_keys
-from service.core.ledger.rows import record
+from service.core.ledger.rows import identity_of, record
 from service.core.records import DeliveryRecord, InstanceRecord, ReportRecord, StudyRecord
 from service.core.states import DeliveryState, State
 
@@ -41,6 +42,23 @@ class Unneeded:
     orphans: frozenset[str]
 
 
+@dataclass(frozen=True)
+class Marked:
+    """An instance that is marked as removed, with its reports.
+
+    Attributes
+    ----------
+    keys
+        Of its object, and of its reports'.
+    sop_classes
+        SOP Class UID by SOP Instance UID, of itself and of its reports.
+    """
+
+    identity: Identity
+    keys: tuple[str, ...]
+    sop_classes: Mapping[str, str]
+
+
 class Retention:
     """Marks what may go, and has it removed."""
 
@@ -48,8 +66,8 @@ class Retention:
         self._engine = engine
         self._clock = clock
 
-    def mark(self, received_before: datetime, limit: int) -> list[str]:
-        """Mark the oldest settled instances as removed, with their reports; return the keys of their objects."""
+    def mark(self, received_before: datetime, limit: int) -> list[Marked]:
+        """Mark the oldest settled instances as removed, with their reports."""
         now = self._clock()
         with reading(self._engine) as session:
             if session.scalars(select(InstanceRecord.id).where(_may_go(received_before)).limit(1)).first() is None:
@@ -62,11 +80,12 @@ class Retention:
                 .limit(limit)
                 .with_for_update(skip_locked=True)
             ).all()
-            keys: list[str] = []
+            marked = []
             for row in rows:
-                keys += object_keys.mark_removed(session, row, now)
+                keys = object_keys.mark_removed(session, row, now)
+                marked.append(Marked(identity_of(row), tuple(keys), _sop_classes(session, row)))
                 record(session, row, now, BYTES_REMOVED, "retention: every report is confirmed, or none was due")
-            return keys
+            return marked
 
     def remove(self, key: str, remove: Callable[[], int]) -> int:
         """Have an object removed unless a row needs it; return the bytes freed.
@@ -82,6 +101,15 @@ class Retention:
         with reading(self._engine) as session:
             needed, known = object_keys.needed(session, keys), object_keys.known(session, keys)
         return Unneeded(removed=frozenset(known - needed), orphans=frozenset(set(keys) - known))
+
+
+def _sop_classes(session: Session, instance: InstanceRecord) -> dict[str, str]:
+    reports = select(ReportRecord.sop_instance_uid, ReportRecord.sop_class_uid).where(
+        ReportRecord.instance_id == instance.id
+    )
+    return {instance.sop_instance_uid: instance.sop_class_uid} | {
+        report.sop_instance_uid: report.sop_class_uid for report in session.execute(reports)
+    }
 
 
 def _may_go(received_before: datetime) -> ColumnElement[bool]:

@@ -51,6 +51,13 @@ MESSAGES = {
     "deleted": events.instances_deleted(NOW, "auscult sweep", US, identity(), sop_classes={"1.2.5": "1.2.4"}),
     "refused": events.node_refused(NOW, US, Node("STRANGER", "10.9.9.9"), why="an AE title that is not allowed"),
     "refused address": events.node_refused(NOW, US, Node("", "fe80::1"), why="an address that is not allowed"),
+    "not taken": events.instances_refused(NOW, THEM, US, identity(), why="status 0xA900", is_at_fault=True),
+    "nothing taken": events.instances_refused(
+        NOW, THEM, US, Identity("", "", "", ""), why="status 0xA700", is_at_fault=False
+    ),
+    "query": events.query(
+        NOW, US, THEM, sop_class_uid="1.2.8", identifier=b"\x08\x00", transfer_syntax_uid="1.2.840.10008.1.2"
+    ),
     "login": events.user_authentication(NOW, US, "reader", "10.1.2.9", logs_in=True, succeeded=False),
 }
 

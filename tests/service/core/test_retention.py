@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lxml import etree
 from pydicom import Dataset
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from service.core.audit import AuditTrail
 from service.core.errors import ObjectMissing, StoreUnavailable
 from service.core.ledger import Arrival
 from service.core.ledger.admission import Registered
@@ -20,6 +22,7 @@ from service.core.retention import Removed, RetentionRounds
 from service.core.settings import RetentionSettings
 from service.core.states import DeliveryState
 from tests import phantoms
+from tests.service.core.test_audit import GRAMMAR
 from tests.service.ward import Ward, identity_of
 
 SMALL: dict[str, Any] = {"rows": 16, "columns": 16}
@@ -35,7 +38,8 @@ def either(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ward]:
 
 
 def rounds(ward: Ward, **limits: Any) -> RetentionRounds:
-    return RetentionRounds(RetentionSettings(**limits), ward.ledger, ward.store, lambda: ward.now, batch=2)
+    trail = AuditTrail(ward.settings, lambda: ward.now)
+    return RetentionRounds(RetentionSettings(**limits), ward.ledger, ward.store, trail, lambda: ward.now, batch=2)
 
 
 def sweep(ward: Ward, **limits: Any) -> Removed:
@@ -64,6 +68,21 @@ def register_again(ward: Ward, dataset: Dataset) -> Registered:
 def rows(ward: Ward) -> tuple[list[InstanceRecord], list[ReportRecord]]:
     with Session(ward.engine) as session:
         return list(session.scalars(select(InstanceRecord))), list(session.scalars(select(ReportRecord)))
+
+
+def test_what_retention_removes_is_in_the_audit_trail(ward: Ward) -> None:
+    dataset = delivered(ward)
+    ward.now += timedelta(days=2)
+    sweep(ward, after_days=1)
+    (line,) = ward.settings.audit_file.read_bytes().splitlines()
+    message = etree.fromstring(line)
+    GRAMMAR.assertValid(message)
+    event = message.find("EventIdentification")
+    assert (event.get("EventActionCode"), event.find("EventID").get("csd-code")) == ("D", "110103")
+    study, patient = message.findall("ParticipantObjectIdentification")
+    gone = {instance.get("UID") for instance in study.iter("Instance")}
+    assert gone == {dataset.SOPInstanceUID, *(report.sop_instance_uid for report in rows(ward)[1])}
+    assert patient.get("ParticipantObjectID") == dataset.PatientID
 
 
 def test_without_a_limit_nothing_settled_ever_goes(ward: Ward) -> None:
@@ -140,7 +159,7 @@ def test_an_image_is_not_registered_when_the_same_bytes_are_being_removed(either
     either.now += timedelta(days=2)
     stored = either.store.put(phantoms.encoded(dataset))
     arrival = Arrival(identity_of(dataset), "1.2.840.10008.1.2.1", stored, "MODALITY")
-    keys = either.ledger.retention.mark(either.now, 1)
+    keys = either.ledger.retention.mark(either.now, 1)[0].keys
     refused: list[StoreUnavailable] = []
 
     def register() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import hypothesis.strategies as st
 import pytest
@@ -16,6 +17,7 @@ from sqlalchemy import Engine, delete, select
 from sqlalchemy.orm import Session
 
 from service.core.database import connect
+from service.core.identity import Identity
 from service.core.ledger import Ledger
 from service.core.migration import upgrade
 from service.core.records import DeliveryRecord, EventRecord, InstanceRecord, ReportRecord, StudyRecord
@@ -109,7 +111,7 @@ def _add(session: Session, number: int, item: dict[str, Any], shelf: ShelfOfByte
         series_instance_uid="3",
         sop_class_uid="4",
         transfer_syntax_uid="5",
-        identity={},
+        identity=Identity("4", f"2.{item['uid']}", "1", "3").attributes(),
         identity_digest="",
         object_key=shelf.put(b"object %d" % item["content"]).key,
         object_size=8,
@@ -172,7 +174,7 @@ def test_an_object_goes_only_when_every_row_that_names_it_is_settled(
     if by_watermark:
         limits |= {"quota_bytes": 1, "high_watermark": 0.5, "low_watermark": 0.4}
     store: Any = shelf
-    made = RetentionRounds(RetentionSettings(**limits), Ledger(engine, clock=lambda: NOW), store, lambda: NOW)
+    made = RetentionRounds(RetentionSettings(**limits), Ledger(engine, clock=lambda: NOW), store, Mock(), lambda: NOW)
     made.once(parts=256)
     once = dict(shelf.objects)
     made.once(parts=256)

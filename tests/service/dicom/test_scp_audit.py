@@ -13,6 +13,8 @@ from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from service.core.audit import AuditTrail
 from service.core.audit.spool import Spool
+from service.core.errors import StoreFull
+from service.core.identity import Identity
 from service.core.settings import Settings
 from service.dicom.auditor import Auditor
 from tests.phantoms import chest
@@ -89,6 +91,36 @@ def test_a_stranger_that_knocks_again_and_again_is_one_alert_a_minute(
     lines = made.audit_file.read_text().splitlines()
     assert len(lines) == 3
     assert "refused 4 times more since the last alert" in lines[-1]
+
+
+def test_an_object_that_is_refused_is_in_the_trail_with_who_sent_it_and_in_no_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    image = chest(patient_id="AUDITED-1", patient_name="Nameless^Ada")
+    del image.StudyInstanceUID
+    with caplog.at_level(logging.DEBUG), listening(tmp_path / "data") as site:
+        (status,) = send(site.port, image)
+        (refused,) = trail(site)
+    event = refused.find("EventIdentification")
+    assert status != 0
+    assert (event.get("EventOutcomeIndicator"), event.find("EventID").get("csd-code")) == ("4", "110104")
+    assert event.findtext("EventOutcomeDescription").startswith(f"status 0x{status:04X}")
+    source = refused.find("ActiveParticipant")
+    assert (source.get("UserID"), source.get("NetworkAccessPointID")) == ("MODALITY", "127.0.0.1")
+    assert refused.find(".//Instance").get("UID") == image.SOPInstanceUID
+    assert "AUDITED-1" not in caplog.text
+
+
+def test_while_nothing_can_be_taken_a_node_is_told_of_once_a_minute(tmp_path: Path) -> None:
+    made = Settings(data_dir=tmp_path)
+    with AuditTrail(made) as trail:
+        auditor = Auditor(trail, "AUSCULT")
+        for _ in range(5):
+            auditor.not_taken("CR", "10.9.9.9", Identity("1.2", "1.3", "", ""), StoreFull("full"), StoreFull.status)
+    (line,) = made.audit_file.read_bytes().splitlines()
+    message = etree.fromstring(line)
+    GRAMMAR.assertValid(message)
+    assert message.find("EventIdentification").get("EventOutcomeIndicator") == "8"
 
 
 def test_a_trail_that_fails_keeps_no_image_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
