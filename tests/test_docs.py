@@ -14,6 +14,7 @@ from docs.tables.errors import answers
 from docs.tables.reasons import SETTINGS
 from docs.tables.settings import sections, setting_names
 from docs.tables.states import FIRST, member_docs
+from service.core.audit import AuditTrail
 from service.core.database import connect
 from service.core.identity import Identity
 from service.core.ledger import Arrival, ArrivalKind, Ledger
@@ -121,7 +122,8 @@ def test_the_conformance_statement_names_every_sop_class_and_transfer_syntax() -
 
 
 def test_every_route_of_the_page_has_a_heading(ledger: Ledger, tmp_path: Path) -> None:
-    app = create_app(Settings(data_dir=tmp_path), ledger)
+    settings = Settings(data_dir=tmp_path)
+    app = create_app(settings, ledger, AuditTrail(settings))
     found = headings("docs/reference/http.md")
     paths = {route.path for route in app.routes if hasattr(route, "path")} - {"/static", "/favicon.ico"}
     assert {"/", "/healthz"} <= paths

@@ -25,6 +25,7 @@ from service.core.passwords import PasswordFile
 from service.core.premises import open_store
 from service.core.settings import Settings, WebSettings
 from service.core.store import ObjectStore
+from service.web.auditor import LoginAuditor
 from service.web.login import Login
 from service.web.metrics import exposition
 from service.web.pictures import heat_map_png, radiograph_png
@@ -38,7 +39,7 @@ PAGE = 100
 _UID = re.compile(r"[0-9.]{1,64}")
 
 
-def create_app(settings: Settings, ledger: Ledger, clock: Clock = utc_now) -> Starlette:
+def create_app(settings: Settings, ledger: Ledger, trail: audit.AuditTrail, clock: Clock = utc_now) -> Starlette:
     """Return the application; its tables must be current.
 
     Raises
@@ -65,18 +66,18 @@ def create_app(settings: Settings, ledger: Ledger, clock: Clock = utc_now) -> St
             Route("/favicon.ico", lambda _: RedirectResponse("/static/icon.svg")),
             Mount("/static", static),
         ],
-        middleware=_around(settings.web),
+        middleware=_around(settings.web, trail),
         exception_handlers={HTTPException: site.problem, Unavailable: site.unavailable},
     )
 
 
-def _around(settings: WebSettings) -> list[Middleware]:
+def _around(web: WebSettings, trail: audit.AuditTrail) -> list[Middleware]:
     """Return what stands around the handlers, the outermost first."""
-    shield = Middleware(Shield, names=settings.names)
-    if settings.users is None:
+    shield = Middleware(Shield, names=web.names)
+    if web.users is None:
         return [shield]
-    users = PasswordFile("web.users", settings.users)
-    return [shield, Middleware(Login, users=users, open_metrics=settings.open_metrics)]
+    users, auditor = PasswordFile("web.users", web.users), LoginAuditor(trail)
+    return [shield, Middleware(Login, users=users, auditor=auditor, open_metrics=web.open_metrics)]
 
 
 class _Site:

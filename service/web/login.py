@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.core.log import get_logger
 from service.core.passwords import PasswordFile, Verdict
+from service.web.auditor import LoginAuditor
 
 log = get_logger(__name__)
 
@@ -29,9 +30,10 @@ class Login:
         Lets requests for ``/metrics`` through without.
     """
 
-    def __init__(self, app: ASGIApp, users: PasswordFile, *, open_metrics: bool) -> None:
+    def __init__(self, app: ASGIApp, users: PasswordFile, auditor: LoginAuditor, *, open_metrics: bool) -> None:
         self._app = app
         self._users = users
+        self._auditor = auditor
         self._open = _OPEN | {"/metrics"} if open_metrics else _OPEN
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -49,8 +51,11 @@ class Login:
         # Hashing takes its time: in a thread, so that nobody else's request waits for it.
         verdict = await run_in_threadpool(self._users.verify, name, password, address)
         if verdict is Verdict.RIGHT:
+            await run_in_threadpool(self._auditor.logged_in, name, address)
             await self._app(scope, receive, send)
-        elif verdict is Verdict.PAUSED:
+            return
+        await run_in_threadpool(self._auditor.refused, address)
+        if verdict is Verdict.PAUSED:
             log.warning("login from %s not looked at: too many wrong passwords came from there", address)
             await _plain(HTTPStatus.TOO_MANY_REQUESTS, "too many wrong passwords; try again in a minute", _LATER)(
                 scope, receive, send

@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from types import FrameType
 
 import uvicorn
+from starlette.applications import Starlette
 
+from service.core.audit import AuditTrail
 from service.core.errors import SettingsInvalid
 from service.core.ledger import Ledger
 from service.core.log import get_logger
@@ -59,7 +61,11 @@ def serve(
     SettingsInvalid
         When the port is taken, or the certificate, its key or the file of users cannot be used.
     """
-    app = create_app(settings, ledger)
+    with AuditTrail(settings) as trail:
+        _serve(settings, create_app(settings, ledger, trail), ready, stop)
+
+
+def _serve(settings: Settings, app: Starlette, ready: Callable[[str], None], stop: threading.Event | None) -> None:
     tls = web_context(settings.web.tls) if settings.web.tls.is_on else None
     listening = _bound(settings.web.host, settings.web.port)
     # uvicorn's own lines would name every path; ours say what an administrator needs.

@@ -22,7 +22,9 @@ def ward(tmp_path: Path) -> Iterator[Ward]:
 def client(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
     """Give a client of the ward's pages, which a real server serves on the ward's clock."""
     clock: Clock = lambda: ward.now  # noqa: E731
-    monkeypatch.setattr(server, "create_app", lambda settings, ledger: app.create_app(settings, ledger, clock))
+    monkeypatch.setattr(
+        server, "create_app", lambda settings, ledger, trail: app.create_app(settings, ledger, trail, clock)
+    )
     stop, addresses, bound = threading.Event(), [], threading.Event()
 
     def ready(address: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from lxml import etree
 
 from service.core.errors import SettingsInvalid
 from service.core.passwords import PasswordFile, PasswordHash, Verdict, read, write
@@ -16,6 +17,7 @@ from service.core.settings import WebSettings
 from service.web.server import serve
 from tests.certificates import Authority, Issued
 from tests.fakes import cheap_hash
+from tests.service.core.test_audit import GRAMMAR
 from tests.service.ward import Ward
 from tests.service.web.test_server import serving
 
@@ -226,3 +228,23 @@ def test_scrypt_is_the_one_of_rfc_7914() -> None:
     # RFC 7914 section 12, the second vector.
     known = PasswordHash(b"NaCl", b"", log2_n=10, r=8, p=16)
     assert known.computed(b"password").hex() == "fdbabe1c9d3472007856e7190d01e9fe7c6ad7cbc8237830e77376634b373162"
+
+
+def test_logins_and_refusals_are_in_the_audit_trail_once_and_no_typed_name_is(
+    ward: Ward, authority: Authority, page: Issued
+) -> None:
+    with guarded(ward, authority, page) as client:
+        for _ in range(3):
+            assert client.get("/", auth=READER).status_code == 200
+            assert client.get("/", auth=("my secret", "typed into the wrong field")).status_code == 401
+    content = ward.settings.audit_file.read_bytes()
+    messages = [etree.fromstring(line) for line in content.splitlines()]
+    for message in messages:
+        GRAMMAR.assertValid(message)
+    told = [
+        (message.find("ActiveParticipant").get("UserID"), message[0].get("EventOutcomeIndicator"))
+        for message in messages
+    ]
+    assert told == [("reader", "0"), ("(not known)", "4")]
+    assert messages[0].find(".//ActiveParticipant").get("NetworkAccessPointID") == "127.0.0.1"
+    assert b"my secret" not in content
