@@ -9,6 +9,7 @@ import json
 import os
 import pwd
 import re
+import secrets
 import shutil
 import signal
 import socket
@@ -27,6 +28,11 @@ from typing import Any
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 15.0
+
+#: Below those that Linux gives to whoever asks for any port, from 32768 on: no connection of another test takes one of
+#: these after it was found free and before its server binds it.
+_PORTS = range(12000, 32000)
+_turns = count(secrets.randbelow(len(_PORTS)))
 
 
 def find_program(name: str) -> Path | None:
@@ -52,11 +58,18 @@ def _path(name: str) -> str:
 
 
 def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that nothing listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a TCP port of 127.0.0.1 that nothing listens on right now, another at each call.
+
+    Each worker of pytest-xdist has ports of its own.
+    """
+    worker, workers = os.environ.get("PYTEST_XDIST_WORKER", "gw0"), os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")
+    ports = _PORTS[int(worker.removeprefix("gw")) :: int(workers)]
+    for _ in ports:
+        port = ports[next(_turns) % len(ports)]
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError(f"no port from {_PORTS.start} to {_PORTS.stop - 1} is free")
 
 
 def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 30.0, every_s: float = 0.05) -> None:

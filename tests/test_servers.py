@@ -1,6 +1,7 @@
 """The real servers of the tests start, answer and stop."""
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -134,6 +135,28 @@ def _runs(pid: int) -> bool:
 def test_dcmtk_comes_before_the_programs_of_pynetdicom(program: Callable[[str], str]) -> None:
     for name in ("storescu", "storescp", "findscu", "echoscu"):
         assert program(name).startswith("/usr/bin/")
+
+
+def test_no_port_is_given_twice_nor_to_two_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTEST_XDIST_WORKER_COUNT", "2")
+    given = []
+    for worker in ("gw0", "gw1"):
+        monkeypatch.setenv("PYTEST_XDIST_WORKER", worker)
+        given.append({servers.free_port() for _ in range(50)})
+        assert len(given[-1]) == 50
+    assert given[0].isdisjoint(given[1])
+
+
+def test_a_port_that_is_in_use_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as busy:
+        port = servers.free_port()
+        busy.bind(("127.0.0.1", port))
+        busy.listen()
+        monkeypatch.setattr(servers, "_PORTS", range(port, port + 1))
+        monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
+        monkeypatch.delenv("PYTEST_XDIST_WORKER_COUNT", raising=False)
+        with pytest.raises(RuntimeError, match=f"no port from {port} to {port} is free"):
+            servers.free_port()
 
 
 def test_a_missing_program_is_found_nowhere() -> None:
