@@ -16,6 +16,10 @@ import pytest
 
 from tests import servers
 
+# Workers of pytest-xdist share the processors: a pool of threads in each would fight over them.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # Deadlines measure the neighbours on a shared machine, not the code.
 hypothesis.settings.register_profile("here", deadline=None, max_examples=25)
 hypothesis.settings.register_profile("ci", deadline=None, max_examples=100, derandomize=True, print_blob=True)
