@@ -16,6 +16,12 @@ export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
 endif
 export UV_PYTHON_DOWNLOADS := never
 INSTALL := $(UV) pip install --python $(BIN)/python --quiet
+# Compiled once here, rather than by each process that starts where Python may not write what it compiled.
+LOCKED := $(INSTALL) --compile-bytecode --require-hashes
+# Tests of one file run in one worker, in the order of the files: the long journeys begin early and the short tests fill
+# the end. `make test TEST_ARGS="-n 0"` runs all one after the other.
+PYTEST := $(BIN)/python -m pytest
+WORKERS := -n 2 --dist loadfile --no-loadscope-reorder
 
 # What the demo needs, and what development and tests need besides (torch among it).
 BASE := $(VENV)/.stamp-base
@@ -34,11 +40,20 @@ setup: $(TEST) ## Install everything for development and tests into .venv
 
 .PHONY: test
 test: $(TEST) ## Install what tests need and run them; TEST_ARGS go to pytest
-	@$(BIN)/python -m pytest -m "not slow" $(TEST_ARGS)
+	@$(PYTEST) -m "not slow" $(WORKERS) $(TEST_ARGS)
 
 .PHONY: campaign
-campaign: $(TEST) ## Run the long tests, whose bounded versions are in `make test`
-	@$(BIN)/python -m pytest -m slow $(TEST_ARGS)
+campaign: ## Run the long tests, whose bounded versions are in `make test`: storms, then long
+	@$(MAKE) --no-print-directory storms
+	@$(MAKE) --no-print-directory long
+
+.PHONY: storms
+storms: $(TEST) ## Run the long campaigns (crashes, fuzz, overload, soak), each with the machine to itself
+	@$(PYTEST) -m slow tests/campaigns $(TEST_ARGS)
+
+.PHONY: long
+long: $(TEST) ## Run the other long tests: journeys, training, the image
+	@$(PYTEST) -m slow --ignore=tests/campaigns $(WORKERS) $(TEST_ARGS)
 
 # The campaigns at length; docs/proof.md says what each does.
 CRASH_ARGS = $(if $(MODE),--mode $(MODE)) $(if $(IMAGES),--images $(IMAGES)) $(if $(FAULTS),--faults $(FAULTS)) $(if $(PAUSE),--pause $(PAUSE))
@@ -115,12 +130,12 @@ $(UV): requirements/uv.txt
 
 $(BASE): $(UV) requirements/base.txt pyproject.toml
 	@echo "installing what the service needs (requirements/base.txt)"
-	@$(INSTALL) --require-hashes -r requirements/base.txt
+	@$(LOCKED) -r requirements/base.txt
 	@$(INSTALL) --no-deps --editable .
 	@touch $@
 
 $(TEST): $(UV) requirements/test.txt pyproject.toml
 	@echo "installing what development and tests need (requirements/test.txt; torch makes it large)"
-	@$(INSTALL) --require-hashes -r requirements/test.txt
+	@$(LOCKED) -r requirements/test.txt
 	@$(INSTALL) --no-deps --editable .
 	@touch $@ $(BASE)
