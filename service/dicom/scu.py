@@ -24,6 +24,7 @@ from service.core.uids import IMPLEMENTATION_CLASS_UID
 from service.dicom.contexts import IMPLEMENTATION_VERSION_NAME
 from service.dicom.destination_tls import DestinationTls
 from service.dicom.latency import without_delay
+from service.dicom.release import release
 
 STORED_SOP_CLASSES = (
     EnhancedSRStorage,
@@ -183,7 +184,7 @@ class DestinationAssociation:
         """Release the association, if there is one."""
         if self._association is not None and self._association.is_established:
             with suppress(RuntimeError, OSError):
-                self._association.release()
+                release(self._association)
         self._association = None
 
     def abort(self) -> None:

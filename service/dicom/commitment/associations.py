@@ -1,5 +1,6 @@
 """Associations that we open for storage commitment: to ask a destination, and to tell a peer our answer."""
 
+import threading
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -14,6 +15,9 @@ from service.core.settings import DestinationSettings, NodeSettings
 from service.dicom.commitment.messages import REQUEST, WELL_KNOWN_INSTANCE, request
 from service.dicom.contexts import STORAGE_COMMITMENT
 from service.dicom.scu import DestinationAssociation
+
+#: How long the end of an association waits until an answer that has come is recorded and responded to.
+_SERVING_S = 10.0
 
 
 class AskingAssociation(DestinationAssociation):
@@ -40,6 +44,7 @@ class AskingAssociation(DestinationAssociation):
         self._take = take
         self._asked_at = time.monotonic()
         self._is_answered = False
+        self._serving: threading.Thread | None = None
 
     def establish(self) -> None:
         """Associate.
@@ -79,7 +84,15 @@ class AskingAssociation(DestinationAssociation):
         """Return whether the answer has come, or has not for `linger` seconds."""
         return self._is_answered or time.monotonic() - self._asked_at > linger
 
+    def close(self) -> None:
+        """Release the association; what the destination is saying on it gets its response first."""
+        if self._serving is not None:
+            self._serving.join(_SERVING_S)
+        super().close()
+
     def _answered(self, event: evt.Event) -> tuple[int, None]:
+        # pynetdicom serves it in a thread of its own, which sends the response when this has returned.
+        self._serving = threading.current_thread()
         status = self._take(event)
         self._is_answered = True
         return status, None

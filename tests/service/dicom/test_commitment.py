@@ -25,6 +25,7 @@ from service.core.records import CommitmentRequestRecord
 from service.core.states import CommitmentState
 from service.core.wake import Task
 from service.dicom.commitment.messages import WELL_KNOWN_INSTANCE, parse_answer, parse_request, request
+from service.dicom.release import release
 from tests.fakes import Answers
 from tests.phantoms import chest
 from tests.servers import wait_until
@@ -56,8 +57,7 @@ def asking(port: int, answers: Answers | None = None) -> Iterator[Association]:
     try:
         yield association
     finally:
-        if association.is_established:
-            association.release()
+        release(association)
 
 
 def ask(
@@ -132,11 +132,14 @@ def test_a_modality_that_releases_at_once_is_answered_by_a_delivery_worker(tmp_p
         assert (due.requestor_ae_title, len(due.references), due.is_duplicate) == ("MODALITY", 1, False)
 
 
-def test_an_answer_that_the_modality_refuses_goes_to_a_delivery_worker(site: Site) -> None:
+def test_an_answer_that_the_modality_refuses_goes_to_a_delivery_worker(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
     answers = Answers(status=0x0110)
     with asking(site.port, answers) as association:
         assert ask(association, request(generate_uid(), references(chest()))) == 0x0000
-        wait_until(lambda: rows(site)[0].attempts == 1, "the answer is sent")
+        wait_until(lambda: "N-EVENT-REPORT with status 0x0110" in caplog.text, "the refusal is heard")
+        assert rows(site)[0].attempts == 1
     wait_until(lambda: Task.DELIVER in site.waker.tasks, "a delivery worker is woken")
     assert rows(site)[0].state == CommitmentState.WAITING
     assert Ledger(site.engine).commitment_requests.claim("worker", "MODALITY", 10, LEASE)
