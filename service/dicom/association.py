@@ -50,6 +50,8 @@ class StoreAssociation(Association):
         super().__init__(ae, "acceptor")
         self.opened = time.monotonic()
         self.access: Access = ae.access
+        #: What the peer has shown, also after it has hung up; none over a plain connection.
+        self.certificate: PeerCertificate | None = None
         self._service = service
         self._is_serving = False
         self.errands: list[Errand] = []
@@ -88,11 +90,6 @@ class StoreAssociation(Association):
         """Whether the connection is one over TLS."""
         return isinstance(self.dul.socket, SecureSocket)
 
-    @property
-    def certificate(self) -> PeerCertificate | None:
-        """The certificate that the peer has shown; none over a plain connection."""
-        return peer_certificate(self.dul.socket.connection) if isinstance(self.dul.socket, SecureSocket) else None
-
     def hang_up(self) -> None:
         """Close the connection without a word."""
         with suppress(OSError, AttributeError, TypeError):
@@ -120,6 +117,7 @@ class StoreAssociation(Association):
             return True
         try:
             connection.shake_hands(self.acse_timeout or LOOK_S)
+            self.certificate = peer_certificate(connection.connection)
         except OSError as error:
             self.access.refused_connection(self.requestor.address, error)
             connection.close()

@@ -20,6 +20,7 @@ from service.core.errors import SettingsInvalid
 from service.core.ledger.admission import Receipt
 from service.core.passwords import write
 from service.core.tls import PeerCertificate
+from service.dicom.access import Doorkeeper
 from service.intake import Intake, Reception
 from tests.certificates import Authority, Issued
 from tests.documents import blocks
@@ -354,6 +355,29 @@ def test_where_users_are_named_each_association_needs_one(
     assert "correct horse" not in caplog.text
     assert "guess" not in caplog.text
     assert "it brings no user name with a passcode" in caplog.text
+
+
+def test_a_refused_peer_that_hangs_up_at_once_is_told_of_with_its_certificate(
+    tmp_path: Path,
+    authority: Authority,
+    own: Issued,
+    modality: Issued,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    reject = Doorkeeper.send_reject
+
+    def reject_and_lose(self: Doorkeeper, *code: Any) -> None:
+        reject(self, *code)
+        wait_until(lambda: getattr(self.assoc.dul.socket, "socket", None) is None, "the connection is gone", 5)
+
+    monkeypatch.setattr(Doorkeeper, "send_reject", reject_and_lose)
+    users = tmp_path / "users"
+    write(users, {"ct": cheap_hash("correct horse battery")})
+    with secure(tmp_path / "data", authority, own, {"only": True}, users=str(users)) as site:
+        with pytest.raises(Ended, match="PDU type 3"):
+            store(site, client(authority, modality))
+        wait_until(lambda: "refused (certificate sha256:" in caplog.text, "it is told", 5)
 
 
 def test_an_access_check_that_breaks_lets_nobody_in(
