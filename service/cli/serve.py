@@ -18,6 +18,7 @@ from service.core.audit import AuditTrail
 from service.core.figures import REFUSED
 from service.core.ledger import Ledger
 from service.core.log import get_logger
+from service.core.memory import bound_arenas
 from service.core.premises import open_ledger, open_store, owner
 from service.core.pulse import Pulse
 from service.core.settings import ListenerSettings, Settings, load
@@ -72,6 +73,7 @@ def _stop_on_signals() -> threading.Event:
 
 def _serve(settings: Settings, stopping: threading.Event, *, shares_port: bool = False) -> None:
     """Listen in this process until told to stop, or until the process that started this one is gone."""
+    bound_arenas()
     with AuditTrail(settings) as trail:
         ledger, pulse = open_ledger(settings), Pulse(settings.pulse_dir, "listen")
         listener = build_listener(settings, ledger, trail, pulse.beat, shares_port=shares_port)

@@ -22,7 +22,9 @@ def connect(url: str) -> Engine:
     process prints its text, so none quotes the values of its statement: they hold patient attributes.
     """
     if url.startswith("sqlite"):
-        engine = create_engine(url, hide_parameters=True, connect_args={"timeout": 30, "check_same_thread": False})
+        # A statement that sqlite3 caches keeps the values last bound to it, so each connection would grow with them.
+        options = {"timeout": 30, "check_same_thread": False, "cached_statements": 0}
+        engine = create_engine(url, hide_parameters=True, connect_args=options)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_immediate)
         return engine
