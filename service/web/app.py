@@ -10,6 +10,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
+from starlette.authentication import UnauthenticatedUser
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -21,11 +22,12 @@ from service.core import audit
 from service.core.clock import Clock, utc_now
 from service.core.errors import ObjectDamaged, ObjectMissing, StoreFull, Unavailable, UndecodablePixels
 from service.core.ledger import Ledger
+from service.core.ledger.views import DossierView, InstanceView, ReportView
 from service.core.passwords import PasswordFile
 from service.core.premises import open_store
 from service.core.settings import Settings, WebSettings
 from service.core.store import ObjectStore
-from service.web.auditor import LoginAuditor
+from service.web.auditor import NOT_KNOWN, PageAuditor
 from service.web.login import Login
 from service.web.metrics import exposition
 from service.web.pictures import heat_map_png, radiograph_png
@@ -49,7 +51,8 @@ def create_app(settings: Settings, ledger: Ledger, trail: audit.AuditTrail, cloc
     SettingsInvalid
         When the file of users cannot.
     """
-    site = _Site(settings, ledger, open_store(settings), clock)
+    auditor = PageAuditor(trail)
+    site = _Site(settings, ledger, open_store(settings), auditor, clock)
     static = StaticFiles(directory=Path(str(files("service.web") / "static")))
     return Starlette(
         routes=[
@@ -66,27 +69,30 @@ def create_app(settings: Settings, ledger: Ledger, trail: audit.AuditTrail, cloc
             Route("/favicon.ico", lambda _: RedirectResponse("/static/icon.svg")),
             Mount("/static", static),
         ],
-        middleware=_around(settings.web, trail),
+        middleware=_around(settings.web, auditor),
         exception_handlers={HTTPException: site.problem, Unavailable: site.unavailable},
     )
 
 
-def _around(web: WebSettings, trail: audit.AuditTrail) -> list[Middleware]:
+def _around(web: WebSettings, auditor: PageAuditor) -> list[Middleware]:
     """Return what stands around the handlers, the outermost first."""
     shield = Middleware(Shield, names=web.names)
     if web.users is None:
         return [shield]
-    users, auditor = PasswordFile("web.users", web.users), LoginAuditor(trail)
+    users = PasswordFile("web.users", web.users)
     return [shield, Middleware(Login, users=users, auditor=auditor, open_metrics=web.open_metrics)]
 
 
 class _Site:
     """The handlers; plain functions, which Starlette runs in threads, for the ledger's queries block."""
 
-    def __init__(self, settings: Settings, ledger: Ledger, store: ObjectStore, clock: Clock) -> None:
+    def __init__(
+        self, settings: Settings, ledger: Ledger, store: ObjectStore, auditor: PageAuditor, clock: Clock
+    ) -> None:
         self._settings = settings
         self._ledger = ledger
         self._store = store
+        self._auditor = auditor
         self._clock = clock
         self._templates = Environment(
             loader=PackageLoader("service.web"),
@@ -113,16 +119,14 @@ class _Site:
         )
 
     def study(self, request: Request) -> Response:
-        dossier = self._ledger.inspection.dossier(_uid(request))
-        if dossier is None:
-            raise HTTPException(HTTPStatus.NOT_FOUND, "The ledger knows no study, image or report of this UID.")
-        now = self._clock()
+        dossier, now = self._dossier(request), self._clock()
         return self._page("study.html", dossier=dossier, row=row_of(dossier.study, 1, now), now=now)
 
     def radiograph(self, request: Request) -> Response:
         instance = self._ledger.inspection.instance(_uid(request))
         if instance is None:
             raise HTTPException(HTTPStatus.NOT_FOUND, "The ledger knows no image of this UID.")
+        self._auditor.viewed(*_viewer(request), [instance])
         maximum = self._settings.scope.maximum_pixels
         removed_at = instance.object_removed_at
         return self._picture(lambda: radiograph_png(self._store, instance.object_key, maximum), removed_at)
@@ -131,6 +135,7 @@ class _Site:
         report = self._ledger.inspection.report(_uid(request))
         if report is None or report.kind != "secondary_capture":
             raise HTTPException(HTTPStatus.NOT_FOUND, "The ledger knows no heat map of this UID.")
+        self._auditor.viewed(*_viewer(request), self._sources(report))
         return self._picture(lambda: heat_map_png(self._store, report.object_key), report.object_removed_at)
 
     def api_worklist(self, request: Request) -> Response:
@@ -141,9 +146,7 @@ class _Site:
         return JSONResponse({"notice": BANNER, "studies": inspection.count_studies(), "rows": json_value(listed)})
 
     def api_study(self, request: Request) -> Response:
-        dossier = self._ledger.inspection.dossier(_uid(request))
-        if dossier is None:
-            raise HTTPException(HTTPStatus.NOT_FOUND, "The ledger knows no study, image or report of this UID.")
+        dossier = self._dossier(request)
         row = row_of(dossier.study, 1, self._clock())
         return JSONResponse({"notice": BANNER, "answer": json_value(row.answer), **json_value(dossier)})
 
@@ -181,6 +184,20 @@ class _Site:
         """Answer while the database or the store does not."""
         return self._problem(request, HTTPStatus.SERVICE_UNAVAILABLE, f"For now {error}.")
 
+    def _dossier(self, request: Request) -> DossierView:
+        dossier = self._ledger.inspection.dossier(_uid(request))
+        if dossier is None:
+            raise HTTPException(HTTPStatus.NOT_FOUND, "The ledger knows no study, image or report of this UID.")
+        self._auditor.viewed(*_viewer(request), dossier.versions)
+        return dossier
+
+    def _sources(self, report: ReportView) -> list[InstanceView]:
+        """Return the version of an image that a report is about; another may be another patient's."""
+        dossier = self._ledger.inspection.dossier(report.sop_instance_uid)
+        versions = dossier.versions if dossier else ()
+        of = (report.source_sop_instance_uid, report.source_version)
+        return [version for version in versions if (version.sop_instance_uid, version.version) == of]
+
     def _problem(self, request: Request, status: HTTPStatus, detail: str) -> Response:
         if request.url.path.startswith("/api/"):
             return JSONResponse({"error": detail}, status)
@@ -209,6 +226,12 @@ def _answer(check: Callable[[], object]) -> str:
     except Unavailable:
         return "unavailable"
     return "ok"
+
+
+def _viewer(request: Request) -> tuple[str, str]:
+    """Return the name of who asks, if there is a login, and the address."""
+    user = request.scope.get("user", UnauthenticatedUser())
+    return user.display_name or NOT_KNOWN, request.client.host if request.client else ""
 
 
 def _uid(request: Request) -> str:

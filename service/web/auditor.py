@@ -1,43 +1,69 @@
-"""What the page tells the audit trail: who logged in, and who could not."""
+"""What the page tells the audit trail: who logged in, who could not, and who looked at whose images."""
 
 import threading
 import time
+from collections import defaultdict
+from collections.abc import Iterable
 
 from service.core.audit import AuditTrail, events
+from service.core.ledger.views import InstanceView
 
 #: Seconds in which one name at one address makes one message of its kind: a browser repeats its login each request.
 _EVERY_S = 600.0
-#: Names and addresses that are remembered.
-_MOST = 1000
+#: Messages that are remembered.
+_MOST = 10_000
+#: The name of somebody who did not log in, or could not.
+NOT_KNOWN = "(not known)"
 
 
-class LoginAuditor:
+class PageAuditor:
     """The page's side of the audit trail; its methods never raise.
 
     HTTP's Basic scheme knows no session: a login is the first request with a right password, and the first after ten
-    minutes, and nothing tells of a logout. Failures are one message for each address in that time.
+    minutes, and nothing tells of a logout. Failures are one message for each address in that time, and so is a look at
+    an image, for each name and address.
     """
 
     def __init__(self, trail: AuditTrail) -> None:
         self._trail = trail
         self._lock = threading.Lock()
-        self._told: dict[tuple[str, str, bool], float] = {}
+        self._told: dict[tuple[str, str, str], float] = {}
 
     def logged_in(self, name: str, address: str) -> None:
         """Note a name whose password was right."""
-        self._note(name, address, succeeded=True)
+        self._note_login(name, address, succeeded=True)
 
     def refused(self, address: str) -> None:
         """Note a refusal, without the name: it may be a password typed into the wrong field."""
-        self._note("(not known)", address, succeeded=False)
+        self._note_login(NOT_KNOWN, address, succeeded=False)
 
-    def _note(self, name: str, address: str, *, succeeded: bool) -> None:
+    def viewed(self, name: str, address: str, versions: Iterable[InstanceView]) -> None:
+        """Note that images, or what the ledger says of them, were shown; one message for each patient and study."""
+        shown = defaultdict(list)
+        for version in versions:
+            if self._is_news(name, address, f"{version.sop_instance_uid} version {version.version}"):
+                identity = version.identity
+                shown[identity.study_instance_uid, identity.patient_id, identity.patient_name].append(identity)
+        for identities in shown.values():
+            sop_classes = {identity.sop_instance_uid: identity.sop_class_uid for identity in identities}
+            self._trail.note(
+                events.instances_accessed, self._trail.node, name, address, identities[0], sop_classes=sop_classes
+            )
+
+    def _note_login(self, name: str, address: str, *, succeeded: bool) -> None:
+        if self._is_news(name, address, "logged in" if succeeded else "refused"):
+            self._trail.note(
+                events.user_authentication, self._trail.node, name, address, logs_in=True, succeeded=succeeded
+            )
+
+    def _is_news(self, name: str, address: str, what: str) -> bool:
+        """Return whether something was not told in the last minutes; it counts as told from now on."""
         with self._lock:
-            now, key = time.monotonic(), (name, address, succeeded)
+            now, key = time.monotonic(), (name, address, what)
             if now - self._told.get(key, now - _EVERY_S) < _EVERY_S:
-                return
+                return False
             self._told.pop(key, None)
             self._told[key] = now
             if len(self._told) > _MOST:
                 self._told.pop(next(iter(self._told)))
-        self._trail.note(events.user_authentication, self._trail.node, name, address, logs_in=True, succeeded=succeeded)
+            return True

@@ -4,6 +4,7 @@ import base64
 import binascii
 from http import HTTPStatus
 
+from starlette.authentication import SimpleUser
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
@@ -11,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.core.log import get_logger
 from service.core.passwords import PasswordFile, Verdict
-from service.web.auditor import LoginAuditor
+from service.web.auditor import PageAuditor
 
 log = get_logger(__name__)
 
@@ -30,7 +31,7 @@ class Login:
         Lets requests for ``/metrics`` through without.
     """
 
-    def __init__(self, app: ASGIApp, users: PasswordFile, auditor: LoginAuditor, *, open_metrics: bool) -> None:
+    def __init__(self, app: ASGIApp, users: PasswordFile, auditor: PageAuditor, *, open_metrics: bool) -> None:
         self._app = app
         self._users = users
         self._auditor = auditor
@@ -52,7 +53,7 @@ class Login:
         verdict = await run_in_threadpool(self._users.verify, name, password, address)
         if verdict is Verdict.RIGHT:
             await run_in_threadpool(self._auditor.logged_in, name, address)
-            await self._app(scope, receive, send)
+            await self._app({**scope, "user": SimpleUser(name)}, receive, send)
             return
         await run_in_threadpool(self._auditor.refused, address)
         if verdict is Verdict.PAUSED:

@@ -148,6 +148,31 @@ def instances_deleted(
     )
 
 
+def instances_accessed(
+    at: datetime, node: Node, user: str, host: str, identity: Identity, *, sop_classes: Mapping[str, str]
+) -> AuditMessage:
+    """Return the message of instances that a person looked at (PS3.15 section A.5.3.6).
+
+    Parameters
+    ----------
+    user, host
+        Who looked, and from where.
+    identity
+        Whose instances they are, and of which study.
+    """
+    return AuditMessage(
+        event=Code("110103", "DICOM Instances Accessed"),
+        action="R",
+        at=at,
+        outcome=Outcome.SUCCESS,
+        participants=(
+            Participant(user, True, host=host),
+            node.participant(_APPLICATION, is_requestor=False),
+        ),
+        subjects=(_study(identity, sop_classes), _patient(identity)),
+    )
+
+
 def node_refused(at: datetime, node: Node, stranger: Node, *, why: str) -> AuditMessage:
     """Return the security alert of a node that may not associate: its AE title, address or certificate.
 

@@ -248,3 +248,46 @@ def test_logins_and_refusals_are_in_the_audit_trail_once_and_no_typed_name_is(
     assert told == [("reader", "0"), ("(not known)", "4")]
     assert messages[0].find(".//ActiveParticipant").get("NetworkAccessPointID") == "127.0.0.1"
     assert b"my secret" not in content
+
+
+def test_who_looked_at_whose_images_is_in_the_audit_trail_once_a_patient(
+    ward: Ward, authority: Authority, page: Issued
+) -> None:
+    anna, berta = ward.receive(patient_name="Ames^Anna"), ward.receive(patient_name="Brown^Berta")
+    with guarded(ward, authority, page) as client:
+        for path in ("/", "/api/worklist", "/api/status", "/metrics"):
+            assert client.get(path, auth=READER).status_code == 200
+        for path in ("/studies/{0}", "/api/studies/{0}", "/studies/{0}"):
+            assert client.get(path.format(anna.StudyInstanceUID), auth=READER).status_code == 200
+        for dataset in (anna, berta, berta):
+            assert client.get(f"/instances/{dataset.SOPInstanceUID}.png", auth=READER).status_code == 200
+        assert client.get(f"/studies/{berta.StudyInstanceUID}").status_code == 401
+        assert client.get("/studies/1.2.3", auth=READER).status_code == 404
+    messages = [etree.fromstring(line) for line in ward.settings.audit_file.read_bytes().splitlines()]
+    for message in messages:
+        GRAMMAR.assertValid(message)
+    looks = [message for message in messages if message.find("*/EventID").get("csd-code") == "110103"]
+    assert [look[0].get("EventActionCode") for look in looks] == ["R", "R"]
+    for look, dataset in zip(looks, (anna, berta), strict=True):
+        study, patient = look.findall("ParticipantObjectIdentification")
+        assert look.find("ActiveParticipant").get("UserID") == READER[0]
+        assert study.get("ParticipantObjectID") == dataset.StudyInstanceUID
+        assert [item.get("UID") for item in study.iter("Instance")] == [dataset.SOPInstanceUID]
+        assert patient.get("ParticipantObjectID") == dataset.PatientID
+        assert patient.findtext("ParticipantObjectName") == dataset.PatientName
+
+
+def test_a_look_at_a_heat_map_without_a_login_is_a_look_at_its_image_by_nobody_known(
+    ward: Ward, client: httpx.Client
+) -> None:
+    dataset = ward.receive(patient_name="Ames^Anna")
+    ward.infer(0.9)
+    ward.report("pacs")
+    dossier = ward.ledger.inspection.dossier(dataset.StudyInstanceUID)
+    assert dossier is not None
+    (heat_map,) = [report.sop_instance_uid for report in dossier.reports if report.kind == "secondary_capture"]
+    assert client.get(f"/reports/{heat_map}.png").status_code == 200
+    (message,) = [etree.fromstring(line) for line in ward.settings.audit_file.read_bytes().splitlines()]
+    GRAMMAR.assertValid(message)
+    assert message.find("ActiveParticipant").get("UserID") == "(not known)"
+    assert [item.get("UID") for item in message.iter("Instance")] == [dataset.SOPInstanceUID]
