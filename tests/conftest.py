@@ -73,11 +73,11 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Give a folder that is a disk of 24 MiB of its own; the test skips where nothing can be mounted."""
+    """Give a folder that is a disk of 48 MiB of its own; the test skips where nothing can be mounted."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(folder)], capture_output=True, timeout=10, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(folder)], capture_output=True, timeout=10, check=False
     )
     if mounted.returncode != 0:
         _lack("a tmpfs cannot be mounted here (root may)")
