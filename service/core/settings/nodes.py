@@ -67,5 +67,9 @@ class DeliverySettings(Section):
     commitment_linger: Seconds = Field(
         5.0, description="Seconds that the association of a request for storage commitment stays open for its answer."
     )
-    lease: Seconds = Field(120.0, description="Seconds after which a silent delivery worker's objects go to another.")
+    lease: Seconds = Field(
+        120.0,
+        description="Seconds after which a silent delivery worker's objects go to another; more where twice a"
+        " destination's connect_timeout and response_timeout together are more.",
+    )
     idle_release: Seconds = Field(30.0, description="Seconds after which an idle association is released.")
