@@ -29,7 +29,16 @@ from tests.service.listening import prepare
 
 IMAGES = 8
 ROWS, COLUMNS = 2048, 2048
-ASSOCIATIONS = (1, 4)
+
+
+class Way(NamedTuple):
+    """Over how many associations the images go: so many at a time, so many one after the other."""
+
+    at_a_time: int
+    in_turn: int
+
+
+WAYS = {"one": Way(1, 1), "four at a time": Way(4, 1), "one for each image": Way(1, IMAGES)}
 
 _PLAIN = """
 import os, sys
@@ -155,11 +164,12 @@ def _receivers(root: Path, stack: ExitStack) -> dict[str, Receiver]:
     return receivers
 
 
-def _deliver(to: Receiver, name: str, images: int, send: Callable[[RawAssociation, str], None]) -> None:
-    with RawAssociation(to.port, [(1, CR, (ExplicitVRLittleEndian,))], calling=name, tls=to.tls) as assoc:
-        for number in range(images):
-            send(assoc, f"2.25.{time.monotonic_ns()}{number}")
-        assoc.release()
+def _deliver(to: Receiver, name: str, way: Way, send: Callable[[RawAssociation, str], None]) -> None:
+    for _ in range(way.in_turn):
+        with RawAssociation(to.port, [(1, CR, (ExplicitVRLittleEndian,))], calling=name, tls=to.tls) as assoc:
+            for number in range(IMAGES // (way.at_a_time * way.in_turn)):
+                send(assoc, f"2.25.{time.monotonic_ns()}{number}")
+            assoc.release()
 
 
 def _sender() -> Callable[[RawAssociation, str], None]:
@@ -187,28 +197,28 @@ def main() -> None:
     send = _sender()
     with tempfile.TemporaryDirectory(prefix="auscult-receiving-") as folder, ExitStack() as stack:
         receivers = _receivers(Path(folder), stack)
-        rates: dict[tuple[str, int], list[float]] = {}
-        costs: dict[tuple[str, int], list[float]] = {}
+        rates: dict[tuple[str, Way], list[float]] = {}
+        costs: dict[tuple[str, Way], list[float]] = {}
         for number in range(rounds + 1):
-            for count in ASSOCIATIONS:
+            for way in WAYS.values():
                 for label, to in receivers.items():
                     used, started = _processor_seconds(to.pid), time.perf_counter()
-                    with ThreadPoolExecutor(count) as pool:
-                        jobs = [pool.submit(_deliver, to, f"S{i}", IMAGES // count, send) for i in range(count)]
+                    with ThreadPoolExecutor(way.at_a_time) as pool:
+                        jobs = [pool.submit(_deliver, to, f"S{i}", way, send) for i in range(way.at_a_time)]
                         for job in jobs:
                             job.result()
                     if number:  # the first round warms everything up
-                        rates.setdefault((label, count), []).append(IMAGES / (time.perf_counter() - started))
-                        costs.setdefault((label, count), []).append(_processor_seconds(to.pid) - used)
+                        rates.setdefault((label, way), []).append(IMAGES / (time.perf_counter() - started))
+                        costs.setdefault((label, way), []).append(_processor_seconds(to.pid) - used)
     base = "auscult"
-    click.echo(f"{ROWS} x {COLUMNS} x 16 bit, {rounds} rounds of {IMAGES} images over {ASSOCIATIONS} associations")
+    click.echo(f"{ROWS} x {COLUMNS} x 16 bit, {rounds} rounds of {IMAGES} images; associations: {', '.join(WAYS)}")
     click.echo(f"images/s (ratio to {base}), processor ms an image")
     for label in receivers:
         cells = []
-        for count in ASSOCIATIONS:
-            rate = statistics.median(rates[label, count])
-            cost = 1000 * statistics.mean(costs[label, count]) / IMAGES
-            cells.append(f"{rate:7.1f} ({rate / statistics.median(rates[base, count]):4.2f}) {cost:4.0f} ms")
+        for way in WAYS.values():
+            rate = statistics.median(rates[label, way])
+            cost = 1000 * statistics.mean(costs[label, way]) / IMAGES
+            cells.append(f"{rate:7.1f} ({rate / statistics.median(rates[base, way]):4.2f}) {cost:4.0f} ms")
         click.echo(f"{label:36} {'   '.join(cells)}")
 
 

@@ -174,7 +174,9 @@ class UpperLayer(DULServiceProvider):
         poll.register(bell, select.POLLIN)
         if connection is not None and has_room:
             poll.register(connection, select.POLLIN)
-        at_once = self.state_machine.current_state == "Sta13" or (is_read and has_room)
+        # One event is acted upon in each round, and a connection that opens with its request makes two.
+        is_due = not self.event_queue.empty()
+        at_once = is_due or self.state_machine.current_state == "Sta13" or (is_read and has_room)
         ready = [descriptor for descriptor, _ in poll.poll(0 if at_once else 1000 * LOOK_S)]
         if bell in ready:
             with suppress(BlockingIOError):

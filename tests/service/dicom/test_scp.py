@@ -1,3 +1,5 @@
+import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -13,10 +15,11 @@ from pydicom.uid import (
 from service.core.states import Priority, State
 from service.core.uids import IMPLEMENTATION_CLASS_UID, MANUFACTURER, MODEL_NAME, derive_uid
 from service.core.wake import Task
+from service.dicom import association, upper_layer
 from service.dicom.contexts import VERIFICATION
 from service.dicom.part10 import file_head
 from tests.phantoms import chest
-from tests.service.dicom.raw_scu import CR, EXPLICIT, Ended, RawAssociation, header
+from tests.service.dicom.raw_scu import CR, EXPLICIT, Ended, RawAssociation, association_request, header
 from tests.service.listening import associated, listening, send
 
 SUCCESS, HIGH, MEDIUM, LOW = 0x0000, 1, 0, 2
@@ -34,6 +37,22 @@ def test_an_acknowledged_image_is_in_store_and_ledger_and_wakes_a_worker(tmp_pat
         assert instance.object_size == len(site.stored())
         assert site.waker.tasks == [Task.INFER]
         assert site.half_received == []
+
+
+def test_no_step_of_an_association_waits_for_the_next_look_at_the_timers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (association, upper_layer):
+        monkeypatch.setattr(module, "LOOK_S", 60.0)
+    with listening(tmp_path) as site, RawAssociation(site.port, timeout_s=10) as assoc:
+        assert assoc.store(header()).status == SUCCESS
+        assoc.release()
+        assert assoc.connection.recv(1) == b""
+    # The peer's request comes together with its connection, or after it.
+    with listening(tmp_path / "other") as site, socket.create_connection(("127.0.0.1", site.port), timeout=10) as late:
+        time.sleep(0.2)
+        late.sendall(association_request([(1, CR, (EXPLICIT,))], "LATE", "AUSCULT"))
+        assert late.recv(1) == b"\x02"
 
 
 def test_the_same_data_set_gives_the_same_bytes_whoever_sends_it(tmp_path: Path) -> None:
