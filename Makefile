@@ -64,9 +64,11 @@ crash: $(TEST) ## Kill processes and take servers away while images stream in; M
 	@$(BIN)/python -m tests.campaigns.crash --seed $(SEED) $(CRASH_ARGS)
 
 .PHONY: fuzz
-fuzz: $(TEST) ## Send broken messages and objects; NUMBER=20000 SEED=1
+fuzz: $(TEST) ## Send broken messages and objects; NUMBER=20000 OBJECTS=1000 GUIDED=1000000 SEED=1
 	@$(BIN)/python -m tests.campaigns.fuzz --number $(or $(NUMBER),20000) --seed $(SEED)
 	@$(BIN)/python -W ignore -m tests.campaigns.objects $(or $(OBJECTS),1000) $(SEED)
+	@mkdir -p build/guided
+	@$(BIN)/python -m tests.campaigns.guided $(or $(GUIDED),1000000) $(SEED) build/guided
 
 .PHONY: overload
 overload: $(TEST) ## Send four times as many images as can be analysed; SECONDS=180 MODE=embedded|celery

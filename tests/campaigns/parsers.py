@@ -1,0 +1,138 @@
+"""What we parse ourselves, one function for each, and what its callers expect of it; pydicom is the second opinion."""
+
+import zlib
+from collections.abc import Callable
+from contextlib import suppress
+from io import BytesIO
+from itertools import pairwise
+
+from pydicom import Dataset
+from pydicom.dataelem import RawDataElement
+from pydicom.encaps import generate_frames
+from pydicom.filebase import DicomBytesIO
+from pydicom.filereader import read_dataset
+from pydicom.filewriter import write_dataset
+from pydicom.uid import UID, JPEG2000Lossless, JPEGBaseline8Bit, JPEGLosslessSV1, JPEGLSLossless, RLELossless
+
+from service.core.errors import NotDicom, ObjectTooLarge, UndecodablePixels
+from service.dicom.characters import decode, encodings
+from service.dicom.command import CommandSet, InvalidCommand
+from service.dicom.header import read_values
+from service.dicom.pixels.codestream import check_rle, frame_size
+from service.dicom.upper_layer import Data
+from tests import phantoms
+from tests.campaigns.mutation import BIG_ENDIAN
+from tests.service.dicom.raw_scu import CR, DEFLATED, EXPLICIT, IMPLICIT, data_pdu, store_command
+
+SYNTAXES = (EXPLICIT, IMPLICIT, BIG_ENDIAN, DEFLATED)
+CODECS = (JPEGBaseline8Bit, JPEGLosslessSV1, JPEGLSLossless, JPEG2000Lossless)
+WANTED = frozenset({0x00080005, 0x00080016, 0x00080018, 0x00080050, 0x00100010, 0x00100020, 0x0020000D, 0x0020000E})
+_MAXIMUM_BYTES = 1 << 20
+
+
+def take_message(data: bytes) -> None:
+    """Take a P-DATA-TF PDU's body, and its fragments for a command set."""
+    try:
+        for _, fragment in Data(bytearray(data)).presentation_data_value_list:
+            CommandSet.parse(bytes(fragment[1:]))
+    except InvalidCommand:
+        pass
+    except ValueError as error:
+        if "presentation data value" not in str(error):
+            raise
+
+
+def take_header(data: bytes) -> None:
+    """Read identifying attributes; where pydicom reads the same data set, it reads the same values."""
+    syntax, encoded = SYNTAXES[data[0] % len(SYNTAXES)], data[1:]
+    try:
+        values = read_values(BytesIO(encoded), len(encoded), syntax, WANTED, _MAXIMUM_BYTES)
+    except (NotDicom, ObjectTooLarge):
+        return
+    theirs = _as_pydicom_reads(encoded, syntax)
+    assert theirs is None or values == theirs, "pydicom reads another value"
+
+
+def take_text(data: bytes) -> None:
+    """Decode a text in whatever its character set is said to be."""
+    terms, _, text = data.partition(b"\0")
+    decode(text, encodings(terms))
+
+
+def take_frame(data: bytes) -> None:
+    """Read what the header of a compressed frame says."""
+    with suppress(UndecodablePixels):
+        frame_size(data[1:], CODECS[data[0] % len(CODECS)])
+
+
+def take_runs(data: bytes) -> None:
+    """Count the runs of an RLE frame."""
+    with suppress(UndecodablePixels):
+        check_rle(data[1:], 1 + data[0] % 3, 64 * (1 + data[0] // 3))
+
+
+TAKERS: tuple[Callable[[bytes], None], ...] = (take_message, take_header, take_text, take_frame, take_runs)
+
+
+def take(data: bytes) -> None:
+    """Let the first byte choose who takes the rest."""
+    if len(data) > 1:
+        TAKERS[data[0] % len(TAKERS)](data[1:])
+
+
+def _as_pydicom_reads(encoded: bytes, syntax: str) -> dict[int, bytes] | None:
+    """Return the wanted values, or None where pydicom has no clear word on them."""
+    tags = []
+
+    def note(tag: int, _vr: str | None, _length: int) -> bool:
+        tags.append(int(tag))
+        return int(tag) > max(WANTED)
+
+    try:
+        if syntax == DEFLATED:
+            encoded = zlib.decompressobj(-zlib.MAX_WBITS).decompress(encoded, _MAXIMUM_BYTES)
+        dataset: Dataset = read_dataset(
+            BytesIO(encoded),
+            is_implicit_VR=syntax == IMPLICIT,
+            is_little_endian=syntax != BIG_ENDIAN,
+            stop_when=note,
+            defer_size=None,
+        )
+    except Exception:  # noqa: BLE001 - a parser of foreign bytes raises anything
+        return None
+    if any(later <= earlier for earlier, later in pairwise(tags)):
+        return None  # elements out of order: no reader is wrong
+    elements = [element for element in dataset._dict.values() if isinstance(element, RawDataElement)]
+    return {int(element.tag): element.value or b"" for element in elements if int(element.tag) in WANTED}
+
+
+def seeds() -> list[bytes]:
+    """Return good inputs, from which bad ones are made."""
+    found = [bytes((TAKERS.index(take_message),)) + data_pdu(1, 0x03, store_command(CR, "2.25.1"))[6:]]
+    found += [bytes((TAKERS.index(take_header), index)) + _header(uid) for index, uid in enumerate(SYNTAXES)]
+    texts = (b"ISO_IR 192\0M\xc3\xbcller", b"\\ISO 2022 IR 87\0Yamada^Tarou=\x1b$B;3ED\x1b(B^\x1b$BB@O:\x1b(B")
+    found += [bytes((TAKERS.index(take_text),)) + text for text in texts]
+    for index, uid in enumerate(CODECS):
+        found.append(bytes((TAKERS.index(take_frame), index)) + _frame(uid))
+    return [*found, bytes((TAKERS.index(take_runs), 0)) + _frame(RLELossless)]
+
+
+def _header(syntax: str) -> bytes:
+    """Return the front of a phantom's data set."""
+    dataset = phantoms.chest(rows=8, columns=8)
+    dataset.OtherPatientIDsSequence = [Dataset()]
+    del dataset.PixelData
+    buffer = DicomBytesIO()
+    buffer.is_implicit_VR, buffer.is_little_endian = syntax == IMPLICIT, syntax != BIG_ENDIAN
+    write_dataset(buffer, Dataset(dataset[:0x00280000]))
+    if syntax != DEFLATED:
+        return buffer.getvalue()
+    deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return deflater.compress(buffer.getvalue()) + deflater.flush()
+
+
+def _frame(syntax: UID) -> bytes:
+    """Return a compressed frame."""
+    bits = 8 if syntax == JPEGBaseline8Bit else 12
+    dataset = phantoms.transcoded(phantoms.chest(rows=64, columns=64, bits=bits), syntax)
+    return next(generate_frames(dataset.PixelData, number_of_frames=1))
