@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from sqlalchemy import Engine, inspect, text
 
 from service.core.states import DeliveryState, State
 from tests import phantoms, servers
@@ -50,6 +51,7 @@ def test_an_image_goes_through_the_services_of_the_file_and_comes_back_as_report
                 0.2,
             )
             assert ledger.inspection.status().outbox["pacs"] == {DeliveryState.CONFIRMED: 3}
+            kept = _rows(ledger.engine)
         for name in running:
             wait_until(lambda name=name: place.healthy(name), f"{name} is healthy", 60, 2)  # type: ignore[misc]
         examined = _examined(place)
@@ -64,6 +66,15 @@ def test_an_image_goes_through_the_services_of_the_file_and_comes_back_as_report
     assert str(source.SOPInstanceUID) in output
     for secret in ("SECRET-900", "Geheim", "Kompose", *place.secrets):
         assert secret not in output
+    assert "SECRET-900" in kept
+    assert not any(secret in kept for secret in place.secrets)
+
+
+def _rows(engine: Engine) -> str:
+    """Return all that the ledger holds."""
+    with engine.connect() as connection:
+        tables = [connection.execute(text(f'SELECT * FROM "{name}"')) for name in inspect(engine).get_table_names()]
+        return "\n".join(str(row) for table in tables for row in table)
 
 
 def _examined(place: Site) -> str:
