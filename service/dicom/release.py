@@ -1,11 +1,16 @@
-"""The end of an association that we opened, also while the peer has a request of its own on it."""
+"""The end of an association that we opened, also while the peer has a request of its own on it or reads nothing."""
 
+import socket
 import time
+from contextlib import suppress
 
+from pynetdicom import evt
 from pynetdicom.association import Association
 
 #: pynetdicom's reactor looks once a millisecond whether it is to pause.
 _PAUSE_S = 1.0
+#: How long a peer has to take an A-ABORT before the connection is cut.
+_ABORT_S = 0.5
 
 
 def release(association: Association) -> None:
@@ -22,3 +27,22 @@ def release(association: Association) -> None:
         time.sleep(0.001)
     association.acse.negotiate_release()
     association._reactor_checkpoint.set()  # noqa: SLF001 - the same
+
+
+def cut(event: evt.Event) -> None:
+    """Cut the connection of an aborted association whose peer does not take the A-ABORT.
+
+    A handler for ``evt.EVT_ABORTED``. The thread that owns the socket may be within a send to a peer that has stopped
+    reading, or within a PDU that the peer has not finished; it then never sees the A-ABORT in its queue, and pynetdicom
+    waits for that thread without end.
+    """
+    upper_layer = event.assoc.dul
+    deadline = time.monotonic() + _ABORT_S
+    while upper_layer.state_machine.current_state not in ("Sta1", "Sta13"):
+        if time.monotonic() > deadline:
+            connection = upper_layer.socket
+            if connection is not None and connection.socket is not None:
+                with suppress(OSError):
+                    connection.socket.shutdown(socket.SHUT_RDWR)
+            return
+        time.sleep(0.001)

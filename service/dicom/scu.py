@@ -24,7 +24,7 @@ from service.core.uids import IMPLEMENTATION_CLASS_UID
 from service.dicom.contexts import IMPLEMENTATION_VERSION_NAME
 from service.dicom.destination_tls import DestinationTls
 from service.dicom.latency import without_delay
-from service.dicom.release import release
+from service.dicom.release import cut, release
 
 STORED_SOP_CLASSES = (
     EnhancedSRStorage,
@@ -73,11 +73,17 @@ class DestinationAssociation:
         self._ae.connection_timeout = destination.connect_timeout
         self._ae.acse_timeout = destination.connect_timeout
         self._ae.dimse_timeout = destination.response_timeout
-        self._ae.network_timeout = destination.response_timeout
+        # pynetdicom would abort a kept association that was silent for so long, and the reactor that does it does not
+        # look whether a message has just been begun. The courier releases idle ones; an answer has the limit above.
+        self._ae.network_timeout = None
         for sop_class in sop_classes:
             self._ae.add_requested_context(sop_class, _TRANSFER_SYNTAXES)
         self._roles: list[Any] = [build_role(sop_class, scp_role=True) for sop_class in sop_classes] if as_scp else []
-        self._handlers: list[Any] = [(evt.EVT_CONN_OPEN, without_delay), *handlers]
+        self._handlers: list[Any] = [
+            (evt.EVT_CONN_OPEN, without_delay),
+            (evt.EVT_ABORTED, cut),
+            *handlers,
+        ]
         self._association: Association | None = None
 
     def store(self, dataset: Dataset) -> int:
