@@ -53,14 +53,15 @@ class CountingWaker:
 class ScriptedPacs:
     """A PACS whose C-STORE answers follow a script; after its end every answer is success.
 
-    `holds` decides what its C-FIND admits to. `commitments` are the requests for storage commitment that it took, each
-    with the association it came on.
+    `holds` decides what its C-FIND admits to, and `find_failure` makes it fail with that status. `commitments` are the
+    requests for storage commitment that it took, each with the association it came on.
     """
 
     port: int
     script: list[int]
     received: list[Dataset]
     holds: bool = True
+    find_failure: int = 0x0000
     commitments: list[tuple[Association, Dataset]] = field(default_factory=list)
 
     def uids(self) -> list[str]:
@@ -90,7 +91,9 @@ def scripted_pacs(
 
     def find(event: evt.Event) -> Iterator[tuple[int, Dataset | None]]:
         uid = str(event.identifier.SOPInstanceUID)
-        if pacs.holds and uid in pacs.uids():
+        if pacs.find_failure:
+            yield pacs.find_failure, None
+        elif pacs.holds and uid in pacs.uids():
             answer = Dataset()
             answer.QueryRetrieveLevel = "IMAGE"
             answer.SOPInstanceUID = uid

@@ -1,6 +1,5 @@
 """Tells a peer, on associations that we open, which of the instances it asked for we hold."""
 
-from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 
@@ -59,31 +58,37 @@ class CommitmentAnswers:
     def step(self) -> int:
         """Answer what is due over one association; return how many requests were handled."""
         rows = self._requests.claim(self._owner, self._peer.ae_title.strip(), _BATCH, self._lease)
+        unreachable: TransientDeliveryFailure | None = None
         try:
-            self._tell(rows)
-        except LeaseLost:
-            log.warning("another worker answers %s", self._peer.ae_title)
+            for row in rows:
+                self.strand.progress()
+                try:
+                    unreachable = self._handle(row, unreachable)
+                except LeaseLost:
+                    log.warning("another worker answers %s", self._peer.ae_title)
         finally:
             self._association.close()
         self.strand.progress()
         return len(rows)
 
-    def _tell(self, rows: Sequence[DueCommitment]) -> None:
-        unreachable: TransientDeliveryFailure | None = None
-        for row in rows:
-            self.strand.progress()
-            if unreachable is not None:
-                self._put_off(row, unreachable)
-                continue
-            verdict = judge(row, self._requests, self._store)
-            try:
-                self._association.tell(*answer(row.transaction_uid, verdict.held, verdict.failed))
-            except TransientDeliveryFailure as error:
-                self._put_off(row, error)
-                unreachable = error if error.status is None else None
-            else:
-                self._requests.save_answered(row, str(verdict))
-                log.info("told %s what it asked: %s", self._peer.ae_title, verdict)
+    def _handle(
+        self, row: DueCommitment, unreachable: TransientDeliveryFailure | None
+    ) -> TransientDeliveryFailure | None:
+        """Answer one request, or put it off; return the failure that says that the peer is away."""
+        if unreachable is not None:
+            self._put_off(row, unreachable)
+            return unreachable
+        # The answers before it may have taken longer than its lease: two workers would give the same answer.
+        self._requests.renew(row, self._lease)
+        verdict = judge(row, self._requests, self._store)
+        try:
+            self._association.tell(*answer(row.transaction_uid, verdict.held, verdict.failed))
+        except TransientDeliveryFailure as error:
+            self._put_off(row, error)
+            return error if error.status is None else None
+        self._requests.save_answered(row, str(verdict))
+        log.info("told %s what it asked: %s", self._peer.ae_title, verdict)
+        return None
 
     def _put_off(self, row: DueCommitment, error: TransientDeliveryFailure) -> None:
         now = self._clock()

@@ -149,11 +149,14 @@ class Confirmation:
         return take_answer(event, self._ledger.commitments)
 
     def _find(self, row: DueDelivery) -> None:
+        if not self._association.accepts(StudyRootQueryRetrieveInformationModelFind):
+            self._ledger.outbox.save_unconfirmable(row, 'the destination offers no C-FIND; set its `confirm` to "none"')
+            return
         try:
             held = self._association.holds(*_uids(row))
-        except PermanentDeliveryFailure as error:
-            self._ledger.outbox.save_unconfirmable(row, str(error))
-            return
+        except TransientDeliveryFailure as error:
+            self._note_query(row, why=str(error))
+            raise
         self._note_query(row)
         now = self._clock()
         age = now - (row.sent_at or row.created_at)
@@ -166,7 +169,7 @@ class Confirmation:
             pause = min(_LONGEST_PAUSE, max(timedelta(seconds=self._settings.confirm_after), age))
             self._ledger.outbox.save_retry(row, now + pause, None, "not held yet")
 
-    def _note_query(self, row: DueDelivery) -> None:
+    def _note_query(self, row: DueDelivery, why: str = "") -> None:
         self._trail.note(
             events.query,
             Node(self._calling_ae_title),
@@ -174,6 +177,7 @@ class Confirmation:
             sop_class_uid=StudyRootQueryRetrieveInformationModelFind,
             identifier=encode(instance_query(*_uids(row)), is_implicit_vr=True, is_little_endian=True) or b"",
             transfer_syntax_uid=ImplicitVRLittleEndian,
+            why=why,
         )
 
     def _send_again(self, row: DueDelivery) -> None:

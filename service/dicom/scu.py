@@ -127,11 +127,7 @@ class DestinationAssociation:
         ------
         TransientDeliveryFailure
             When it cannot be reached or answers with a failure.
-        PermanentDeliveryFailure
-            When it offers no C-FIND at all.
         """
-        if not self.accepts(StudyRootQueryRetrieveInformationModelFind):
-            raise PermanentDeliveryFailure('the destination offers no C-FIND; set its `confirm` to "none"')
         query = instance_query(study_instance_uid, series_instance_uid, sop_instance_uid)
         found = False
         try:

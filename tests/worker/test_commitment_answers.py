@@ -12,6 +12,7 @@ from service.core.commitment import Reference
 from service.core.records import CommitmentRequestRecord
 from service.core.settings import Settings
 from service.core.states import CommitmentState
+from service.dicom.commitment.associations import TellingAssociation
 from tests.fakes import awaiting_answers
 from tests.phantoms import chest
 from tests.servers import free_port
@@ -35,8 +36,8 @@ def asked(gateway: Any, port: int) -> tuple[Gateway, Dataset]:
     return made, image
 
 
-def answering(made: Gateway) -> CommitmentAnswers:
-    return CommitmentAnswers(made.settings, made.settings.peers[0], made.ledger, made.store, "answers-1", made.clock)
+def answering(made: Gateway, owner: str = "answers-1") -> CommitmentAnswers:
+    return CommitmentAnswers(made.settings, made.settings.peers[0], made.ledger, made.store, owner, made.clock)
 
 
 def row(made: Gateway) -> CommitmentRequestRecord:
@@ -106,6 +107,29 @@ def test_an_answer_that_another_worker_is_giving_is_left_to_it(gateway: Any) -> 
         made.clock.turn(minutes=3)
         assert answering(made).step() == 1
     assert len(answers.taken) == 1
+
+
+def test_a_slow_peer_and_a_second_worker_have_each_answer_given_once(
+    gateway: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with awaiting_answers() as answers:
+        made, image = asked(gateway, answers.port)
+        references = [Reference(str(image.SOPClassUID), str(image.SOPInstanceUID))]
+        for number in (1, 2):
+            made.ledger.commitment_requests.register("MODALITY", f"{UID}.{number}", references, made.clock())
+        tell, told = TellingAssociation.tell, []
+
+        def tell_slowly(self: TellingAssociation, event_type: int, information: Dataset) -> None:
+            told.append(str(information.TransactionUID))
+            made.clock.turn(seconds=100)  # within a lease, and two are longer than one
+            if len(told) == 2:
+                answering(made, "answers-2").step()  # finds the third: its lease has ended
+            tell(self, event_type, information)
+
+        monkeypatch.setattr(TellingAssociation, "tell", tell_slowly)
+        answering(made).step()
+    assert sorted(told) == [UID, f"{UID}.1", f"{UID}.2"]
+    assert {row.state for row in made.rows(CommitmentRequestRecord)} == {CommitmentState.ANSWERED}
 
 
 def test_two_peers_of_one_ae_title_are_refused() -> None:

@@ -140,6 +140,23 @@ def test_what_a_destination_is_asked_is_in_the_audit_trail(gateway: Any) -> None
     assert (query.QueryRetrieveLevel, query.SOPInstanceUID) == ("IMAGE", pacs.uids()[0])
 
 
+def test_a_question_that_failed_is_in_the_audit_trail_with_the_reason(gateway: Any) -> None:
+    with scripted_pacs() as pacs:
+        made = ready(gateway, destination(pacs.port, reports=["text_sr"]))
+        courier = made.courier()
+        courier.step()
+        pacs.find_failure = 0xA700
+        made.clock.turn(seconds=1)
+        courier.step()
+        courier.close()
+    message = etree.fromstring(made.settings.audit_file.read_bytes().splitlines()[-1])
+    GRAMMAR.assertValid(message)
+    event = message.find("EventIdentification")
+    assert (event.find("EventID").get("csd-code"), event.get("EventOutcomeIndicator")) == ("110112", "8")
+    assert "0xA700" in event.findtext("EventOutcomeDescription")
+    assert states(made) == [DeliveryState.SENT]
+
+
 def test_a_warning_counts_as_sent_and_is_recorded(gateway: Any) -> None:
     with scripted_pacs([0xB000]) as pacs:
         made = ready(gateway, destination(pacs.port, reports=["text_sr"]))

@@ -103,20 +103,30 @@ def instances_refused(
 
 
 def query(
-    at: datetime, source: Node, destination: Node, *, sop_class_uid: str, identifier: bytes, transfer_syntax_uid: str
+    at: datetime,
+    source: Node,
+    destination: Node,
+    *,
+    sop_class_uid: str,
+    identifier: bytes,
+    transfer_syntax_uid: str,
+    why: str = "",
 ) -> AuditMessage:
-    """Return the message of a query that a node sent to another and that was answered (PS3.15 section A.5.3.10).
+    """Return the message of a query that a node sent to another (PS3.15 section A.5.3.10).
 
     Parameters
     ----------
     identifier
         The query's data set, encoded in the transfer syntax.
+    why
+        Why it failed; empty when it was answered.
     """
     return AuditMessage(
         event=Code("110112", "Query"),
         action="E",
         at=at,
-        outcome=Outcome.SUCCESS,
+        outcome=Outcome.SERIOUS_FAILURE if why else Outcome.SUCCESS,
+        description=why,
         participants=(
             source.participant(_SOURCE, is_requestor=True),
             destination.participant(_DESTINATION, is_requestor=False),

@@ -153,6 +153,18 @@ class CommitmentRequests:
             ).one_or_none()
             return None if row is None else _take(session, row, owner, now + lease)
 
+    def renew(self, due: DueCommitment, lease: timedelta) -> None:
+        """Begin the lease of a request anew, for its turn may come late in its batch.
+
+        Raises
+        ------
+        LeaseLost
+            When another worker has it by now.
+        """
+        with writing(self._engine) as session:
+            row = _held(session, due)
+            row.lease_until = self._clock() + lease
+
     def hand_over(self, owner: str, number: int) -> None:
         """Make an answer due at once that nobody but its listener holds: the association that asked has ended."""
         with writing(self._engine) as session:
@@ -233,10 +245,16 @@ def _take(session: Session, row: CommitmentRequestRecord, owner: str, until: dat
     )
 
 
-def _leased(session: Session, due: DueCommitment) -> CommitmentRequestRecord:
-    """Return a row that its holder still has, its lease ended with this transaction."""
+def _held(session: Session, due: DueCommitment) -> CommitmentRequestRecord:
+    """Return a row that its holder still has."""
     row = session.get(CommitmentRequestRecord, due.id, with_for_update=True)
     if row is None or row.lease_owner != due.owner:
         raise LeaseLost
+    return row
+
+
+def _leased(session: Session, due: DueCommitment) -> CommitmentRequestRecord:
+    """Return a row that its holder still has, its lease ended with this transaction."""
+    row = _held(session, due)
     row.lease_owner = row.lease_until = None
     return row
