@@ -3,13 +3,14 @@
 import socket
 import time
 from contextlib import suppress
+from typing import Any, cast
 
 from pynetdicom import evt
 from pynetdicom.association import Association
 
 #: pynetdicom's reactor looks once a millisecond whether it is to pause.
 _PAUSE_S = 1.0
-#: How long a peer has to take an A-ABORT before the connection is cut.
+#: How long a peer has to take an A-ABORT and to hang up before the connection is cut.
 _ABORT_S = 0.5
 
 
@@ -30,19 +31,18 @@ def release(association: Association) -> None:
 
 
 def cut(event: evt.Event) -> None:
-    """Cut the connection of an aborted association whose peer does not take the A-ABORT.
+    """Cut the connection of an aborted association whose peer does not take the A-ABORT, or does not hang up.
 
     A handler for ``evt.EVT_ABORTED``. The thread that owns the socket may be within a send to a peer that has stopped
-    reading, or within a PDU that the peer has not finished; it then never sees the A-ABORT in its queue, and pynetdicom
-    waits for that thread without end.
+    reading, or within a PDU that the peer has not finished; it then never sees the A-ABORT in its queue or the end of
+    its timer, and pynetdicom waits for that thread without end.
     """
     upper_layer = event.assoc.dul
     deadline = time.monotonic() + _ABORT_S
-    while upper_layer.state_machine.current_state not in ("Sta1", "Sta13"):
+    while upper_layer.is_alive() and upper_layer.state_machine.current_state != "Sta1":
         if time.monotonic() > deadline:
-            connection = upper_layer.socket
-            if connection is not None and connection.socket is not None:
-                with suppress(OSError):
-                    connection.socket.shutdown(socket.SHUT_RDWR)
+            # Not a TLS socket's own `shutdown`: what its other thread still sends would go out in clear text.
+            with suppress(OSError, AttributeError, TypeError):  # the other thread may be closing it just now
+                socket.socket.shutdown(cast(Any, upper_layer.socket).socket, socket.SHUT_RDWR)
             return
         time.sleep(0.001)

@@ -29,8 +29,7 @@ def test_a_release_ends_though_a_served_request_has_taken_the_word_of_the_pause_
         assert association is not None
         time.sleep(0.05)  # after the echo the reactor goes on, and here it pauses
         association._reactor_checkpoint.clear()
-        time.sleep(0.05)
-        assert association._is_paused
+        wait_until(lambda: association._is_paused, "the reactor pauses", 5)
         association._is_paused = False  # as pynetdicom's thread for N-EVENT-REPORT leaves it
         begun = time.monotonic()
         destination.close()

@@ -19,7 +19,8 @@ from tests.certificates import Authority
 from tests.phantoms import chest
 from tests.servers import wait_until
 
-RESPONSE_TIMEOUT = 0.5
+CONNECT_TIMEOUT, RESPONSE_TIMEOUT = 2.0, 0.5
+OURS, THEIRS = 0, 1
 
 #: Far more than two sockets' buffers hold.
 LARGE = 2000
@@ -47,8 +48,8 @@ class Relay:
         self._server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
         self.port: int = self._server.getsockname()[1]
         self.connections = 0
-        #: Bytes that we got from the PACS.
-        self.received = 0
+        #: Bytes that went each way, counted before they do.
+        self.passed = [0, 0]
         self._open: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -59,19 +60,19 @@ class Relay:
                 far = socket.create_connection(("127.0.0.1", self._target))
                 self.connections += 1
                 self._open += [near, far]
-                for way in ((near, far, False), (far, near, True)):
-                    threading.Thread(target=self._pass, args=way, daemon=True).start()
+                for ends in ((near, far, OURS), (far, near, THEIRS)):
+                    threading.Thread(target=self._pass, args=ends, daemon=True).start()
 
-    def _pass(self, source: socket.socket, sink: socket.socket, is_theirs: bool) -> None:
-        limit = self._limits[is_theirs]
+    def _pass(self, source: socket.socket, sink: socket.socket, way: int) -> None:
+        limit = self._limits[way]
         with suppress(OSError):
             while limit is None or limit > 0:
                 data = source.recv(4096 if limit is None else min(4096, limit))
                 if not data:
                     sink.shutdown(socket.SHUT_WR)
                     return
+                self.passed[way] += len(data)
                 sink.sendall(data)
-                self.received += len(data) if is_theirs else 0
                 limit = None if limit is None else limit - len(data)
             while self._trickle_s is not None and (data := source.recv(1)):
                 sink.sendall(data)
@@ -82,6 +83,18 @@ class Relay:
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
             each.close()
+
+
+def settings(port: int, tls: dict[str, str] | None = None) -> DestinationSettings:
+    return DestinationSettings(
+        name="pacs",
+        ae_title="PACS",
+        host="127.0.0.1",
+        port=port,
+        tls=tls,
+        connect_timeout=CONNECT_TIMEOUT,
+        response_timeout=RESPONSE_TIMEOUT,
+    )
 
 
 def ours_alive() -> list[threading.Thread]:
@@ -109,60 +122,74 @@ def through(
                 options += ["+tls", str(there.key), str(there.certificate), "+cf", str(authority.ca)]
             relay = Relay(storescp(*options).port, **limits)
             stack.callback(relay.close)
-            return relay, DestinationAssociation(
-                DestinationSettings(
-                    name="pacs",
-                    ae_title="PACS",
-                    host="127.0.0.1",
-                    port=relay.port,
-                    tls=tls,
-                    connect_timeout=RESPONSE_TIMEOUT,
-                    response_timeout=RESPONSE_TIMEOUT,
-                ),
-                "AUSCULT",
-            )
+            return relay, DestinationAssociation(settings(relay.port, tls), "AUSCULT")
 
         yield make
 
 
-@pytest.mark.parametrize("is_tls", [False, True], ids=["plain", "tls"])
-@pytest.mark.parametrize(
-    "limits",
-    [
-        pytest.param({"ours": 100_000}, id="stops reading"),
-        pytest.param({"ours": 100_000, "trickle_s": 0.05}, id="reads a byte now and then"),
-        pytest.param({"theirs": 50}, id="stops within its first answer"),
-    ],
-)
-def test_a_destination_that_stops_is_a_failure_in_time_and_leaves_no_thread(
-    through: Callable[..., tuple[Relay, DestinationAssociation]], limits: dict[str, Any], is_tls: bool
-) -> None:
-    relay, destination = through(is_tls, **limits)
+def _fails_in_time_twice(relay: Relay, destination: DestinationAssociation, said: str) -> None:
     sent = chest(rows=LARGE, columns=LARGE, sop_class="SC")
     for _ in range(2):
         begun = time.monotonic()
-        with pytest.raises(TransientDeliveryFailure):
+        with pytest.raises(TransientDeliveryFailure, match=said):
             destination.store(sent)
         destination.close()
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 5 + CONNECT_TIMEOUT
         wait_until(lambda: not ours_alive(), "the association's threads have ended", 5)
     assert relay.connections == 2
 
 
-def test_a_destination_that_stops_within_an_answer_is_a_failure_in_time(
-    through: Callable[..., tuple[Relay, DestinationAssociation]],
+@pytest.mark.parametrize("is_tls", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("trickle_s", [None, 0.05], ids=["reads no more", "reads a byte now and then"])
+def test_a_destination_that_stops_reading_is_a_failure_in_time_and_leaves_no_thread(
+    through: Callable[..., tuple[Relay, DestinationAssociation]], trickle_s: float | None, is_tls: bool
 ) -> None:
-    relay, destination = through()
+    relay, destination = through(is_tls, ours=100_000, trickle_s=trickle_s)
+    _fails_in_time_twice(relay, destination, "did not answer in time")
+    assert relay.passed[OURS] >= 2 * 100_000, "it stopped within the object"
+
+
+@pytest.mark.parametrize("is_tls", [False, True], ids=["plain", "tls"])
+def test_a_destination_that_stops_within_an_answer_is_a_failure_in_time_and_leaves_no_thread(
+    through: Callable[..., tuple[Relay, DestinationAssociation]], is_tls: bool
+) -> None:
+    relay, destination = through(is_tls)
     destination.accepts(SecondaryCaptureImageStorage)
-    granted = relay.received
+    granted = relay.passed[THEIRS]
     destination.close()
-    _, destination = through(theirs=granted + 8)
-    begun = time.monotonic()
-    with pytest.raises(TransientDeliveryFailure, match="did not answer in time"):
-        destination.echo()
-    destination.close()
-    assert time.monotonic() - begun < 5
-    wait_until(lambda: not ours_alive(), "the association's threads have ended", 5)
+    for theirs, said in ((granted - 20, "cannot be reached"), (granted + 8, "did not answer in time")):
+        relay, destination = through(is_tls, theirs=theirs)
+        _fails_in_time_twice(relay, destination, said)
+
+
+def test_a_peer_that_begins_a_message_instead_of_hanging_up_on_an_abort_holds_nobody(
+    storescp: Callable[..., Any],
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            near, _ = server.accept()
+            with near, socket.create_connection(("127.0.0.1", storescp("+xa").port)) as far:
+                far.sendall(near.recv(65536))
+                near.sendall(far.recv(65536))  # the association is granted
+                while not near.recv(65536).startswith(b"\x07"):  # until the A-ABORT
+                    pass
+                near.sendall(b"\x04")
+                ended.wait(30)
+
+        ended = threading.Event()
+        serving = threading.Thread(target=serve)
+        serving.start()
+        destination = DestinationAssociation(settings(server.getsockname()[1]), "AUSCULT")
+        try:
+            begun = time.monotonic()
+            with pytest.raises(TransientDeliveryFailure, match="did not answer in time"):
+                destination.echo()
+            assert time.monotonic() - begun < 5
+            wait_until(lambda: not ours_alive(), "the association's threads have ended", 5)
+        finally:
+            ended.set()
+            serving.join(10)
 
 
 def test_a_kept_association_is_still_there_after_a_silence_longer_than_its_answers_may_take(
