@@ -160,6 +160,8 @@ class StoreServer(ThreadedAssociationServer):
 
     def shutdown_request(self, request: Any) -> None:
         """Close a connection; see `StoreAssociation.hang_up`."""
+        if request is None:  # the upper layer's thread was faster, between pynetdicom's look and this call
+            return
         with suppress(OSError):
             socket.socket.shutdown(request, socket.SHUT_RDWR)
         request.close()

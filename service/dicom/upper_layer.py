@@ -224,9 +224,12 @@ class UpperLayer(DULServiceProvider):
         connection = cast(StoreSocket, self.socket)
         if self.state_machine.current_state != "Sta13":
             return super()._is_transport_event()
-        if connection.ready:
+        if not connection.ready:
+            connection.close()
+            return True
+        try:
             connection.discard_input()
-        else:
+        except OSError:  # the peer has reset the connection instead of closing it
             connection.close()
         return True
 
