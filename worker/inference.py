@@ -25,6 +25,7 @@ from service.core.wake import Task, Waker
 from service.scope import Reason, judge_distance
 from worker.heartbeat import Heartbeat
 from worker.liveness import Strand
+from worker.lull import Lull
 from worker.network import Network
 from worker.preparation import (
     IDENTITY_CORRECTED,
@@ -79,6 +80,7 @@ class Inference:
         self._owner = owner
         self._stop = stop
         self._clock = clock
+        self._lull = Lull(clock)
         self._preparation = Preparation(store, network.population, settings.scope, network.checkpoint.digest)
         self._decoders = ThreadPoolExecutor(max_workers=2, thread_name_prefix="decode")
         self._heartbeat = Heartbeat(lambda claims: ledger.analysis.renew(claims, self._lease), self._lease / 3)
@@ -114,6 +116,8 @@ class Inference:
         self._heartbeat.close()
 
     def _claim(self) -> _Batch:
+        if self._lull.is_on():
+            return []
         claims = self._ledger.analysis.claim(
             self._owner, self._settings.batch_size, self._lease, self._settings.maximum_attempts
         )
@@ -126,12 +130,13 @@ class Inference:
             self._saving(claim, partial(self._ledger.analysis.release, claim, detail="worker stopping"))
 
     def _settle(self, batch: _Batch) -> int:
-        ready = []
+        ready, away = [], 0
         for claim, future in batch:
             try:
                 prepared = future.result()
             except Unavailable as error:
                 self._put_off(claim, error)
+                away += 1
             except Exception as error:  # noqa: BLE001 - one bad image must not stop the others
                 self._fail(claim, error)
             else:
@@ -141,6 +146,8 @@ class Inference:
                     self._save_or_fail(claim, partial(self._save, prepared))
         self._infer(ready)
         if batch:
+            if away == len(batch):
+                self._lull.begin()
             self._waker.wake(Task.DELIVER)
         return len(batch)
 
@@ -224,8 +231,8 @@ class Inference:
 
     def _put_off(self, claim: ClaimedInstance, error: Unavailable) -> None:
         log.warning("%s is put off: %s", claim.sop_instance_uid, error)
-        retry_at = self._clock() + _RETRY_AFTER
-        self._saving(claim, lambda: self._ledger.analysis.release(claim, retry_at=retry_at, detail=str(error)))
+        release = self._ledger.analysis.release
+        self._saving(claim, lambda: release(claim, retry_at=self._lull.retry_at(), detail=str(error)))
 
     def _save_or_fail(self, claim: ClaimedInstance, save: Callable[[], None]) -> None:
         try:

@@ -23,6 +23,7 @@ from service.dicom.pixels import decode, read_instance
 from service.report import Equipment, ReportContent, ReportKind, build, predecessor
 from service.scope import Reason
 from service.wording import priority_source, reason_in_words
+from worker.lull import Lull
 
 log = get_logger(__name__)
 
@@ -34,7 +35,7 @@ ANALYSIS_FAILED_TEXT = "the analysis failed; see the gateway's log"
 _RETRY_AFTER = timedelta(seconds=15)
 
 
-@dataclass(frozen=True)
+@dataclass
 class ReportBuilding:
     """Claims instances whose reports are due, builds them, and puts them into the outbox.
 
@@ -55,6 +56,9 @@ class ReportBuilding:
     stop: threading.Event = field(default_factory=threading.Event)
     progress: Callable[[], None] = lambda: None
 
+    def __post_init__(self) -> None:
+        self._lull = Lull(self.clock)
+
     @property
     def _maximum_attempts(self) -> int:
         return self.settings.analysis.maximum_attempts
@@ -62,16 +66,24 @@ class ReportBuilding:
     def run_until_idle(self) -> int:
         """Build all reports that are due; return for how many instances."""
         built = 0
-        lease = timedelta(seconds=self.settings.delivery.lease)
-        attempts = self._maximum_attempts
-        while not self.stop.is_set() and (claimed := self.ledger.reporting.claim(self.owner, 4, lease, attempts)):
+        while claimed := self._claim():
+            away = 0
             for due in claimed:
-                self._build_one(due)
+                away += self._is_away_for(due)
                 self.progress()
                 built += 1
+            if away == len(claimed):
+                self._lull.begin()
         return built
 
-    def _build_one(self, due: DueReport) -> None:
+    def _claim(self) -> list[DueReport]:
+        if self.stop.is_set() or self._lull.is_on():
+            return []
+        lease = timedelta(seconds=self.settings.delivery.lease)
+        return self.ledger.reporting.claim(self.owner, 4, lease, self._maximum_attempts)
+
+    def _is_away_for(self, due: DueReport) -> bool:
+        """Build one instance's reports; return whether a resource that they need is away, and they are put off."""
         try:
             try:
                 self.ledger.reporting.save(due, self._build(due), self.store.holds)
@@ -79,7 +91,8 @@ class ReportBuilding:
                 log.warning("the reports of %s were not saved: %s", due.sop_instance_uid, error)
             except Unavailable as error:
                 log.warning("the reports of %s are put off: %s", due.sop_instance_uid, error)
-                self.ledger.reporting.release(due, str(error), self.clock() + _RETRY_AFTER)
+                self.ledger.reporting.release(due, str(error), self._lull.retry_at())
+                return True
             except Exception as error:  # noqa: BLE001
                 # A report that cannot be built must not keep others from being built; a person is called for it.
                 log.error("the reports of %s could not be built (%s)", due.sop_instance_uid, type(error).__name__)
@@ -87,6 +100,7 @@ class ReportBuilding:
                 self.ledger.reporting.save_failure(due, type(error).__name__, retry_at, self._maximum_attempts)
         except (LeaseLost, Unavailable) as error:
             log.warning("what became of the reports of %s was not saved: %s", due.sop_instance_uid, error)
+        return False
 
     def _build(self, due: DueReport) -> list[NewReport]:
         wanted = self._wanted(due)
