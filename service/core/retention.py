@@ -14,6 +14,7 @@ from itertools import cycle, islice
 from service.core.audit import AuditTrail, events
 from service.core.clock import Clock, utc_now
 from service.core.ledger import Ledger
+from service.core.ledger.retention import Marked
 from service.core.log import get_logger
 from service.core.settings import RetentionSettings
 from service.core.store import ObjectStore
@@ -133,13 +134,13 @@ class RetentionRounds:
         return lambda: (before - removed.bytes) / quota
 
     def _mark(self, age: timedelta) -> list[str]:
-        marked = self.ledger.retention.mark(self.clock() - max(age, SETTLING), self.batch)
-        for one in marked:
-            # Before the bytes go: from here on nobody gets them, and a crash must not hide it.
-            self.trail.note(
-                events.instances_deleted, "auscult sweep", self.trail.node, one.identity, sop_classes=one.sop_classes
-            )
+        marked = self.ledger.retention.mark(self.clock() - max(age, SETTLING), self.batch, self._tell)
         return [key for one in marked for key in one.keys]
+
+    def _tell(self, one: Marked) -> None:
+        self.trail.note(
+            events.instances_deleted, "auscult sweep", self.trail.node, one.identity, sop_classes=one.sop_classes
+        )
 
     def _remove(self, keys: Iterable[str], removed: Removed, minimum_age: float = SETTLING.total_seconds()) -> int:
         count = 0

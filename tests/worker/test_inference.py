@@ -159,7 +159,7 @@ def test_a_report_supersedes_one_whose_bytes_retention_has_removed(gateway: Any)
             else:
                 made.ledger.outbox.save_confirmed(due)
     made.clock.now += timedelta(days=2)
-    for key in (key for marked in made.ledger.retention.mark(made.clock(), 10) for key in marked.keys):
+    for key in (key for marked in made.ledger.retention.mark(made.clock(), 10, lambda _: None) for key in marked.keys):
         assert made.ledger.retention.remove(key, partial(made.store.remove, key, 0)) > 0
     made.receive(chest(patient_name="Right^Name"))
     made.infer()

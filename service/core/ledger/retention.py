@@ -66,8 +66,15 @@ class Retention:
         self._engine = engine
         self._clock = clock
 
-    def mark(self, received_before: datetime, limit: int) -> list[Marked]:
-        """Mark the oldest settled instances as removed, with their reports."""
+    def mark(self, received_before: datetime, limit: int, tell: Callable[[Marked], None]) -> list[Marked]:
+        """Mark the oldest settled instances as removed, with their reports.
+
+        Parameters
+        ----------
+        tell
+            Is told of each before the mark counts: a crash in between tells of one that is still there, never the
+            other way round.
+        """
         now = self._clock()
         with reading(self._engine) as session:
             if session.scalars(select(InstanceRecord.id).where(_may_go(received_before)).limit(1)).first() is None:
@@ -85,6 +92,7 @@ class Retention:
                 keys = object_keys.mark_removed(session, row, now)
                 marked.append(Marked(identity_of(row), tuple(keys), _sop_classes(session, row)))
                 record(session, row, now, BYTES_REMOVED, "retention: every report is confirmed, or none was due")
+                tell(marked[-1])
             return marked
 
     def remove(self, key: str, remove: Callable[[], int]) -> int:

@@ -85,6 +85,24 @@ def test_what_retention_removes_is_in_the_audit_trail(ward: Ward) -> None:
     assert patient.get("ParticipantObjectID") == dataset.PatientID
 
 
+def test_a_removal_is_in_the_audit_trail_before_it_counts(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
+    delivered(ward)
+    ward.now += timedelta(days=2)
+    note = AuditTrail.note
+
+    def note_and_crash(self: AuditTrail, *arguments: Any, **named: Any) -> None:
+        note(self, *arguments, **named)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AuditTrail, "note", note_and_crash)
+        with pytest.raises(KeyboardInterrupt):
+            sweep(ward, after_days=1)
+    (instance,), _ = rows(ward)
+    assert len(ward.settings.audit_file.read_bytes().splitlines()) == 1
+    assert instance.object_removed_at is None
+
+
 def test_without_a_limit_nothing_settled_ever_goes(ward: Ward) -> None:
     delivered(ward)
     ward.now += timedelta(days=10_000)
@@ -159,7 +177,7 @@ def test_an_image_is_not_registered_when_the_same_bytes_are_being_removed(either
     either.now += timedelta(days=2)
     stored = either.store.put(phantoms.encoded(dataset))
     arrival = Arrival(identity_of(dataset), "1.2.840.10008.1.2.1", stored, "MODALITY")
-    keys = either.ledger.retention.mark(either.now, 1)[0].keys
+    keys = either.ledger.retention.mark(either.now, 1, lambda _: None)[0].keys
     refused: list[StoreUnavailable] = []
 
     def register() -> None:
