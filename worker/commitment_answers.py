@@ -13,6 +13,7 @@ from service.core.store import ObjectStore
 from service.dicom.commitment.associations import TellingAssociation
 from service.dicom.commitment.messages import answer
 from service.dicom.commitment.verdict import judge
+from worker.leases import lease_for
 from worker.liveness import Strand
 
 log = get_logger(__name__)
@@ -49,7 +50,7 @@ class CommitmentAnswers:
         self._store = store
         self._owner = owner
         self._clock = clock
-        self._lease = timedelta(seconds=settings.delivery.lease)
+        self._lease = lease_for(settings.delivery, peer)
         self._association = TellingAssociation(peer, settings.calling_ae_title(peer))
         self.strand = Strand(
             f"the answers to {peer.ae_title}", partial(self._requests.any_due, self._peer.ae_title.strip())

@@ -97,8 +97,8 @@ class Confirmation:
         ------
         TransientDeliveryFailure
             When the destination cannot be reached; nothing was asked then.
-        LeaseLost
-            When another worker has one of the rows by now.
+        Unavailable
+            When the ledger is away; what was put aside is still.
         """
         self._close_what_is_done()
         if not self._unasked:
@@ -112,9 +112,9 @@ class Confirmation:
             return
         self._asking.append(association)
         # Looking at the others and opening the association took its time; what is lost holds no other row up.
-        rows = [row for row in self.unasked() if self._is_ours(row)]
-        if rows:
-            self._ask_on(association, rows)
+        self._unasked = [row for row in self._unasked if self._is_ours(row)]
+        if self._unasked:
+            self._ask_on(association)
 
     def _is_ours(self, row: DueDelivery) -> bool:
         try:
@@ -124,10 +124,13 @@ class Confirmation:
             return False
         return True
 
-    def _ask_on(self, association: AskingAssociation, rows: list[DueDelivery]) -> None:
+    def _ask_on(self, association: AskingAssociation) -> None:
         uid, name = new_transaction_uid(), self._destination.name
         ask_again_at = self._clock() + timedelta(seconds=self._settings.commitment_timeout)
-        self._ledger.commitments.open(uid, name, rows, ask_again_at)
+        rows = self._ledger.commitments.open(uid, name, self._unasked, ask_again_at)
+        self._unasked = []
+        if not rows:
+            return
         try:
             association.ask(uid, [Reference(row.sop_class_uid, row.sop_instance_uid) for row in rows])
         except TransientDeliveryFailure as error:

@@ -35,6 +35,7 @@ from service.core.store import ObjectStore
 from service.dicom.scu import DestinationAssociation
 from service.report import SOP_CLASSES, ReportKind, as_sop_class
 from worker.confirmation import Confirmation
+from worker.leases import lease_for
 from worker.liveness import Strand
 
 log = get_logger(__name__)
@@ -78,7 +79,7 @@ class Courier:
         self._owner = owner
         self._stop = stop
         self._clock = clock
-        self._lease = timedelta(seconds=max(settings.delivery.lease, _longest_s(destination)))
+        self._lease = lease_for(settings.delivery, destination)
         self._association = DestinationAssociation(destination, self._calling_ae_title)
         self._confirmation = Confirmation(settings, destination, ledger, self._association, self._lease, trail, clock)
         self._last_use = clock()
@@ -86,9 +87,14 @@ class Courier:
 
     def step(self) -> int:
         """Send and confirm what is due, one batch of each; return how many rows were handled."""
-        handled = self._each(DeliveryState.PENDING, self._send)
-        handled += self._each(DeliveryState.SENT, self._confirmation.check)
-        self._ask()
+        try:
+            handled = self._each(DeliveryState.PENDING, self._send)
+            handled += self._each(DeliveryState.SENT, self._confirmation.check)
+            self._ask()
+        except Exception:
+            # Nobody knows for how long store or ledger are away, and an archive has few places for associations.
+            self.close()
+            raise
         if handled:
             self._last_use = self._clock()
         elif self._clock() - self._last_use > timedelta(seconds=self._settings.idle_release):
@@ -115,8 +121,6 @@ class Courier:
             for row in self._confirmation.unasked():
                 with suppress(LeaseLost):
                     self._put_off(row, error)
-        except LeaseLost:
-            log.warning("another worker took over what %s was to commit to", self._destination.name)
         except Exception:
             self._give_back(self._confirmation.unasked())
             raise
@@ -247,11 +251,6 @@ class Courier:
             "%s: gave %s up: %s; `auscult retry` sends it again", self._destination.name, row.sop_instance_uid, error
         )
         self._outbox.save_dead(row, error.status, str(error))
-
-
-def _longest_s(destination: DestinationSettings) -> float:
-    """Return the seconds that one row may take by the destination's time-outs: connect, associate, send, answer."""
-    return 2 * (destination.connect_timeout + destination.response_timeout)
 
 
 def _identity(dataset: Dataset) -> Identity:

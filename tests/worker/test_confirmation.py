@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any, cast
+from unittest.mock import Mock
 
 import pytest
 from pydicom import Dataset
@@ -11,6 +12,8 @@ from pynetdicom import AE, build_role
 from pynetdicom.sop_class import StorageCommitmentPushModel  # type: ignore[attr-defined]
 
 from service.core.commitment import FailureReason
+from service.core.errors import LedgerUnavailable
+from service.core.ledger import Commitments
 from service.core.settings import Settings
 from service.core.states import DeliveryState, State
 from service.dicom.commitment.listening import CommitmentService
@@ -222,6 +225,48 @@ def test_a_request_that_the_archive_refuses_is_repeated_later(gateway: Any) -> N
             courier.step()
         courier.close()
     assert states(made) == [DeliveryState.CONFIRMED]  # by C-FIND, in the end
+
+
+def test_a_late_answer_takes_its_rows_out_of_the_next_request_and_leaves_the_others_in(
+    gateway: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with scripted_pacs(commits=True, finds=False) as pacs:
+        made, courier = sent(gateway, pacs, reports=["text_sr", "measurement_sr"])
+        courier.step()
+        made.clock.turn(minutes=2)  # nothing was answered: both are asked for again
+        association, first = pacs.commitments[0]
+        late = [str(item.ReferencedSOPInstanceUID) for item in first.ReferencedSOPSequence][:1]
+        opened, commitments = Commitments.open, made.ledger.commitments
+
+        def open_late(self: Commitments, *arguments: Any) -> Any:
+            commitments.answer(str(first.TransactionUID), late, {}, "the listener")
+            return opened(self, *arguments)
+
+        monkeypatch.setattr(Commitments, "open", open_late)
+        courier.step()
+        (_, second) = pacs.commitments[-1]
+        asked = [str(item.ReferencedSOPInstanceUID) for item in second.ReferencedSOPSequence]
+        assert sorted(late + asked) == sorted(pacs.uids())
+        assert answer_here(pacs) == 0x0000
+        wait_until(lambda: states(made) == [DeliveryState.CONFIRMED] * 2, "both are confirmed", 5)
+        courier.close()
+    assert not association.is_aborted
+
+
+def test_what_was_put_aside_is_given_back_when_the_ledger_goes_away_before_it_is_asked_for(
+    gateway: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with scripted_pacs(commits=True, finds=False) as pacs:
+        made, courier = sent(gateway, pacs, reports=["text_sr", "measurement_sr"])
+        with monkeypatch.context() as patch:
+            patch.setattr(Commitments, "open", Mock(side_effect=LedgerUnavailable))
+            with pytest.raises(LedgerUnavailable):
+                courier.step()
+        assert [row.lease_owner for row in made.deliveries] == [None, None]
+        assert courier._association._association is None, "an archive has few places for associations"
+        courier.step()
+        courier.close()
+        assert len(pacs.commitments) == 1
 
 
 def test_an_archive_that_is_away_is_asked_when_it_is_back(gateway: Any) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from service.core.clock import Clock
 from service.core.commitment import FINAL_REASONS
 from service.core.database import writing
+from service.core.errors import LeaseLost
 from service.core.figures import CONFIRMED, TO_CONFIRMED, Tally
 from service.core.ledger.deliveries import DueDelivery, confirm, leased_delivery, locked_delivery, note
 from service.core.records import CommitmentItemRecord, CommitmentRecord
@@ -34,27 +35,34 @@ class Commitments:
 
     def open(
         self, transaction_uid: str, destination: str, deliveries: Sequence[DueDelivery], ask_again_at: datetime
-    ) -> None:
+    ) -> list[DueDelivery]:
         """Record a transaction before it is asked for; the answer may come before the request's response.
 
         The rows' leases end: whoever gets the answer settles them. Without one they are due again at `ask_again_at`.
 
-        Raises
-        ------
-        LeaseLost
-            When another worker has one of the rows by now.
+        Returns
+        -------
+        list of DueDelivery
+            The rows that the transaction is about: a late answer to an earlier one may have settled the others.
         """
         now = self._clock()
+        asked = []
         with writing(self._engine) as session:
             commitment = CommitmentRecord(transaction_uid=transaction_uid, destination=destination, requested_at=now)
-            session.add(commitment)
             # In one order everywhere, so that nobody waits for another in a circle.
             for delivery in sorted(deliveries, key=lambda delivery: delivery.id):
-                row = leased_delivery(session, delivery, [DeliveryState.SENT])
+                try:
+                    row = leased_delivery(session, delivery, [DeliveryState.SENT])
+                except LeaseLost:
+                    continue
                 row.next_attempt_at = ask_again_at
                 row.detail = "the destination was asked to commit to it and has not answered yet"
                 commitment.items.append(CommitmentItemRecord(delivery_id=row.id))
                 note(session, row, now, "commitment requested", f"of {row.destination}")
+                asked.append(delivery)
+            if asked:
+                session.add(commitment)
+        return asked
 
     def postpone(self, transaction_uid: str, retry_at: datetime, detail: str) -> None:
         """Record that a destination did not take a request: its rows are due again at `retry_at`."""

@@ -69,7 +69,7 @@ class DeliverySettings(Section):
     )
     lease: Seconds = Field(
         120.0,
-        description="Seconds after which a silent delivery worker's objects go to another; more where twice a"
-        " destination's connect_timeout and response_timeout together are more.",
+        description="Seconds after which a silent delivery worker's objects and answers go to another; more where twice"
+        " a destination's or peer's connect_timeout and response_timeout together are more.",
     )
     idle_release: Seconds = Field(30.0, description="Seconds after which an idle association is released.")
