@@ -100,11 +100,12 @@ class Gateway:
         *,
         name: str | None = None,
         variables: Mapping[str, str] | None = None,
+        tree: Path = REPOSITORY,
     ) -> subprocess.Popen[bytes]:
         """Start a part, such as ``"work infer"``; with a trap, it can be made to die at a step.
 
         A wrapper is a program that starts what stands behind it on its command line. A second process of a part needs
-        a name of its own; variables are settings of this process alone.
+        a name of its own; variables are settings of this process alone; a tree is the source that it runs.
         """
         program = ["service.cli"] if trap is None else ["tests.journeys.faulty", *trap.arguments()]
         environment, name = {**self.environment, **(variables or {})}, name or part
@@ -113,7 +114,7 @@ class Gateway:
                 [*wrapper, sys.executable, "-m", *program, *part.split()],
                 # Killed tests leave no orphans; behind a wrapper, we are not the parent.
                 env=environment if wrapper else {**environment, PARENT: str(os.getpid())},
-                cwd=REPOSITORY,
+                cwd=tree,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -117,6 +117,40 @@ def test_a_ledger_with_a_morning_in_it_is_brought_to_this_version_and_back(url: 
     assert content(url) == before
 
 
+def test_what_an_earlier_version_writes_into_the_tables_of_this_one_is_read(url: str, tmp_path: Path) -> None:
+    """Migrations add: a process of the earlier version goes on while its successors start."""
+    busy_morning(tmp_path / "data", url).close()
+    command.downgrade(configuration(url), FIRST)
+    engine = connect(url)
+    earlier = MetaData()
+    earlier.reflect(engine)
+    tables = [table for table in earlier.sorted_tables if table.name != "alembic_version"]
+    with engine.connect() as connection:
+        morning = {
+            table: [dict(row) for row in connection.execute(select(table).order_by(*table.primary_key)).mappings()]
+            for table in tables
+        }
+
+    upgrade(url)
+    with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        for table in reversed(tables):
+            if "supersedes_id" in table.c:  # a row may refer to another of its table
+                connection.execute(table.update().values(supersedes_id=None))
+            connection.execute(table.delete())
+        for table, rows in morning.items():
+            if rows:
+                connection.execute(table.insert(), rows)
+    engine.dispose()
+
+    ledger = open_ledger(Settings(data_dir=tmp_path / "data", database={"url": url}))
+    assert len(ledger.inspection.worklist(100)) > 15
+    ledger.engine.dispose()
+    after = content(url)
+    assert {table.name: len(rows) for table, rows in morning.items()} == {
+        table.name: len(after[table.name]) for table in tables
+    }
+
+
 @pytest.mark.parametrize(("revision", "said"), [(FIRST, r"older \(0001\).*auscult db upgrade"), ("9999", "newer")])
 def test_tables_of_another_version_are_refused_with_what_to_do(
     url: str, tmp_path: Path, revision: str, said: str
