@@ -25,6 +25,6 @@ def ward(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ward]:
     """Give a gateway whose parts run as processes of their own."""
     with CountingPacs() as pacs:
         # A row is leased for as long as its destination may take: what a killed worker held becomes due after that.
-        brisk = destination(pacs.port, connect_timeout=1.0, response_timeout=2.0)
+        brisk = destination(pacs.port, connect_timeout=1.0, response_timeout=4.0)
         with gateway(tmp_path_factory.mktemp("ward"), [brisk]) as running:
             yield Ward(running, pacs)
