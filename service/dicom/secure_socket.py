@@ -75,14 +75,12 @@ class SecureSocket(StoreSocket):
         rest = super().recv(nr_bytes - len(ahead))
         return bytearray(ahead) + rest if ahead else rest
 
-    def discard_input(self) -> None:
-        """Read and forget what a peer still sends although its association is over."""
-        waiting = self.connection.pending()
-        if waiting:
-            self.connection.recv(waiting)
-        elif not self._ahead:
-            super().discard_input()
-        self._ahead = b""
+    def discard_input(self) -> bool:
+        """Read and forget what a peer still sends although its association is over; return whether there was any."""
+        if self._ahead:
+            self._ahead = b""
+            return True
+        return super().discard_input()
 
     def _shutdown_socket(self) -> None:
         """Say that the end is meant (RFC 8446 section 6.1), without waiting for an answer, and close the connection."""

@@ -95,10 +95,15 @@ class StoreSocket(AssociationSocket):
             connection.shutdown(socket.SHUT_RDWR)
         connection.close()
 
-    def discard_input(self) -> None:
-        """Read and forget what a peer still sends although its association is over."""
-        if self.socket is not None and not self.socket.recv(65536):
-            self.event_queue.put(_CONNECTION_CLOSED)
+    def discard_input(self) -> bool:
+        """Read and forget what a peer still sends although its association is over; return whether there was any.
+
+        Raises
+        ------
+        OSError
+            When the peer has reset the connection.
+        """
+        return self.socket is not None and bool(self.socket.recv(65536))
 
 
 class Data:
@@ -224,12 +229,11 @@ class UpperLayer(DULServiceProvider):
         connection = cast(StoreSocket, self.socket)
         if self.state_machine.current_state != "Sta13":
             return super()._is_transport_event()
-        if not connection.ready:
-            connection.close()
-            return True
         try:
-            connection.discard_input()
-        except OSError:  # the peer has reset the connection instead of closing it
+            goes_on = connection.ready and connection.discard_input()
+        except OSError:
+            goes_on = False
+        if not goes_on:
             connection.close()
         return True
 

@@ -21,6 +21,7 @@ from service.core.ledger.admission import Receipt
 from service.core.passwords import write
 from service.core.tls import PeerCertificate
 from service.dicom.access import Doorkeeper
+from service.dicom.upper_layer import UpperLayer
 from service.intake import Intake, Reception
 from tests.certificates import Authority, Issued
 from tests.documents import blocks
@@ -357,6 +358,7 @@ def test_where_users_are_named_each_association_needs_one(
     assert "it brings no user name with a passcode" in caplog.text
 
 
+@pytest.mark.parametrize("lag", [0.0, 0.3], ids=["we are the first", "the peer is the first"])
 def test_a_refused_peer_that_hangs_up_at_once_is_told_of_with_its_certificate(
     tmp_path: Path,
     authority: Authority,
@@ -364,14 +366,21 @@ def test_a_refused_peer_that_hangs_up_at_once_is_told_of_with_its_certificate(
     modality: Issued,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
+    lag: float,
 ) -> None:
-    reject = Doorkeeper.send_reject
+    reject, look = Doorkeeper.send_reject, UpperLayer._is_transport_event
+
+    def look_late(self: UpperLayer) -> bool:
+        if self.state_machine.current_state == "Sta13":
+            time.sleep(lag)
+        return look(self)
 
     def reject_and_lose(self: Doorkeeper, *code: Any) -> None:
         reject(self, *code)
         wait_until(lambda: getattr(self.assoc.dul.socket, "socket", None) is None, "the connection is gone", 5)
 
     monkeypatch.setattr(Doorkeeper, "send_reject", reject_and_lose)
+    monkeypatch.setattr(UpperLayer, "_is_transport_event", look_late)
     users = tmp_path / "users"
     write(users, {"ct": cheap_hash("correct horse battery")})
     with secure(tmp_path / "data", authority, own, {"only": True}, users=str(users)) as site:
