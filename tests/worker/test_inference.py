@@ -530,3 +530,24 @@ def test_another_checkpoint_changes_nothing_until_a_person_asks_for_it(gateway: 
     assert made.ledger.remedies.reanalyse(back, lambda _: True) == 1
     made.infer()
     assert states(made) == [State.SUPERSEDED, State.REPORTED, State.SUPERSEDED, State.INFERRED]
+    assert made.ledger.remedies.reanalyse(back, lambda _: True) == 0
+
+
+def test_a_result_that_is_not_reported_yet_is_analysed_again_too(gateway: Any) -> None:
+    made: Gateway = gateway({"name": "p", "ae_title": "P", "host": "127.0.0.1", "port": 1})
+    made.receive(chest())
+    worker = made.inference(network=newer_network())
+    try:
+        worker.run_until_idle()
+    finally:
+        worker.close()
+    (due,) = made.ledger.reporting.claim("builder", 10, timedelta(minutes=1))  # under way as the person asks
+    assert made.ledger.remedies.reanalyse(Which(checkpoint_version="9.0.0"), lambda _: True) == 1
+    made.infer()
+
+    assert states(made) == [State.SUPERSEDED, State.INFERRED]
+    with pytest.raises(LeaseLost):
+        made.ledger.reporting.save(due, [])
+    made.build()
+    assert states(made) == [State.SUPERSEDED, State.REPORTED]
+    assert len(made.reports) == 3

@@ -24,7 +24,8 @@ from service.core.records import (
 )
 from service.core.states import CommitmentState, DeliveryState, State
 
-_SETTLED = (State.REPORTED, State.DELIVERED, State.OUT_OF_SCOPE, State.FAILED)
+#: INFERRED among them: the result of a study on hold is told as soon as a person releases it.
+_ANSWERED = (State.INFERRED, State.REPORTED, State.DELIVERED, State.OUT_OF_SCOPE, State.FAILED)
 _REPORTABLE = [State.OUT_OF_SCOPE.value, State.FAILED.value]
 
 
@@ -58,7 +59,7 @@ class Remedies:
             return answers + sum(_retry(session, instance, now) for instance in instances)
 
     def reanalyse(self, which: Which, is_kept: Callable[[str], bool]) -> int:
-        """Have images analysed again whose result is in force.
+        """Have images analysed again whose result is in force, reported or not.
 
         Each becomes a new version with the same bytes. What a worker says of it takes the place of what was said
         before, and its reports name those that they supersede. Nothing else is touched, and nothing is sent again.
@@ -123,7 +124,7 @@ def _in_force(which: Which) -> Select[InstanceRecord]:
         select(InstanceRecord)
         .join(StudyRecord)
         .where(
-            InstanceRecord.state.in_([state.value for state in _SETTLED]),
+            InstanceRecord.state.in_([state.value for state in _ANSWERED]),
             InstanceRecord.reason.is_distinct_from(NOT_AN_IMAGE),
             ~has_later,
         )

@@ -1,5 +1,7 @@
 """Two patients under one study: held, released, and not held again by what a person has released."""
 
+from service.core.findings import Outcome
+from service.core.ledger.remedies import Which
 from service.core.states import State
 from tests.service.ward import Ward
 
@@ -61,6 +63,38 @@ def test_nothing_of_a_held_study_is_built_until_it_is_released(ward: Ward) -> No
     ward.report("pacs")
 
     assert ward.ledger.inspection.status().states[State.REPORTED] == 2
+
+
+def test_a_held_result_of_another_checkpoint_is_analysed_again_before_anybody_is_told_of_it(ward: Ward) -> None:
+    first = ward.receive(patient_id="A", patient_name="Ames^Anna")
+    ward.infer(0.9)
+    ward.receive(patient_id="B", patient_name="Bell^Bea", study_instance_uid=str(first.StudyInstanceUID))
+    ward.infer(0.9)
+    assert ward.ledger.remedies.reanalyse(Which(checkpoint_version="1.0.0"), lambda _: True) == 2
+    for _ in range(2):
+        ward.infer(0.1, superseding="analysed again")
+
+    ward.ledger.remedies.release(str(first.StudyInstanceUID))
+    ward.report("pacs")
+
+    assert ward.ledger.inspection.status().states == {State.SUPERSEDED: 2, State.REPORTED: 2}
+    dossier = ward.ledger.inspection.dossier(str(first.StudyInstanceUID))
+    assert dossier is not None
+    assert [report.outcome for report in dossier.reports] == [Outcome.NEGATIVE] * 2
+
+
+def test_a_released_study_is_held_again_when_its_images_are_analysed_again(ward: Ward) -> None:
+    first = ward.receive(patient_id="A", patient_name="Ames^Anna")
+    ward.infer(0.9)
+    study = str(first.StudyInstanceUID)
+    ward.receive(patient_id="B", patient_name="Bell^Bea", study_instance_uid=study)
+    ward.ledger.remedies.release(study)
+    ward.infer(0.9)
+    assert ward.ledger.remedies.reanalyse(Which(uid=study), lambda _: True) == 2
+
+    ward.infer(0.1, superseding="analysed again")
+
+    assert _held(ward)
 
 
 def test_only_a_held_study_can_be_released(ward: Ward) -> None:
