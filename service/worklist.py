@@ -55,6 +55,8 @@ class Answer:
     p_pneumonia, lower, upper, prevalence
         Calibrated probability, the indeterminate band and the assumed share of pneumonia, each in [0, 1];
         None without a prediction.
+    checkpoint_version
+        Of the network that it is from; None without a prediction.
     """
 
     standing: Standing
@@ -63,6 +65,7 @@ class Answer:
     lower: float | None = None
     upper: float | None = None
     prevalence: float | None = None
+    checkpoint_version: str | None = None
 
 
 @dataclass(frozen=True)
@@ -187,6 +190,7 @@ def _answer_of_result(result: ResultView) -> Answer:
         lower=result.lower,
         upper=result.upper,
         prevalence=result.prevalence,
+        checkpoint_version=result.checkpoint_version,
     )
 
 

@@ -79,6 +79,13 @@ def test_a_negative_result_never_reads_as_normal(ward: Ward) -> None:
     assert "normal" not in row.answer.sentence.replace("abnormalities", "")
 
 
+def test_an_answer_names_the_checkpoint_that_it_is_from(ward: Ward) -> None:
+    ward.receive()
+    assert _rows(ward)[0].answer.checkpoint_version is None
+    ward.infer(0.1)
+    assert _rows(ward)[0].answer.checkpoint_version == "1.0.0"
+
+
 def test_each_way_not_to_be_analysed_says_so(ward: Ward) -> None:
     ward.receive()
     ward.exclude("lateral_view")

@@ -40,6 +40,7 @@ def test_the_worklist_as_json_is_one_document(ward: Ward, auscult: Auscult) -> N
         "lower": 0.3,
         "upper": 0.62,
         "prevalence": 0.3,
+        "checkpoint_version": "1.0.0",
     }
 
 
