@@ -2,9 +2,13 @@
 
 A process that hangs is alive to the system. What counts is who touches: the loop that does the work, never a thread
 that only keeps time.
+
+A folder may be one that several machines share: each looks at its own processes alone, for a process id says nothing of
+another machine's.
 """
 
 import os
+import socket
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -19,14 +23,14 @@ class Pulse:
     Parameters
     ----------
     folder
-        A folder of this machine, or of this container; made when absent.
+        Made when absent.
     part
         What the process does, such as ``"infer"``.
     """
 
     def __init__(self, folder: Path, part: str) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._path = folder / f"{part}-{os.getpid()}"
+        self._path = folder / f"{part}-{os.getpid()}@{socket.gethostname()}"
         self._touched = 0.0
         self.beat()
 
@@ -43,10 +47,16 @@ class Pulse:
 
 
 def ages(folder: Path, part: str) -> list[float]:
-    """Return the seconds since each process of a part last touched its pulse; the dead are cleared away."""
+    """Return the seconds since each process of a part on this machine last touched its pulse.
+
+    The dead are cleared away.
+    """
     found = []
-    for path in folder.glob(f"{part}-*"):
-        if not _lives(int(path.name.rpartition("-")[2])):
+    for path in folder.glob(f"{part}-*@*"):
+        name, _, host = path.name.partition("@")
+        if host != socket.gethostname():
+            continue
+        if not _lives(int(name.rpartition("-")[2])):
             path.unlink(missing_ok=True)
             continue
         with suppress(FileNotFoundError):

@@ -1,6 +1,7 @@
 """A worker that gets nowhere while work waits is ended; one that has nothing to do, or gets on, is not."""
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -62,7 +63,7 @@ def test_a_worker_whose_python_stands_still_is_ended_from_outside_it(tmp_path: P
 def test_a_pulse_is_fresh_while_it_beats_and_gone_when_its_process_is(tmp_path: Path) -> None:
     beating = Pulse(tmp_path, "listen")
     assert [age < 5 for age in pulse.ages(tmp_path, "listen")] == [True]
-    path = tmp_path / f"listen-{os.getpid()}"
+    path = tmp_path / f"listen-{os.getpid()}@{socket.gethostname()}"
     os.utime(path, (time.time() - 100, time.time() - 100))
     assert pulse.ages(tmp_path, "listen")[0] > 90
 
@@ -74,6 +75,19 @@ def test_a_pulse_is_fresh_while_it_beats_and_gone_when_its_process_is(tmp_path: 
     beating.stop()
     child = subprocess.Popen([sys.executable, "-c", ""])
     child.wait()
-    (tmp_path / f"listen-{child.pid}").touch()
+    (tmp_path / f"listen-{child.pid}@{socket.gethostname()}").touch()
     assert pulse.ages(tmp_path, "listen") == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_machines_that_share_a_folder_leave_each_others_pulses_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    (tmp_path / f"infer-{ended.pid}@gpu-2.example").touch()
+    assert pulse.ages(tmp_path, "infer") == []
+    assert [path.name for path in tmp_path.iterdir()] == [f"infer-{ended.pid}@gpu-2.example"]
+    monkeypatch.setattr("socket.gethostname", lambda: "gpu-1.example")
+    Pulse(tmp_path, "infer")
+    assert len(pulse.ages(tmp_path, "infer")) == 1

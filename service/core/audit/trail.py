@@ -166,7 +166,7 @@ class AuditTrail:
 
 def spool_of(settings: Settings) -> Spool:
     """Return what waits for the syslog server on this machine."""
-    return Spool(settings.audit_dir / "spool", settings.audit.maximum_waiting)
+    return Spool(settings.audit_spool, settings.audit.maximum_waiting)
 
 
 def examine(settings: Settings) -> str | None:

@@ -12,7 +12,9 @@ class AuditSettings(Section):
     """The audit trail (`[audit]`): it names patients, unlike the log."""
 
     file: Path | None = Field(
-        None, description="File that audit messages are appended to, a line each; in `data_dir` when absent."
+        None,
+        description="File that audit messages are appended to, a line each; in `data_dir` when absent. What waits for "
+        "the syslog server lies in `spool` beside it.",
     )
     fsync: bool = Field(
         False,

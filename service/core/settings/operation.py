@@ -93,7 +93,7 @@ class LivenessSettings(Section):
     )
     folder: Path | None = Field(
         None,
-        description="Folder of the files that `auscult alive` looks at, on this machine; `data_dir/alive` when absent.",
+        description="Folder of the files that `auscult alive` looks at; `data_dir/alive` when absent.",
     )
 
 

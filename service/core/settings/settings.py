@@ -95,12 +95,12 @@ class Settings(BaseSettings):
     @property
     def audit_file(self) -> Path:
         """The file of the audit trail."""
-        return self.audit.file or self.audit_dir / "audit.log"
+        return self.audit.file or self.data_dir.resolve() / "audit" / "audit.log"
 
     @property
-    def audit_dir(self) -> Path:
-        """The folder of the audit trail, and of what waits for the syslog server."""
-        return self.data_dir.resolve() / "audit"
+    def audit_spool(self) -> Path:
+        """The folder of what waits for the syslog server, beside the file: both are of one machine."""
+        return self.audit_file.parent / "spool"
 
     @property
     def wake_dir(self) -> Path:

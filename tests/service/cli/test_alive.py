@@ -1,6 +1,7 @@
 """`auscult alive`: the health check of each part, by its progress."""
 
 import os
+import socket
 import time
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def test_a_part_is_alive_while_its_pulse_is_fresh(tmp_path: Path, part: str) -> 
     pulse = Pulse(tmp_path / "alive", part)
     assert said(part) == ""
     long_ago = time.time() - 120
-    os.utime(tmp_path / "alive" / f"{part}-{os.getpid()}", (long_ago, long_ago))
+    os.utime(tmp_path / "alive" / f"{part}-{os.getpid()}@{socket.gethostname()}", (long_ago, long_ago))
     assert "has not got on for 120 s" in said(part)
     pulse.stop()
 

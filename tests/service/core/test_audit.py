@@ -260,7 +260,7 @@ def test_what_waits_reaches_the_syslog_server_in_order_and_framed(tmp_path: Path
         assert (message_id, data) == ("DICOM+RFC3881", "-")
         actions.append(parsed(xml.encode()).find("EventIdentification").get("EventActionCode"))
     assert actions == ["R", "C"] * 35
-    assert not list((made.audit_dir / "spool").glob("*.frame"))
+    assert not list(made.audit_spool.glob("*.frame"))
     assert len(made.audit_file.read_bytes().splitlines()) == 70
 
 
@@ -279,7 +279,7 @@ def test_a_server_that_nobody_vouches_for_gets_nothing(
             trail.note(events.node_refused, US, THEM, why="refused")
             wait_until(lambda: "the audit trail fails" in caplog.text, "the failure is said")
         accepting.join()
-    assert len(list((made.audit_dir / "spool").glob("*.frame"))) == 1
+    assert len(list(made.audit_spool.glob("*.frame"))) == 1
 
 
 def test_messages_that_wait_too_long_or_are_too_many_are_noticed(tmp_path: Path) -> None:
@@ -288,6 +288,15 @@ def test_messages_that_wait_too_long_or_are_too_many_are_noticed(tmp_path: Path)
     trail.note(events.node_refused, US, THEM, why="refused")
     assert "1 audit messages wait" in str(examine(made))
     trail.close()
-    (waiting,) = (made.audit_dir / "spool").glob("*.frame")
+    (waiting,) = made.audit_spool.glob("*.frame")
     waiting.rename(waiting.with_name(f"{'0' * 20}-1-1.frame"))
     assert "the oldest for" in str(examine(settings(tmp_path, syslog_host="127.0.0.1")))
+
+
+def test_what_waits_lies_beside_the_file_so_that_machines_may_share_the_rest(tmp_path: Path) -> None:
+    made = settings(tmp_path / "shared", syslog_host="127.0.0.1", file=tmp_path / "own" / "audit.log")
+    trail = AuditTrail(made)
+    trail.note(events.node_refused, US, THEM, why="refused")
+    trail.close()
+    assert len(list((tmp_path / "own" / "spool").glob("*.frame"))) == 1
+    assert not (tmp_path / "shared").exists()
