@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import sqlite3
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import psycopg
+import pytest
 
 from service.core import database
 from service.core.ledger import Ledger
@@ -20,7 +19,7 @@ from service.core.ledger.admission import Registered
 from service.core.settings import Settings
 from service.core.store import LocalStore
 from tests import servers
-from tests.documents import DOCS, blocks
+from tests.documents import blocks
 from tests.journeys.pacs import CountingPacs
 from tests.phantoms import chest
 from tests.worker.conftest import Gateway, destination
@@ -64,30 +63,32 @@ def _require_that_it_finishes(restored: Settings, made: Gateway, pacs: CountingP
     engine.dispose()
 
 
-def test_a_restored_copy_finishes_the_work(gateway: Any, tmp_path: Path) -> None:
+def test_a_restored_copy_finishes_the_work(gateway: Any, tmp_path: Path, program: Callable[[str], str]) -> None:
+    for name in ("sqlite3", "rsync"):
+        program(name)
+    saving = _block("sqlite3").splitlines()
+    (tmp_path / "backup").mkdir()
+    (tmp_path / "auscult-data").symlink_to(tmp_path)
+    run = _Shell(tmp_path, program("bash"))
     with CountingPacs() as pacs:
         made: Gateway = gateway(destination(pacs.port, ae_title="PACS"))
         _work(made)
-        backup = tmp_path / "backup"
-        backup.mkdir()
-        (statement,) = re.findall(r"VACUUM INTO '([^']+)'", (DOCS / HOW_TO).read_text())
-        connection = sqlite3.connect(tmp_path / "ledger.sqlite")
-        connection.execute(f"VACUUM INTO '{tmp_path / statement}'")
-        connection.close()
+        run(saving[0])
         made.receive(chest(5))  # between the two lines
-        shutil.copytree(made.settings.objects_dir, backup / "objects", ignore=shutil.ignore_patterns("incoming"))
+        run(saving[1])
         made.ledger.engine.dispose()
         shutil.rmtree(made.settings.objects_dir)
-        _require_that_it_finishes(made.settings.model_copy(update={"data_dir": backup}), made, pacs)
+        _require_that_it_finishes(made.settings.model_copy(update={"data_dir": tmp_path / "backup"}), made, pacs)
 
 
+@pytest.mark.parametrize("in_containers", [False, True], ids=["", "containers"])
 def test_a_restored_copy_of_postgresql_finishes_the_work(
-    gateway: Any, tmp_path: Path, program: Callable[[str], str]
+    gateway: Any, tmp_path: Path, program: Callable[[str], str], in_containers: bool
 ) -> None:
-    for name in ("initdb", "pg_dump", "pg_restore", "createdb"):
+    for name in ("initdb", "pg_dump", "pg_restore", "createdb", "rsync", "tar"):
         program(name)
-    saving = next(block for block in blocks(HOW_TO) if block.startswith("pg_dump")).splitlines()
-    restoring = next(block for block in blocks(HOW_TO) if block.startswith("createdb"))
+    saving = _block("docker compose exec -T postgres pg_dump" if in_containers else "pg_dump").splitlines()
+    restoring = _block("docker compose up" if in_containers else "createdb")
     (tmp_path / "backup").mkdir()
     (tmp_path / "auscult-data").symlink_to(tmp_path)
     with (
@@ -96,7 +97,7 @@ def test_a_restored_copy_of_postgresql_finishes_the_work(
         cluster.run() as postgres,
     ):
         (tmp_path / "password").write_text("geheim/@:\n")
-        run = _Shell(tmp_path, postgres, program("bash"))
+        run = _Shell(tmp_path, program("bash"), _who_logs_in(tmp_path, postgres))
         run("createdb --host=db.example --username=auscult auscult")
         table = {"url": postgres.url("auscult"), "password_file": tmp_path / "password"}
         made: Gateway = gateway(destination(pacs.port, ae_title="PACS"), database=table)
@@ -107,29 +108,42 @@ def test_a_restored_copy_of_postgresql_finishes_the_work(
 
         made.ledger.engine.dispose()
         shutil.rmtree(made.settings.objects_dir)
-        with psycopg.connect(f"{run.server}/postgres", password=postgres.password, autocommit=True) as connection:
-            connection.execute("DROP DATABASE auscult")
+        run("dropdb --host=db.example --username=auscult auscult")
+        if in_containers:
+            run("createdb --username=auscult auscult")  # as the entry point of its image does at the first start
         run(restoring)
-        shutil.move(tmp_path / "backup" / "objects", made.settings.objects_dir)
+        if not in_containers:
+            shutil.move(tmp_path / "backup" / "objects", made.settings.objects_dir)
         _require_that_it_finishes(made.settings, made, pacs)
 
 
-class _Shell:
-    """Runs commands of the document where `db.example` is a server of this machine; it knows the password by a file."""
+def _block(start: str) -> str:
+    (found,) = (block for block in blocks(HOW_TO) if block.startswith(start))
+    return found
 
-    def __init__(self, folder: Path, postgres: servers.Postgres, bash: str) -> None:
+
+def _who_logs_in(folder: Path, postgres: servers.Postgres) -> dict[str, str]:
+    """Return the variables by which PostgreSQL's programs find the server and know the password."""
+    secret = folder / "pgpass"
+    password = str(postgres.password).replace("\\", "\\\\").replace(":", "\\:")
+    secret.write_text(f"127.0.0.1:{postgres.port}:*:auscult:{password}\n")
+    secret.chmod(0o600)
+    return {"PGPASSFILE": str(secret), "PGPORT": str(postgres.port), "PGHOST": "127.0.0.1"}
+
+
+class _Shell:
+    """Runs commands of the document here: `db.example` is this machine, and so is the inside of each container."""
+
+    def __init__(self, folder: Path, bash: str, variables: Mapping[str, str] | None = None) -> None:
         self._folder, self._bash = folder, bash
-        self.server = postgres.url().replace("+psycopg", "").rpartition("/")[0]
-        secret = folder / "pgpass"
-        password = str(postgres.password).replace("\\", "\\\\").replace(":", "\\:")
-        secret.write_text(f"127.0.0.1:{postgres.port}:*:auscult:{password}\n")
-        secret.chmod(0o600)
-        self._environment = {**os.environ, "PGPASSFILE": str(secret), "PGPORT": str(postgres.port)}
+        self._environment = {**os.environ, **(variables or {})}
 
     def __call__(self, commands: str) -> None:
         here = commands.replace("db.example", "127.0.0.1")
-        if servers.find_program("rsync") is None:
-            here = here.replace("rsync -a --exclude incoming", "cp -a")  # nothing arrives meanwhile
+        here = re.sub(r"^docker compose up .*$", "", here, flags=re.MULTILINE)
+        here = re.sub(r"docker compose run .*--entrypoint (\w+) \w+", r"\1", here)
+        here = re.sub(r"docker compose exec -T \w+ ", "", here)
+        here = here.replace("/var/lib/auscult", str(self._folder / "auscult-data"))
         ran = subprocess.run(
             [self._bash, "-euc", here],
             cwd=self._folder,
