@@ -52,9 +52,9 @@ def read(variables: Mapping[str, str] | None = None, override: str = "") -> dict
     return dict(_filled(_merged(content, yaml.safe_load(override) or {}), variables or {}))
 
 
-def documented_override() -> str:
-    """Return the docker-compose.override.yml of docs/howto/production.md: for TLS, and for the page with a login."""
-    (content,) = blocks("howto/production.md", "yaml")
+def documented_override(document: str = "howto/production.md") -> str:
+    """Return the docker-compose.override.yml of a document; production.md's is for TLS and the page with a login."""
+    (content,) = blocks(document, "yaml")
     return content
 
 

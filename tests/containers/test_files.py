@@ -14,15 +14,22 @@ from service.core.settings import Settings, load
 from tests.containers import compose, dockerfile
 from tests.containers.compose import ROOT, Service
 from tests.containers.dockerfile import chain, ignore_patterns, is_ignored, stages
+from tests.documents import DOCS
 
 SERVICES = compose.services()
 OURS = {name: service for name, service in SERVICES.items() if service.is_ours}
-#: What the override of docs/howto/production.md makes of those that it changes.
-DOCUMENTED = {
-    name: service
-    for name, service in compose.services(override=compose.documented_override()).items()
-    if service.table != SERVICES[name].table
-}
+
+
+def changed_by(override: str) -> dict[str, Service]:
+    """Return what an override makes of those services that it changes."""
+    services = compose.services(override=override)
+    return {name: service for name, service in services.items() if service.table != SERVICES[name].table}
+
+
+DOCUMENTED = changed_by(compose.documented_override())
+OTHER_CHECKPOINT = changed_by(compose.documented_override("howto/roll-back-a-checkpoint.md"))
+#: A line of a document that runs something within a service: what stands behind the service's name.
+IN_A_SERVICE = re.compile(r"docker compose (?:exec|run)((?: --?[\w-]+(?:[= ](?:\"[^\"]*\"|tar))?)*) (\w+) ([^|>\n`]+)")
 TRIAL = {name: service for name, service in SERVICES.items() if service.table.get("profiles") == ["demo"]}
 
 
@@ -105,7 +112,9 @@ def test_every_command_and_health_check_is_one_that_auscult_has(service: Service
         read_command(service.health[1:])
 
 
-@pytest.mark.parametrize("service", [*OURS.values(), *DOCUMENTED.values()], ids=lambda service: service.name)
+@pytest.mark.parametrize(
+    "service", [*OURS.values(), *DOCUMENTED.values(), *OTHER_CHECKPOINT.values()], ids=lambda service: service.name
+)
 def test_every_variable_is_a_setting(service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "secret").write_text("geheim\n")
     for name, value in service.environment.items():
@@ -141,6 +150,41 @@ def test_the_documented_override_mounts_what_its_settings_name_and_publishes_wha
         published = [port.rpartition(":")[2] for port in service.table["ports"]]
         assert published == [service.environment[variable] for variable in opened[name]]
         assert service.table["networks"] == ["inside", "outside"]
+
+
+def test_another_checkpoint_reaches_every_service_that_loads_one() -> None:
+    assert {*OTHER_CHECKPOINT} == {name for name, service in OURS.items() if service.command[0] == "work"}
+    for name, service in OTHER_CHECKPOINT.items():
+        (mount,) = {*service.table["volumes"]} - {*SERVICES[name].table["volumes"]}
+        folder, inside, mode = mount.split(":")
+        assert (folder, mode) == ("./checkpoints", "ro")
+        assert Path(service.environment["AUSCULT_ANALYSIS__CHECKPOINT"]).parent == Path(inside)
+        assert service.environment.items() > SERVICES[name].environment.items()
+
+
+def test_what_documents_run_within_a_service_is_a_command_that_it_has() -> None:
+    found = []
+    for path in DOCS.rglob("*.md"):
+        for options, name, rest in IN_A_SERVICE.findall(path.read_text(encoding="utf-8")):
+            found.append((path.name, name))
+            words = rest.split()
+            if not SERVICES[name].is_ours or "--entrypoint" in options or words[0] in ("tar", "python3"):
+                continue
+            read_command(words[words[0] == "auscult" :])
+    assert {("upgrade.md", "migrate"), ("production.md", "web"), ("back-up-and-restore.md", "postgres")} <= {*found}
+
+
+def test_the_services_that_documents_start_or_stop_are_those_of_the_file() -> None:
+    named = set()
+    for path in DOCS.rglob("*.md"):
+        for profiles, verb, rest in re.findall(
+            r"^ *docker compose((?: --profile \w+)*) (up|stop)((?: [\w-]+)*)$", path.read_text("utf-8"), re.MULTILINE
+        ):
+            for name in (word for word in rest.split() if not word.startswith("--")):
+                named.add(name)
+                wanted = SERVICES[name].table.get("profiles", [])
+                assert not wanted or {*wanted} & {*profiles.split()}, f"{path.name}: {verb} {name} needs its profile"
+    assert {*OURS} - {"migrate"} <= named
 
 
 @pytest.mark.parametrize("service", OURS.values(), ids=lambda service: service.name)

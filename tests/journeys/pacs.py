@@ -103,6 +103,16 @@ def _references(dataset: Dataset) -> set[str]:
     return {str(element.value) for element in dataset.iterall() if element.keyword == "ReferencedSOPInstanceUID"}
 
 
+def predecessors(report: Dataset) -> set[str]:
+    """Return the UIDs of the documents that a report takes the place of."""
+    return {
+        str(item.ReferencedSOPInstanceUID)
+        for study in report.get("PredecessorDocumentsSequence", [])
+        for series in study.ReferencedSeriesSequence
+        for item in series.ReferencedSOPSequence
+    }
+
+
 def sentences(report: Dataset) -> list[str]:
     """Return the text values of a Structured Report, in reading order."""
     return [str(element.value) for element in report.iterall() if element.keyword == "TextValue"]

@@ -3,14 +3,13 @@
 import json
 from copy import deepcopy
 
-from pydicom import Dataset
 from pydicom.dataset import FileDataset
 from pydicom.uid import JPEG2000Lossless, JPEGLSLossless
 
 from service.core.states import State
 from tests import phantoms
 from tests.journeys.conftest import Ward
-from tests.journeys.pacs import sentences
+from tests.journeys.pacs import predecessors, sentences
 from tests.phantoms import chest
 from tests.servers import wait_until
 
@@ -29,16 +28,6 @@ def renamed(dataset: FileDataset, name: str) -> FileDataset:
     copy = deepcopy(dataset)
     copy.PatientName = name
     return copy
-
-
-def predecessors(report: Dataset) -> set[str]:
-    """Return the UIDs of the documents that a report takes the place of."""
-    return {
-        str(item.ReferencedSOPInstanceUID)
-        for study in report.get("PredecessorDocumentsSequence", [])
-        for series in study.ReferencedSeriesSequence
-        for item in series.ReferencedSOPSequence
-    }
 
 
 def test_the_same_instance_in_other_clothes_is_acknowledged_and_changes_nothing(ward: Ward) -> None:

@@ -11,8 +11,9 @@ from models.checkpoint import Checkpoint, default_path
 from service.core.records import PredictionRecord
 from service.core.states import State
 from tests import checkpoints
+from tests.documents import blocks
 from tests.journeys.gateway import Gateway, destination, gateway
-from tests.journeys.pacs import CountingPacs, sentences
+from tests.journeys.pacs import CountingPacs, predecessors, sentences
 from tests.phantoms import chest
 from tests.servers import wait_until
 
@@ -86,4 +87,20 @@ def test_workers_of_two_checkpoints_share_the_images_and_only_what_is_asked_for_
         running.wait_until_settled()
         assert {by(running, source) for source in sources} == {NEW}
         assert len(pacs.digests) == 3 * (len(sources) + len(old))
+
+        for part in ("work infer", "work deliver"):  # the newer one turns out worse
+            assert running.stop(f"{part} newer") == 0
+            running.start(part)
+        (command,) = (block for block in blocks("howto/roll-back-a-checkpoint.md") if "reanalyse" in block)
+        roll_back = [*command.replace("1.1.0", NEW).split()[1:], "--yes"]
+        assert f"again: {len(sources)}" in running.auscult(*roll_back)
+        running.wait_until_settled()
+        assert {by(running, source) for source in sources} == {OLD}
+        assert len(pacs.digests) == 3 * (2 * len(sources) + len(old))
+        for source in sources:
+            *_, one, two, three, four, five, six = pacs.of(source)
+            replaced = {uid for report in (four, five, six) for uid in predecessors(report)}
+            assert set() < replaced <= {str(report.SOPInstanceUID) for report in (one, two, three)}
+            assert [OLD in " ".join(sentences(report)) for report in (four, five, six)].count(True) == 2
+        assert "no image of these" in running.auscult(*roll_back)
         assert all(len(digests) == 1 for digests in pacs.digests.values())
