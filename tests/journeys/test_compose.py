@@ -14,6 +14,7 @@ from service.core.states import DeliveryState, State
 from tests import phantoms, servers
 from tests.containers import compose
 from tests.containers.compose import ROOT
+from tests.documents import blocks
 from tests.journeys.composed import PARTS, Site, site
 from tests.servers import forward_everything, listens, wait_until
 
@@ -55,6 +56,7 @@ def test_an_image_goes_through_the_services_of_the_file_and_comes_back_as_report
         for name in running:
             wait_until(lambda name=name: place.healthy(name), f"{name} is healthy", 60, 2)  # type: ignore[misc]
         examined = _examined(place)
+        assert "auscult_instances" in _scraped(place)
         _require_no_secret_on_a_command_line(place)
         for process in running.values():
             process.send_signal(signal.SIGTERM)
@@ -84,6 +86,14 @@ def _examined(place: Site) -> str:
     assert passed["database"], said
     assert passed["queue"], said
     return said
+
+
+def _scraped(place: Site) -> str:
+    """Return what production.md's line for a monitor prints."""
+    (line,) = (block for block in blocks("howto/production.md") if "/metrics" in block)
+    inside = line.partition(" web ")[2].replace(":8042/", f":{place.ports['AUSCULT_WEB__PORT']}/")
+    ran = subprocess.run(["sh", "-c", inside], capture_output=True, text=True, timeout=30, check=True)
+    return ran.stdout
 
 
 def _require_no_secret_on_a_command_line(place: Site) -> None:
