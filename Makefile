@@ -98,7 +98,7 @@ licences: $(TEST) ## Fail when a package of the base set is under the GPL or AGP
 			END { if (NR < 20) { print "pip-licenses listed only " NR - 1 " packages"; bad = 1 } exit bad }'
 
 .PHONY: audit
-audit: $(TEST) ## Look the base set up among known vulnerabilities, where their source can be reached
+audit: $(TEST) ## Look the base and the GPU set up among known vulnerabilities, where their source can be reached
 	@$(BIN)/python requirements/audit.py
 
 .PHONY: format

@@ -11,6 +11,8 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 PROGRAM = Path(sys.executable).with_name("pip-audit")
+#: The locks of what is installed at a site; those of tests and training never are.
+SETS = ("base", "gpu")
 #: Seconds: for an answer of the source, and for everything.
 ANSWER_S, ALL_S = 10, 300
 
@@ -49,19 +51,22 @@ def findings(report: Path) -> tuple[list[str], int, int]:
 
 
 def main() -> None:
-    """Audit what the service installs; exit with 1 when a vulnerability is known."""
-    with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder) / "report.json"
-        if (why := look_up(HERE / "base.txt", report)) is not None:
-            print(f"known vulnerabilities: not checked: {why}")
-            return
-        found, checked, of = findings(report)
-    for line in found:
-        print(f"known vulnerability: {line}")
-    if checked < of:
-        print(f"known vulnerabilities: not checked: the source knows {checked} of {of} packages")
-    elif not found:
-        print(f"known vulnerabilities: none in {of} packages")
+    """Audit what is installed with the service and its GPU workers; exit with 1 when a vulnerability is known."""
+    found: set[str] = set()
+    for name in SETS:
+        with tempfile.TemporaryDirectory() as folder:
+            report = Path(folder) / "report.json"
+            if (why := look_up(HERE / f"{name}.txt", report)) is not None:
+                print(f"known vulnerabilities: {name}: not checked: {why}")
+                continue
+            lines, checked, of = findings(report)
+        for line in lines:
+            print(f"known vulnerability: {name}: {line}")
+        if checked < of:
+            print(f"known vulnerabilities: {name}: not checked: the source knows {checked} of {of} packages")
+        elif not lines:
+            print(f"known vulnerabilities: {name}: none in {of} packages")
+        found.update(lines)
     sys.exit(bool(found))
 
 

@@ -11,6 +11,12 @@ import pytest
 AUDIT: dict[str, Any] = runpy.run_path(str(Path(__file__).resolve().parents[1] / "requirements" / "audit.py"))
 
 
+def assert_ends_with(status: int) -> None:
+    with pytest.raises(SystemExit) as ended:
+        AUDIT["main"]()
+    assert int(ended.value.code or 0) == status
+
+
 def test_a_known_vulnerability_is_told_with_the_version_that_mends_it(tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     vulnerable = {"name": "a", "version": "1.0", "vulns": [{"id": "CVE-1", "fix_versions": ["1.1"]}]}
@@ -26,7 +32,29 @@ def test_a_source_that_cannot_be_reached_is_told_and_fails_nothing(
     program.write_text(f"#!{sys.executable}\nraise SystemExit('no route to a host')\n")
     program.chmod(0o755)
     monkeypatch.setitem(AUDIT["main"].__globals__, "PROGRAM", program)
-    AUDIT["main"]()
+    assert_ends_with(0)
+    away = "not checked: the source of known vulnerabilities cannot be reached"
+    assert capsys.readouterr().out == f"known vulnerabilities: base: {away}\nknown vulnerabilities: gpu: {away}\n"
+
+
+def test_what_a_gpu_worker_installs_is_looked_up_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = tmp_path / "pip-audit"
+    # It knows of a vulnerability in torch, of which the base set has none.
+    program.write_text(
+        f"#!{sys.executable}\n"
+        "import json, pathlib, sys\n"
+        "value = dict(zip(sys.argv[1:], sys.argv[2:]))\n"
+        "has_torch = 'torch==' in pathlib.Path(value['--requirement']).read_text()\n"
+        "vulns = [{'id': 'CVE-2', 'fix_versions': []}] if has_torch else []\n"
+        "packages = [{'name': 'torch', 'version': '0', 'vulns': vulns}]\n"
+        "pathlib.Path(value['--output']).write_text(json.dumps({'dependencies': packages}))\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setitem(AUDIT["main"].__globals__, "PROGRAM", program)
+    assert_ends_with(1)
     assert capsys.readouterr().out == (
-        "known vulnerabilities: not checked: the source of known vulnerabilities cannot be reached\n"
+        "known vulnerabilities: base: none in 1 packages\n"
+        "known vulnerability: gpu: torch 0: CVE-2, mended in none\n"
     )
