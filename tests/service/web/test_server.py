@@ -1,5 +1,6 @@
 """The server on a real socket, and the page in a real browser."""
 
+import socket
 import subprocess
 import threading
 import urllib.request
@@ -8,7 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from service import cli
 from service.core.errors import SettingsInvalid
 from service.web.server import serve
 from service.worklist import rows
@@ -45,6 +48,47 @@ def serving(ward: Ward) -> Iterator[str]:
         stop.set()
         thread.join(20)
     assert not thread.is_alive()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("AUSCULT_WEB__HOST", "0.0.0.0"),
+        ("auscult_web__host", "::"),
+        ("AUSCULT_WEB", '{"host": "10.1.2.3", "port": 0}'),
+        ("AUSCULT_WEB", '{"host": "0.0.0.0", "tls": {"certificate": "a.pem", "key": "a.key"}}'),
+    ],
+)
+def test_no_variable_opens_the_page_beyond_this_machine_without_a_login(
+    variable: str, value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(variable, value)
+    ran = CliRunner().invoke(cli._group, ["web"])
+    assert isinstance(ran.exception, SettingsInvalid)
+    assert "is beyond this machine, where the page needs TLS, a login and its own name" in str(ran.exception)
+
+
+@pytest.mark.parametrize("options", [["--host", "0.0.0.0"], ["--host=0.0.0.0"], ["0.0.0.0"]])
+def test_the_command_takes_no_address(options: list[str]) -> None:
+    ran = CliRunner().invoke(cli._group, ["web", *options])
+    assert ran.exit_code == 2
+    assert "No such option" in ran.output or "unexpected extra argument" in ran.output
+
+
+def test_what_the_library_reads_from_its_own_variables_moves_no_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("UVICORN_HOST", "HOST"):
+        monkeypatch.setenv(variable, "0.0.0.0")
+    monkeypatch.setenv("WEB_CONCURRENCY", "2")
+    ward = Ward(tmp_path)
+    with serving(ward) as address:
+        port = int(address.rstrip("/").rpartition(":")[2])
+        assert address == f"http://127.0.0.1:{port}/"
+        # The system refuses this where the port is taken on every address.
+        socket.create_server(("127.0.0.2", port)).close()
+    ward.close()
 
 
 def test_a_request_leaves_no_patient_and_no_path_in_the_log(
