@@ -55,6 +55,5 @@ def test_what_a_gpu_worker_installs_is_looked_up_too(
     monkeypatch.setitem(AUDIT["main"].__globals__, "PROGRAM", program)
     assert_ends_with(1)
     assert capsys.readouterr().out == (
-        "known vulnerabilities: base: none in 1 packages\n"
-        "known vulnerability: gpu: torch 0: CVE-2, mended in none\n"
+        "known vulnerabilities: base: none in 1 packages\nknown vulnerability: gpu: torch 0: CVE-2, mended in none\n"
     )

@@ -40,8 +40,13 @@ class Refusal:
     why: str
     calling_ae_title: str | None = None
     called_ae_title: str | None = None
-    #: SHA-256 of the certificate that was shown.
+    #: SHA-256 of the certificate that was shown; that of a handshake which failed is not to be had.
     fingerprint: str | None = None
+
+    @property
+    def shown(self) -> str:
+        """The certificate in words, after a space; nothing where none is known."""
+        return "" if self.fingerprint is None else f" (certificate sha256:{self.fingerprint})"
 
 
 #: Is told the AE title, as typed, or nothing, the address, and why an association or a connection was refused.
@@ -57,9 +62,8 @@ def _log(refusal: Refusal) -> None:
     titles = (
         "" if refusal.calling_ae_title is None else f" of {refusal.calling_ae_title!a} to {refusal.called_ae_title!a}"
     )
-    shown = "" if refusal.fingerprint is None else f" (certificate sha256:{refusal.fingerprint})"
     what = "connection" if refusal.calling_ae_title is None else "association"
-    log.warning("%s%s from %s refused%s: %s", what, titles, refusal.address, shown, refusal.why)
+    log.warning("%s%s from %s refused%s: %s", what, titles, refusal.address, refusal.shown, refusal.why)
 
 
 #: What to do about OpenSSL's reasons, by words in them.
@@ -96,7 +100,7 @@ class Access:
     def tell(self, refusal: Refusal) -> None:
         """Tell that somebody was not let in."""
         _log(refusal)
-        self.refused((refusal.calling_ae_title or "").strip(), refusal.address, refusal.why)
+        self.refused((refusal.calling_ae_title or "").strip(), refusal.address, refusal.why + refusal.shown)
 
     def refused_connection(self, address: str, error: OSError) -> None:
         """Tell of a handshake that failed, unless the peer merely went away or said nothing, as health checks do."""

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
+import socket
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
 from lxml import etree
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
@@ -17,9 +21,12 @@ from service.core.errors import StoreFull
 from service.core.identity import Identity
 from service.core.settings import Settings
 from service.dicom.auditor import Auditor
+from tests.certificates import Authority
 from tests.phantoms import chest
 from tests.servers import wait_until
 from tests.service.core.test_audit import GRAMMAR
+from tests.service.dicom.raw_scu import CR, EXPLICIT, Ended, RawAssociation, association_request
+from tests.service.dicom.test_tls import client
 from tests.service.listening import Site, associated, listening, send
 
 EVENT = "EventIdentification/EventID"
@@ -65,15 +72,81 @@ def test_who_may_not_associate_is_a_security_alert(tmp_path: Path, settings: dic
     with listening(tmp_path / "data", **settings) as site:
         with associated(site.port, (Verification, "1.2.840.10008.1.2")) as association:
             assert not association.is_established
-        wait_until(lambda: site.settings.audit_file.exists() and bool(trail(site)), "the alert is written")
-        (alert,) = trail(site)
-    assert alert.find(EVENT).get("csd-code") == "110113"
-    assert alert.find("EventIdentification/EventTypeCode").get("csd-code") == "110126"
+        alert = the_alert(site)
     subject = alert.find("ParticipantObjectIdentification")
     assert (subject.get("ParticipantObjectID"), subject.findtext("ParticipantObjectName") or None) == (
         "127.0.0.1",
         name,
     )
+
+
+def test_a_certificate_that_is_not_bound_to_its_ae_title_is_an_alert_that_names_it(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    own, bound, other = (authority.issue(name) for name in ("auscult", "bound", "other"))
+    tls = {**own.settings(), "ca": str(authority.ca), "port": 0, "allowed_certificates": {"CT1": ["bound"]}}
+    with listening(tmp_path / "data", tls=tls) as site:
+        with RawAssociation(site.tls_port, calling="CT1", tls=client(authority, bound)) as association:
+            association.release()
+        with pytest.raises(Ended, match="PDU type 3"):
+            RawAssociation(site.tls_port, calling="CT1", tls=client(authority, other))
+        alert = the_alert(site)
+    subject = alert.find("ParticipantObjectIdentification")
+    assert (subject.get("ParticipantObjectID"), subject.findtext("ParticipantObjectName")) == ("127.0.0.1", "CT1")
+    digest = x509.load_pem_x509_certificate(other.certificate.read_bytes()).fingerprint(SHA256()).hex()
+    why = alert.findtext("EventIdentification/EventOutcomeDescription")
+    assert "listener.tls.allowed_certificates does not name its certificate for this AE title" in why
+    assert f"(certificate sha256:{digest})" in why
+
+
+@pytest.mark.parametrize(
+    ("peer", "reason"),
+    [
+        ("stranger", "unable to get local issuer certificate; listener.tls.ca names the authorities"),
+        ("ended", "certificate has expired"),
+        ("none", "peer did not return a certificate"),
+        ("plain DICOM", "wrong version number; it does not speak TLS"),
+        ("a browser", "http request; it is a browser or a health check"),
+    ],
+)
+def test_a_handshake_that_fails_is_an_alert_with_its_reason(tmp_path: Path, peer: str, reason: str) -> None:
+    authority = Authority(tmp_path)
+    tls = {**authority.issue("auscult").settings(), "ca": str(authority.ca), "port": 0}
+    with listening(tmp_path / "data", tls=tls) as site:
+        knock(site.tls_port, peer, authority)
+        alert = the_alert(site)
+    subject = alert.find("ParticipantObjectIdentification")
+    assert (subject.get("ParticipantObjectID"), subject.findtext("ParticipantObjectName") or None) == (
+        "127.0.0.1",
+        None,
+    )
+    assert f"TLS: {reason}" in alert.findtext("EventIdentification/EventOutcomeDescription")
+
+
+def knock(port: int, peer: str, authority: Authority) -> None:
+    """Come to the port for TLS as somebody who may not."""
+    if peer in ("plain DICOM", "a browser"):
+        said = b"GET / HTTP/1.0\r\n\r\n" if peer == "a browser" else association_request([(1, CR, (EXPLICIT,))])
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection, suppress(ConnectionError):
+            connection.sendall(said)
+            while connection.recv(4096):
+                pass
+        return
+    shown = {
+        "stranger": lambda: Authority(authority.ca.parent, "strange").issue("stranger"),
+        "ended": lambda: authority.issue("ended", days=-1),
+        "none": lambda: None,
+    }[peer]()
+    with pytest.raises((Ended, OSError)):
+        RawAssociation(port, calling="CT1", tls=client(authority, shown))
+
+
+def the_alert(site: Site) -> Any:
+    """Return the one message of a site's trail once it is there: a security alert about a node."""
+    wait_until(lambda: site.settings.audit_file.exists() and bool(trail(site)), "the alert is written")
+    (alert,) = trail(site)
+    assert alert.find(EVENT).get("csd-code") == "110113"
+    assert alert.find("EventIdentification/EventTypeCode").get("csd-code") == "110126"
+    return alert
 
 
 def test_a_stranger_that_knocks_again_and_again_is_one_alert_a_minute(
