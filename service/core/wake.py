@@ -6,6 +6,8 @@ Two ways, by one setting: named pipes beside the embedded ledger, or tasks in Ce
 import errno
 import os
 import select
+import threading
+import time
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
@@ -18,6 +20,10 @@ log = get_logger(__name__)
 
 #: Seconds after which a worker passes over a wake-up: the sweep has repeated it long before.
 _EXPIRES_S = 300
+#: Seconds for a word of the broker.
+_ANSWER_S = 2
+#: Seconds without wake-ups after one that failed: a broker that hangs holds up one image, not each.
+_PAUSE_S = 5
 
 
 class Task(StrEnum):
@@ -90,17 +96,36 @@ class CeleryWaker:
 
         self._app = Celery("auscult", broker=url, set_as_current=False)
         self._app.conf.update(
-            task_ignore_result=True, broker_transport_options={"socket_timeout": 2, "socket_connect_timeout": 2}
+            task_ignore_result=True,
+            task_serializer="json",
+            result_serializer="json",
+            broker_transport_options={
+                "socket_timeout": _ANSWER_S,
+                "socket_connect_timeout": _ANSWER_S,
+                "max_retries": 0,  # to connect; by default it tries for seconds
+            },
         )
+        # One at a time: while the first hears nothing, the others need not find out for themselves.
+        self._lock = threading.Lock()
+        self._quiet_until = 0.0
 
     def wake(self, task: Task) -> None:
-        """Send the task; an unreachable broker is logged and left to the sweep."""
+        """Send the task; an unreachable broker is logged, left alone for a while, and made good by the sweep."""
+        with self._lock:
+            if time.monotonic() >= self._quiet_until:
+                self._send(task)
+
+    def _send(self, task: Task) -> None:
         try:
             self._app.send_task(f"worker.{task.value}", queue=task.value, retry=False, expires=_EXPIRES_S)
         except Exception as error:  # noqa: BLE001
             # Whatever the broker's client raises, the image is safe: only the hint is lost.
+            self._quiet_until = time.monotonic() + _PAUSE_S
             log.warning(
-                "the broker took no wake-up for %s (%s); the sweep will repeat it", task.value, type(error).__name__
+                "the broker took no wake-up for %s (%s); it is asked again in %d s, and the sweep repeats what is lost",
+                task.value,
+                type(error).__name__,
+                _PAUSE_S,
             )
 
 

@@ -1,6 +1,7 @@
 """How a worker ends and what it survives: SIGTERM in the middle of a batch, a hang, a broker that is killed."""
 
 import signal
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -102,6 +103,37 @@ def test_a_broker_that_is_killed_and_comes_back_is_used_again(
         wait_until(lambda: running.version(sources[1]).state == State.REPORTED, "the sweep wakes the workers", 90)
         assert running.send(sources[2]) == 0x0000
         wait_until(lambda: running.version(sources[2]).state == State.REPORTED, "wake-ups arrive again", 60)
+        assert all(process.poll() is None for process in running.processes.values())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_broker_that_hangs_delays_one_image_and_loses_none(
+    tmp_path: Path, program: Callable[[str], str], postgres_url: str
+) -> None:
+    program("redis-server")
+    folders, sources = [tmp_path / "redis", tmp_path / "site"], [chest(750 + number) for number in range(6)]
+    for folder in folders:
+        folder.mkdir()
+    with ExitStack() as stack:
+        url, redis = stack.enter_context(servers.redis_process(folders[0], free_port()))
+        parts = ("listen", "work infer", "work deliver", "sweep")
+        running = stack.enter_context(gateway(folders[1], parts=parts, database_url=postgres_url, redis_url=url))
+        _send_and_wait(running, 749)
+        redis.send_signal(signal.SIGSTOP)
+        try:
+            waits = []
+            for source in sources:
+                started = time.monotonic()
+                assert running.send(source) == 0x0000
+                waits.append(time.monotonic() - started)
+            assert {running.version(source).state for source in sources} == {State.RECEIVED}
+        finally:
+            redis.send_signal(signal.SIGCONT)
+        assert max(waits) < 10.0, waits
+        assert sorted(waits)[-2] < 1.5, waits
+        for source in sources:
+            wait_until(lambda source=source: running.version(source).state == State.REPORTED, "is reported", 90)  # type: ignore[misc]
         assert all(process.poll() is None for process in running.processes.values())
 
 

@@ -1,15 +1,24 @@
-"""Named pipes: a wake-up comes through, is never an error, and never takes a living worker's pipe away."""
+"""Named pipes: a wake-up comes through, is never an error, and never takes a living worker's pipe away.
+
+And a broker: one that hangs holds up one wake-up, not each.
+"""
 
 import errno
 import os
+import signal
 import threading
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import redis
 
+from service.core import wake
 from service.core.settings import Settings
 from service.core.wake import CeleryWaker, LocalBell, LocalWaker, Task, waker
+from tests.servers import free_port, redis_process, wait_until
 
 
 def test_a_wake_up_reaches_every_worker_of_its_task_alone(tmp_path: Path) -> None:
@@ -110,3 +119,60 @@ def test_no_worker_at_all_is_no_error(tmp_path: Path) -> None:
 def test_the_settings_choose_the_waker(tmp_path: Path) -> None:
     assert isinstance(waker(Settings(data_dir=tmp_path)), LocalWaker)
     assert isinstance(waker(Settings(queue={"url": "redis://127.0.0.1:1/0"})), CeleryWaker)
+
+
+def test_a_broker_that_hangs_holds_up_one_wake_up_and_is_used_again_when_it_goes_on(
+    tmp_path: Path, program: Callable[[str], str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    program("redis-server")
+    monkeypatch.setattr(wake, "_ANSWER_S", 0.5)
+    with redis_process(tmp_path, free_port()) as (url, process), redis.Redis.from_url(url) as broker:
+        celery = CeleryWaker(url)
+        celery.wake(Task.INFER)
+        assert broker.llen("infer") == 1
+        process.send_signal(signal.SIGSTOP)
+        try:
+            waits = [waited(celery) for _ in range(50)]
+        finally:
+            process.send_signal(signal.SIGCONT)
+        assert 0.4 < waits[0] < 5.0
+        assert sum(waits[1:]) < 0.2
+        assert caplog.text.count("the broker took no wake-up") == 1
+        # What was under way may be done yet.
+        before = wait_until_still(broker)
+        monkeypatch.setattr(celery, "_quiet_until", time.monotonic())
+        celery.wake(Task.INFER)
+        assert broker.llen("infer") == before + 1
+
+
+def test_those_that_come_while_a_broker_hangs_wait_no_longer_than_the_first(
+    tmp_path: Path, program: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program("redis-server")
+    monkeypatch.setattr(wake, "_ANSWER_S", 0.5)
+    with redis_process(tmp_path, free_port()) as (url, process):
+        celery, waits = CeleryWaker(url), []
+        process.send_signal(signal.SIGSTOP)
+        try:
+            threads = [threading.Thread(target=lambda: waits.append(waited(celery))) for _ in range(30)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        finally:
+            process.send_signal(signal.SIGCONT)
+        assert len(waits) == 30
+        assert max(waits) < 5.0
+
+
+def waited(celery: CeleryWaker) -> float:
+    """Return the seconds that a wake-up takes."""
+    started = time.monotonic()
+    celery.wake(Task.INFER)
+    return time.monotonic() - started
+
+
+def wait_until_still(broker: "redis.Redis") -> int:
+    """Return how many wake-ups wait, once the broker has done what had reached it before."""
+    wait_until(lambda: bool(broker.ping()), "the broker answers")
+    return int(broker.llen("infer"))  # type: ignore[arg-type]
