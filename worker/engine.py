@@ -54,6 +54,7 @@ def _turn_by_celery(url: str, task: Task, work: Callable[[], int], stop: threadi
         task_ignore_result=True,
         worker_prefetch_multiplier=1,
         task_serializer="json",
+        result_serializer="json",
         accept_content=["json"],
         broker_connection_retry_on_startup=True,
         # A wake-up that was lost is repeated by the sweep; one that is redelivered much later is of no use.

@@ -1,5 +1,7 @@
 """Workers on Celery, Redis and PostgreSQL: the broker may forget everything, and knows nobody's name."""
 
+import os
+import pickle
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -8,8 +10,10 @@ from pathlib import Path
 
 import pytest
 import redis
+from celery import Celery
 
 from service.core.states import State
+from service.core.wake import CeleryWaker, Task
 from tests.journeys.faulty import Trap
 from tests.journeys.gateway import Gateway, destination, gateway
 from tests.journeys.pacs import CountingPacs
@@ -66,6 +70,60 @@ def test_a_wake_up_through_the_broker_is_enough(site: Site) -> None:
     assert site.gateway.send(source) == 0x0000
     site.gateway.wait_until_settled()
     assert len(site.pacs.of(source)) == 3
+
+
+class Trace:
+    """Leaves a folder where it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Callable[[str], None], tuple[str]]:
+        return os.mkdir, (str(self.path),)
+
+
+def test_a_wake_up_in_any_form_but_json_is_neither_read_nor_followed(site: Site, tmp_path: Path) -> None:
+    """Whoever reaches the broker could have a worker run what they like."""
+    gateway, source, traces = site.gateway, chest(605), [tmp_path / "pickled", tmp_path / "yaml"]
+    assert not pickle.loads(pickle.dumps(Trace(tmp_path / "sample")))  # noqa: S301 - the trap works
+    assert (tmp_path / "sample").is_dir()
+    gateway.stop("work infer")
+    assert gateway.send(source) == 0x0000
+    site.broker.flushall()
+    with Celery("stranger", broker=gateway_broker(site), set_as_current=False) as stranger:
+        bodies = {
+            "application/x-python-serialize": pickle.dumps(((Trace(traces[0]),), {}, {})),
+            "application/x-yaml": f"[[!!python/object/apply:os.mkdir [{traces[1]}]], {{}}, {{}}]".encode(),
+        }
+        for number, (form, body) in enumerate(bodies.items()):
+            headers = {"task": "worker.infer", "id": f"stranger-{number}", "lang": "py"}
+            with stranger.producer_or_acquire() as producer:
+                producer.publish(
+                    body,
+                    routing_key="infer",
+                    headers=headers,
+                    content_type=form,
+                    content_encoding="binary",
+                    serializer=None,
+                    declare=[stranger.amqp.queues.select_add("infer")],
+                )
+        assert site.broker.llen("infer") == 2
+        process = gateway.start("work infer")
+        log = gateway.folder / "work-infer.log"
+        wait_until(lambda: log.read_text().count("ContentDisallowed") >= 2, "both are refused", 60)
+    assert site.broker.llen("infer") == 0
+    assert gateway.version(source).state == State.RECEIVED
+    assert not any(trace.exists() for trace in traces)
+    CeleryWaker(gateway_broker(site)).wake(Task.INFER)
+    gateway.wait_until_settled()
+    assert process.poll() is None
+    assert not any(trace.exists() for trace in traces)
+
+
+def gateway_broker(site: Site) -> str:
+    """Return the URL of the broker."""
+    address = site.broker.get_connection_kwargs()
+    return f"redis://{address['host']}:{address['port']}/{address['db']}"
 
 
 def test_a_broker_that_forgets_everything_delays_work_and_loses_none(site: Site) -> None:
