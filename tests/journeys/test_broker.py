@@ -85,7 +85,7 @@ class Trace:
 def test_a_wake_up_in_any_form_but_json_is_neither_read_nor_followed(site: Site, tmp_path: Path) -> None:
     """Whoever reaches the broker could have a worker run what they like."""
     gateway, source, traces = site.gateway, chest(605), [tmp_path / "pickled", tmp_path / "yaml"]
-    assert not pickle.loads(pickle.dumps(Trace(tmp_path / "sample")))  # noqa: S301 - the trap works
+    assert not pickle.loads(pickle.dumps(Trace(tmp_path / "sample")))
     assert (tmp_path / "sample").is_dir()
     gateway.stop("work infer")
     assert gateway.send(source) == 0x0000
