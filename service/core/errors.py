@@ -18,7 +18,8 @@
     │   └── LedgerUnavailable
     ├── LedgerConflict
     │   ├── IllegalTransition
-    │   └── LeaseLost
+    │   ├── LeaseLost
+    │   └── TooManyWaiting
     ├── ObjectMissing
     ├── ObjectDamaged
     ├── ContradictoryIdentity
@@ -117,6 +118,10 @@ class IllegalTransition(LedgerConflict):
 
 class LeaseLost(LedgerConflict):
     """The lease on the row has expired or belongs to another worker."""
+
+
+class TooManyWaiting(LedgerConflict):
+    """Too many of such requests wait for their answers."""
 
 
 class ObjectMissing(AuscultError):

@@ -2,6 +2,7 @@
 
 import queue
 import socket
+import threading
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -141,6 +142,10 @@ class StoreAssociation(Association):
                 self.dul.ring()
 
     def _serve_request(self, msg: Any, context_id: int) -> None:
+        if threading.current_thread() is not self:
+            # pynetdicom serves each N-EVENT-REPORT in a thread of its own: a peer could start as many as it likes.
+            self.dimse.msg_queue.put((context_id, msg))
+            return
         if not isinstance(msg, StoreRequest):
             if getattr(msg, "MessageIDBeingRespondedTo", None) is None:
                 super()._serve_request(msg, context_id)

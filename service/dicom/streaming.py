@@ -5,6 +5,7 @@ own, and refuse a UID of 70 characters by aborting the association. Every other 
 """
 
 from dataclasses import dataclass
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from pynetdicom.dimse import DIMSEServiceProvider
@@ -22,6 +23,10 @@ log = get_logger(__name__)
 #: Bounds on what a peer may make us hold: a command set, and a data set that is not for storage.
 _MAXIMUM_COMMAND_BYTES = 1 << 16
 _MAXIMUM_OTHER_DATA_SET_BYTES = 1 << 20
+
+
+class Oversized(BytesIO):
+    """Stands for a data set that was too large for its service and was not kept; it is empty."""
 
 
 class Sink(Protocol):
@@ -148,9 +153,13 @@ class StreamingDimse(DIMSEServiceProvider):
 
     def _receive_other(self, context_id: int, data: memoryview, *, is_last: bool) -> None:
         self._other_bytes += len(data)
-        if self._other_bytes > _MAXIMUM_OTHER_DATA_SET_BYTES:
-            raise InvalidCommand("a data set that is too large for its service")
-        self._pass_on(context_id, (b"\x02" if is_last else b"\x00") + bytes(data))
+        if self._other_bytes <= _MAXIMUM_OTHER_DATA_SET_BYTES:
+            self._pass_on(context_id, (b"\x02" if is_last else b"\x00") + bytes(data))
+        else:
+            # The rest is drained, and the service says so: the association goes on.
+            cast(Any, self.message).data_set = Oversized()
+            if is_last:
+                self._pass_on(context_id, b"\x02")
         if is_last:
             self._other_context = None
 

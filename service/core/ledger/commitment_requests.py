@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,6 +14,7 @@ from service.core.clock import Clock
 from service.core.commitment import Reference
 from service.core.database import reading, writing
 from service.core.errors import LeaseLost, LedgerUnavailable
+from service.core.ledger.commitment_quota import make_room
 from service.core.records import CommitmentRequestRecord, InstanceRecord
 from service.core.states import CommitmentState
 
@@ -58,9 +59,19 @@ class CommitmentRequests:
         self._clock = clock
 
     def register(
-        self, requestor_ae_title: str, transaction_uid: str, references: Sequence[Reference], answer_at: datetime
+        self,
+        requestor_ae_title: str,
+        transaction_uid: str,
+        references: Sequence[Reference],
+        answer_at: datetime,
+        peers: Collection[str] = (),
     ) -> int:
         """Record a request; durable on return. The same request again is that one, and due to be answered again.
+
+        Parameters
+        ----------
+        peers
+            AE titles that we can tell our answer on an association of our own.
 
         Returns
         -------
@@ -71,11 +82,13 @@ class CommitmentRequests:
         ------
         LedgerUnavailable
             When the database cannot take it.
+        TooManyWaiting
+            When too many wait for their answers.
         """
         for _ in range(_ATTEMPTS):
             try:
                 with writing(self._engine) as session:
-                    return self._register(session, requestor_ae_title, transaction_uid, references, answer_at)
+                    return self._register(session, requestor_ae_title, transaction_uid, references, answer_at, peers)
             except IntegrityError:
                 continue  # another listener wrote the same request a moment ago: look again
         raise LedgerUnavailable("the database refuses the row time and again; check its integrity")
@@ -87,6 +100,7 @@ class CommitmentRequests:
         transaction_uid: str,
         references: Sequence[Reference],
         answer_at: datetime,
+        peers: Collection[str],
     ) -> int:
         referenced = [[reference.sop_class_uid, reference.sop_instance_uid] for reference in references]
         digest = hashlib.sha256(json.dumps(sorted(referenced)).encode()).hexdigest()
@@ -96,6 +110,7 @@ class CommitmentRequests:
             )
         ).one_or_none()
         if row is None:
+            make_room(session, requestor_ae_title, peers, self._clock())
             row = CommitmentRequestRecord(
                 requestor_ae_title=requestor_ae_title,
                 transaction_uid=transaction_uid,
@@ -168,7 +183,9 @@ class CommitmentRequests:
     def hand_over(self, owner: str, number: int) -> None:
         """Make an answer due at once that nobody but its listener holds: the association that asked has ended."""
         with writing(self._engine) as session:
-            row = session.get_one(CommitmentRequestRecord, number, with_for_update=True)
+            row = session.get(CommitmentRequestRecord, number, with_for_update=True)
+            if row is None:  # settled, and gone to make room
+                return
             if row.state == CommitmentState.WAITING.value and row.lease_owner in (None, owner):
                 row.next_attempt_at = self._clock()
                 row.lease_owner = row.lease_until = None

@@ -13,7 +13,7 @@ from pynetdicom.dimse_primitives import N_ACTION, N_EVENT_REPORT
 from pynetdicom.dsutils import encode
 
 from service.core.clock import utc_now
-from service.core.errors import LeaseLost, Unavailable
+from service.core.errors import LeaseLost, TooManyWaiting, Unavailable
 from service.core.ledger import Commitments, DueCommitment, Ledger
 from service.core.log import get_logger
 from service.core.settings import Settings
@@ -24,12 +24,14 @@ from service.dicom.commitment.messages import (
     REQUEST,
     WELL_KNOWN_INSTANCE,
     InvalidMessage,
+    TooLarge,
     answer,
     parse_answer,
     parse_request,
 )
 from service.dicom.commitment.verdict import Verdict, judge
 from service.dicom.contexts import STORAGE_COMMITMENT
+from service.dicom.streaming import Oversized
 
 log = get_logger(__name__)
 
@@ -43,6 +45,8 @@ _RESOURCE_LIMITATION = 0x0213
 
 #: Message ID of our request on a peer's association; each association carries one at a time.
 _MESSAGE_ID = 1
+#: Most requests of an association that wait for their answers on it.
+_MOST_HERE = 100
 
 
 class CommitmentService:
@@ -62,6 +66,7 @@ class CommitmentService:
         self.patience = settings.listener.commitment_patience
         self.lease = timedelta(seconds=settings.delivery.lease)
         self._commitments = ledger.commitments
+        self._peers = frozenset(peer.ae_title.strip() for peer in settings.peers)
 
     def handlers(self) -> list[tuple[evt.EventType, Any]]:
         """Return the handlers for an association."""
@@ -75,12 +80,15 @@ class CommitmentService:
             return status, None
         if request.ActionTypeID != REQUEST:
             return _NO_SUCH_ACTION, None
+        if isinstance(request.ActionInformation, Oversized) or len(_siblings(association)) >= _MOST_HERE:
+            log.warning("storage commitment for %s refused: it asks for too much at once", ascii(peer))
+            return _RESOURCE_LIMITATION, None
         try:
             transaction_uid, references = parse_request(event.action_information)
             # Another look only after the answer on this association had its chance.
             answer_at = utc_now() + timedelta(seconds=2 * self.patience)
-            number = self.requests.register(peer, transaction_uid, references, answer_at)
-        except Unavailable as error:
+            number = self.requests.register(peer, transaction_uid, references, answer_at, self._peers)
+        except (Unavailable, TooManyWaiting, TooLarge) as error:
             log.warning("storage commitment for %s cannot be recorded: %s", ascii(peer), error)
             return _RESOURCE_LIMITATION, None
         except Exception as error:  # noqa: BLE001 - pydicom raises whatever a broken data set leads it to
@@ -98,6 +106,8 @@ def take_answer(event: evt.Event, commitments: Commitments, waker: Waker | None 
     request = cast(N_EVENT_REPORT, event.request)
     if (status := _wrong_target(request.AffectedSOPClassUID, request.AffectedSOPInstanceUID)) is not None:
         return status
+    if isinstance(request.EventInformation, Oversized):
+        return _RESOURCE_LIMITATION
     # On an association that we opened, the peer is the acceptor.
     association = event.assoc
     node = association.acceptor if association.is_requestor else association.requestor
@@ -188,8 +198,9 @@ class _AnswerHere:
                 self._service.requests.save_answered(due, str(verdict))
                 self._finish()
             else:
-                status = cast(int, response.Status)
-                log.warning("a peer answered N-EVENT-REPORT with status 0x%04X", status)
+                status = response.Status
+                said = "no status" if status is None else f"status 0x{status:04X}"
+                log.warning("a peer answered N-EVENT-REPORT with %s", said)
         except (LeaseLost, Unavailable) as error:
             log.warning("storage commitment: %s", error)
 

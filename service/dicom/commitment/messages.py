@@ -18,6 +18,14 @@ REQUEST = 1
 ALL_HELD, FAILURES_EXIST = 1, 2
 
 
+#: Most instances of one request: far more than a study of radiographs has, and few enough to look up in a moment.
+MOST_REFERENCES = 2_000
+
+
+class TooLarge(ValueError):
+    """A request asks for more than we look up at once."""
+
+
 class InvalidMessage(ValueError):
     """A data set breaks the rules of storage commitment; its text never quotes what the peer sent."""
 
@@ -59,8 +67,13 @@ def parse_request(dataset: Dataset) -> tuple[str, list[Reference]]:
     ------
     InvalidMessage
         When one of them is absent or not valid.
+    TooLarge
+        When there are too many references.
     """
-    references = [_reference(item) for item in dataset.get("ReferencedSOPSequence") or []]
+    items = dataset.get("ReferencedSOPSequence") or []
+    if len(items) > MOST_REFERENCES:
+        raise TooLarge(f"it refers to more than {MOST_REFERENCES} instances")
+    references = [_reference(item) for item in items]
     if not references:
         raise InvalidMessage("it refers to no instance")
     return _transaction_uid(dataset), references

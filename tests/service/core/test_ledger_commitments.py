@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from service.core.commitment import FailureReason, Reference
-from service.core.ledger import DueDelivery
+from service.core.errors import TooManyWaiting
+from service.core.ledger import DueDelivery, commitment_quota
 from service.core.states import CommitmentState, DeliveryState, State
 from tests.service.ward import LEASE, Ward
 
@@ -68,6 +69,47 @@ def test_a_request_is_claimed_once_and_again_when_its_lease_is_over(ward: Ward) 
         CommitmentState.ANSWERED: 1,
         CommitmentState.WAITING: 1,
     }
+
+
+def test_nobody_whom_the_settings_do_not_name_fills_the_database_or_takes_a_peer_s_place(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commitment_quota, "MOST_OF_OTHERS", 3)
+    desk, peers, soon = ward.ledger.commitment_requests, {"MODALITY"}, ward.now + timedelta(seconds=2)
+    for number in range(3):
+        desk.register(f"STRANGER{number}", "1.2.3", REFERENCES, soon, peers)
+    with pytest.raises(TooManyWaiting):
+        desk.register("STRANGER9", "1.2.3", REFERENCES, soon, peers)
+    desk.register("STRANGER1", "1.2.3", REFERENCES, soon, peers)  # the same one again
+    assert desk.register("MODALITY", "1.2.3", REFERENCES, soon, peers)
+
+    # On its association, the last one has an answer under way; the time of the others is over.
+    ward.now += timedelta(seconds=3)
+    (under_way,) = desk.claim("listener", "STRANGER0", 1, LEASE)
+    for number in range(10, 30):
+        desk.register(f"STRANGER{number}", "1.2.3", REFERENCES, ward.now, peers)
+    desk.save_answered(under_way, "none held")
+    assert ward.ledger.inspection.status().commitment_requests == {
+        CommitmentState.ANSWERED: 1,
+        CommitmentState.WAITING: 3,
+    }
+    assert desk.claim("worker", "MODALITY", 10, LEASE)
+
+
+def test_of_a_peer_the_oldest_that_are_answered_make_room_and_none_that_waits(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commitment_quota, "MOST_OF_A_PEER", 3)
+    desk, peers = ward.ledger.commitment_requests, {"MODALITY"}
+    gone = desk.register("MODALITY", "1.2.0", REFERENCES, ward.now, peers)
+    (due,) = desk.claim("worker", "MODALITY", 1, LEASE)
+    desk.save_answered(due, "none held")
+    waiting = [desk.register("MODALITY", f"1.2.{number}", REFERENCES, ward.now, peers) for number in range(1, 4)]
+    ward.now += timedelta(days=30)
+    with pytest.raises(TooManyWaiting):
+        desk.register("MODALITY", "1.2.9", REFERENCES, ward.now, peers)
+    assert [due.id for due in desk.claim("worker", "MODALITY", 10, LEASE)] == waiting
+    desk.hand_over("listener", gone)
 
 
 def test_the_latest_version_says_what_is_held(ward: Ward) -> None:

@@ -175,4 +175,4 @@ def waited(celery: CeleryWaker) -> float:
 def wait_until_still(broker: "redis.Redis") -> int:
     """Return how many wake-ups wait, once the broker has done what had reached it before."""
     wait_until(lambda: bool(broker.ping()), "the broker answers")
-    return int(broker.llen("infer"))  # type: ignore[arg-type]
+    return int(broker.llen("infer"))

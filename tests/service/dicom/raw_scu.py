@@ -3,7 +3,7 @@
 import socket
 import ssl
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -11,6 +11,8 @@ CR = "1.2.840.10008.5.1.4.1.1.1"
 EXPLICIT = "1.2.840.10008.1.2.1"
 IMPLICIT = "1.2.840.10008.1.2"
 DEFLATED = "1.2.840.10008.1.2.1.99"
+#: Command Data Set Type of a message without a data set.
+NO_DATA_SET = 0x0101
 _APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
 
 
@@ -20,6 +22,19 @@ class Response(NamedTuple):
     status: int
     comment: str
     encoded: bytes
+
+
+class Message(NamedTuple):
+    """A message of the peer's: the command set's values by the element's number, and the data set."""
+
+    context_id: int
+    command: dict[int, bytes]
+    data: bytes
+
+    def number(self, element: int) -> int | None:
+        """Return a number of the command set, or None where it is absent."""
+        value = self.command.get(element)
+        return None if value is None else int.from_bytes(value, "little")
 
 
 class Ended(Exception):
@@ -35,8 +50,12 @@ def association_request(
     calling: str = "RAW",
     called: str = "AUSCULT",
     user: tuple[str, str] | None = None,
+    roles: Iterable[str] = (),
 ) -> bytes:
-    """Return an A-ASSOCIATE-RQ PDU, with a user name and passcode where there is one (PS3.7 Table D.3-14)."""
+    """Return an A-ASSOCIATE-RQ PDU, with a user name and passcode where there is one (PS3.7 Table D.3-14).
+
+    Of the SOP classes in `roles`, the caller would be SCU and SCP (PS3.7 Table D.3-9).
+    """
     proposed = b"".join(
         _item(
             0x20,
@@ -50,7 +69,8 @@ def association_request(
     if user is not None:
         name, passcode = (struct.pack(">H", len(text)) + text.encode() for text in user)
         identity = _item(0x58, b"\2\0" + name + passcode)
-    information = _item(0x50, _item(0x51, struct.pack(">L", 16384)) + _item(0x52, b"2.25.1") + identity)
+    both = b"".join(_item(0x54, struct.pack(">H", len(uid)) + uid.encode() + b"\1\1") for uid in roles)
+    information = _item(0x50, _item(0x51, struct.pack(">L", 16384)) + _item(0x52, b"2.25.1") + both + identity)
     body = struct.pack(">HH", 1, 0) + called.ljust(16).encode() + calling.ljust(16).encode() + bytes(32)
     return pdu(0x01, body + _item(0x10, _APPLICATION_CONTEXT.encode()) + proposed + information)
 
@@ -69,16 +89,36 @@ def store_command(
     sop_class_uid: str, sop_instance_uid: str, *, message_id: int = 1, priority: int = 0, data_set: bool = True
 ) -> bytes:
     """Return a C-STORE-RQ command set."""
-    elements = [
-        (0x0002, _even(sop_class_uid)),
-        (0x0100, struct.pack("<H", 0x0001)),
-        (0x0110, struct.pack("<H", message_id)),
-        (0x0700, struct.pack("<H", priority)),
-        (0x0800, struct.pack("<H", 0x0001 if data_set else 0x0101)),
-        (0x1000, _even(sop_instance_uid)),
-    ]
-    body = b"".join(struct.pack("<HHL", 0, number, len(value)) + value for number, value in elements)
+    return command_set(
+        {
+            0x0002: sop_class_uid,
+            0x0100: 0x0001,
+            0x0110: message_id,
+            0x0700: priority,
+            0x0800: 0x0001 if data_set else NO_DATA_SET,
+            0x1000: sop_instance_uid,
+        }
+    )
+
+
+def command_set(values: Mapping[int, str | int]) -> bytes:
+    """Return a command set: UIDs and numbers of two bytes by the element's number, in rising order."""
+    body = b""
+    for number, said in values.items():
+        value = struct.pack("<H", said) if isinstance(said, int) else _even(said)
+        body += struct.pack("<HHL", 0, number, len(value)) + value
     return struct.pack("<HHLL", 0, 0, 4, len(body)) + body
+
+
+def parsed(command: bytes) -> dict[int, bytes]:
+    """Return a command set's values by the element's number."""
+    values: dict[int, bytes] = {}
+    position = 0
+    while position < len(command):
+        _, number, length = struct.unpack_from("<HHL", command, position)
+        values[number] = command[position + 8 : position + 8 + length]
+        position += 8 + length
+    return values
 
 
 def _even(uid: str) -> bytes:
@@ -129,13 +169,14 @@ class RawAssociation:
         timeout_s: float = 30.0,
         tls: ssl.SSLContext | None = None,
         user: tuple[str, str] | None = None,
+        roles: Iterable[str] = (),
     ) -> None:
         self.connection = socket.create_connection(("127.0.0.1", port), timeout=timeout_s)
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             if tls is not None:
                 self.connection = tls.wrap_socket(self.connection, server_hostname="127.0.0.1")
-            self.connection.sendall(association_request(contexts, calling, called, user))
+            self.connection.sendall(association_request(contexts, calling, called, user, roles))
             kind, self.accepted = self.receive()
             if kind != 0x02:
                 raise Ended(f"PDU type {kind}: {self.accepted.hex()}")
@@ -196,13 +237,35 @@ class RawAssociation:
         kind, body = self.receive()
         if kind != 0x04:
             raise Ended(f"PDU type {kind}")
-        values: dict[int, bytes] = {}
-        position = 6
-        while position < len(body):
-            _, number, length = struct.unpack_from("<HHL", body, position)
-            values[number] = body[position + 8 : position + 8 + length]
-            position += 8 + length
+        values = parsed(body[6:])
         return Response(int.from_bytes(values[0x0900], "little"), values.get(0x0902, b"").decode("ascii").strip(), body)
+
+    def request(self, command: bytes, data: bytes | None, context_id: int) -> None:
+        """Send a message of any service: a command set and, unless None, its data set."""
+        self.connection.sendall(data_pdu(context_id, 0x03, command))
+        if data is not None:
+            for start in range(0, len(data), 16000):
+                self.connection.sendall(data_pdu(context_id, 0x00, data[start : start + 16000]))
+            self.connection.sendall(data_pdu(context_id, 0x02, b""))
+
+    def message(self) -> Message:
+        """Return the message that comes next, a response or a request of the peer's."""
+        parts = [b"", b""]
+        awaited = 0
+        while True:
+            kind, body = self.receive()
+            if kind != 0x04:
+                raise Ended(f"PDU type {kind}")
+            while body:
+                length = int.from_bytes(body[:4], "big")
+                context_id, control, fragment, body = body[4], body[5], body[6 : 4 + length], body[4 + length :]
+                parts[awaited] += fragment
+                if not control & 0x02:
+                    continue
+                values = parsed(parts[0])
+                if awaited == 1 or int.from_bytes(values[0x0800], "little") == NO_DATA_SET:
+                    return Message(context_id, values, parts[1])
+                awaited = 1
 
     def release(self) -> None:
         """Release, and wait for the answer."""

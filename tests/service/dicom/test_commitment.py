@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -24,11 +26,28 @@ from service.core.ledger.commitment_requests import CommitmentRequests
 from service.core.records import CommitmentRequestRecord
 from service.core.states import CommitmentState
 from service.core.wake import Task
-from service.dicom.commitment.messages import WELL_KNOWN_INSTANCE, parse_answer, parse_request, request
+from service.dicom.commitment.messages import (
+    MOST_REFERENCES,
+    WELL_KNOWN_INSTANCE,
+    parse_answer,
+    parse_request,
+    request,
+)
 from service.dicom.release import release
 from tests.fakes import Answers
 from tests.phantoms import chest
 from tests.servers import wait_until
+from tests.service.dicom.raw_commitment import (
+    COMMITMENT,
+    N_EVENT_REPORT,
+    VERIFICATION,
+    action_command,
+    echo_command,
+    event_command,
+    event_response,
+    information,
+)
+from tests.service.dicom.raw_scu import EXPLICIT, RawAssociation
 from tests.service.listening import Site, listening, send
 
 LEASE = timedelta(minutes=1)
@@ -212,6 +231,88 @@ def test_a_service_that_the_class_does_not_have_ends_the_association_and_leaves_
         wait_until(lambda: not association.is_established, "the association ends")
     with asking(site.port) as association:
         assert ask(association, request(generate_uid(), references(chest()))) == 0x0000
+
+
+@pytest.mark.parametrize("number", [MOST_REFERENCES + 1, 100_000])
+def test_a_request_about_more_instances_than_any_study_has_is_refused_and_the_association_goes_on(
+    site: Site, number: int
+) -> None:
+    uids = [f"2.25.{10**30 + index}" for index in range(number)]
+    with raw(site) as association:
+        association.request(action_command(), b"".join(information("1.2.3", uids)), 1)
+        assert association.message().number(0x0900) == 0x0213
+        assert not rows(site)
+        association.request(action_command(), b"".join(information("1.2.3", uids[:MOST_REFERENCES])), 1)
+        assert association.message().number(0x0900) == 0x0000
+    assert len(rows(site)[0].referenced) == MOST_REFERENCES
+
+
+def test_an_answer_that_is_larger_than_any_of_ours_is_refused_and_the_association_goes_on(site: Site) -> None:
+    data = b"".join(information("1.2.3", [f"2.25.{10**30 + index}" for index in range(20_000)]))
+    with raw(site) as association:
+        association.request(event_command(), data, 1)
+        assert association.message().number(0x0900) == 0x0213
+        association.request(echo_command(), None, 3)
+        assert association.message().number(0x0900) == 0x0000
+
+
+def test_a_modality_that_asks_without_an_end_and_hears_nothing_is_refused(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.dicom.commitment.listening._MOST_HERE", 3)
+    site.listener._commitment.patience = 60.0
+    with raw(site) as association:
+        statuses = []
+        for _ in range(5):  # the same one each time: one row, but an answer for each
+            association.request(action_command(), b"".join(information("1.2.3", ["1.2.4"])), 1)
+            statuses.append(association.message().number(0x0900))
+    assert statuses == [0x0000] * 3 + [0x0213] * 2
+    assert len(rows(site)) == 1
+
+
+def test_answers_that_come_all_at_once_are_taken_one_after_the_other(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """pynetdicom would start a thread for each."""
+    go_on, began = threading.Event(), threading.Event()
+
+    def wait(*_: object) -> None:
+        began.set()
+        assert go_on.wait(20)
+
+    monkeypatch.setattr(site.listener._commitment._commitments, "answer", wait)
+    with raw(site) as association:
+        before = threading.active_count()
+        data = b"".join(information("1.2.3", ["1.2.4"]))
+        for _ in range(50):
+            association.request(event_command(), data, 1)
+        assert began.wait(20)
+        time.sleep(0.3)
+        during = threading.active_count()
+        go_on.set()
+        assert [association.message().number(0x0900) for _ in range(50)] == [0x0115] * 50
+    assert during - before <= 2
+
+
+def test_a_peer_that_answers_without_a_status_is_told_of_and_harms_nothing(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    with raw(site) as association:
+        association.request(action_command(), b"".join(information("1.2.3", ["1.2.4"])), 1)
+        assert association.message().number(0x0900) == 0x0000
+        told = association.message()
+        assert told.number(0x0100) == N_EVENT_REPORT
+        association.request(event_response(told.number(0x0110) or 0, None), None, 1)
+        wait_until(lambda: "a peer answered N-EVENT-REPORT with no status" in caplog.text, "it is told", 10)
+        association.request(echo_command(), None, 3)
+        assert association.message().number(0x0900) == 0x0000
+    assert rows(site)[0].state == CommitmentState.WAITING
+
+
+def raw(site: Site) -> RawAssociation:
+    """Associate for storage commitment in both roles, and for C-ECHO."""
+    contexts = [(1, COMMITMENT, (EXPLICIT,)), (3, VERIFICATION, (EXPLICIT,))]
+    return RawAssociation(site.port, contexts, calling="MODALITY", roles=(COMMITMENT,))
 
 
 def test_an_instance_that_is_both_held_and_failed_counts_as_failed() -> None:
