@@ -3,8 +3,19 @@
 import random
 import struct
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from tests.service.dicom.raw_commitment import (
+    COMMITMENT,
+    VERIFICATION,
+    action_command,
+    cancel_command,
+    echo_command,
+    event_command,
+    event_response,
+    information,
+)
 from tests.service.dicom.raw_scu import (
     CR,
     DEFLATED,
@@ -21,7 +32,14 @@ from tests.service.dicom.raw_scu import (
 BIG_ENDIAN = "1.2.840.10008.1.2.2"
 #: Presentation context ID by transfer syntax.
 CONTEXTS = {EXPLICIT: 1, IMPLICIT: 3, DEFLATED: 5, BIG_ENDIAN: 7}
-PROPOSED = [(number, CR, (syntax,)) for syntax, number in CONTEXTS.items()]
+#: The same for storage commitment.
+COMMITMENT_CONTEXTS = {EXPLICIT: 9, IMPLICIT: 11}
+ECHO_CONTEXT = 13
+PROPOSED = [
+    *((number, CR, (syntax,)) for syntax, number in CONTEXTS.items()),
+    *((number, COMMITMENT, (syntax,)) for syntax, number in COMMITMENT_CONTEXTS.items()),
+    (ECHO_CONTEXT, VERIFICATION, (IMPLICIT,)),
+]
 _LENGTHS = (0, 1, 2, 0xFF, 0x7FFF, 0xFFFE, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF)
 _VRS = (b"UI", b"SQ", b"UN", b"OW", b"PN", b"UT", b"IS", b"AT", b"??", b"\0\0", b"ui")
 
@@ -66,12 +84,11 @@ class Mutator:
 
     def pdus(self) -> bytes:
         """Return what a peer sends over one connection: an association whose PDUs are broken, or in no order."""
-        number = self.chance.randrange(10**9)
+        kinds = self.chance.choices(list(_MESSAGES), [4, 1, 1, 2, 2, 1], k=self.chance.choice((1, 1, 2, 3)))
+        uid = f"2.25.{self.chance.randrange(10**9)}"
         sent = [
-            association_request(PROPOSED, calling="FUZZ"),
-            data_pdu(1, 0x03, store_command(CR, f"2.25.{number}")),
-            data_pdu(1, 0x00, header(f"2.25.{number}")),
-            data_pdu(1, 0x02, b""),
+            association_request(PROPOSED, calling="FUZZ", roles=(COMMITMENT,)),
+            *(part for kind in kinds for part in _MESSAGES[kind](uid)),
             pdu(0x05, bytes(4)),
         ]
         for _ in range(self.chance.choice((1, 1, 1, 2, 3))):
@@ -95,14 +112,20 @@ class Mutator:
 
     def data_set(self, syntax: str, sop_instance_uid: str) -> bytes:
         """Return a broken data set in a transfer syntax."""
-        plain = self._elements([_as(syntax, piece) for piece in _split(header(sop_instance_uid))])
+        plain = self.elements([_as(syntax, piece) for piece in _split(header(sop_instance_uid))])
         if syntax != DEFLATED:
             return plain
         compressor = zlib.compressobj(wbits=-zlib.MAX_WBITS)
         deflated = compressor.compress(plain) + compressor.flush()
         return deflated if self.chance.random() < 0.5 else self.octets(deflated)
 
-    def _elements(self, pieces: list[bytes]) -> bytes:
+    def commitment(self, syntax: str, transaction_uid: str) -> bytes:
+        """Return a broken data set of a request for storage commitment, or of an answer to one."""
+        uids = [f"{transaction_uid}.{number}" for number in range(self.chance.choice((1, 2, 20)))]
+        return self.elements(information(transaction_uid, uids, uids[: self.chance.choice((0, 1))], syntax))
+
+    def elements(self, pieces: list[bytes]) -> bytes:
+        """Break encoded elements, or put them in disorder."""
         for _ in range(self.chance.choice((1, 1, 2, 3))):
             at = self.chance.randrange(len(pieces))
             match self.chance.randrange(9):
@@ -127,6 +150,34 @@ class Mutator:
             if not pieces:
                 break
         return b"".join(pieces)
+
+
+def _stored(uid: str) -> list[bytes]:
+    return [
+        data_pdu(1, 0x03, store_command(CR, uid)),
+        data_pdu(1, 0x00, header(uid)),
+        data_pdu(1, 0x02, b""),
+    ]
+
+
+def _of_commitment(command: bytes, uid: str) -> list[bytes]:
+    context_id = COMMITMENT_CONTEXTS[EXPLICIT]
+    return [data_pdu(context_id, 0x03, command), data_pdu(context_id, 0x02, b"".join(information(uid, [uid])))]
+
+
+#: The PDUs of a message by its kind. An N-EVENT-REPORT comes from the SCP that we asked, its response from the SCU that
+#: asked us.
+_MESSAGES: dict[str, Callable[[str], list[bytes]]] = {
+    "C-STORE": _stored,
+    "C-ECHO": lambda _: [data_pdu(ECHO_CONTEXT, 0x03, echo_command())],
+    "C-CANCEL": lambda _: [data_pdu(ECHO_CONTEXT, 0x03, cancel_command())] * 12,
+    "N-ACTION": lambda uid: _of_commitment(action_command(), uid),
+    "N-EVENT-REPORT": lambda uid: _of_commitment(event_command(), uid),
+    "N-EVENT-REPORT response": lambda uid: [
+        *_of_commitment(action_command(), uid),
+        data_pdu(COMMITMENT_CONTEXTS[EXPLICIT], 0x03, event_response(1, 0x0000)),
+    ],
+}
 
 
 def _split(data: bytes) -> list[bytes]:
