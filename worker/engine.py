@@ -56,6 +56,7 @@ def _turn_by_celery(url: str, task: Task, work: Callable[[], int], stop: threadi
         task_serializer="json",
         result_serializer="json",
         accept_content=["json"],
+        worker_consumer="worker.consumer:WakeUpConsumer",
         broker_connection_retry_on_startup=True,
         # A wake-up that was lost is repeated by the sweep; one that is redelivered much later is of no use.
         task_acks_late=False,

@@ -82,36 +82,39 @@ class Trace:
         return os.mkdir, (str(self.path),)
 
 
-def test_a_wake_up_in_any_form_but_json_is_neither_read_nor_followed(site: Site, tmp_path: Path) -> None:
-    """Whoever reaches the broker could have a worker run what they like."""
+def test_what_a_stranger_puts_into_the_queue_is_neither_read_nor_followed_and_ends_no_worker(
+    site: Site, tmp_path: Path
+) -> None:
+    """Whoever reaches the broker could have a worker run what they like, or end each one that starts."""
     gateway, source, traces = site.gateway, chest(605), [tmp_path / "pickled", tmp_path / "yaml"]
     assert not pickle.loads(pickle.dumps(Trace(tmp_path / "sample")))
     assert (tmp_path / "sample").is_dir()
     gateway.stop("work infer")
     assert gateway.send(source) == 0x0000
     site.broker.flushall()
+    forms = [
+        ("application/x-python-serialize", pickle.dumps(((Trace(traces[0]),), {}, {}))),
+        ("application/x-yaml", f"[[!!python/object/apply:os.mkdir [{traces[1]}]], {{}}, {{}}]".encode()),
+        ("application/json", b"[1]"),
+        ("application/json", b"{not json"),
+    ]
     with Celery("stranger", broker=gateway_broker(site), set_as_current=False) as stranger:
-        bodies = {
-            "application/x-python-serialize": pickle.dumps(((Trace(traces[0]),), {}, {})),
-            "application/x-yaml": f"[[!!python/object/apply:os.mkdir [{traces[1]}]], {{}}, {{}}]".encode(),
-        }
-        for number, (form, body) in enumerate(bodies.items()):
-            headers = {"task": "worker.infer", "id": f"stranger-{number}", "lang": "py"}
+        for number, (form, body) in enumerate(forms):
             with stranger.producer_or_acquire() as producer:
                 producer.publish(
                     body,
                     routing_key="infer",
-                    headers=headers,
+                    headers={"task": "worker.infer", "id": f"stranger-{number}", "lang": "py"},
                     content_type=form,
                     content_encoding="binary",
                     serializer=None,
                     declare=[stranger.amqp.queues.select_add("infer")],
                 )
-        assert site.broker.llen("infer") == 2
-        process = gateway.start("work infer")
-        log = gateway.folder / "work-infer.log"
-        wait_until(lambda: log.read_text().count("ContentDisallowed") >= 2, "both are refused", 60)
-    assert site.broker.llen("infer") == 0
+    assert site.broker.llen("infer") == len(forms)
+    process, log = gateway.start("work infer"), gateway.folder / "work-infer.log"
+    wait_until(lambda: log.read_text().count("ContentDisallowed") >= 2, "what is not JSON is refused", 60)
+    wait_until(lambda: "a message that is no wake-up was dropped (ValueError)" in log.read_text(), "it is dropped", 30)
+    wait_until(lambda: not site.broker.llen("infer") and not site.broker.hlen("unacked"), "none comes again", 30)
     assert gateway.version(source).state == State.RECEIVED
     assert not any(trace.exists() for trace in traces)
     CeleryWaker(gateway_broker(site)).wake(Task.INFER)
