@@ -1,10 +1,10 @@
 """The ledger's database: SQLite for one machine, PostgreSQL for many; the tables come from migrations/."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, inspect, text
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
@@ -13,6 +13,17 @@ from service.core.errors import LedgerUnavailable
 
 #: The revision in migrations/ that this version's code is written for.
 TABLES = "0004"
+
+#: What libpq is told where the URL says nothing else. A host that vanishes resets no connection, and the kernel would
+#: wait a quarter of an hour for it to take what was sent, and two hours for what it has yet to answer: a C-STORE and a
+#: lease are over long before.
+_PATIENCE: Mapping[str, int] = {
+    "connect_timeout": 10,  # seconds for each of the URL's hosts
+    "tcp_user_timeout": 15_000,  # milliseconds for which what was sent may remain unacknowledged
+    "keepalives_idle": 10,  # seconds of silence before the host is asked whether it is still there
+    "keepalives_interval": 5,  # seconds until it is asked again
+    "keepalives_count": 3,  # questions without an answer that end the connection
+}
 
 
 def connect(url: str) -> Engine:
@@ -34,7 +45,7 @@ def connect(url: str) -> Engine:
         pool_pre_ping=True,
         pool_size=10,
         max_overflow=20,
-        connect_args={"connect_timeout": 10},
+        connect_args={name: value for name, value in _PATIENCE.items() if name not in make_url(url).query},
     )
     event.listen(engine, "handle_error", _quote_no_row)
     return engine

@@ -1,6 +1,7 @@
-"""A TCP gate before a peer: passes everything on until it is told to refuse, to hang, or to reset."""
+"""A TCP gate before a peer: passes everything on until it is told to refuse, to hang, to reset, or to vanish."""
 
 import asyncio
+import ctypes
 import socket
 import struct
 import threading
@@ -11,6 +12,9 @@ from typing import Self
 from tests.servers import free_port
 
 _LOOK_S = 0.02
+#: Linux's option that has a filter look at what comes for a socket, and a filter that passes nothing (BPF's `ret 0`).
+_SO_ATTACH_FILTER = 26
+_NOTHING = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0))
 
 
 class Mode(StrEnum):
@@ -23,6 +27,8 @@ class Mode(StrEnum):
     """Connections are accepted and nothing goes through; later it does, late."""
     RESET = "resets"
     """Connections are reset in the middle: at the next bytes that come."""
+    VANISH = "vanishes"
+    """What comes is neither acknowledged nor refused, as of a host that lost its power; for good."""
 
 
 class Gate:
@@ -68,6 +74,9 @@ class Gate:
             self._server.close()
             self._server = None
             self._reset_all()
+        if mode is Mode.VANISH and self._server is not None:
+            for end in (*self._server.sockets, *(writer.get_extra_info("socket") for writer in self._writers)):
+                end.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HL", 1, ctypes.addressof(_NOTHING)))
 
     def _reset_all(self) -> None:
         for writer in list(self._writers):
