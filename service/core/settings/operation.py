@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Literal
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
@@ -14,7 +15,9 @@ class QueueSettings(Section):
 
     url: SecretStr = Field(
         SecretStr("local"),
-        description="`local` (named pipes beside the ledger) or a Redis URL for Celery, `redis://host:6379/0`.",
+        description="`local` (named pipes beside the ledger) or a Redis URL for Celery, `redis://host:6379/0`; over"
+        " TLS `rediss://host:6379/0?ssl_ca_certs=FILE`, and `&ssl_certfile=FILE&ssl_keyfile=FILE` where Redis asks for"
+        " our certificate. Redis' own is always checked, by name too.",
     )
     password_file: Path | None = Field(
         None, description="File whose first line is Redis' password; so that it need not stand in the URL."
@@ -27,6 +30,24 @@ class QueueSettings(Section):
             ("redis://", "rediss://", "unix://")
         ):
             raise ValueError("is neither `local` nor a Redis URL; write redis://HOST:PORT/NUMBER")
+        return value
+
+    @field_validator("url")
+    @classmethod
+    def _checks_the_certificate(cls, value: SecretStr) -> SecretStr:
+        """Have every client check Redis' certificate: left to itself, Celery's checks none and redis-py's does."""
+        parts = urlsplit(value.get_secret_value())
+        if parts.scheme != "rediss":
+            return value
+        asked = parse_qs(parts.query).get("ssl_cert_reqs")
+        if asked is None:
+            query = "&".join(filter(None, (parts.query, "ssl_cert_reqs=required")))
+            return SecretStr(parts._replace(query=query).geturl())
+        if asked != ["required"]:
+            raise ValueError(
+                "leaves Redis' certificate unchecked by its ssl_cert_reqs; leave that out, and name the file of the"
+                " authority, or of the certificate itself, in ssl_ca_certs"
+            )
         return value
 
     @model_validator(mode="after")
@@ -50,7 +71,9 @@ class DatabaseSettings(Section):
 
     url: SecretStr | None = Field(
         None,
-        description="SQLAlchemy URL, `postgresql+psycopg://user:password@host/name`; SQLite in `data_dir` when absent.",
+        description="SQLAlchemy URL, `postgresql+psycopg://user:password@host/name`; SQLite in `data_dir` when absent."
+        " Over TLS with `?sslmode=verify-full&sslrootcert=FILE`, and `&sslcert=FILE&sslkey=FILE` where the server asks"
+        " for our certificate. Any other parameter of libpq goes the same way.",
     )
     password_file: Path | None = Field(
         None, description="File whose first line is the user's password; so that it need not stand in the URL."

@@ -115,6 +115,25 @@ def test_a_listener_that_asks_for_certificates_names_who_issues_them() -> None:
         load(listener={"tls": {"certificate": "a.pem", "key": "a.key"}})
 
 
+@pytest.mark.parametrize(
+    ("written", "used"),
+    [
+        ("rediss://queue:6379/0", "rediss://queue:6379/0?ssl_cert_reqs=required"),
+        ("rediss://q/0?ssl_ca_certs=/a/ca.pem", "rediss://q/0?ssl_ca_certs=/a/ca.pem&ssl_cert_reqs=required"),
+        ("rediss://queue/0?ssl_cert_reqs=required", "rediss://queue/0?ssl_cert_reqs=required"),
+        ("redis://queue:6379/0", "redis://queue:6379/0"),
+    ],
+)
+def test_every_client_of_the_queue_checks_its_certificate(written: str, used: str) -> None:
+    assert load(queue={"url": written}).queue.address.get_secret_value() == used
+
+
+@pytest.mark.parametrize("asked", ["none", "optional", "CERT_NONE", "required&ssl_cert_reqs=none"])
+def test_a_queue_whose_certificate_nobody_checks_is_refused(asked: str) -> None:
+    with pytest.raises(SettingsInvalid, match=r"queue\.url.*ssl_ca_certs"):
+        load(queue={"url": f"rediss://:geheim@queue:6379/0?ssl_cert_reqs={asked}"})
+
+
 def test_secrets_are_hidden_in_the_settings_text() -> None:
     settings = load(database={"url": "postgresql+psycopg://u:geheim@db/x"})
 
