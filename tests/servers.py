@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 15.0
@@ -33,6 +34,9 @@ STOP_TIMEOUT_S = 15.0
 #: these after it was found free and before its server binds it.
 _PORTS = range(12000, 32000)
 _turns = count(secrets.randbelow(len(_PORTS)))
+
+#: libpq's names for the authority, our certificate and its key.
+_LIBPQ = ("sslrootcert", "sslcert", "sslkey")
 
 
 def find_program(name: str) -> Path | None:
@@ -170,19 +174,52 @@ def _end(process: subprocess.Popen[bytes], stop: signal.Signals) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
+@dataclass(frozen=True)
+class Encryption:
+    """Files for servers that take only TLS, and only from clients with a certificate; see `certificates.Authority`.
+
+    Attributes
+    ----------
+    ca
+        Whose certificates both sides trust.
+    server, client
+        Each one's certificate and key.
+    """
+
+    ca: Path
+    server: tuple[Path, Path]
+    client: tuple[Path, Path]
+
+    def query(self, ca: str, certificate: str, key: str) -> str:
+        """Return what a client's URL says of it, by the names that the client has for the three files."""
+        return urlencode(dict(zip((ca, certificate, key), map(str, (self.ca, *self.client)), strict=True)), safe="/")
+
+
 @contextmanager
-def redis_server(folder: Path, port: int | None = None, stop: signal.Signals = signal.SIGTERM) -> Iterator[str]:
-    """Run a Redis that keeps nothing; yield its URL, database 0."""
-    with redis_process(folder, port or free_port(), stop) as (url, _):
+def redis_server(
+    folder: Path,
+    port: int | None = None,
+    stop: signal.Signals = signal.SIGTERM,
+    encryption: Encryption | None = None,
+) -> Iterator[str]:
+    """Run a Redis that keeps nothing, over TLS alone where it is given encryption; yield its URL, database 0."""
+    with redis_process(folder, port or free_port(), stop, encryption) as (url, _):
         yield url
 
 
 @contextmanager
 def redis_process(
-    folder: Path, port: int, stop: signal.Signals = signal.SIGTERM
+    folder: Path, port: int, stop: signal.Signals = signal.SIGTERM, encryption: Encryption | None = None
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """Run a Redis that keeps nothing on a port; yield its URL, database 0, and its process."""
-    options = {"port": port, "bind": "127.0.0.1", "dir": folder, "save": "", "appendonly": "no", "daemonize": "no"}
+    options: dict[str, object] = {"port": port, "bind": "127.0.0.1", "dir": folder}
+    options |= {"save": "", "appendonly": "no", "daemonize": "no"}
+    url = f"redis://127.0.0.1:{port}/0"
+    if encryption is not None:
+        certificate, key = encryption.server
+        options |= {"port": 0, "tls-port": port, "tls-auth-clients": "yes", "tls-ca-cert-file": encryption.ca}
+        options |= {"tls-cert-file": certificate, "tls-key-file": key}
+        url = f"rediss://127.0.0.1:{port}/0?{encryption.query('ssl_ca_certs', 'ssl_certfile', 'ssl_keyfile')}"
     command = [_path("redis-server")] + [text for key, value in options.items() for text in (f"--{key}", str(value))]
 
     def answers() -> bool:
@@ -193,8 +230,9 @@ def redis_process(
         except OSError:
             return False
 
-    with running(command, folder / "redis.log", answers, stop=stop) as process:
-        yield f"redis://127.0.0.1:{port}/0", process
+    ready = answers if encryption is None else lambda: listens(port)
+    with running(command, folder / "redis.log", ready, stop=stop) as process:
+        yield url, process
 
 
 @contextmanager
@@ -219,11 +257,12 @@ class Postgres:
     process: subprocess.Popen[bytes]
     log: Path
     password: str | None = None
+    query: str = ""
     _numbers: Iterator[int] = field(default_factory=count)
 
     def url(self, database: str = "postgres") -> str:
         """Return the SQLAlchemy URL of a database of this server, without the password."""
-        return f"postgresql+psycopg://auscult@127.0.0.1:{self.port}/{database}"
+        return f"postgresql+psycopg://auscult@127.0.0.1:{self.port}/{database}{self.query}"
 
     def create_database(self) -> str:
         """Create an empty database; return its SQLAlchemy URL, without the password."""
@@ -243,6 +282,7 @@ class PostgresCluster:
     port: int
     user: str | None
     password: str | None
+    encryption: Encryption | None = None
 
     @contextmanager
     def run(self, stop: signal.Signals = signal.SIGINT, options: Sequence[str] = ()) -> Iterator[Postgres]:
@@ -253,15 +293,34 @@ class PostgresCluster:
         command = [_path("postgres"), "-D", str(self.folder / "data"), "-k", str(self.folder)]
         # Nothing here outlives the test, so nothing waits for the disk.
         command += ["-h", "127.0.0.1", "-p", str(self.port), "-c", "fsync=off", "-c", "full_page_writes=off"]
-        command += ["-c", "max_connections=60", *options]
+        command += ["-c", "max_connections=60", *self._tls(), *options]
         log = self.folder / "postgres.log"
-        with running(command, log, lambda: _accepts(self.port, self.password), user=self.user, stop=stop) as process:
-            yield Postgres(self.port, process, log, self.password)
+        query = "" if self.encryption is None else f"?sslmode=verify-full&{self.encryption.query(*_LIBPQ)}"
+        with running(
+            command, log, lambda: _accepts(self.port, self.password, query), user=self.user, stop=stop
+        ) as process:
+            yield Postgres(self.port, process, log, self.password, query)
+
+    def _tls(self) -> list[str]:
+        """Hand the server its files, and have it let in who shows a user's certificate over TLS, and nobody else."""
+        if self.encryption is None:
+            return []
+        options = ["-c", "ssl=on"]
+        files = dict(zip(("ca", "cert", "key"), (self.encryption.ca, *self.encryption.server), strict=True))
+        for name, file in files.items():
+            # It takes a key of its own account's alone, and cannot enter the folder of a test.
+            own = Path(shutil.copy(file, self.folder / f"server.{name}"))
+            own.chmod(0o600)
+            if self.user is not None:
+                shutil.chown(own, self.user)
+            options += ["-c", f"ssl_{name}_file={own}"]
+        (self.folder / "data" / "pg_hba.conf").write_text("hostssl all all 127.0.0.1/32 cert\n")
+        return options
 
 
 @contextmanager
 def postgres_cluster(
-    options: Sequence[str] = ("--auth=trust",), password: str | None = None
+    options: Sequence[str] = ("--auth=trust",), password: str | None = None, encryption: Encryption | None = None
 ) -> Iterator[PostgresCluster]:
     """Make the data of a PostgreSQL in a folder of its own; PostgreSQL refuses root, so root runs it as another.
 
@@ -271,6 +330,8 @@ def postgres_cluster(
         Further options of initdb, such as whom the server asks for a password.
     password
         The superuser's password.
+    encryption
+        For a server that takes TLS alone; the client's certificate must be made out to `auscult`.
     """
     user = _unprivileged_user() if os.geteuid() == 0 else None
     # Not pytest's folder: only its owner may enter that one, and the server's account is another.
@@ -288,7 +349,7 @@ def postgres_cluster(
         )
         if made.returncode != 0:
             raise RuntimeError(f"initdb ended with {made.returncode}\n{made.stdout}\n{made.stderr}")
-        yield PostgresCluster(folder, free_port(), user, password)
+        yield PostgresCluster(folder, free_port(), user, password, encryption)
     finally:
         shutil.rmtree(folder)
 
@@ -300,10 +361,10 @@ def postgres_server(options: Sequence[str] = ()) -> Iterator[Postgres]:
         yield postgres
 
 
-def _accepts(port: int, password: str | None) -> bool:
+def _accepts(port: int, password: str | None, query: str) -> bool:
     import psycopg
 
-    server = f"postgresql://auscult@127.0.0.1:{port}/postgres"
+    server = f"postgresql://auscult@127.0.0.1:{port}/postgres{query}"
     try:
         psycopg.connect(server, password=password, connect_timeout=2).close()
     except psycopg.OperationalError:

@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 from cryptography import x509
+from pydantic import SecretStr
 
 from service.core import passwords
 from service.core.errors import SettingsInvalid
@@ -23,6 +25,8 @@ SOON = timedelta(days=30)
 _LIST_SOON = timedelta(days=1)
 _LIST = re.compile(rb"-----BEGIN X509 CRL-----.+?-----END X509 CRL-----\n?", re.DOTALL)
 _WAIT_S = 3.0
+#: By what names the URLs of database and queue say whose certificates count, and which is ours.
+_IN_URLS = ("sslrootcert", "sslcert", "ssl_ca_certs", "ssl_certfile")
 
 
 def certificates(settings: Settings) -> Found:
@@ -39,6 +43,8 @@ def certificates(settings: Settings) -> Found:
             tls, name = node.tls, f"{kind}.tls of {node.ae_title}"
             if tls is not None:
                 yield from _tls(name, tls, tls.ca, partial(destination_context, tls, name))
+    yield from _named_in_url("database.url", settings.database.url or SecretStr(""))
+    yield from _named_in_url("queue.url", settings.queue.url)
     for setting, path in (("listener.users", listener.users), ("web.users", web.users)):
         if path is not None:
             yield _users(setting, path)
@@ -57,6 +63,20 @@ def _tls(name: str, settings: CertificateAndKey, ca: Path | None, build: Callabl
             yield f"{name}.{what}", *_validity(path)
     if settings.key is not None and settings.key.stat().st_mode & 0o077:
         yield f"{name}.key", False, f"{settings.key}: others than its owner may read it; chmod 600"
+
+
+def _named_in_url(setting: str, url: SecretStr) -> Found:
+    """Check the files of certificates that a URL names; both servers' clients read them anew for each connection."""
+    query = parse_qs(urlsplit(url.get_secret_value()).query)
+    for name in _IN_URLS:
+        for file in query.get(name, []):
+            if file == "system":  # libpq's word for the authorities that the system trusts
+                continue
+            try:
+                yield f"{setting} {name}", *_validity(Path(file))
+            except (OSError, ValueError):
+                remedy = "put one there, or name another file"
+                yield f"{setting} {name}", False, f"{file}: holds no certificate that can be read; {remedy}"
 
 
 def _validity(path: Path) -> tuple[bool, str]:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from importlib.resources import files
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 from pydicom.uid import UID
@@ -69,13 +70,21 @@ def database(settings: Settings) -> Found:
     engine = connect(settings.database_url)
     try:
         problem = tables_problem(engine)
-        yield "database", problem is None, problem or "reachable, tables of this version"
+        yield "database", problem is None, problem or f"reachable{_encryption(engine)}, tables of this version"
         durable, told = _durability(engine)
         yield "durable commits", durable, told
     except Unavailable as error:
         yield "database", False, str(error)
     finally:
         engine.dispose()
+
+
+def _encryption(engine: Engine) -> str:
+    if engine.dialect.name == "sqlite":
+        return ""
+    with reading(engine) as session:
+        connection: Any = session.connection().connection.driver_connection
+        return " over TLS" if connection.pgconn.ssl_in_use else " without encryption"
 
 
 def _durability(engine: Engine) -> tuple[bool, str]:
@@ -215,7 +224,8 @@ def queue(settings: Settings) -> Found:
         yield (
             "queue",
             False,
-            f"Redis does not answer ({type(error).__name__}); check queue.url, its password and the server",
+            f"Redis does not answer ({type(error).__name__}); check queue.url, password, certificates and the server",
         )
     else:
-        yield "queue", True, "Redis answers"
+        over = " over TLS" if settings.queue.address.get_secret_value().startswith("rediss:") else ""
+        yield "queue", True, f"Redis answers{over}"

@@ -1,5 +1,6 @@
 """The ledger's database: SQLite for one machine, PostgreSQL for many; the tables come from migrations/."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -24,6 +25,10 @@ _PATIENCE: Mapping[str, int] = {
     "keepalives_interval": 5,  # seconds until it is asked again
     "keepalives_count": 3,  # questions without an answer that end the connection
 }
+
+#: What libpq calls the ways in which a connection over TLS can fail before it begins.
+_TLS_TROUBLE = re.compile("certificate|private key|SSL error|SSL was required|no encryption")
+_TLS = "TLS"
 
 
 def connect(url: str) -> Engine:
@@ -57,7 +62,8 @@ def _quote_no_row(context: ExceptionContext) -> None:
     if not hasattr(error, "diag"):  # no error of psycopg's
         return
     names = (error.diag.table_name, error.diag.column_name, error.diag.constraint_name)
-    told = " ".join(name for name in (type(error).__name__, error.sqlstate, *names) if name)
+    tls = _TLS if context.connection is None and _TLS_TROUBLE.search(str(error)) else None
+    told = " ".join(name for name in (type(error).__name__, error.sqlstate, *names, tls) if name)
     error.args = (told,)
     if context.sqlalchemy_exception is not None:
         context.sqlalchemy_exception.args = (told,)
@@ -126,6 +132,11 @@ def _reason(error: Exception) -> str:
     # A driver's message may quote a statement's values, so only its type is told.
     original = error.orig if isinstance(error, DBAPIError) else error
     name = type(original).__name__
+    if str(original).endswith(f" {_TLS}"):
+        return (
+            f"the database cannot be reached over TLS ({name}); check sslmode, sslrootcert, sslcert and sslkey in"
+            " `database.url`, those files, and the server's certificate and whom it lets in"
+        )
     return (
         f"the database cannot be reached or written ({name});"
         " check `database.url`, the user's password, the server and its disk"

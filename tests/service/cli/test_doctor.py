@@ -57,6 +57,21 @@ def test_a_database_that_is_not_there_is_found(ward: Ward, auscult: Auscult, mon
     assert not _findings(auscult)["database"]["passed"]
 
 
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_a_certificate_that_a_url_names_and_nobody_can_read_is_found(
+    ward: Ward, auscult: Auscult, monkeypatch: pytest.MonkeyPatch, content: str | None
+) -> None:
+    file = ward.folder / "ca.pem"
+    if content is not None:
+        file.write_text(content)
+    monkeypatch.setenv("AUSCULT_QUEUE__URL", f"rediss://127.0.0.1:1/0?ssl_ca_certs={file}")
+    findings = _findings(auscult)
+
+    assert not findings["queue.url ssl_ca_certs"]["passed"]
+    assert "put one there" in findings["queue.url ssl_ca_certs"]["message"]
+    assert not findings["queue"]["passed"]
+
+
 def test_too_little_space_is_found(ward: Ward, auscult: Auscult, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AUSCULT_LISTENER__MINIMUM_FREE_BYTES", str(1 << 60))
     finding = _findings(auscult)["disk space"]
