@@ -136,7 +136,7 @@ def test_a_broker_that_hangs_holds_up_one_wake_up_and_is_used_again_when_it_goes
         finally:
             process.send_signal(signal.SIGCONT)
         assert 0.4 < waits[0] < 5.0
-        assert sum(waits[1:]) < 0.2
+        assert sum(waits[1:]) < 1.0
         assert caplog.text.count("the broker took no wake-up") == 1
         # What was under way may be done yet.
         before = wait_until_still(broker)
