@@ -83,7 +83,7 @@ def read_header(dataset: Dataset, max_pixels: int) -> PixelHeader:
         bits_stored=integer(dataset, "BitsStored"),
         high_bit=integer(dataset, "HighBit", integer(dataset, "BitsStored") - 1),
         signed=integer(dataset, "PixelRepresentation", 0) == 1,
-        photometric=str(dataset.get("PhotometricInterpretation") or "").strip(),
+        photometric=_photometric(dataset),
         planar=integer(dataset, "PlanarConfiguration", 0) == 1,
     )
     if header.rows < 1 or header.columns < 1:
@@ -104,10 +104,19 @@ def read_header(dataset: Dataset, max_pixels: int) -> PixelHeader:
     return header
 
 
+def _photometric(dataset: Dataset) -> str:
+    try:
+        return str(dataset.get("PhotometricInterpretation") or "").strip()
+    except Exception:  # noqa: BLE001 - as above
+        raise UndecodablePixels("PhotometricInterpretation is malformed") from None
+
+
 def _transfer_syntax_uid(dataset: Dataset) -> UID:
     """Return the transfer syntax, or the one that an instance without file meta information was parsed as."""
     uid = getattr(dataset, "file_meta", Dataset()).get("TransferSyntaxUID")
     if uid:
+        if not isinstance(uid, str):  # a backslash makes several of it
+            raise UndecodablePixels("the transfer syntax is malformed")
         return UID(uid)
     implicit, little = dataset.original_encoding
     if little is False:

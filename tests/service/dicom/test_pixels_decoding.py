@@ -354,6 +354,22 @@ def test_bytes_that_are_not_dicom_are_refused_or_read_and_nothing_else(noise: by
         read_instance(BytesIO(noise))
 
 
+def test_a_transfer_syntax_of_several_values_is_refused() -> None:
+    whole = phantoms.encoded(phantoms.chest(rows=16, columns=16))
+    syntax = b"1.2.840.10008.1.2.1"
+    assert whole.count(syntax) == 1
+    with pytest.raises(UndecodablePixels, match="the transfer syntax is malformed"):
+        decode(read_instance(BytesIO(whole.replace(syntax, b"1\\2.840.10008.1.2.1"))))
+
+
+def test_a_photometric_interpretation_of_no_known_representation_is_refused() -> None:
+    whole = phantoms.encoded(phantoms.chest(rows=16, columns=16))
+    element = b"\x28\0\x04\0CS"
+    assert whole.count(element) == 1
+    with pytest.raises(UndecodablePixels, match="PhotometricInterpretation is malformed"):
+        decode(read_instance(BytesIO(whole.replace(element, b"\x28\0\x04\0C-"))))
+
+
 @given(data=st.data())
 def test_a_damaged_header_never_raises_anything_but_undecodable_pixels(data: st.DataObject) -> None:
     whole = bytearray(phantoms.encoded(phantoms.chest(rows=16, columns=16)))
