@@ -1,10 +1,8 @@
 """An association with a peer that stores objects here: a thread that serves its requests."""
 
 import queue
-import socket
 import threading
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from pynetdicom import evt
@@ -14,6 +12,7 @@ from pynetdicom.dimse_primitives import C_STORE
 from service.core.log import get_logger
 from service.core.tls import PeerCertificate, peer_certificate
 from service.dicom.access import Access, Doorkeeper
+from service.dicom.release import shut
 from service.dicom.secure_socket import SecureSocket
 from service.dicom.streaming import StoreRequest, StoreService, StreamingDimse
 from service.dicom.upper_layer import LOOK_S, UpperLayer
@@ -93,9 +92,7 @@ class StoreAssociation(Association):
 
     def hang_up(self) -> None:
         """Close the connection without a word."""
-        with suppress(OSError, AttributeError, TypeError):
-            # Not a TLS socket's own `shutdown`: that lets a read under way in the other thread go on with cipher text.
-            socket.socket.shutdown(cast(Any, self.dul.socket).socket, socket.SHUT_RDWR)
+        shut(self)
 
     def run_reactor(self) -> None:
         """Shake hands where TLS wants it, negotiate, and serve until the association ends."""

@@ -1,4 +1,4 @@
-"""The end of an association that we opened, also while the peer has a request of its own on it or reads nothing."""
+"""The end of an association, also while the peer has a request of its own on it or reads nothing."""
 
 import socket
 import time
@@ -15,7 +15,7 @@ _ABORT_S = 0.5
 
 
 def release(association: Association) -> None:
-    """Release an association (PS3.8 section 7.2) that is still established.
+    """Release an association (PS3.8 section 7.2) that we opened and that is still established.
 
     pynetdicom's own release waits without end for its reactor to say that it has paused. The thread in which it serves
     a peer's N-EVENT-REPORT takes that word back when it is done, and the reactor, which has paused, says it only once.
@@ -41,8 +41,13 @@ def cut(event: evt.Event) -> None:
     deadline = time.monotonic() + _ABORT_S
     while upper_layer.is_alive() and upper_layer.state_machine.current_state != "Sta1":
         if time.monotonic() > deadline:
-            # Not a TLS socket's own `shutdown`: what its other thread still sends would go out in clear text.
-            with suppress(OSError, AttributeError, TypeError):  # the other thread may be closing it just now
-                socket.socket.shutdown(cast(Any, upper_layer.socket).socket, socket.SHUT_RDWR)
+            shut(event.assoc)
             return
         time.sleep(0.001)
+
+
+def shut(association: Association) -> None:
+    """Shut an association's connection without a word, whatever the thread that owns its socket is at."""
+    with suppress(OSError, AttributeError, TypeError):  # that thread may be closing it just now
+        # Not a TLS socket's own `shutdown`: that thread would go on, read cipher text and send in the clear.
+        socket.socket.shutdown(cast(Any, association.dul.socket).socket, socket.SHUT_RDWR)
