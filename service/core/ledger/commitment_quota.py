@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, and_, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from service.core.errors import TooManyWaiting
+from service.core.ledger.rows import is_unleased
 from service.core.records import CommitmentRequestRecord
 from service.core.states import CommitmentState
 
@@ -32,7 +33,7 @@ def make_room(session: Session, requestor_ae_title: str, peers: Collection[str],
         of_requestor, most = row.requestor_ae_title == requestor_ae_title, MOST_OF_A_PEER
     else:
         of_requestor, most = row.requestor_ae_title.not_in(sorted(peers)), MOST_OF_OTHERS
-        settled = or_(settled, and_(row.next_attempt_at <= now, or_(row.lease_until.is_(None), row.lease_until < now)))
+        settled = or_(settled, and_(row.next_attempt_at <= now, is_unleased(row, now)))
     excess = session.scalars(select(func.count()).select_from(row).where(of_requestor)).one() + 1 - most
     if excess <= 0:
         return

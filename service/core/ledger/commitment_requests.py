@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Engine, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Engine, Select, and_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -15,6 +15,7 @@ from service.core.commitment import Reference
 from service.core.database import reading, writing
 from service.core.errors import LeaseLost, LedgerUnavailable
 from service.core.ledger.commitment_quota import make_room
+from service.core.ledger.rows import is_unleased
 from service.core.records import CommitmentRequestRecord, InstanceRecord
 from service.core.states import CommitmentState
 
@@ -242,7 +243,7 @@ def _due(requestor_ae_title: str, now: datetime) -> Select[CommitmentRequestReco
 def _is_free(now: datetime) -> ColumnElement[bool]:
     return and_(
         CommitmentRequestRecord.state == CommitmentState.WAITING.value,
-        or_(CommitmentRequestRecord.lease_until.is_(None), CommitmentRequestRecord.lease_until < now),
+        is_unleased(CommitmentRequestRecord, now),
     )
 
 

@@ -11,7 +11,7 @@ from service.core.figures import CONFIRMED, DEAD, SENT, TO_CONFIRMED, Tally
 from service.core.ledger.deliveries import HOLDABLE, DueDelivery, confirm, due_delivery, leased_delivery, note, settle
 from service.core.ledger.keys import Holds, assumed, name_object
 from service.core.ledger.reporting import NewReport
-from service.core.ledger.rows import LOCK
+from service.core.ledger.rows import LOCK, is_unleased
 from service.core.records import DeliveryRecord, InstanceRecord, ReportRecord, StudyRecord
 from service.core.states import DeliveryState, State
 
@@ -222,7 +222,7 @@ def _is_due(now: datetime) -> ColumnElement[bool]:
     """Return the condition on rows that somebody may take."""
     return and_(
         DeliveryRecord.next_attempt_at <= now,
-        or_(DeliveryRecord.lease_until.is_(None), DeliveryRecord.lease_until < now),
+        is_unleased(DeliveryRecord, now),
         _is_open(),
     )
 

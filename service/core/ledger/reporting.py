@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Engine, Select, or_, select
+from sqlalchemy import Engine, Select, select
 from sqlalchemy.orm import Session
 
 from service.core.clock import Clock
@@ -14,7 +14,7 @@ from service.core.findings import Outcome, Prediction
 from service.core.identity import Identity
 from service.core.ledger.keys import Holds, assumed, name_object
 from service.core.ledger.predictions import prediction_of
-from service.core.ledger.rows import LOCK, advance, identity_of, leased, record
+from service.core.ledger.rows import LOCK, advance, identity_of, is_unleased, leased, record
 from service.core.records import DeliveryRecord, InstanceRecord, ReportRecord, StudyRecord
 from service.core.states import DeliveryState, Priority, State
 
@@ -195,7 +195,7 @@ def _due(now: datetime) -> Select[InstanceRecord]:
         .where(
             InstanceRecord.reports_due.is_(True),
             InstanceRecord.state.in_([state.value for state in _DUE_STATES]),
-            or_(InstanceRecord.lease_until.is_(None), InstanceRecord.lease_until < now),
+            is_unleased(InstanceRecord, now),
             StudyRecord.held_reason.is_(None),
         )
     )

@@ -9,13 +9,20 @@ from datetime import datetime
 from itertools import combinations
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
 from service.core.errors import LeaseLost
 from service.core.identity import Identity, Patient
 from service.core.reading_order import ReadingOrder
-from service.core.records import DeliveryRecord, EventRecord, InstanceRecord, ReportRecord, StudyRecord
+from service.core.records import (
+    CommitmentRequestRecord,
+    DeliveryRecord,
+    EventRecord,
+    InstanceRecord,
+    ReportRecord,
+    StudyRecord,
+)
 from service.core.states import DeliveryState, Priority, State, require_legal
 
 TWO_PATIENTS = "two patients under one Study Instance UID"
@@ -48,6 +55,13 @@ def advance(
     if state is not State.CLAIMED:
         instance.lease_owner = instance.lease_until = None
     record(session, instance, at, event, detail)
+
+
+def is_unleased(
+    row: type[InstanceRecord | DeliveryRecord | CommitmentRequestRecord], now: datetime
+) -> ColumnElement[bool]:
+    """Return the condition on rows that no worker holds, or whose lease is over."""
+    return or_(row.lease_until.is_(None), row.lease_until < now)
 
 
 def leased(session: Session, instance_id: int, owner: str, states: Sequence[State]) -> InstanceRecord:
