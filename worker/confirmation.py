@@ -39,8 +39,6 @@ class Confirmation:
     ----------
     association
         The courier's own, for C-FIND.
-    lease
-        For how long the courier holds a row.
     """
 
     def __init__(
@@ -49,7 +47,6 @@ class Confirmation:
         destination: DestinationSettings,
         ledger: Ledger,
         association: DestinationAssociation,
-        lease: timedelta,
         trail: AuditTrail,
         clock: Clock,
     ) -> None:
@@ -58,7 +55,6 @@ class Confirmation:
         self._calling_ae_title = settings.calling_ae_title(destination)
         self._ledger = ledger
         self._association = association
-        self._lease = lease
         self._trail = trail
         self._clock = clock
         self._commits = destination.confirm == "commitment"
@@ -111,24 +107,16 @@ class Confirmation:
             self._do_without(str(error))
             return
         self._asking.append(association)
-        # Looking at the others and opening the association took its time; what is lost holds no other row up.
-        self._unasked = [row for row in self._unasked if self._is_ours(row)]
-        if self._unasked:
-            self._ask_on(association)
-
-    def _is_ours(self, row: DueDelivery) -> bool:
-        try:
-            self._ledger.outbox.renew(row, self._lease)
-        except LeaseLost:
-            log.warning("another worker took %s over", row.sop_instance_uid)
-            return False
-        return True
+        self._ask_on(association)
 
     def _ask_on(self, association: AskingAssociation) -> None:
         uid, name = new_transaction_uid(), self._destination.name
         ask_again_at = self._clock() + timedelta(seconds=self._settings.commitment_timeout)
         rows = self._ledger.commitments.open(uid, name, self._unasked, ask_again_at)
-        self._unasked = []
+        # Looking at the others and opening the association took its time; what is lost holds no other row up.
+        for row in self.unasked():
+            if row not in rows:
+                log.warning("%s was settled or taken over meanwhile", row.sop_instance_uid)
         if not rows:
             return
         try:

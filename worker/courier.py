@@ -81,7 +81,7 @@ class Courier:
         self._clock = clock
         self._lease = lease_for(settings.delivery, destination)
         self._association = DestinationAssociation(destination, self._calling_ae_title)
-        self._confirmation = Confirmation(settings, destination, ledger, self._association, self._lease, trail, clock)
+        self._confirmation = Confirmation(settings, destination, ledger, self._association, trail, clock)
         self._last_use = clock()
         self.strand = Strand(f"the courier to {destination.name}", partial(self._outbox.any_due, destination.name))
 
