@@ -14,7 +14,7 @@ from celery import Celery, signals
 from service.core.errors import Unavailable
 from service.core.log import get_logger
 from service.core.settings import Settings
-from service.core.wake import LocalBell, Task
+from service.core.wake import WAKE_UPS, LocalBell, Task
 
 log = get_logger(__name__)
 
@@ -51,10 +51,8 @@ def _turn_locally(settings: Settings, task: Task, work: Callable[[], int], stop:
 def _turn_by_celery(url: str, task: Task, work: Callable[[], int], stop: threading.Event) -> None:
     app = Celery("auscult", broker=url)
     app.conf.update(
-        task_ignore_result=True,
+        WAKE_UPS,
         worker_prefetch_multiplier=1,
-        task_serializer="json",
-        result_serializer="json",
         accept_content=["json"],
         worker_consumer="worker.consumer:WakeUpConsumer",
         broker_connection_retry_on_startup=True,

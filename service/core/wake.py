@@ -20,6 +20,8 @@ log = get_logger(__name__)
 
 #: Seconds after which a worker passes over a wake-up: the sweep has repeated it long before.
 _EXPIRES_S = 300
+#: What Celery is told on both sides of the broker: wake-ups in JSON, of which nobody awaits a result.
+WAKE_UPS = {"task_ignore_result": True, "task_serializer": "json", "result_serializer": "json"}
 #: Seconds for a word of the broker.
 _ANSWER_S = 2
 #: Seconds without wake-ups after one that failed: a broker that hangs holds up one image, not each.
@@ -96,9 +98,7 @@ class CeleryWaker:
 
         self._app = Celery("auscult", broker=url, set_as_current=False)
         self._app.conf.update(
-            task_ignore_result=True,
-            task_serializer="json",
-            result_serializer="json",
+            WAKE_UPS,
             broker_transport_options={
                 "socket_timeout": _ANSWER_S,
                 "socket_connect_timeout": _ANSWER_S,
