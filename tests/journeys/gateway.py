@@ -71,6 +71,20 @@ class Gateway:
         self.environment = {**inherited, "AUSCULT_CONFIG": str(folder / "auscult.toml")}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
+    def run(
+        self, *arguments: str, variables: Mapping[str, str] | None = None, timeout_s: float = 60.0
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end, with variables of its own, whatever its exit status."""
+        return subprocess.run(
+            [sys.executable, "-m", "service.cli", *arguments],
+            env={**self.environment, **(variables or {})},
+            cwd=REPOSITORY,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+
     def auscult(self, *arguments: str, timeout_s: float = 60.0) -> str:
         """Run a command to its end; return its standard output.
 
@@ -79,15 +93,7 @@ class Gateway:
         RuntimeError
             When it fails; the message is what it wrote.
         """
-        ran = subprocess.run(
-            [sys.executable, "-m", "service.cli", *arguments],
-            env=self.environment,
-            cwd=REPOSITORY,
-            capture_output=True,
-            text=True,
-            timeout=timeout_s,
-            check=False,
-        )
+        ran = self.run(*arguments, timeout_s=timeout_s)
         if ran.returncode != 0:
             raise RuntimeError(f"auscult {' '.join(arguments)}: {ran.returncode}\n{ran.stdout}\n{ran.stderr}")
         return ran.stdout

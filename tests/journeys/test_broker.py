@@ -83,7 +83,7 @@ class Trace:
 
 
 def test_what_a_stranger_puts_into_the_queue_is_neither_read_nor_followed_and_ends_no_worker(
-    site: Site, tmp_path: Path
+    site: Site, tmp_path: Path, redis_url: str
 ) -> None:
     """Whoever reaches the broker could have a worker run what they like, or end each one that starts."""
     gateway, source, traces = site.gateway, chest(605), [tmp_path / "pickled", tmp_path / "yaml"]
@@ -98,7 +98,7 @@ def test_what_a_stranger_puts_into_the_queue_is_neither_read_nor_followed_and_en
         ("application/json", b"[1]"),
         ("application/json", b"{not json"),
     ]
-    with Celery("stranger", broker=gateway_broker(site), set_as_current=False) as stranger:
+    with Celery("stranger", broker=redis_url, set_as_current=False) as stranger:
         for number, (form, body) in enumerate(forms):
             with stranger.producer_or_acquire() as producer:
                 producer.publish(
@@ -117,16 +117,10 @@ def test_what_a_stranger_puts_into_the_queue_is_neither_read_nor_followed_and_en
     wait_until(lambda: not site.broker.llen("infer") and not site.broker.hlen("unacked"), "none comes again", 30)
     assert gateway.version(source).state == State.RECEIVED
     assert not any(trace.exists() for trace in traces)
-    CeleryWaker(gateway_broker(site)).wake(Task.INFER)
+    CeleryWaker(redis_url).wake(Task.INFER)
     gateway.wait_until_settled()
     assert process.poll() is None
     assert not any(trace.exists() for trace in traces)
-
-
-def gateway_broker(site: Site) -> str:
-    """Return the URL of the broker."""
-    address = site.broker.get_connection_kwargs()
-    return f"redis://{address['host']}:{address['port']}/{address['db']}"
 
 
 def test_a_broker_that_forgets_everything_delays_work_and_loses_none(site: Site) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 import tomllib
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -19,7 +18,7 @@ from service.core.states import State
 from service.core.wake import Task, waker
 from tests import documents, servers
 from tests.certificates import Authority
-from tests.journeys.gateway import PARTS, REPOSITORY, Gateway, destination, gateway
+from tests.journeys.gateway import PARTS, Gateway, destination, gateway
 from tests.journeys.pacs import CountingPacs
 from tests.phantoms import chest
 from tests.servers import Encryption
@@ -60,19 +59,6 @@ def site(program: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory
         ) as running,
     ):
         yield Site(running, pacs, encryption)
-
-
-def _auscult(gateway: Gateway, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run a command with some settings of its own, whatever its exit status."""
-    return subprocess.run(
-        [sys.executable, "-m", "service.cli", *arguments],
-        env={**gateway.environment, **variables},
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
 
 
 def _urls(gateway: Gateway) -> tuple[str, str]:
@@ -126,7 +112,7 @@ def test_an_image_goes_all_the_way_where_every_connection_is_encrypted(site: Sit
 
 
 def test_the_doctor_finds_both_encrypted_and_their_certificates_valid(site: Site) -> None:
-    findings = _findings(_auscult(site.gateway, "doctor", "--json"))
+    findings = _findings(site.gateway.run("doctor", "--json"))
     assert findings["database"] == (True, "reachable over TLS, tables of this version")
     assert findings["queue"] == (True, "Redis answers over TLS")
     named = ("database.url sslrootcert", "database.url sslcert", "queue.url ssl_ca_certs", "queue.url ssl_certfile")
@@ -141,7 +127,7 @@ def test_servers_of_another_authority_are_refused_in_words(
     stranger = str(_encryption(tmp_path).ca)
     database_url, queue_url = (url.replace(str(site.encryption.ca), stranger) for url in _urls(site.gateway))
     variables = {"AUSCULT_DATABASE__URL": database_url, "AUSCULT_QUEUE__URL": queue_url}
-    findings = _findings(_auscult(site.gateway, "doctor", "--json", **variables))
+    findings = _findings(site.gateway.run("doctor", "--json", variables=variables))
     assert not findings["database"][0]
     assert "check sslmode, sslrootcert, sslcert and sslkey in `database.url`" in findings["database"][1]
     assert not findings["queue"][0]
@@ -152,7 +138,7 @@ def test_servers_of_another_authority_are_refused_in_words(
 
 def test_who_shows_no_certificate_is_told_what_to_set(site: Site) -> None:
     url = _urls(site.gateway)[0].partition("&sslcert=")[0]
-    refused = _auscult(site.gateway, "db", "upgrade", AUSCULT_DATABASE__URL=url)
+    refused = site.gateway.run("db", "upgrade", variables={"AUSCULT_DATABASE__URL": url})
     assert refused.returncode != 0
     assert "check sslmode, sslrootcert, sslcert and sslkey in `database.url`" in refused.stderr
     assert len(refused.stderr.splitlines()) == 1

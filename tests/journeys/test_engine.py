@@ -1,9 +1,10 @@
 """How a worker ends and what it survives: SIGTERM in the middle of a batch, a hang, a broker that is killed."""
 
 import signal
+import subprocess
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from celery import Celery
 from service.core.states import State
 from tests import servers
 from tests.journeys.faulty import Trap
-from tests.journeys.gateway import Gateway, gateway
+from tests.journeys.gateway import PARTS, Gateway, gateway
 from tests.phantoms import chest
 from tests.servers import free_port, wait_until
 
@@ -76,29 +77,36 @@ def test_a_worker_that_hangs_with_an_image_in_its_hands_is_replaced(tmp_path: Pa
         wait_until(lambda: running.version(source).state == State.INFERRED, "another worker analyses it", 60)
 
 
+@contextmanager
+def _on_a_broker(
+    folder: Path, program: Callable[[str], str], postgres_url: str, parts: Sequence[str]
+) -> Iterator[tuple[Gateway, subprocess.Popen[bytes], AbstractContextManager[object]]]:
+    """Run parts on a Redis of their own; give its process too, and what starts another one on its port."""
+    program("redis-server")
+    port, folders = free_port(), [folder / "one", folder / "two", folder / "site"]
+    for each in folders:
+        each.mkdir()
+    with (
+        servers.redis_process(folders[0], port) as (url, redis),
+        gateway(folders[2], parts=parts, database_url=postgres_url, redis_url=url) as running,
+    ):
+        yield running, redis, servers.redis_process(folders[1], port)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_broker_that_is_killed_and_comes_back_is_used_again(
     tmp_path: Path, program: Callable[[str], str], postgres_url: str
 ) -> None:
-    program("redis-server")
-    port, folders = free_port(), [tmp_path / "one", tmp_path / "two", tmp_path / "site"]
-    for folder in folders:
-        folder.mkdir()
-    with ExitStack() as stack:
-        url, redis = stack.enter_context(servers.redis_process(folders[0], port))
-        running = stack.enter_context(
-            gateway(
-                folders[2], parts=("listen", "work infer", "work deliver"), database_url=postgres_url, redis_url=url
-            )
-        )
+    parts = ("listen", "work infer", "work deliver")
+    with _on_a_broker(tmp_path, program, postgres_url, parts) as (running, redis, again), ExitStack() as stack:
         sources = [chest(720 + number) for number in range(3)]
         assert running.send(sources[0]) == 0x0000
         wait_until(lambda: running.version(sources[0]).state == State.REPORTED, "the first is reported", 90)
         redis.kill()
         redis.wait()
         assert running.send(sources[1]) == 0x0000  # acknowledged all the same
-        stack.enter_context(servers.redis_process(folders[1], port))
+        stack.enter_context(again)
         running.start("sweep")
         wait_until(lambda: running.version(sources[1]).state == State.REPORTED, "the sweep wakes the workers", 90)
         assert running.send(sources[2]) == 0x0000
@@ -111,14 +119,8 @@ def test_a_broker_that_is_killed_and_comes_back_is_used_again(
 def test_a_broker_that_hangs_delays_one_image_and_loses_none(
     tmp_path: Path, program: Callable[[str], str], postgres_url: str
 ) -> None:
-    program("redis-server")
-    folders, sources = [tmp_path / "redis", tmp_path / "site"], [chest(750 + number) for number in range(6)]
-    for folder in folders:
-        folder.mkdir()
-    with ExitStack() as stack:
-        url, redis = stack.enter_context(servers.redis_process(folders[0], free_port()))
-        parts = ("listen", "work infer", "work deliver", "sweep")
-        running = stack.enter_context(gateway(folders[1], parts=parts, database_url=postgres_url, redis_url=url))
+    sources = [chest(750 + number) for number in range(6)]
+    with _on_a_broker(tmp_path, program, postgres_url, PARTS) as (running, redis, _):
         _send_and_wait(running, 749)
         redis.send_signal(signal.SIGSTOP)
         try:
@@ -142,21 +144,18 @@ def test_a_broker_that_hangs_delays_one_image_and_loses_none(
 def test_a_broker_that_is_killed_while_a_worker_is_busy_is_used_again(
     tmp_path: Path, program: Callable[[str], str], postgres_url: str
 ) -> None:
-    program("redis-server")
-    port, trap, sources = free_port(), Trap(tmp_path, (PREDICT,)), [chest(730), chest(731)]
-    folders = [tmp_path / "one", tmp_path / "two", tmp_path / "site"]
-    for folder in folders:
-        folder.mkdir()
-    with ExitStack() as stack:
-        url, redis = stack.enter_context(servers.redis_process(folders[0], port))
-        running = stack.enter_context(gateway(folders[2], parts=("listen",), database_url=postgres_url, redis_url=url))
+    trap, sources = Trap(tmp_path, (PREDICT,)), [chest(730), chest(731)]
+    with (
+        _on_a_broker(tmp_path, program, postgres_url, ("listen",)) as (running, redis, again),
+        ExitStack() as stack,
+    ):
         trap.hold(PREDICT, "before", 1)
         process = running.start("work infer", trap)
         assert running.send(sources[0]) == 0x0000
         held(running, trap)
         redis.kill()
         redis.wait()
-        stack.enter_context(servers.redis_process(folders[1], port))
+        stack.enter_context(again)
         trap.let_go()
         wait_until(lambda: running.version(sources[0]).state == State.INFERRED, "the batch is finished", 60)
         assert running.send(sources[1]) == 0x0000

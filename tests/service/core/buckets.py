@@ -3,7 +3,6 @@
 import os
 import secrets
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 import boto3
 
 from service.core.settings import StoreSettings
+from tests.relay import Relay
 
 #: What the tests' server takes; real credentials never stand in a test.
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test-secret", "AWS_DEFAULT_REGION": "us-east-1"}
@@ -33,7 +33,7 @@ def new_bucket(url: str, **changes: Any) -> StoreSettings:
     return StoreSettings(url=f"s3://{name}/chest", endpoint=url, path_style=True, **changes)
 
 
-class Wire:
+class Wire(Relay):
     """A TCP proxy to a server, on a port of its own.
 
     Attributes
@@ -46,33 +46,18 @@ class Wire:
         The same of bytes from the server.
     flips
         How many connections have a byte of what they send changed, once it is past the headers.
-    connections
-        How many were opened.
     """
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
-        self._target = (parts.hostname, parts.port)
-        self._server = socket.create_server(("127.0.0.1", 0))
-        self.delay, self.flips, self.connections = 0.0, 0, 0
+        self.delay, self.flips = 0.0, 0
         self.cut_after: int | None = None
         self.cut_answers_after: int | None = None
-        self._open: list[socket.socket] = []
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__((str(parts.hostname), parts.port or 80))
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.getsockname()[1]}"
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                near, _ = self._server.accept()
-                self.connections += 1
-                far = socket.create_connection(self._target)
-                self._open += [near, far]
-                threading.Thread(target=self._to_server, args=(near, far), daemon=True).start()
-                threading.Thread(target=self._to_client, args=(far, near), daemon=True).start()
+        return f"http://127.0.0.1:{self.port}"
 
     def _to_server(self, near: socket.socket, far: socket.socket) -> None:
         sent = 0
@@ -97,19 +82,6 @@ class Wire:
                     break
                 near.sendall(piece)
         self._hang_up(near, far)
-
-    def _hang_up(self, *sockets: socket.socket) -> None:
-        for one in sockets:
-            with suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        with suppress(OSError):
-            self._server.shutdown(socket.SHUT_RDWR)
-        self._server.close()
-        self._hang_up(*self._open)
-        for one in self._open:
-            one.close()
 
 
 @contextmanager

@@ -354,20 +354,22 @@ def test_bytes_that_are_not_dicom_are_refused_or_read_and_nothing_else(noise: by
         read_instance(BytesIO(noise))
 
 
-def test_a_transfer_syntax_of_several_values_is_refused() -> None:
+@pytest.mark.parametrize(
+    ("well", "damaged", "said"),
+    [
+        pytest.param(
+            b"1.2.840.10008.1.2.1", b"1\\2.840.10008.1.2.1", "the transfer syntax is malformed", id="several values"
+        ),
+        pytest.param(
+            b"\x28\0\x04\0CS", b"\x28\0\x04\0C-", "PhotometricInterpretation is malformed", id="no known representation"
+        ),
+    ],
+)
+def test_an_attribute_that_cannot_be_read_is_refused_by_name(well: bytes, damaged: bytes, said: str) -> None:
     whole = phantoms.encoded(phantoms.chest(rows=16, columns=16))
-    syntax = b"1.2.840.10008.1.2.1"
-    assert whole.count(syntax) == 1
-    with pytest.raises(UndecodablePixels, match="the transfer syntax is malformed"):
-        decode(read_instance(BytesIO(whole.replace(syntax, b"1\\2.840.10008.1.2.1"))))
-
-
-def test_a_photometric_interpretation_of_no_known_representation_is_refused() -> None:
-    whole = phantoms.encoded(phantoms.chest(rows=16, columns=16))
-    element = b"\x28\0\x04\0CS"
-    assert whole.count(element) == 1
-    with pytest.raises(UndecodablePixels, match="PhotometricInterpretation is malformed"):
-        decode(read_instance(BytesIO(whole.replace(element, b"\x28\0\x04\0C-"))))
+    assert whole.count(well) == 1
+    with pytest.raises(UndecodablePixels, match=said):
+        decode(read_instance(BytesIO(whole.replace(well, damaged))))
 
 
 @given(data=st.data())

@@ -17,6 +17,7 @@ from service.core.settings import DestinationSettings
 from service.dicom.scu import DestinationAssociation
 from tests.certificates import Authority
 from tests.phantoms import chest
+from tests.relay import Relay
 from tests.servers import wait_until
 
 RESPONSE_TIMEOUT = 0.5
@@ -26,7 +27,7 @@ OURS, THEIRS = 0, 1
 LARGE = 2000
 
 
-class Relay:
+class Stalling(Relay):
     """Stands between us and a PACS, and after so many bytes passes nothing on, or one byte now and then.
 
     Parameters
@@ -40,28 +41,18 @@ class Relay:
     def __init__(
         self, target: int, ours: int | None = None, theirs: int | None = None, trickle_s: float | None = None
     ) -> None:
-        self._target = target
         self._limits = (ours, theirs)
         self._trickle_s = trickle_s
-        self._server = socket.create_server(("127.0.0.1", 0))
-        # Small, so that what is not read stands in our way soon.
-        self._server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
-        self.port: int = self._server.getsockname()[1]
-        self.connections = 0
         #: Bytes that went each way, counted before they do.
         self.passed = [0, 0]
-        self._open: list[socket.socket] = []
-        threading.Thread(target=self._accept, daemon=True).start()
+        # Small, so that what is not read stands in our way soon.
+        super().__init__(("127.0.0.1", target), receive_buffer=8192)
 
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                near, _ = self._server.accept()
-                far = socket.create_connection(("127.0.0.1", self._target))
-                self.connections += 1
-                self._open += [near, far]
-                for ends in ((near, far, OURS), (far, near, THEIRS)):
-                    threading.Thread(target=self._pass, args=ends, daemon=True).start()
+    def _to_server(self, near: socket.socket, far: socket.socket) -> None:
+        self._pass(near, far, OURS)
+
+    def _to_client(self, far: socket.socket, near: socket.socket) -> None:
+        self._pass(far, near, THEIRS)
 
     def _pass(self, source: socket.socket, sink: socket.socket, way: int) -> None:
         limit = self._limits[way]
@@ -77,12 +68,6 @@ class Relay:
             while self._trickle_s is not None and (data := source.recv(1)):
                 sink.sendall(data)
                 time.sleep(self._trickle_s)
-
-    def close(self) -> None:
-        for each in (self._server, *self._open):
-            with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
 
 
 def settings(port: int, tls: dict[str, str] | None = None, connect_timeout: float = 10.0) -> DestinationSettings:
@@ -109,27 +94,27 @@ def ours_alive() -> list[threading.Thread]:
 @pytest.fixture
 def through(
     storescp: Callable[..., Any], tmp_path: Path
-) -> Iterator[Callable[..., tuple[Relay, DestinationAssociation]]]:
+) -> Iterator[Callable[..., tuple[Stalling, DestinationAssociation]]]:
     """A relay to dcmtk's storescp, plain or over TLS, and an association with it through the relay."""
     with ExitStack() as stack:
 
         def make(
             is_tls: bool = False, connect_timeout: float = 10.0, **limits: Any
-        ) -> tuple[Relay, DestinationAssociation]:
+        ) -> tuple[Stalling, DestinationAssociation]:
             tls, options = None, ["+xa", "--fork"]
             if is_tls:
                 authority = Authority(tmp_path)
                 there = authority.issue("pacs")
                 tls = {"ca": str(authority.ca)} | authority.issue("auscult").settings()
                 options += ["+tls", str(there.key), str(there.certificate), "+cf", str(authority.ca)]
-            relay = Relay(storescp(*options).port, **limits)
+            relay = Stalling(storescp(*options).port, **limits)
             stack.callback(relay.close)
             return relay, DestinationAssociation(settings(relay.port, tls, connect_timeout), "AUSCULT")
 
         yield make
 
 
-def _fails_in_time_twice(relay: Relay, destination: DestinationAssociation, said: str) -> None:
+def _fails_in_time_twice(relay: Stalling, destination: DestinationAssociation, said: str) -> None:
     sent = chest(rows=LARGE, columns=LARGE, sop_class="SC")
     for _ in range(2):
         begun = time.monotonic()
@@ -144,7 +129,7 @@ def _fails_in_time_twice(relay: Relay, destination: DestinationAssociation, said
 @pytest.mark.parametrize("is_tls", [False, True], ids=["plain", "tls"])
 @pytest.mark.parametrize("trickle_s", [None, 0.05], ids=["reads no more", "reads a byte now and then"])
 def test_a_destination_that_stops_reading_is_a_failure_in_time_and_leaves_no_thread(
-    through: Callable[..., tuple[Relay, DestinationAssociation]], trickle_s: float | None, is_tls: bool
+    through: Callable[..., tuple[Stalling, DestinationAssociation]], trickle_s: float | None, is_tls: bool
 ) -> None:
     relay, destination = through(is_tls, ours=100_000, trickle_s=trickle_s)
     _fails_in_time_twice(relay, destination, "did not answer in time")
@@ -153,7 +138,7 @@ def test_a_destination_that_stops_reading_is_a_failure_in_time_and_leaves_no_thr
 
 @pytest.mark.parametrize("is_tls", [False, True], ids=["plain", "tls"])
 def test_a_destination_that_stops_within_an_answer_is_a_failure_in_time_and_leaves_no_thread(
-    through: Callable[..., tuple[Relay, DestinationAssociation]], is_tls: bool
+    through: Callable[..., tuple[Stalling, DestinationAssociation]], is_tls: bool
 ) -> None:
     relay, destination = through(is_tls)
     destination.accepts(SecondaryCaptureImageStorage)
@@ -197,7 +182,7 @@ def test_a_peer_that_begins_a_message_instead_of_hanging_up_on_an_abort_holds_no
 
 
 def test_a_kept_association_is_still_there_after_a_silence_longer_than_its_answers_may_take(
-    through: Callable[..., tuple[Relay, DestinationAssociation]],
+    through: Callable[..., tuple[Stalling, DestinationAssociation]],
 ) -> None:
     relay, destination = through()
     destination.echo()
