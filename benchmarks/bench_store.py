@@ -7,7 +7,7 @@ from itertools import count
 from pathlib import Path
 
 from benchmarks.interleaved import compare
-from service.core.store import LocalStore
+from service.objects import LocalStore
 
 #: One raw digital radiograph, 2048 x 2048 x 2 bytes.
 SIZE = 8_400_000

@@ -1,9 +1,9 @@
-"""Run the migrations on the database that `service.core.database` names."""
+"""Run the migrations on the database that `service.ledger.database` names."""
 
 from alembic import context
 
-from service.core.database import connect
-from service.core.records import Record
+from service.ledger.database import connect
+from service.ledger.records import Record
 
 engine = connect(context.config.attributes["url"]).execution_options(writes=True)
 with engine.connect() as connection:

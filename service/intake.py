@@ -3,17 +3,17 @@
 import time
 from dataclasses import dataclass
 
-from service.core.errors import AuscultError, ContradictsSopClass, InvalidUid, NotDicom, ObjectTooLarge
-from service.core.identity import Identity
-from service.core.ledger.admission import Admission, Arrival, ArrivalKind, Receipt, Registered
-from service.core.settings import Settings
-from service.core.states import Priority
-from service.core.store import Incoming, ObjectStore
-from service.core.uids import is_own_uid
-from service.core.wake import Task, Waker
 from service.dicom.contexts import IMAGE_SOP_CLASSES
 from service.dicom.identity import identify, is_valid_uid
 from service.dicom.part10 import file_head
+from service.ledger.admission import Admission, Arrival, ArrivalKind, Receipt, Registered
+from service.objects import Incoming, ObjectStore
+from service.operations.wake import Task, Waker
+from service.settings import Settings
+from service.vocabulary.errors import AuscultError, ContradictsSopClass, InvalidUid, NotDicom, ObjectTooLarge
+from service.vocabulary.identity import Identity
+from service.vocabulary.states import Priority
+from service.vocabulary.uids import is_own_uid
 
 
 @dataclass(frozen=True)

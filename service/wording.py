@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from enum import Enum, IntEnum
 from typing import Any
 
-from service.core.findings import Finding
 from service.scope import Reason
+from service.vocabulary.findings import Finding
 
 
 def reason_in_words(reason: str | None) -> str:

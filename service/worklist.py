@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from service.core.findings import Outcome
-from service.core.ledger.analysis import ANALYSIS_FAILED
-from service.core.ledger.inspection import Inspection
-from service.core.ledger.reporting import REPORT_FAILED
-from service.core.ledger.views import InstanceView, ResultView, StatusView, StudyView
-from service.core.states import CommitmentState, DeliveryState, Priority, State
+from service.ledger.analysis import ANALYSIS_FAILED
+from service.ledger.inspection import Inspection
+from service.ledger.reporting import REPORT_FAILED
+from service.ledger.views import InstanceView, ResultView, StatusView, StudyView
 from service.report.content import percent
+from service.vocabulary.findings import Outcome
+from service.vocabulary.states import CommitmentState, DeliveryState, Priority, State
 from service.wording import calendar_date, duration, person_name, reason_in_words
 
 NO_PATTERN = "No pneumonia pattern found by AI; other abnormalities NOT assessed"

@@ -19,10 +19,10 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 )
 from pynetdicom.transport import ThreadedAssociationServer
 
-from service.core.passwords import PasswordHash
-from service.core.wake import Task
 from service.dicom.latency import without_delay
 from service.dicom.scu import STORED_SOP_CLASSES
+from service.operations.wake import Task
+from service.security.passwords import PasswordHash
 
 
 @dataclass

@@ -14,16 +14,16 @@ from docs.tables.errors import answers
 from docs.tables.reasons import SETTINGS
 from docs.tables.settings import sections, setting_names
 from docs.tables.states import FIRST, member_docs
-from service.core.audit import AuditTrail
-from service.core.database import connect
-from service.core.identity import Identity
-from service.core.ledger import Arrival, ArrivalKind, Ledger
-from service.core.migration import upgrade
-from service.core.settings import Settings
-from service.core.states import DeliveryState, State
-from service.core.store import StoredObject
+from service.audit import AuditTrail
 from service.dicom import contexts
+from service.ledger import Arrival, ArrivalKind, Ledger
+from service.ledger.database import connect
+from service.ledger.migration import upgrade
+from service.objects import StoredObject
 from service.scope import Reason
+from service.settings import Settings
+from service.vocabulary.identity import Identity
+from service.vocabulary.states import DeliveryState, State
 from service.web.app import create_app
 
 DOCUMENTS = {str(path.relative_to(ROOT)): path.read_text() for path in documents()}

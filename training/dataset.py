@@ -115,8 +115,8 @@ def load(images: Sequence[LabelledImage], classes: Sequence[str], transform: str
 
 
 def _read_instance(path: Path) -> NDArray[np.float32]:
-    from service.core.errors import UndecodablePixels
     from service.dicom.pixels import display_values, read_instance
+    from service.vocabulary.errors import UndecodablePixels
 
     try:
         values: NDArray[np.float32] = display_values(read_instance(path))

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from service.core.errors import AuscultError
-from service.core.settings import Settings
+from service.settings import Settings
+from service.vocabulary.errors import AuscultError
 from worker.network import load_checkpoint
 
 

@@ -4,12 +4,12 @@ import threading
 
 import click
 
-from service.core import log
-from service.core.audit import AuditTrail
-from service.core.premises import open_ledger, open_store, owner
-from service.core.pulse import Pulse
-from service.core.settings import load
-from service.core.wake import Task, waker
+from service.audit import AuditTrail
+from service.operations.bootstrap import open_ledger, open_store, owner
+from service.operations.wake import Task, waker
+from service.process import log
+from service.process.pulse import Pulse
+from service.settings import load
 
 
 @click.command()

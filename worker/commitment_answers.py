@@ -3,16 +3,16 @@
 from datetime import timedelta
 from functools import partial
 
-from service.core.backoff import backoff
-from service.core.clock import Clock, utc_now
-from service.core.errors import LeaseLost, TransientDeliveryFailure
-from service.core.ledger import DueCommitment, Ledger
-from service.core.log import get_logger
-from service.core.settings import PeerSettings, Settings
-from service.core.store import ObjectStore
 from service.dicom.commitment.associations import TellingAssociation
 from service.dicom.commitment.messages import answer
 from service.dicom.commitment.verdict import judge
+from service.ledger import DueCommitment, Ledger
+from service.objects import ObjectStore
+from service.process.backoff import backoff
+from service.process.clock import Clock, utc_now
+from service.process.log import get_logger
+from service.settings import PeerSettings, Settings
+from service.vocabulary.errors import LeaseLost, TransientDeliveryFailure
 from worker.leases import lease_for
 from worker.liveness import Strand
 

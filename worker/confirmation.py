@@ -8,19 +8,19 @@ from pynetdicom import evt
 from pynetdicom.dsutils import encode
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind  # type: ignore[attr-defined]
 
-from service.core.audit import AuditTrail, events
-from service.core.audit.events import Node
-from service.core.backoff import backoff
-from service.core.clock import Clock
-from service.core.commitment import FINAL_REASONS, FailureReason, Reference
-from service.core.errors import LeaseLost, PermanentDeliveryFailure, TransientDeliveryFailure
-from service.core.ledger import DueDelivery, Ledger
-from service.core.log import get_logger
-from service.core.settings import DestinationSettings, Settings
+from service.audit import AuditTrail, events
+from service.audit.events import Node
 from service.dicom.commitment.associations import AskingAssociation
 from service.dicom.commitment.listening import take_answer
 from service.dicom.commitment.messages import new_transaction_uid
 from service.dicom.scu import DestinationAssociation, instance_query
+from service.ledger import DueDelivery, Ledger
+from service.process.backoff import backoff
+from service.process.clock import Clock
+from service.process.log import get_logger
+from service.settings import DestinationSettings, Settings
+from service.vocabulary.commitment import FINAL_REASONS, FailureReason, Reference
+from service.vocabulary.errors import LeaseLost, PermanentDeliveryFailure, TransientDeliveryFailure
 
 log = get_logger(__name__)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from celery.worker.consumer import Consumer
 
-from service.core.log import get_logger
+from service.process.log import get_logger
 
 log = get_logger(__name__)
 

@@ -10,11 +10,17 @@ from io import BytesIO
 from pydicom import Dataset, dcmread
 from pydicom.errors import InvalidDicomError
 
-from service.core.audit import AuditTrail, events
-from service.core.audit.events import Node
-from service.core.backoff import backoff
-from service.core.clock import Clock, utc_now
-from service.core.errors import (
+from service.audit import AuditTrail, events
+from service.audit.events import Node
+from service.dicom.scu import DestinationAssociation
+from service.ledger import DueDelivery, Ledger, NewReport
+from service.objects import ObjectStore
+from service.process.backoff import backoff
+from service.process.clock import Clock, utc_now
+from service.process.log import get_logger
+from service.report import SOP_CLASSES, ReportKind, as_sop_class
+from service.settings import DestinationSettings, Settings
+from service.vocabulary.errors import (
     AuscultError,
     LeaseLost,
     ObjectDamaged,
@@ -25,15 +31,9 @@ from service.core.errors import (
     TransientDeliveryFailure,
     Unavailable,
 )
-from service.core.findings import Outcome
-from service.core.identity import Identity
-from service.core.ledger import DueDelivery, Ledger, NewReport
-from service.core.log import get_logger
-from service.core.settings import DestinationSettings, Settings
-from service.core.states import DeliveryState
-from service.core.store import ObjectStore
-from service.dicom.scu import DestinationAssociation
-from service.report import SOP_CLASSES, ReportKind, as_sop_class
+from service.vocabulary.findings import Outcome
+from service.vocabulary.identity import Identity
+from service.vocabulary.states import DeliveryState
 from worker.confirmation import Confirmation
 from worker.leases import lease_for
 from worker.liveness import Strand

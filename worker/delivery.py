@@ -6,10 +6,10 @@ What peers ask of us by storage commitment is answered here too.
 import threading
 
 from models.checkpoint import Checkpoint
-from service.core.audit import AuditTrail
-from service.core.ledger import Ledger
-from service.core.settings import Settings
-from service.core.store import ObjectStore
+from service.audit import AuditTrail
+from service.ledger import Ledger
+from service.objects import ObjectStore
+from service.settings import Settings
 from worker.commitment_answers import CommitmentAnswers
 from worker.courier import Courier
 from worker.liveness import Strand

@@ -11,10 +11,10 @@ from typing import Any
 
 from celery import Celery, signals
 
-from service.core.errors import Unavailable
-from service.core.log import get_logger
-from service.core.settings import Settings
-from service.core.wake import WAKE_UPS, LocalBell, Task
+from service.operations.wake import WAKE_UPS, LocalBell, Task
+from service.process.log import get_logger
+from service.settings import Settings
+from service.vocabulary.errors import Unavailable
 
 log = get_logger(__name__)
 

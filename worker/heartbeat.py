@@ -4,9 +4,9 @@ import threading
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
-from service.core.errors import Unavailable
-from service.core.ledger import ClaimedInstance
-from service.core.log import get_logger
+from service.ledger import ClaimedInstance
+from service.process.log import get_logger
+from service.vocabulary.errors import Unavailable
 
 log = get_logger(__name__)
 

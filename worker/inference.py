@@ -12,17 +12,17 @@ from datetime import timedelta
 from functools import partial
 
 from models.predictor import Output
-from service.core.clock import Clock, utc_now
-from service.core.errors import AuscultError, LeaseLost, Unavailable
-from service.core.figures import BATCH
-from service.core.findings import Outcome, Prediction
-from service.core.ledger import ClaimedInstance, Ledger
-from service.core.log import get_logger
-from service.core.settings import Settings
-from service.core.states import Priority
-from service.core.store import ObjectStore
-from service.core.wake import Task, Waker
+from service.ledger import ClaimedInstance, Ledger
+from service.objects import ObjectStore
+from service.operations.wake import Task, Waker
+from service.process.clock import Clock, utc_now
+from service.process.log import get_logger
 from service.scope import Reason, judge_distance
+from service.settings import Settings
+from service.vocabulary.errors import AuscultError, LeaseLost, Unavailable
+from service.vocabulary.figures import BATCH
+from service.vocabulary.findings import Outcome, Prediction
+from service.vocabulary.states import Priority
 from worker.heartbeat import Heartbeat
 from worker.liveness import Strand
 from worker.lull import Lull

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from service.core.settings import DeliverySettings, NodeSettings
+from service.settings import DeliverySettings, NodeSettings
 
 
 def lease_for(settings: DeliverySettings, node: NodeSettings) -> timedelta:

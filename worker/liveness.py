@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
-from service.core.errors import AuscultError
-from service.core.log import get_logger
-from service.core.pulse import Pulse
+from service.process.log import get_logger
+from service.process.pulse import Pulse
+from service.vocabulary.errors import AuscultError
 
 log = get_logger(__name__)
 

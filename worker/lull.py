@@ -6,7 +6,7 @@ tried every few seconds for a night, that alone would fill it.
 
 from datetime import datetime, timedelta
 
-from service.core.clock import Clock
+from service.process.clock import Clock
 
 _LENGTH = timedelta(seconds=15)
 

@@ -9,10 +9,10 @@ from models.decision import decide
 from models.precision import why_not_int8
 from models.predictor import Output, Predictor
 from models.runtimes import OnnxRuntime, Runtime, processor_features
-from service.core.errors import CheckpointInvalid, SettingsInvalid
-from service.core.findings import Finding, Outcome, Prediction
-from service.core.settings import AnalysisSettings
 from service.scope import Population
+from service.settings import AnalysisSettings
+from service.vocabulary.errors import CheckpointInvalid, SettingsInvalid
+from service.vocabulary.findings import Finding, Outcome, Prediction
 
 
 @dataclass(frozen=True)

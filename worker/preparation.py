@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 
-from service.core.errors import UndecodablePixels
-from service.core.findings import Prediction
-from service.core.ledger import ClaimedInstance
-from service.core.settings import ScopeSettings
-from service.core.states import State
-from service.core.store import ObjectStore
 from service.dicom.pixels import DecodedImage, decode, read_instance
+from service.ledger import ClaimedInstance
+from service.objects import ObjectStore
 from service.scope import Flag, Population, Reason, Verdict, blank, judge
+from service.settings import ScopeSettings
+from service.vocabulary.errors import UndecodablePixels
+from service.vocabulary.findings import Prediction
+from service.vocabulary.states import State
 
 IDENTITY_CORRECTED = "patient or study identity was corrected"
 IMAGE_REPLACED = "the image was replaced"

@@ -6,12 +6,12 @@ from io import BytesIO
 
 import numpy as np
 
-from service.core.errors import AuscultError
-from service.core.findings import Prediction
-from service.core.ledger import Ledger
-from service.core.settings import Settings
-from service.core.store import ObjectStore
 from service.dicom.pixels import decode, read_instance
+from service.ledger import Ledger
+from service.objects import ObjectStore
+from service.settings import Settings
+from service.vocabulary.errors import AuscultError
+from service.vocabulary.findings import Prediction
 from worker.network import Network, load_network
 
 #: On another runtime or processor the last bits differ; more than this is another result.

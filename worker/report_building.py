@@ -10,18 +10,18 @@ from io import BytesIO
 from pydicom import Dataset, dcmread
 
 from models.checkpoint import Checkpoint
-from service.core.clock import Clock, utc_now
-from service.core.errors import ContradictoryIdentity, LeaseLost, Unavailable
-from service.core.findings import Outcome
-from service.core.identity import Identity
-from service.core.ledger import DueReport, Ledger, NewReport
-from service.core.log import get_logger
-from service.core.settings import DestinationSettings, Settings
-from service.core.states import State
-from service.core.store import ObjectStore
 from service.dicom.pixels import decode, read_instance
+from service.ledger import DueReport, Ledger, NewReport
+from service.objects import ObjectStore
+from service.process.clock import Clock, utc_now
+from service.process.log import get_logger
 from service.report import Equipment, ReportContent, ReportKind, build, predecessor
 from service.scope import Reason
+from service.settings import DestinationSettings, Settings
+from service.vocabulary.errors import ContradictoryIdentity, LeaseLost, Unavailable
+from service.vocabulary.findings import Outcome
+from service.vocabulary.identity import Identity
+from service.vocabulary.states import State
 from service.wording import priority_source, reason_in_words
 from worker.lull import Lull
 

@@ -3,8 +3,8 @@
 import threading
 from typing import Protocol
 
-from service.core.errors import AuscultError, Unavailable
-from service.core.log import get_logger
+from service.process.log import get_logger
+from service.vocabulary.errors import AuscultError, Unavailable
 from worker.liveness import Strand
 
 log = get_logger(__name__)

@@ -7,12 +7,12 @@ from pydicom.uid import UID
 from pynetdicom.ae import ApplicationEntity
 
 from docs.tables import table
-from service.core.commitment import FailureReason
-from service.core.settings import DestinationSettings, ListenerSettings
-from service.core.uids import IMPLEMENTATION_CLASS_UID
 from service.dicom import contexts, scu
 from service.dicom.commitment.associations import AskingAssociation, TellingAssociation
 from service.report import codes
+from service.settings import DestinationSettings, ListenerSettings
+from service.vocabulary.commitment import FailureReason
+from service.vocabulary.uids import IMPLEMENTATION_CLASS_UID
 
 _NOBODY = DestinationSettings(name="nobody", ae_title="NOBODY", host="127.0.0.1", port=1)
 _SCHEMES = {"DCM": "DICOM", "SCT": "SNOMED CT", "LN": "LOINC", "UCUM": "UCUM", "RFC5646": "RFC 5646"}

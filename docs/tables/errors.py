@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import TypeVar
 
 from docs.tables import table
-from service.core.errors import AuscultError, RefusedObject, Unavailable
+from service.vocabulary.errors import AuscultError, RefusedObject, Unavailable
 
 _Error = TypeVar("_Error", bound=AuscultError)
 

@@ -4,12 +4,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from docs.tables import table
-from service.core.clock import Clock
-from service.core.figures import FIGURES
-from service.core.findings import Outcome
-from service.core.ledger.views import StatusView
-from service.core.states import CommitmentState, DeliveryState, State
-from service.core.store import Room
+from service.ledger.views import StatusView
+from service.objects import Room
+from service.process.clock import Clock
+from service.vocabulary.figures import FIGURES
+from service.vocabulary.findings import Outcome
+from service.vocabulary.states import CommitmentState, DeliveryState, State
 from service.web.metrics import Scrape
 from service.web.room_figures import RoomFigures
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from service.core.settings import DestinationSettings, PeerSettings, Settings
+from service.settings import DestinationSettings, PeerSettings, Settings
 
 
 def sections() -> Iterator[tuple[str, type[BaseModel], str]]:

@@ -6,8 +6,8 @@ from enum import Enum
 from itertools import pairwise
 
 from docs.tables import table
-from service.core.ledger import ArrivalKind
-from service.core.states import TRANSITIONS, CommitmentState, DeliveryState, State
+from service.ledger import ArrivalKind
+from service.vocabulary.states import TRANSITIONS, CommitmentState, DeliveryState, State
 
 #: How a new instance starts, as the ledger's admission desk decides; a test registers one of each.
 FIRST = {ArrivalKind.IMAGE: State.RECEIVED, ArrivalKind.NOT_AN_IMAGE: State.OUT_OF_SCOPE, ArrivalKind.OWN: State.OWN}

@@ -11,8 +11,8 @@ from importlib.metadata import entry_points, version
 
 import click
 
-from service.core.errors import AuscultError
-from service.core.log import origin
+from service.process.log import origin
+from service.vocabulary.errors import AuscultError
 
 _COMMANDS = {
     "up": "service.cli.up:up",

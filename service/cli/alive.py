@@ -6,9 +6,9 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 import click
 
 from service.cli.certificates import reachable
-from service.core import pulse
-from service.core.errors import AuscultError
-from service.core.settings import Settings, WebSettings, load
+from service.process import pulse
+from service.settings import Settings, WebSettings, load
+from service.vocabulary.errors import AuscultError
 
 #: Seconds that a loop which turns may be silent on a loaded machine.
 _GRACE_S = 30.0

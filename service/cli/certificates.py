@@ -12,10 +12,10 @@ from urllib.parse import parse_qs, urlsplit
 from cryptography import x509
 from pydantic import SecretStr
 
-from service.core import passwords
-from service.core.errors import SettingsInvalid
-from service.core.settings import CertificateAndKey, Settings
-from service.core.tls import destination_context, listener_context, web_context
+from service.security import passwords
+from service.security.tls import destination_context, listener_context, web_context
+from service.settings import CertificateAndKey, Settings
+from service.vocabulary.errors import SettingsInvalid
 
 Found = Iterator[tuple[str, bool, str]]
 

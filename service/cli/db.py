@@ -2,8 +2,8 @@
 
 import click
 
-from service.core import migration
-from service.core.settings import load
+from service.ledger import migration
+from service.settings import load
 
 
 @click.group()

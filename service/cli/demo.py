@@ -13,14 +13,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from service.cli.supervisor import PARTS, Supervisor
-from service.core import database, migration
-from service.core.errors import TransientDeliveryFailure
-from service.core.ledger import Ledger
 from service.demo.forwarding import Forwarded, forward
 from service.demo.images import folder_images, phantoms
 from service.demo.outcome import ImageOutcome, outcomes, totals
 from service.demo.pacs import StandInPacs
 from service.demo.stage import Stage, set_up
+from service.ledger import Ledger, database, migration
+from service.vocabulary.errors import TransientDeliveryFailure
 
 _START_WITHIN = 60.0
 _SETTLE_WITHIN = 120.0

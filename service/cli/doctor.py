@@ -12,8 +12,8 @@ from rich.text import Text
 
 from service.cli import certificates, examinations
 from service.cli.look import print_json
-from service.core.errors import SettingsInvalid
-from service.core.settings import Settings, load
+from service.settings import Settings, load
+from service.vocabulary.errors import SettingsInvalid
 from service.wording import json_value
 
 #: The group of entry points by which other storeys add checks; `worker` checks its checkpoint so.

@@ -6,8 +6,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from service.core.clock import utc_now
-from service.core.ledger.views import DossierView, InstanceView, ReportView, ResultView
+from service.ledger.views import DossierView, InstanceView, ReportView, ResultView
+from service.process.clock import utc_now
 from service.report.content import percent
 from service.wording import calendar_date, finding_in_words, person_name, priority_source, reason_in_words
 from service.worklist import BANNER, answer_of, row_of

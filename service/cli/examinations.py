@@ -12,18 +12,18 @@ import numpy as np
 from pydicom.uid import UID
 from sqlalchemy import Engine, text
 
+from service import audit
 from service.cli.alive import answers_health
 from service.cli.certificates import reachable, shows_certificate
-from service.core import audit
-from service.core.database import connect, reading, tables_problem
-from service.core.errors import DeliveryFailed, Unavailable, UndecodablePixels
-from service.core.premises import open_store
-from service.core.settings import DestinationSettings, Settings, WebSettings
-from service.core.store import ObjectStore
 from service.demo.phantom import phantom_values
 from service.dicom.contexts import ENCAPSULATED_TRANSFER_SYNTAXES, PLAIN_TRANSFER_SYNTAXES
 from service.dicom.pixels import decode, read_instance
 from service.dicom.scu import DestinationAssociation
+from service.ledger.database import connect, reading, tables_problem
+from service.objects import ObjectStore
+from service.operations.bootstrap import open_store
+from service.settings import DestinationSettings, Settings, WebSettings
+from service.vocabulary.errors import DeliveryFailed, Unavailable, UndecodablePixels
 
 Found = Iterator[tuple[str, bool, str]]
 

@@ -11,13 +11,13 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from service.core.clock import utc_now
-from service.core.errors import AuscultError
-from service.core.ledger import Ledger
-from service.core.ledger.views import StatusView
-from service.core.premises import open_ledger
-from service.core.settings import load
-from service.core.states import DeliveryState, Priority
+from service.ledger import Ledger
+from service.ledger.views import StatusView
+from service.operations.bootstrap import open_ledger
+from service.process.clock import utc_now
+from service.settings import load
+from service.vocabulary.errors import AuscultError
+from service.vocabulary.states import DeliveryState, Priority
 from service.wording import duration, json_value, priority_source, reason_in_words
 from service.worklist import BANNER, Row, Standing, alarms, rows
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import click
 
-from service.core import passwords
-from service.core.errors import SettingsInvalid
-from service.core.settings import load
+from service.security import passwords
+from service.settings import load
+from service.vocabulary.errors import SettingsInvalid
 
 _LEAST = 12
 

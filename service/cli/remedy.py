@@ -2,11 +2,11 @@
 
 import click
 
-from service.core.errors import AuscultError, ObjectMissing
-from service.core.ledger import Which
-from service.core.premises import open_ledger, open_store
-from service.core.settings import load
-from service.core.wake import Task, waker
+from service.ledger import Which
+from service.operations.bootstrap import open_ledger, open_store
+from service.operations.wake import Task, waker
+from service.settings import load
+from service.vocabulary.errors import AuscultError, ObjectMissing
 
 
 @click.command()

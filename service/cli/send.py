@@ -10,9 +10,9 @@ from pydicom import Dataset
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from service.core.errors import AuscultError, TransientDeliveryFailure
 from service.demo.forwarding import forward
 from service.demo.images import files_below, read_image
+from service.vocabulary.errors import AuscultError, TransientDeliveryFailure
 
 
 @dataclass(frozen=True)

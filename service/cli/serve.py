@@ -13,20 +13,20 @@ from types import FrameType
 
 import click
 
-from service.core import log as logging_setup
-from service.core.audit import AuditTrail
-from service.core.figures import REFUSED
-from service.core.ledger import Ledger
-from service.core.log import get_logger
-from service.core.memory import bound_arenas
-from service.core.premises import open_ledger, open_store, owner
-from service.core.pulse import Pulse
-from service.core.settings import ListenerSettings, Settings, load
-from service.core.wake import waker
+from service.audit import AuditTrail
 from service.dicom.commitment.listening import CommitmentService
 from service.dicom.scp import Listener, prepare
 from service.dicom.server import unbound
 from service.intake import Intake
+from service.ledger import Ledger
+from service.operations.bootstrap import open_ledger, open_store, owner
+from service.operations.wake import waker
+from service.process import log as logging_setup
+from service.process.log import get_logger
+from service.process.memory import bound_arenas
+from service.process.pulse import Pulse
+from service.settings import ListenerSettings, Settings, load
+from service.vocabulary.figures import REFUSED
 
 log = get_logger(__name__)
 

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 
-from service.core.log import get_logger
+from service.process.log import get_logger
 
 log = get_logger(__name__)
 

@@ -6,15 +6,15 @@ import time
 
 import click
 
-from service.core import log
-from service.core.audit import AuditTrail
-from service.core.errors import Unavailable
-from service.core.premises import open_ledger, open_store
-from service.core.pulse import Pulse
-from service.core.retention import RetentionRounds
-from service.core.settings import Settings, load
-from service.core.sweep import Sweep
-from service.core.wake import waker
+from service.audit import AuditTrail
+from service.operations.bootstrap import open_ledger, open_store
+from service.operations.retention import RetentionRounds
+from service.operations.sweep import Sweep
+from service.operations.wake import waker
+from service.process import log
+from service.process.pulse import Pulse
+from service.settings import Settings, load
+from service.vocabulary.errors import Unavailable
 
 logger = log.get_logger(__name__)
 

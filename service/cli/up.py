@@ -7,8 +7,9 @@ import threading
 import click
 
 from service.cli.supervisor import PARTS, Supervisor
-from service.core import log, migration
-from service.core.settings import load
+from service.ledger import migration
+from service.process import log
+from service.settings import load
 
 
 @click.command()

@@ -2,9 +2,9 @@
 
 import click
 
-from service.core import log
-from service.core.premises import open_ledger
-from service.core.settings import load
+from service.operations.bootstrap import open_ledger
+from service.process import log
+from service.settings import load
 from service.web.server import serve
 
 

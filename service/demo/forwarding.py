@@ -8,9 +8,9 @@ from pydicom import Dataset
 from pynetdicom import AE, build_context, evt
 from pynetdicom.association import Association
 
-from service.core.clock import utc_now
-from service.core.errors import TransientDeliveryFailure
 from service.dicom.latency import without_delay
+from service.process.clock import utc_now
+from service.vocabulary.errors import TransientDeliveryFailure
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from pydicom import Dataset, dcmread
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import generate_uid
 
-from service.core.clock import utc_now
 from service.demo.phantom import cr_instance, phantom_values
+from service.process.clock import utc_now
 
 PICTURES = frozenset({".png", ".jpg", ".jpeg"})
 

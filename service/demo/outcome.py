@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from service.core.ledger import Ledger
-from service.core.states import DeliveryState, Priority, State
 from service.demo.forwarding import Forwarded
 from service.demo.pacs import Held
+from service.ledger import Ledger
+from service.vocabulary.states import DeliveryState, Priority, State
 from service.worklist import row_of
 
 _FINAL = {State.REPORTED, State.DELIVERED, State.OUT_OF_SCOPE, State.FAILED, State.DUPLICATE, State.HELD}

@@ -15,8 +15,8 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 )
 from pynetdicom.transport import ThreadedAssociationServer
 
-from service.core.clock import utc_now
 from service.dicom.latency import without_delay
+from service.process.clock import utc_now
 
 _LEVELS = {"STUDY": "StudyInstanceUID", "SERIES": "SeriesInstanceUID", "IMAGE": "SOPInstanceUID"}
 

@@ -14,9 +14,9 @@ from pynetdicom import evt
 from pynetdicom.acse import ACSE
 from pynetdicom.pdu_primitives import A_ASSOCIATE
 
-from service.core.log import get_logger
-from service.core.passwords import PasswordFile, Verdict
-from service.core.tls import reason_of
+from service.process.log import get_logger
+from service.security.passwords import PasswordFile, Verdict
+from service.security.tls import reason_of
 
 if TYPE_CHECKING:
     from service.dicom.association import StoreAssociation

@@ -9,13 +9,13 @@ from pynetdicom import evt
 from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 
-from service.core.log import get_logger
-from service.core.tls import PeerCertificate, peer_certificate
 from service.dicom.access import Access, Doorkeeper
 from service.dicom.release import shut
 from service.dicom.secure_socket import SecureSocket
 from service.dicom.streaming import StoreRequest, StoreService, StreamingDimse
 from service.dicom.upper_layer import LOOK_S, UpperLayer
+from service.process.log import get_logger
+from service.security.tls import PeerCertificate, peer_certificate
 
 if TYPE_CHECKING:
     from service.dicom.server import StoreEntity

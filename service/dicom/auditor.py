@@ -4,10 +4,10 @@ import socket
 import threading
 import time
 
-from service.core.audit import AuditTrail, events
-from service.core.audit.events import Node
-from service.core.errors import AuscultError, RefusedObject
-from service.core.identity import Identity
+from service.audit import AuditTrail, events
+from service.audit.events import Node
+from service.vocabulary.errors import AuscultError, RefusedObject
+from service.vocabulary.identity import Identity
 
 #: Seconds in which one stranger makes one alert: a health check may knock every second for years.
 _ALERT_EVERY_S = 60.0

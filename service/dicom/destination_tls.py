@@ -3,9 +3,9 @@
 import ssl
 from typing import Self
 
-from service.core.errors import SettingsInvalid, TransientDeliveryFailure
-from service.core.settings import NodeSettings
-from service.core.tls import destination_context, reason_of
+from service.security.tls import destination_context, reason_of
+from service.settings import NodeSettings
+from service.vocabulary.errors import SettingsInvalid, TransientDeliveryFailure
 
 
 class DestinationTls:

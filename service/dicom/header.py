@@ -11,7 +11,7 @@ from typing import BinaryIO, Protocol
 
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
 
-from service.core.errors import NotDicom, ObjectTooLarge
+from service.vocabulary.errors import NotDicom, ObjectTooLarge
 
 #: Longest value that is read; identifying attributes hold 64 characters or a few times that (PS3.5 Table 6.2-1).
 MAXIMUM_VALUE_BYTES = 4096

@@ -3,11 +3,11 @@
 import re
 from pathlib import Path
 
-from service.core.errors import ContradictsSopClass, InvalidUid, MissingAttribute
-from service.core.identity import Identity
-from service.core.uids import MANUFACTURER, MODEL_NAME
 from service.dicom.characters import decode, encodings
 from service.dicom.header import read_values
+from service.vocabulary.errors import ContradictsSopClass, InvalidUid, MissingAttribute
+from service.vocabulary.identity import Identity
+from service.vocabulary.uids import MANUFACTURER, MODEL_NAME
 
 _SPECIFIC_CHARACTER_SET = 0x00080005
 _SOP_CLASS_UID = 0x00080016

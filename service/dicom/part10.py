@@ -2,8 +2,8 @@
 
 import struct
 
-from service.core.uids import IMPLEMENTATION_CLASS_UID
 from service.dicom.contexts import IMPLEMENTATION_VERSION_NAME
+from service.vocabulary.uids import IMPLEMENTATION_CLASS_UID
 
 
 def file_head(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str) -> bytes:

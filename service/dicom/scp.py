@@ -8,16 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Self, cast
 
-from service.core.audit import AuditTrail
-from service.core.errors import AuscultError, RefusedObject, SettingsInvalid, StoreFull, Unavailable
-from service.core.identity import Identity
-from service.core.ledger.admission import Registered
-from service.core.log import get_logger
-from service.core.passwords import PasswordFile
-from service.core.reloading import Reloading
-from service.core.settings import ListenerSettings
-from service.core.tls import listener_context
-from service.core.uids import IMPLEMENTATION_CLASS_UID
+from service.audit import AuditTrail
 from service.dicom.access import Access, Refused, not_told
 from service.dicom.association import StoreAssociation
 from service.dicom.auditor import Auditor
@@ -28,6 +19,15 @@ from service.dicom.identity import is_valid_uid
 from service.dicom.server import StoreEntity, StoreServer, unbound
 from service.dicom.streaming import Answer, Sink, StoreRequest
 from service.intake import Intake, Reception, Request
+from service.ledger.admission import Registered
+from service.process.log import get_logger
+from service.security.passwords import PasswordFile
+from service.security.reloading import Reloading
+from service.security.tls import listener_context
+from service.settings import ListenerSettings
+from service.vocabulary.errors import AuscultError, RefusedObject, SettingsInvalid, StoreFull, Unavailable
+from service.vocabulary.identity import Identity
+from service.vocabulary.uids import IMPLEMENTATION_CLASS_UID
 
 log = get_logger(__name__)
 

@@ -18,13 +18,13 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     Verification,
 )
 
-from service.core.errors import PermanentDeliveryFailure, TransientDeliveryFailure
-from service.core.settings import NodeSettings
-from service.core.uids import IMPLEMENTATION_CLASS_UID
 from service.dicom.contexts import IMPLEMENTATION_VERSION_NAME
 from service.dicom.destination_tls import DestinationTls
 from service.dicom.latency import without_delay
 from service.dicom.release import cut, release
+from service.settings import NodeSettings
+from service.vocabulary.errors import PermanentDeliveryFailure, TransientDeliveryFailure
+from service.vocabulary.uids import IMPLEMENTATION_CLASS_UID
 
 STORED_SOP_CLASSES = (
     EnhancedSRStorage,

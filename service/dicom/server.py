@@ -15,13 +15,13 @@ from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 from pynetdicom.transport import AddressInformation, ThreadedAssociationServer
 
-from service.core.errors import SettingsInvalid
-from service.core.reloading import Reloading
 from service.dicom.access import Access, Refusal, log_rejection
 from service.dicom.association import StoreAssociation
 from service.dicom.secure_socket import SecureSocket
 from service.dicom.streaming import StoreService
 from service.dicom.upper_layer import StoreSocket
+from service.security.reloading import Reloading
+from service.vocabulary.errors import SettingsInvalid
 
 Network = IPv4Network | IPv6Network
 Handlers = Sequence[tuple[evt.EventType, Callable[[evt.Event], Any]]]

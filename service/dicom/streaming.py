@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.pdu_primitives import P_DATA
 
-from service.core.log import get_logger
 from service.dicom.command import CommandSet, InvalidCommand
 from service.dicom.upper_layer import INVALID_PDU, Data
+from service.process.log import get_logger
 
 if TYPE_CHECKING:
     from service.dicom.association import StoreAssociation

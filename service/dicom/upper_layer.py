@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pynetdicom.dul import DULServiceProvider
 from pynetdicom.transport import AssociationSocket
 
-from service.core.log import get_logger
+from service.process.log import get_logger
 
 if TYPE_CHECKING:
     from service.dicom.association import StoreAssociation

@@ -6,8 +6,8 @@ Source: PS3.16 (context groups and DCM definitions), SNOMED CT concepts as PS3.1
 from highdicom.coding_schemes import CodingSchemeIdentificationItem
 from highdicom.sr import CodedConcept
 
-from service.core.findings import Finding, Outcome
-from service.core.states import Priority
+from service.vocabulary.findings import Finding, Outcome
+from service.vocabulary.states import Priority
 
 #: Designator of the own coding scheme; the prefix 99 marks it as private (PS3.3 section 8.2).
 OWN_SCHEME = "99AUSCULT"

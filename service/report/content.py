@@ -7,8 +7,8 @@ from datetime import datetime
 
 from pydicom.dataset import Dataset
 
-from service.core.findings import Finding, Outcome, Prediction
-from service.core.states import Priority
+from service.vocabulary.findings import Finding, Outcome, Prediction
+from service.vocabulary.states import Priority
 
 _NAME = {
     Finding.PNEUMONIA: "pneumonia",

@@ -11,12 +11,12 @@ import highdicom
 import numpy as np
 from pydicom.dataset import Dataset
 
-from service.core.uids import MANUFACTURER, MODEL_NAME, derive_uid
 from service.report import codes
 from service.report.built import ReportKind
 from service.report.content import ReportContent, series_description
 from service.report.equipment import Equipment, contributing_equipment
 from service.report.evidence import Evidence
+from service.vocabulary.uids import MANUFACTURER, MODEL_NAME, derive_uid
 
 #: Version of what the modules of this package write for the same content. Raise it with every change of the output.
 TEMPLATE_VERSION = "1"

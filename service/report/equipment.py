@@ -13,9 +13,9 @@ from highdicom.sr import (
     ObserverContext,
 )
 
-from service.core.findings import Prediction
-from service.core.uids import MANUFACTURER, derive_uid
 from service.report import codes
+from service.vocabulary.findings import Prediction
+from service.vocabulary.uids import MANUFACTURER, derive_uid
 
 
 @dataclass(frozen=True)

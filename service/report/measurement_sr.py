@@ -24,8 +24,6 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes as dictionary
 from pydicom.uid import UID, Comprehensive3DSRStorage, ComprehensiveSRStorage, EnhancedSRStorage
 
-from service.core.findings import Outcome, Prediction
-from service.core.uids import derive_uid
 from service.report import codes
 from service.report.built import BuiltObject, ReportKind
 from service.report.content import ReportContent, by_finding
@@ -33,6 +31,8 @@ from service.report.draft import Draft
 from service.report.equipment import algorithm_identification, observation_context
 from service.report.region import evidence_region
 from service.report.stamp import separate, stamp
+from service.vocabulary.findings import Outcome, Prediction
+from service.vocabulary.uids import derive_uid
 
 #: The SOP classes that can hold the report, the one built first; the others are for peers that do not accept it.
 SOP_CLASSES = (Comprehensive3DSRStorage, ComprehensiveSRStorage, EnhancedSRStorage)

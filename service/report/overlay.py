@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from service.core.findings import Outcome
-from service.core.uids import MANUFACTURER
 from service.report.content import ReportContent, percent, share_text
 from service.report.region import ACTIVATED, activated_contours, upsampled
+from service.vocabulary.findings import Outcome
+from service.vocabulary.uids import MANUFACTURER
 
 #: Longest side of the radiograph within the picture, in pixels; a smaller one is enlarged so that the text fits it.
 LONGEST_SIDE = 1024

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from service.core.findings import Outcome, Prediction
+from service.vocabulary.findings import Outcome, Prediction
 
 #: Activation, on the checkpoint's fixed scale, from which a place counts as activated.
 ACTIVATED = 0.5

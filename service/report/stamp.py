@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
-from service.core.uids import IMPLEMENTATION_CLASS_UID
+from service.vocabulary.uids import IMPLEMENTATION_CLASS_UID
 
 _TIMES = (
     ("InstanceCreationDate", "InstanceCreationTime"),

@@ -20,11 +20,11 @@ from highdicom.sr import (
 )
 from pydicom.dataset import Dataset
 
-from service.core.findings import Outcome
 from service.report import codes
 from service.report.content import conclusion_lines, finding_lines
 from service.report.draft import Draft
 from service.report.stamp import separate, stamp
+from service.vocabulary.findings import Outcome
 
 _CONTAINS = RelationshipTypeValues.CONTAINS
 _CONCEPT_MOD = RelationshipTypeValues.HAS_CONCEPT_MOD

@@ -16,12 +16,12 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
-from service.core.settings import ScopeSettings
 from service.scope.age import age_in_years
 from service.scope.attributes import texts, whole_number
 from service.scope.body_part import is_chest
 from service.scope.verdict import Flag, Population, Reason, Verdict
 from service.scope.view import View, view_of
+from service.settings import ScopeSettings
 
 _SECONDARY_CAPTURE = frozenset(
     {

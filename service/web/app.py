@@ -18,15 +18,15 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from service.core import audit
-from service.core.clock import Clock, utc_now
-from service.core.errors import ObjectDamaged, ObjectMissing, StoreFull, Unavailable, UndecodablePixels
-from service.core.ledger import Ledger
-from service.core.ledger.views import DossierView, InstanceView, ReportView
-from service.core.passwords import PasswordFile
-from service.core.premises import open_store
-from service.core.settings import Settings, WebSettings
-from service.core.store import ObjectStore
+from service import audit
+from service.ledger import Ledger
+from service.ledger.views import DossierView, InstanceView, ReportView
+from service.objects import ObjectStore
+from service.operations.bootstrap import open_store
+from service.process.clock import Clock, utc_now
+from service.security.passwords import PasswordFile
+from service.settings import Settings, WebSettings
+from service.vocabulary.errors import ObjectDamaged, ObjectMissing, StoreFull, Unavailable, UndecodablePixels
 from service.web.auditor import NOT_KNOWN, PageAuditor
 from service.web.login import Login
 from service.web.metrics import exposition

@@ -5,8 +5,8 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable
 
-from service.core.audit import AuditTrail, events
-from service.core.ledger.views import InstanceView
+from service.audit import AuditTrail, events
+from service.ledger.views import InstanceView
 
 #: Seconds in which one name at one address makes one message of its kind: a browser repeats its login each request.
 _EVERY_S = 600.0

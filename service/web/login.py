@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.core.log import get_logger
-from service.core.passwords import PasswordFile, Verdict
+from service.process.log import get_logger
+from service.security.passwords import PasswordFile, Verdict
 from service.web.auditor import PageAuditor
 
 log = get_logger(__name__)

@@ -11,10 +11,10 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from service.core.clock import Clock
-from service.core.figures import FIGURES, Figure, Key
-from service.core.ledger.views import StatusView
-from service.core.store import Room
+from service.ledger.views import StatusView
+from service.objects import Room
+from service.process.clock import Clock
+from service.vocabulary.figures import FIGURES, Figure, Key
 from service.web.room_figures import RoomFigures
 
 

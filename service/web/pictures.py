@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from service.core.store import ObjectStore
+from service.objects import ObjectStore
 
 #: Longest side of a picture on a page, in pixels.
 MAXIMUM_SIDE = 1024

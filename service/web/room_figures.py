@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from service.core.errors import StoreUnavailable
-from service.core.store import Room
+from service.objects import Room
+from service.vocabulary.errors import StoreUnavailable
 
 
 class RoomFigures(Collector):

@@ -12,13 +12,13 @@ from types import FrameType
 import uvicorn
 from starlette.applications import Starlette
 
-from service.core.audit import AuditTrail
-from service.core.errors import SettingsInvalid
-from service.core.ledger import Ledger
-from service.core.log import get_logger
-from service.core.reloading import Reloading
-from service.core.settings import Settings
-from service.core.tls import web_context
+from service.audit import AuditTrail
+from service.ledger import Ledger
+from service.process.log import get_logger
+from service.security.reloading import Reloading
+from service.security.tls import web_context
+from service.settings import Settings
+from service.vocabulary.errors import SettingsInvalid
 from service.web.app import create_app
 
 log = get_logger(__name__)

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.core.log import get_logger
+from service.process.log import get_logger
 
 log = get_logger(__name__)
 

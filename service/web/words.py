@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from service.core.states import DeliveryState
 from service.report.content import percent
+from service.vocabulary.states import DeliveryState
 from service.wording import calendar_date, duration, finding_in_words, person_name, priority_source, reason_in_words
 
 _KINDS = {"text_sr": "Text report", "measurement_sr": "Measurement report", "secondary_capture": "Heat map"}

@@ -10,7 +10,7 @@ from functools import partial
 
 import redis
 
-from service.core.states import State
+from service.vocabulary.states import State
 from tests.campaigns.gate import Mode
 from tests.campaigns.recovery import Recovery
 from tests.campaigns.site import Site

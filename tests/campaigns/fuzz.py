@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from service.core.ledger.commitment_quota import MOST_OF_OTHERS
-from service.core.records import CommitmentRequestRecord
+from service.ledger.commitment_quota import MOST_OF_OTHERS
+from service.ledger.records import CommitmentRequestRecord
 from tests.campaigns.broken_messages import send_data_sets
 from tests.campaigns.bystanders import GOOD, HUNG_S, Door, Findings, bystanders
 from tests.campaigns.mutation import Mutator

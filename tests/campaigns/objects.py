@@ -29,13 +29,13 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from service.core.errors import AuscultError
-from service.core.ledger import ClaimedInstance
-from service.core.ledger.reporting import DueReport
-from service.core.settings import Settings
-from service.core.states import Priority, State
 from service.dicom.identity import identify
+from service.ledger import ClaimedInstance
+from service.ledger.reporting import DueReport
 from service.scope import Population
+from service.settings import Settings
+from service.vocabulary.errors import AuscultError
+from service.vocabulary.states import Priority, State
 from tests import phantoms
 from tests.campaigns.mutation import Mutator
 from tests.campaigns.vitals import Vitals

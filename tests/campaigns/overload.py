@@ -17,8 +17,8 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from service.core.records import EventRecord, InstanceRecord
-from service.core.states import Priority, State
+from service.ledger.records import EventRecord, InstanceRecord
+from service.vocabulary.states import Priority, State
 from tests import phantoms
 from tests.campaigns.site import Engine, Site, site
 from tests.campaigns.verdict import illegal_steps, stuck, told_too_much

@@ -14,12 +14,12 @@ from pydicom.filereader import read_dataset
 from pydicom.filewriter import write_dataset
 from pydicom.uid import UID, JPEG2000Lossless, JPEGBaseline8Bit, JPEGLosslessSV1, JPEGLSLossless, RLELossless
 
-from service.core.errors import NotDicom, ObjectTooLarge, UndecodablePixels
 from service.dicom.characters import decode, encodings
 from service.dicom.command import CommandSet, InvalidCommand
 from service.dicom.header import read_values
 from service.dicom.pixels.codestream import check_rle, frame_size
 from service.dicom.upper_layer import Data
+from service.vocabulary.errors import NotDicom, ObjectTooLarge, UndecodablePixels
 from tests import phantoms
 from tests.campaigns.mutation import BIG_ENDIAN
 from tests.service.dicom.raw_scu import CR, DEFLATED, EXPLICIT, IMPLICIT, data_pdu, store_command

@@ -12,8 +12,8 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from service.core.records import DeliveryRecord, EventRecord, InstanceRecord
-from service.core.states import DeliveryState, State
+from service.ledger.records import DeliveryRecord, EventRecord, InstanceRecord
+from service.vocabulary.states import DeliveryState, State
 from tests import servers
 from tests.campaigns.gate import Gate
 from tests.campaigns.nursery import Nursery

@@ -11,7 +11,7 @@ from pathlib import Path
 from pydicom.dataset import FileDataset
 from pydicom.uid import ImplicitVRLittleEndian, JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless, RLELossless
 
-from service.core.states import State
+from service.vocabulary.states import State
 from tests import phantoms
 from tests.phantoms import chest
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from service.core.records import EventRecord
+from service.ledger.records import EventRecord
 from tests.campaigns import overload
 
 

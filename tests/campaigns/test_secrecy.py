@@ -19,7 +19,7 @@ import redis
 from pydicom.dataset import FileDataset
 from pydicom.uid import JPEGLSLossless
 
-from service.core.records import DeliveryRecord, EventRecord, InstanceRecord
+from service.ledger.records import DeliveryRecord, EventRecord, InstanceRecord
 from tests import phantoms
 from tests.campaigns.gate import Mode
 from tests.campaigns.site import Engine, Site, site

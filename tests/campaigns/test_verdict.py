@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from service.core.records import DeliveryRecord, EventRecord, InstanceRecord, ReportRecord
-from service.core.states import DeliveryState, State
-from service.core.store import LocalStore
+from service.ledger.records import DeliveryRecord, EventRecord, InstanceRecord, ReportRecord
+from service.objects import LocalStore
+from service.vocabulary.states import DeliveryState, State
 from tests.campaigns import verdict
 from tests.campaigns.stream import ANALYSED, Image
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from service.core.records import DeliveryRecord, EventRecord, InstanceRecord, ReportRecord, StudyRecord
-from service.core.states import TRANSITIONS, DeliveryState, State
-from service.core.store import LocalStore
+from service.ledger.records import DeliveryRecord, EventRecord, InstanceRecord, ReportRecord, StudyRecord
+from service.objects import LocalStore
+from service.vocabulary.states import TRANSITIONS, DeliveryState, State
 from tests.campaigns.site import Site
 from tests.campaigns.stream import SECRETS, Image
 from tests.journeys.pacs import CountingPacs

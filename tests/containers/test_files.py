@@ -10,7 +10,7 @@ import click
 import pytest
 
 from service.cli import _group
-from service.core.settings import Settings, load
+from service.settings import Settings, load
 from tests.containers import compose, dockerfile
 from tests.containers.compose import ROOT, Service
 from tests.containers.dockerfile import chain, ignore_patterns, is_ignored, stages

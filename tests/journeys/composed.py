@@ -15,9 +15,9 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from service.core.database import connect
-from service.core.ledger import Ledger
-from service.core.settings.secret_files import read_password, with_password
+from service.ledger import Ledger
+from service.ledger.database import connect
+from service.settings.secret_files import read_password, with_password
 from tests import servers
 from tests.containers import compose
 from tests.containers.compose import Service

@@ -6,10 +6,10 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import service.core.store.local
+import service.objects.local
 from service.cli import main
-from service.core import database
-from service.core.ledger.admission import Admission, Receipt, Registered
+from service.ledger import database
+from service.ledger.admission import Admission, Receipt, Registered
 
 
 def without_file_fsync() -> None:
@@ -24,12 +24,12 @@ def without_file_fsync() -> None:
             if "incoming" not in Path(f"/proc/self/fd/{descriptor}").readlink().parts:
                 os.fsync(descriptor)
 
-    vars(service.core.store.local)["os"] = _Os()
+    vars(service.objects.local)["os"] = _Os()
 
 
 def without_folder_fsync() -> None:
     """Never flush the name of an object."""
-    service.core.store.local._fsync_folder = lambda folder: None
+    service.objects.local._fsync_folder = lambda folder: None
 
 
 def without_commit_fsync() -> None:

@@ -21,9 +21,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.cli.supervisor import PARENT
-from service.core.database import connect
-from service.core.ledger import Ledger
-from service.core.records import (
+from service.ledger import Ledger
+from service.ledger.database import connect
+from service.ledger.records import (
     DeliveryRecord,
     EventRecord,
     InstanceRecord,
@@ -31,7 +31,7 @@ from service.core.records import (
     ReportRecord,
     StudyRecord,
 )
-from service.core.states import DeliveryState, State
+from service.vocabulary.states import DeliveryState, State
 from tests import phantoms
 from tests.journeys.faulty import Trap
 from tests.servers import free_port, wait_until

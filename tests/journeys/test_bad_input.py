@@ -10,7 +10,7 @@ from pydicom.dataset import FileDataset
 from pydicom.encaps import encapsulate, get_frame
 from pydicom.uid import JPEGLSLossless
 
-from service.core.states import State
+from service.vocabulary.states import State
 from tests import phantoms
 from tests.journeys.conftest import Ward
 from tests.journeys.pacs import sentences

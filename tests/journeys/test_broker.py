@@ -12,8 +12,8 @@ import pytest
 import redis
 from celery import Celery
 
-from service.core.states import State
-from service.core.wake import CeleryWaker, Task
+from service.operations.wake import CeleryWaker, Task
+from service.vocabulary.states import State
 from tests.journeys.faulty import Trap
 from tests.journeys.gateway import Gateway, destination, gateway
 from tests.journeys.pacs import CountingPacs

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import pytest
 
-from service.core.records import InstanceRecord, ReportRecord
-from service.core.settings import StoreSettings
-from service.core.states import State
+from service.ledger.records import InstanceRecord, ReportRecord
+from service.settings import StoreSettings
+from service.vocabulary.states import State
 from tests.journeys.gateway import Gateway, destination, gateway
 from tests.journeys.pacs import CountingPacs
 from tests.phantoms import chest, encoded
 from tests.servers import wait_until
-from tests.service.core.buckets import Wire, client, credentials, new_bucket, wire
+from tests.service.objects.buckets import Wire, client, credentials, new_bucket, wire
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from pydicom import Dataset
 
-from service.core.commitment import FailureReason
-from service.core.records import CommitmentRecord, CommitmentRequestRecord
-from service.core.states import CommitmentState, DeliveryState
+from service.ledger.records import CommitmentRecord, CommitmentRequestRecord
+from service.vocabulary.commitment import FailureReason
+from service.vocabulary.states import CommitmentState, DeliveryState
 from tests import phantoms, servers
 from tests.journeys.gateway import Gateway, destination, gateway
 from tests.servers import free_port, wait_until

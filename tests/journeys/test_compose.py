@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from sqlalchemy import Engine, inspect, text
 
-from service.core.states import DeliveryState, State
+from service.vocabulary.states import DeliveryState, State
 from tests import phantoms, servers
 from tests.containers import compose
 from tests.containers.compose import ROOT

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from service.core.states import State
+from service.vocabulary.states import State
 from tests import phantoms
 from tests.containers.compose import documented_override
 from tests.documents import blocks

@@ -13,9 +13,9 @@ import pytest
 import redis
 from sqlalchemy import make_url, text
 
-from service.core.settings import load
-from service.core.states import State
-from service.core.wake import Task, waker
+from service.operations.wake import Task, waker
+from service.settings import load
+from service.vocabulary.states import State
 from tests import documents, servers
 from tests.certificates import Authority
 from tests.journeys.gateway import PARTS, Gateway, destination, gateway

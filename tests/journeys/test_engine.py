@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from celery import Celery
 
-from service.core.states import State
+from service.vocabulary.states import State
 from tests import servers
 from tests.journeys.faulty import Trap
 from tests.journeys.gateway import PARTS, Gateway, gateway

@@ -10,7 +10,7 @@ import pytest
 from _pytest.mark import ParameterSet
 from pydicom import Dataset
 
-from service.core.states import State
+from service.vocabulary.states import State
 from tests.journeys.conftest import Ward
 from tests.journeys.faulty import Moment, Trap
 from tests.journeys.gateway import Gateway
@@ -21,38 +21,38 @@ from tests.servers import wait_until
 Step = tuple[str, Moment, int]
 
 RECEIVING: list[Step] = [
-    ("service.core.store.local:LocalIncoming.keep", "before", 1),
-    ("service.core.store.local:LocalIncoming.keep", "after", 1),
-    ("service.core.ledger.admission:Admission.register", "before", 1),
-    ("service.core.ledger.admission:Admission.register", "after", 1),
-    ("service.core.wake:LocalWaker.wake", "after", 1),
+    ("service.objects.local:LocalIncoming.keep", "before", 1),
+    ("service.objects.local:LocalIncoming.keep", "after", 1),
+    ("service.ledger.admission:Admission.register", "before", 1),
+    ("service.ledger.admission:Admission.register", "after", 1),
+    ("service.operations.wake:LocalWaker.wake", "after", 1),
 ]
 INFERRING: list[Step] = [
-    ("service.core.ledger.analysis:Analysis.claim", "after", 1),
+    ("service.ledger.analysis:Analysis.claim", "after", 1),
     ("worker.preparation:Preparation.prepare", "after", 1),
     ("models.predictor:Predictor.predict", "before", 1),
     ("models.predictor:Predictor.predict", "after", 1),
-    ("service.core.ledger.analysis:Analysis.save_prediction", "before", 1),
-    ("service.core.ledger.analysis:Analysis.save_prediction", "after", 1),
+    ("service.ledger.analysis:Analysis.save_prediction", "before", 1),
+    ("service.ledger.analysis:Analysis.save_prediction", "after", 1),
 ]
 DELIVERING: list[Step] = [
-    ("service.core.ledger.reporting:Reporting.claim", "after", 1),
-    ("service.core.store.local:LocalStore.put", "after", 1),
-    ("service.core.store.local:LocalStore.put", "after", 3),
-    ("service.core.ledger.reporting:Reporting.save", "before", 1),
-    ("service.core.ledger.reporting:Reporting.save", "after", 1),
-    ("service.core.ledger.outbox:Outbox.claim", "after", 1),
+    ("service.ledger.reporting:Reporting.claim", "after", 1),
+    ("service.objects.local:LocalStore.put", "after", 1),
+    ("service.objects.local:LocalStore.put", "after", 3),
+    ("service.ledger.reporting:Reporting.save", "before", 1),
+    ("service.ledger.reporting:Reporting.save", "after", 1),
+    ("service.ledger.outbox:Outbox.claim", "after", 1),
     ("service.dicom.scu:DestinationAssociation.store", "before", 2),
     ("service.dicom.scu:DestinationAssociation.store", "after", 2),
-    ("service.core.ledger.outbox:Outbox.save_sent", "before", 1),
-    ("service.core.ledger.outbox:Outbox.save_sent", "after", 3),
+    ("service.ledger.outbox:Outbox.save_sent", "before", 1),
+    ("service.ledger.outbox:Outbox.save_sent", "after", 3),
     ("service.dicom.scu:DestinationAssociation.holds", "after", 1),
-    ("service.core.ledger.outbox:Outbox.save_confirmed", "before", 1),
-    ("service.core.ledger.outbox:Outbox.save_confirmed", "after", 2),
+    ("service.ledger.outbox:Outbox.save_confirmed", "before", 1),
+    ("service.ledger.outbox:Outbox.save_confirmed", "after", 2),
 ]
 #: Steps between the destination's answer and its record: only there may an object go out a second time.
 SENT_TWICE = {("service.dicom.scu:DestinationAssociation.store", "after")} | {
-    ("service.core.ledger.outbox:Outbox.save_sent", "before")
+    ("service.ledger.outbox:Outbox.save_sent", "before")
 }
 
 

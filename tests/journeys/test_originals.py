@@ -9,10 +9,10 @@ from pydicom import Dataset
 from models.checkpoint import Checkpoint, default_path
 from models.predictor import Predictor
 from models.runtimes import OnnxRuntime
-from service.core.records import InstanceRecord, PredictionRecord
-from service.core.states import State
 from service.demo.forwarding import forward
 from service.demo.images import folder_images
+from service.ledger.records import InstanceRecord, PredictionRecord
+from service.vocabulary.states import State
 from tests.journeys.conftest import Ward
 from training.dataset import find_images
 from training.evaluation import predict_all

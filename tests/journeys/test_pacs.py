@@ -11,8 +11,8 @@ import pytest
 import redis
 from pydicom import Dataset
 
-from service.core.records import InstanceRecord, ReportRecord
-from service.core.states import State
+from service.ledger.records import InstanceRecord, ReportRecord
+from service.vocabulary.states import State
 from tests import phantoms, servers
 from tests.journeys.gateway import Gateway, destination, gateway
 from tests.servers import forward_everything, free_port, wait_until

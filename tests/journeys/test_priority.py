@@ -2,7 +2,7 @@
 
 import json
 
-from service.core.states import Priority, State
+from service.vocabulary.states import Priority, State
 from tests.journeys.conftest import Ward
 from tests.phantoms import chest
 from tests.servers import wait_until

@@ -6,7 +6,7 @@ from copy import deepcopy
 from pydicom.dataset import FileDataset
 from pydicom.uid import JPEG2000Lossless, JPEGLSLossless
 
-from service.core.states import State
+from service.vocabulary.states import State
 from tests import phantoms
 from tests.journeys.conftest import Ward
 from tests.journeys.pacs import predecessors, sentences

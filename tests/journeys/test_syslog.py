@@ -12,7 +12,7 @@ from tests import phantoms
 from tests.certificates import Authority
 from tests.journeys.gateway import gateway
 from tests.servers import free_port, listens, running, wait_until
-from tests.service.core.test_audit import GRAMMAR
+from tests.service.audit.test_audit import GRAMMAR
 
 Run = Callable[[], AbstractContextManager[None]]
 

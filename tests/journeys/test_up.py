@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from service.core.states import State
+from service.vocabulary.states import State
 from tests.journeys.gateway import EVERYTHING, destination, gateway
 from tests.journeys.pacs import CountingPacs
 from tests.phantoms import chest

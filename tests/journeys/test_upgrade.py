@@ -8,8 +8,8 @@ import pytest
 from pydicom import Dataset
 
 from models.checkpoint import Checkpoint, default_path
-from service.core.records import PredictionRecord
-from service.core.states import State
+from service.ledger.records import PredictionRecord
+from service.vocabulary.states import State
 from tests import checkpoints
 from tests.documents import blocks
 from tests.journeys.gateway import Gateway, destination, gateway

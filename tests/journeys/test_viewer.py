@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from service.core.findings import Outcome
 from service.dicom.pixels import decode, read_instance
 from service.report import Equipment, ReportKind, build
 from service.report.content import DISCLAIMER
+from service.vocabulary.findings import Outcome
 from tests.ohif import viewer
 from tests.phantoms import chest, encoded
 from tests.servers import orthanc

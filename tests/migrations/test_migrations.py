@@ -11,12 +11,12 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData, inspect, select, text
 
-from service.core.database import TABLES, connect, tables_problem
-from service.core.errors import LedgerUnavailable
-from service.core.migration import configuration, upgrade
-from service.core.premises import open_ledger
-from service.core.records import Record
-from service.core.settings import Settings
+from service.ledger.database import TABLES, connect, tables_problem
+from service.ledger.migration import configuration, upgrade
+from service.ledger.records import Record
+from service.operations.bootstrap import open_ledger
+from service.settings import Settings
+from service.vocabulary.errors import LedgerUnavailable
 from tests.service.ward import busy_morning
 
 #: The tables of version 0.1.0.

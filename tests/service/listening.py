@@ -14,17 +14,17 @@ from pydicom.dataset import Dataset
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from service.core.audit import AuditTrail
-from service.core.database import connect
-from service.core.ledger import Ledger
-from service.core.migration import upgrade
-from service.core.records import EventRecord, InstanceRecord, StudyRecord
-from service.core.settings import Settings, load
-from service.core.store import LocalStore
-from service.core.wake import Task
+from service.audit import AuditTrail
 from service.dicom.commitment.listening import CommitmentService
 from service.dicom.scp import Listener
 from service.intake import Intake
+from service.ledger import Ledger
+from service.ledger.database import connect
+from service.ledger.migration import upgrade
+from service.ledger.records import EventRecord, InstanceRecord, StudyRecord
+from service.objects import LocalStore
+from service.operations.wake import Task
+from service.settings import Settings, load
 
 
 @dataclass

@@ -3,11 +3,18 @@ from pathlib import Path
 
 import pytest
 
-from service.core.errors import InvalidUid, LedgerUnavailable, NotDicom, ObjectTooLarge, StoreFull, StoreUnavailable
-from service.core.ledger.admission import Registered
-from service.core.store.local import LocalIncoming
-from service.core.wake import Task
 from service.intake import Reception, Request
+from service.ledger.admission import Registered
+from service.objects.local import LocalIncoming
+from service.operations.wake import Task
+from service.vocabulary.errors import (
+    InvalidUid,
+    LedgerUnavailable,
+    NotDicom,
+    ObjectTooLarge,
+    StoreFull,
+    StoreUnavailable,
+)
 from tests.service.dicom.raw_scu import CR, EXPLICIT, header
 from tests.service.listening import Site, listening
 

@@ -10,9 +10,9 @@ from pydicom.dataset import Dataset, FileDataset
 from pydicom.sequence import Sequence
 from pydicom.tag import Tag
 
-from service.core.settings import ScopeSettings
 from service.demo.phantom import phantom_values
 from service.scope import Flag, Population, Reason, Verdict, blank, judge
+from service.settings import ScopeSettings
 from tests.phantoms import SopClass, chest, codes
 
 CHILDREN = Population(minimum_age_years=1, maximum_age_years=5)

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event
 
-from service.core.commitment import Reference
-from service.core.states import DeliveryState, Priority
+from service.vocabulary.commitment import Reference
+from service.vocabulary.states import DeliveryState, Priority
 from service.wording import calendar_date, duration, person_name
 from service.worklist import NO_PATTERN, Row, Standing, alarms, rows
 from tests.service.ward import LEASE, Ward, busy_morning
@@ -150,7 +150,7 @@ def test_a_superseded_version_speaks_no_more(ward: Ward) -> None:
 
 
 def test_a_study_of_our_own_objects_alone_is_no_row(ward: Ward) -> None:
-    from service.core.ledger import ArrivalKind
+    from service.ledger import ArrivalKind
 
     ward.receive(kind=ArrivalKind.OWN)
 

@@ -11,15 +11,15 @@ from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 from sqlalchemy import Engine
 
-from service.core.database import connect
-from service.core.findings import Finding, Outcome, Prediction
-from service.core.identity import Identity
-from service.core.ledger import Arrival, ArrivalKind, ClaimedInstance, Ledger, NewReport
-from service.core.migration import upgrade
-from service.core.settings import Settings
-from service.core.states import DeliveryState, Priority
-from service.core.store import LocalStore
-from service.core.uids import derive_uid
+from service.ledger import Arrival, ArrivalKind, ClaimedInstance, Ledger, NewReport
+from service.ledger.database import connect
+from service.ledger.migration import upgrade
+from service.objects import LocalStore
+from service.settings import Settings
+from service.vocabulary.findings import Finding, Outcome, Prediction
+from service.vocabulary.identity import Identity
+from service.vocabulary.states import DeliveryState, Priority
+from service.vocabulary.uids import derive_uid
 from tests import phantoms
 
 LEASE = timedelta(minutes=1)

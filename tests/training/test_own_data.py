@@ -12,9 +12,9 @@ torch = pytest.importorskip("torch")
 
 from models.checkpoint import Checkpoint  # noqa: E402
 from models.classifier import Classifier  # noqa: E402
-from service.core.findings import Finding, Outcome  # noqa: E402
-from service.core.settings import Settings  # noqa: E402
 from service.demo.phantom import phantom_values  # noqa: E402
+from service.settings import Settings  # noqa: E402
+from service.vocabulary.findings import Finding, Outcome  # noqa: E402
 from tests.training.conftest import stored_phantom  # noqa: E402
 from training import cli  # noqa: E402
 from training.export import write_draft  # noqa: E402

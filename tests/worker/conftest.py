@@ -14,15 +14,14 @@ from pydicom import Dataset
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from service.core import database, migration
-from service.core.audit import AuditTrail
-from service.core.identity import Identity
-from service.core.ledger import Arrival, Ledger
-from service.core.ledger.admission import Receipt
-from service.core.records import DeliveryRecord, EventRecord, InstanceRecord, ReportRecord, StudyRecord
-from service.core.settings import Settings
-from service.core.states import Priority
-from service.core.store import LocalStore
+from service.audit import AuditTrail
+from service.ledger import Arrival, Ledger, database, migration
+from service.ledger.admission import Receipt
+from service.ledger.records import DeliveryRecord, EventRecord, InstanceRecord, ReportRecord, StudyRecord
+from service.objects import LocalStore
+from service.settings import Settings
+from service.vocabulary.identity import Identity
+from service.vocabulary.states import Priority
 from tests import phantoms
 from tests.fakes import CountingWaker, TurnedClock
 from worker.courier import Courier

@@ -13,11 +13,10 @@ from typing import Any
 
 import pytest
 
-from service.core import database
-from service.core.ledger import Ledger
-from service.core.ledger.admission import Registered
-from service.core.settings import Settings
-from service.core.store import LocalStore
+from service.ledger import Ledger, database
+from service.ledger.admission import Registered
+from service.objects import LocalStore
+from service.settings import Settings
 from tests import servers
 from tests.documents import blocks
 from tests.journeys.pacs import CountingPacs

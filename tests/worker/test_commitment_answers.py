@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from pydicom import Dataset
 
-from service.core.commitment import Reference
-from service.core.records import CommitmentRequestRecord
-from service.core.settings import Settings
-from service.core.states import CommitmentState
 from service.dicom.commitment.associations import TellingAssociation
+from service.ledger.records import CommitmentRequestRecord
+from service.settings import Settings
+from service.vocabulary.commitment import Reference
+from service.vocabulary.states import CommitmentState
 from tests.fakes import awaiting_answers
 from tests.phantoms import chest
 from tests.servers import free_port

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from service.core.commitment import FailureReason
-from service.core.states import DeliveryState
-from service.core.wake import Task
 from service.dicom.commitment.listening import CommitmentService
 from service.dicom.scp import Listener
 from service.intake import Intake
+from service.operations.wake import Task
+from service.vocabulary.commitment import FailureReason
+from service.vocabulary.states import DeliveryState
 from tests import servers
 from tests.phantoms import chest
 from tests.servers import free_port, wait_until

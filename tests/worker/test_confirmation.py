@@ -11,15 +11,15 @@ from pydicom import Dataset
 from pynetdicom import AE, build_role
 from pynetdicom.sop_class import StorageCommitmentPushModel  # type: ignore[attr-defined]
 
-from service.core.commitment import FailureReason
-from service.core.errors import LedgerUnavailable
-from service.core.ledger import Commitments
-from service.core.settings import Settings
-from service.core.states import DeliveryState, State
 from service.dicom.commitment.listening import CommitmentService
 from service.dicom.commitment.messages import WELL_KNOWN_INSTANCE
 from service.dicom.scp import Listener
 from service.intake import Intake
+from service.ledger import Commitments
+from service.settings import Settings
+from service.vocabulary.commitment import FailureReason
+from service.vocabulary.errors import LedgerUnavailable
+from service.vocabulary.states import DeliveryState, State
 from tests.fakes import ScriptedPacs, commitment_answer, scripted_pacs
 from tests.phantoms import chest
 from tests.servers import free_port, wait_until

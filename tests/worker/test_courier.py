@@ -24,14 +24,14 @@ from pydicom.uid import (
 )
 from sqlalchemy.exc import DataError
 
-from service.core.backoff import backoff
-from service.core.errors import StoreUnavailable
-from service.core.states import DeliveryState, State
 from service.dicom.scu import DestinationAssociation
+from service.process.backoff import backoff
+from service.vocabulary.errors import StoreUnavailable
+from service.vocabulary.states import DeliveryState, State
 from tests.fakes import scripted_pacs
 from tests.phantoms import chest
 from tests.servers import free_port
-from tests.service.core.test_audit import GRAMMAR
+from tests.service.audit.test_audit import GRAMMAR
 from tests.worker.conftest import Gateway, destination
 from worker.rounds import run
 

@@ -19,12 +19,12 @@ from pydicom.uid import JPEG2000Lossless, JPEGLSLossless
 from sqlalchemy.exc import DataError
 
 from models.predictor import Predictor
-from service.core.errors import ContradictoryIdentity, LeaseLost, LedgerUnavailable
-from service.core.ledger import Which
-from service.core.ledger.admission import Registered
-from service.core.records import PredictionRecord
-from service.core.states import DeliveryState, Priority, State
-from service.core.wake import Task
+from service.ledger import Which
+from service.ledger.admission import Registered
+from service.ledger.records import PredictionRecord
+from service.operations.wake import Task
+from service.vocabulary.errors import ContradictoryIdentity, LeaseLost, LedgerUnavailable
+from service.vocabulary.states import DeliveryState, Priority, State
 from tests.phantoms import chest, transcoded
 from tests.worker.conftest import Gateway, network
 from worker.heartbeat import Heartbeat

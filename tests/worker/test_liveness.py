@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from service.core import pulse
-from service.core.errors import LedgerUnavailable
-from service.core.pulse import Pulse
+from service.process import pulse
+from service.process.pulse import Pulse
+from service.vocabulary.errors import LedgerUnavailable
 from tests.servers import wait_until
 from worker.liveness import STALLED, Liveness, Strand
 
@@ -50,7 +50,7 @@ def test_a_ledger_that_is_away_is_no_fault_of_the_worker(tmp_path: Path) -> None
 def test_a_worker_whose_python_stands_still_is_ended_from_outside_it(tmp_path: Path) -> None:
     """A regular expression that backtracks for ever holds Python's lock all the while."""
     script = (
-        "import re, sys; from pathlib import Path; from service.core.pulse import Pulse\n"
+        "import re, sys; from pathlib import Path; from service.process.pulse import Pulse\n"
         "from worker.liveness import Liveness, Strand\n"
         f"with Liveness([Strand('s', lambda: False)], Pulse(Path({str(tmp_path)!r}), 'infer'), 0.2):\n"
         "    import time; time.sleep(0.3); re.match('(a+)+$', 'a' * 64 + 'b')\n"

@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.core.errors import AuscultError, ObjectMissing
-from service.core.ledger import RecordedResult
-from service.core.records import InstanceRecord
+from service.ledger import RecordedResult
+from service.ledger.records import InstanceRecord
+from service.vocabulary.errors import AuscultError, ObjectMissing
 from tests.phantoms import chest
 from tests.worker.conftest import Gateway
 from worker.replay import Replay, replay

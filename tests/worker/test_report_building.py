@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from service.core.errors import StoreUnavailable
-from service.core.store import LocalStore
+from service.objects import LocalStore
+from service.vocabulary.errors import StoreUnavailable
 from tests.phantoms import chest
 from tests.worker.conftest import Gateway, destination
 

@@ -11,10 +11,10 @@ import pytest
 from models.precision import Int8
 from models.predictor import Output, Predictor
 from models.unlike import UnlikeTraining
-from service.core.errors import SettingsInvalid
-from service.core.settings import Settings
-from service.core.states import State
 from service.scope import Flag, Reason
+from service.settings import Settings
+from service.vocabulary.errors import SettingsInvalid
+from service.vocabulary.states import State
 from tests.phantoms import chest
 from tests.worker.conftest import Gateway, network
 from worker.network import Network, load_network

@@ -12,13 +12,6 @@ from pynetdicom import evt
 from pynetdicom.dimse_primitives import N_ACTION, N_EVENT_REPORT
 from pynetdicom.dsutils import encode
 
-from service.core.clock import utc_now
-from service.core.errors import LeaseLost, TooManyWaiting, Unavailable
-from service.core.ledger import Commitments, DueCommitment, Ledger
-from service.core.log import get_logger
-from service.core.settings import Settings
-from service.core.store import ObjectStore
-from service.core.wake import Task, Waker
 from service.dicom.association import StoreAssociation
 from service.dicom.commitment.messages import (
     REQUEST,
@@ -32,6 +25,13 @@ from service.dicom.commitment.messages import (
 from service.dicom.commitment.verdict import Verdict, judge
 from service.dicom.contexts import STORAGE_COMMITMENT
 from service.dicom.streaming import Oversized
+from service.ledger import Commitments, DueCommitment, Ledger
+from service.objects import ObjectStore
+from service.operations.wake import Task, Waker
+from service.process.clock import utc_now
+from service.process.log import get_logger
+from service.settings import Settings
+from service.vocabulary.errors import LeaseLost, TooManyWaiting, Unavailable
 
 log = get_logger(__name__)
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pydicom import Dataset
 from pydicom.uid import generate_uid
 
-from service.core.commitment import FailureReason, Reference
 from service.dicom.identity import is_valid_uid
+from service.vocabulary.commitment import FailureReason, Reference
 
 #: The well-known SOP instance that every request and answer is about (PS3.4 section J.3.5).
 WELL_KNOWN_INSTANCE = "1.2.840.10008.1.20.1.1"

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from service.core.commitment import FailureReason, Reference
-from service.core.ledger import CommitmentRequests, DueCommitment
-from service.core.store import ObjectStore
+from service.ledger import CommitmentRequests, DueCommitment
+from service.objects import ObjectStore
+from service.vocabulary.commitment import FailureReason, Reference
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from service.core.errors import UndecodablePixels
+from service.vocabulary.errors import UndecodablePixels
 
 _JPEG = frozenset(
     {JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1, JPEGLSLossless, JPEGLSNearLossless}

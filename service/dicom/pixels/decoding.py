@@ -30,9 +30,9 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from service.core.errors import UndecodablePixels
 from service.dicom.pixels.codestream import check_rle, frame_size
 from service.dicom.pixels.header import PixelHeader
+from service.vocabulary.errors import UndecodablePixels
 
 _NATIVE = frozenset(
     {ImplicitVRLittleEndian, ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian}

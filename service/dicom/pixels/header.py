@@ -6,7 +6,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from service.core.errors import PixelsTooLarge, UndecodablePixels
+from service.vocabulary.errors import PixelsTooLarge, UndecodablePixels
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from service.core.errors import UndecodablePixels
 from service.dicom.pixels.decoding import decode_stored
 from service.dicom.pixels.header import PixelHeader, read_header
 from service.dicom.pixels.rendering import RENDERING_KEYWORDS, render
+from service.vocabulary.errors import UndecodablePixels
 
 #: Default limit on rows x columns; the greatest detector in use has about 20 million.
 MAXIMUM_PIXELS = 100_000_000

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from service.core.errors import UndecodablePixels
 from service.dicom.pixels.header import PixelHeader, integer
 from service.dicom.pixels.window import Window, apply_window, read_window
+from service.vocabulary.errors import UndecodablePixels
 
 #: Every attribute that decides the display of a decoded image.
 RENDERING_KEYWORDS = (

@@ -14,7 +14,7 @@ from pydicom.filereader import read_dataset, read_preamble
 from pydicom.tag import BaseTag
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from service.core.errors import PixelsTooLarge, UndecodablePixels
+from service.vocabulary.errors import PixelsTooLarge, UndecodablePixels
 
 #: Default limit of `read_instance`.
 MAXIMUM_BYTES = 256 * 1024**2

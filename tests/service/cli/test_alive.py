@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from service.cli.alive import alive
-from service.core.errors import AuscultError
-from service.core.pulse import Pulse
+from service.process.pulse import Pulse
+from service.vocabulary.errors import AuscultError
 from tests.servers import free_port
 
 

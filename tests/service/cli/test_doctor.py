@@ -12,7 +12,7 @@ import pytest
 from click.testing import Result
 
 from service.cli import doctor, examinations
-from service.core.settings import Settings
+from service.settings import Settings
 from tests.service.ward import Ward
 
 Auscult = Callable[..., Result]

@@ -9,8 +9,8 @@ import pytest
 from click.testing import Result
 
 from service.cli import certificates
-from service.core.passwords import write
-from service.core.settings import CertificateAndKey, Settings, load
+from service.security.passwords import write
+from service.settings import CertificateAndKey, Settings, load
 from tests.certificates import Authority, Issued
 from tests.fakes import cheap_hash
 from tests.service.listening import listening

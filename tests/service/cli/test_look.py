@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 from click.testing import Result
 
-from service.core.errors import AuscultError
-from service.core.states import DeliveryState
+from service.vocabulary.errors import AuscultError
+from service.vocabulary.states import DeliveryState
 from service.worklist import BANNER, NO_PATTERN
 from tests.service.ward import Ward
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from service.core.errors import SettingsInvalid
-from service.core.passwords import PasswordFile, Verdict, read
+from service.security.passwords import PasswordFile, Verdict, read
+from service.vocabulary.errors import SettingsInvalid
 
 Auscult = Callable[..., Result]
 

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from click.testing import Result
 
-from service.core.errors import AuscultError
-from service.core.states import DeliveryState, State
-from service.core.wake import LocalBell, Task
+from service.operations.wake import LocalBell, Task
+from service.vocabulary.errors import AuscultError
+from service.vocabulary.states import DeliveryState, State
 from tests.service.ward import Ward
 
 Auscult = Callable[..., Result]

@@ -19,13 +19,6 @@ from pynetdicom.sop_class import StorageCommitmentPushModel  # type: ignore[attr
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.core.commitment import FailureReason, Reference
-from service.core.errors import LedgerUnavailable
-from service.core.ledger import Ledger
-from service.core.ledger.commitment_requests import CommitmentRequests
-from service.core.records import CommitmentRequestRecord
-from service.core.states import CommitmentState
-from service.core.wake import Task
 from service.dicom.commitment.messages import (
     MOST_REFERENCES,
     WELL_KNOWN_INSTANCE,
@@ -34,6 +27,13 @@ from service.dicom.commitment.messages import (
     request,
 )
 from service.dicom.release import release
+from service.ledger import Ledger
+from service.ledger.commitment_requests import CommitmentRequests
+from service.ledger.records import CommitmentRequestRecord
+from service.operations.wake import Task
+from service.vocabulary.commitment import FailureReason, Reference
+from service.vocabulary.errors import LedgerUnavailable
+from service.vocabulary.states import CommitmentState
 from tests.fakes import Answers
 from tests.phantoms import chest
 from tests.servers import wait_until

@@ -13,10 +13,10 @@ from pydicom.filewriter import write_dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRBigEndian
 
-from service.core.errors import NotDicom, RefusedObject
-from service.core.identity import Identity
 from service.dicom.header import read_values
 from service.dicom.identity import identify, is_valid_uid
+from service.vocabulary.errors import NotDicom, RefusedObject
+from service.vocabulary.identity import Identity
 from tests.service.dicom.raw_scu import CR, DEFLATED, EXPLICIT, IMPLICIT, element, header
 
 LIMIT = 1 << 20

@@ -34,8 +34,8 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from service.core.errors import PixelsTooLarge, UndecodablePixels
 from service.dicom.pixels import decode, pixel_digest, read_instance, stored_values
+from service.vocabulary.errors import PixelsTooLarge, UndecodablePixels
 from tests import phantoms
 
 COMPRESSED = (RLELossless, JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLosslessSV1, JPEGLSLossless, JPEG2000Lossless)

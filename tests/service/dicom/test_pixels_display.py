@@ -12,8 +12,8 @@ from pydicom.dataset import Dataset, FileDataset
 from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
 from pydicom.sequence import Sequence
 
-from service.core.errors import UndecodablePixels
 from service.dicom.pixels import decode, display_values
+from service.vocabulary.errors import UndecodablePixels
 from tests import phantoms
 
 

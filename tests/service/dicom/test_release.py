@@ -7,11 +7,11 @@ from typing import Any, cast
 
 from pynetdicom.sop_class import StorageCommitmentPushModel  # type: ignore[attr-defined]
 
-from service.core.commitment import Reference
-from service.core.settings import DestinationSettings
 from service.dicom.commitment.associations import AskingAssociation
 from service.dicom.commitment.messages import WELL_KNOWN_INSTANCE
 from service.dicom.scu import DestinationAssociation
+from service.settings import DestinationSettings
+from service.vocabulary.commitment import Reference
 from tests.fakes import commitment_answer, scripted_pacs
 from tests.servers import wait_until
 from tests.service.listening import listening

@@ -12,12 +12,12 @@ from pydicom.uid import (
     ExplicitVRLittleEndian,
 )
 
-from service.core.states import Priority, State
-from service.core.uids import IMPLEMENTATION_CLASS_UID, MANUFACTURER, MODEL_NAME, derive_uid
-from service.core.wake import Task
 from service.dicom import association, upper_layer
 from service.dicom.contexts import VERIFICATION
 from service.dicom.part10 import file_head
+from service.operations.wake import Task
+from service.vocabulary.states import Priority, State
+from service.vocabulary.uids import IMPLEMENTATION_CLASS_UID, MANUFACTURER, MODEL_NAME, derive_uid
 from tests.phantoms import chest
 from tests.service.dicom.raw_scu import CR, EXPLICIT, Ended, RawAssociation, association_request, header
 from tests.service.listening import associated, listening, send

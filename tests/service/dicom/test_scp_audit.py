@@ -15,16 +15,16 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from lxml import etree
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
-from service.core.audit import AuditTrail
-from service.core.audit.spool import Spool
-from service.core.errors import StoreFull
-from service.core.identity import Identity
-from service.core.settings import Settings
+from service.audit import AuditTrail
+from service.audit.spool import Spool
 from service.dicom.auditor import Auditor
+from service.settings import Settings
+from service.vocabulary.errors import StoreFull
+from service.vocabulary.identity import Identity
 from tests.certificates import Authority
 from tests.phantoms import chest
 from tests.servers import wait_until
-from tests.service.core.test_audit import GRAMMAR
+from tests.service.audit.test_audit import GRAMMAR
 from tests.service.dicom.raw_scu import CR, EXPLICIT, Ended, RawAssociation, association_request
 from tests.service.dicom.test_tls import client
 from tests.service.listening import Site, associated, listening, send

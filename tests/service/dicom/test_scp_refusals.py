@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from service.core.settings import load
-from service.core.states import State
+from service.settings import load
+from service.vocabulary.states import State
 from tests.phantoms import chest
 from tests.service.dicom.raw_scu import CR, DEFLATED, EXPLICIT, IMPLICIT, RawAssociation, Response, element, header
 from tests.service.listening import listening, send

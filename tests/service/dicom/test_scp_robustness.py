@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event
 
-from service.core.errors import LedgerUnavailable
-from service.core.store import LocalStore
+from service.objects import LocalStore
+from service.vocabulary.errors import LedgerUnavailable
 from tests.servers import wait_until
 from tests.service.dicom.raw_scu import (
     CR,

@@ -12,9 +12,9 @@ import pytest
 from pydicom.uid import SecondaryCaptureImageStorage
 from pynetdicom.dul import DULServiceProvider
 
-from service.core.errors import TransientDeliveryFailure
-from service.core.settings import DestinationSettings
 from service.dicom.scu import DestinationAssociation
+from service.settings import DestinationSettings
+from service.vocabulary.errors import TransientDeliveryFailure
 from tests.certificates import Authority
 from tests.phantoms import chest
 from tests.relay import Relay

@@ -9,9 +9,9 @@ import pytest
 from pydicom import dcmread
 from pydicom.uid import SecondaryCaptureImageStorage
 
-from service.core.errors import TransientDeliveryFailure
-from service.core.settings import DestinationSettings
 from service.dicom.scu import DestinationAssociation
+from service.settings import DestinationSettings
+from service.vocabulary.errors import TransientDeliveryFailure
 from tests.certificates import Authority, Issued
 from tests.phantoms import chest
 

@@ -16,13 +16,13 @@ from typing import Any
 
 import pytest
 
-from service.core.errors import SettingsInvalid
-from service.core.ledger.admission import Receipt
-from service.core.passwords import write
-from service.core.tls import PeerCertificate
 from service.dicom.access import Doorkeeper
 from service.dicom.upper_layer import UpperLayer
 from service.intake import Intake, Reception
+from service.ledger.admission import Receipt
+from service.security.passwords import write
+from service.security.tls import PeerCertificate
+from service.vocabulary.errors import SettingsInvalid
 from tests.certificates import Authority, Issued
 from tests.documents import blocks
 from tests.fakes import cheap_hash

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.core.findings import Finding, Outcome, Prediction
-from service.core.states import Priority
 from service.report import Equipment, ReportContent
+from service.vocabulary.findings import Finding, Outcome, Prediction
+from service.vocabulary.states import Priority
 
 EQUIPMENT = Equipment("1.0.0", device_serial_number="7", institution="General Hospital")
 FINDINGS = {

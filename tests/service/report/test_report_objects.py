@@ -13,9 +13,9 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes as dictionary
 from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage, EnhancedSRStorage
 
-from service.core.findings import Finding, Outcome
-from service.core.uids import is_own_uid
 from service.report import SOP_CLASSES, BuiltObject, ReportContent, ReportKind, as_sop_class, build
+from service.vocabulary.findings import Finding, Outcome
+from service.vocabulary.uids import is_own_uid
 from tests.phantoms import SopClass, chest
 from tests.service.report.samples import ANALYSED, EQUIPMENT, activation, content, prediction
 

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from service.core.findings import Outcome
 from service.report.overlay import LONGEST_SIDE, NARROWEST, heat_map, picture, radiograph
 from service.report.region import activated_contours, upsampled
+from service.vocabulary.findings import Outcome
 from tests.service.report.samples import activation, content, prediction
 
 _GREY = np.full((210, 210), 90, dtype=np.uint8)

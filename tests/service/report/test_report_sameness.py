@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 
-from service.core.findings import Finding, Outcome, Prediction
-from service.core.states import Priority
 from service.report import Equipment, ReportContent, ReportKind, build
+from service.vocabulary.findings import Finding, Outcome, Prediction
+from service.vocabulary.states import Priority
 from tests.phantoms import chest
 from tests.service.report.samples import EQUIPMENT, FINDINGS, activation, content, prediction
 

@@ -7,8 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.core.findings import Finding, Outcome
-from service.core.states import Priority
 from service.report.content import (
     by_finding,
     conclusion_lines,
@@ -18,6 +16,8 @@ from service.report.content import (
     series_description,
 )
 from service.report.overlay import burnt_in_line
+from service.vocabulary.findings import Finding, Outcome
+from service.vocabulary.states import Priority
 from tests.service.report.samples import ANALYSED, content, prediction
 
 

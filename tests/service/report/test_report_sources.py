@@ -18,8 +18,8 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
-from service.core.findings import Outcome
 from service.report import ReportKind, build
+from service.vocabulary.findings import Outcome
 from tests.phantoms import chest, encoded
 from tests.service.report.samples import EQUIPMENT, content
 from tests.service.report.test_report_objects import built, texts

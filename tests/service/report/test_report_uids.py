@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.uid import UID
 
-from service.core.findings import Outcome
-from service.core.uids import MANUFACTURER, MODEL_NAME, derive_uid, is_own_uid
 from service.report import ReportKind, build
+from service.vocabulary.findings import Outcome
+from service.vocabulary.uids import MANUFACTURER, MODEL_NAME, derive_uid, is_own_uid
 from tests.phantoms import chest
 from tests.service.report.samples import EQUIPMENT, content
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.core.clock import Clock
+from service.process.clock import Clock
 from service.web import app, server
 from tests.service.ward import Ward
 

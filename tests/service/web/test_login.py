@@ -11,13 +11,13 @@ import httpx
 import pytest
 from lxml import etree
 
-from service.core.errors import SettingsInvalid
-from service.core.passwords import PasswordFile, PasswordHash, Verdict, read, write
-from service.core.settings import WebSettings
+from service.security.passwords import PasswordFile, PasswordHash, Verdict, read, write
+from service.settings import WebSettings
+from service.vocabulary.errors import SettingsInvalid
 from service.web.server import serve
 from tests.certificates import Authority, Issued
 from tests.fakes import cheap_hash
-from tests.service.core.test_audit import GRAMMAR
+from tests.service.audit.test_audit import GRAMMAR
 from tests.service.ward import Ward
 from tests.service.web.test_server import serving
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.core.figures import BATCH, CONFIRMED, FIGURES, REFUSED, TO_REPORT, Key, Tally
-from service.core.findings import Outcome
-from service.core.ledger.views import StatusView
-from service.core.states import CommitmentState, DeliveryState, State
-from service.core.store import Room
+from service.ledger.views import StatusView
+from service.objects import Room
+from service.vocabulary.figures import BATCH, CONFIRMED, FIGURES, REFUSED, TO_REPORT, Key, Tally
+from service.vocabulary.findings import Outcome
+from service.vocabulary.states import CommitmentState, DeliveryState, State
 from service.web.metrics import exposition
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

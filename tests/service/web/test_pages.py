@@ -11,10 +11,10 @@ from PIL import Image
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from service.core.ledger import ArrivalKind
-from service.core.records import InstanceRecord
-from service.core.states import DeliveryState, Priority
-from service.core.store import Room
+from service.ledger import ArrivalKind
+from service.ledger.records import InstanceRecord
+from service.objects import Room
+from service.vocabulary.states import DeliveryState, Priority
 from service.worklist import BANNER
 from tests.service.ward import Ward
 from tests.service.web.page import Element, parse

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from service import cli
-from service.core.errors import SettingsInvalid
+from service.vocabulary.errors import SettingsInvalid
 from service.web.server import serve
 from service.worklist import rows
 from tests.service.ward import Ward, busy_morning

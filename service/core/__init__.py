@@ -1,1 +1,0 @@
-"""The cellar: vocabulary, settings, ledger and store that service and worker share; it imports nothing above itself."""

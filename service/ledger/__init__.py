@@ -1,0 +1,80 @@
+"""The ledger: the truth about every instance, and the only writer of rows.
+
+Each method is one transaction; what it returned from is durable. Workers hold rows under leases, so that a crash delays
+an image by a lease and loses none. Every change of an instance's state passes through `rows.advance`.
+"""
+
+from sqlalchemy import Engine
+
+from service.ledger.admission import Admission, Arrival, ArrivalKind, Registered
+from service.ledger.analysis import Analysis
+from service.ledger.claims import ClaimedInstance, Predecessor
+from service.ledger.commitment_requests import CommitmentRequests, DueCommitment
+from service.ledger.commitments import Answered, Commitments
+from service.ledger.deliveries import DueDelivery
+from service.ledger.figures import Figures
+from service.ledger.inspection import Inspection
+from service.ledger.outbox import Outbox
+from service.ledger.predictions import RecordedResult, Results
+from service.ledger.remedies import Remedies, Which
+from service.ledger.reporting import DueReport, EarlierReport, NewReport, Reporting
+from service.ledger.retention import Retention
+from service.process.clock import Clock, utc_now
+from service.vocabulary.figures import Tally
+from service.vocabulary.reading_order import ReadingOrder
+
+
+class Ledger:
+    """The ledger's desks, on one engine and one clock.
+
+    Parameters
+    ----------
+    engine
+        From `service.ledger.database.connect`, with current tables.
+    order
+        How priority moves a study, or an image in the queue, forward.
+    """
+
+    def __init__(self, engine: Engine, order: ReadingOrder | None = None, clock: Clock = utc_now) -> None:
+        order, tally = order or ReadingOrder(), Tally()
+        self.engine = engine
+        self.admission = Admission(engine, order, clock, tally)
+        self.analysis = Analysis(engine, order, clock, tally)
+        self.reporting = Reporting(engine, clock, tally)
+        self.outbox = Outbox(engine, clock, tally)
+        self.commitments = Commitments(engine, clock, tally)
+        self.commitment_requests = CommitmentRequests(engine, clock)
+        self.figures = Figures(engine, tally)
+        self.results = Results(engine)
+        self.remedies = Remedies(engine, clock)
+        self.retention = Retention(engine, clock)
+        self.inspection = Inspection(engine)
+
+
+__all__ = [
+    "Admission",
+    "Analysis",
+    "Answered",
+    "Arrival",
+    "ArrivalKind",
+    "ClaimedInstance",
+    "CommitmentRequests",
+    "Commitments",
+    "DueCommitment",
+    "DueDelivery",
+    "DueReport",
+    "EarlierReport",
+    "Figures",
+    "Inspection",
+    "Ledger",
+    "NewReport",
+    "Outbox",
+    "Predecessor",
+    "RecordedResult",
+    "Registered",
+    "Remedies",
+    "Reporting",
+    "Results",
+    "Retention",
+    "Which",
+]

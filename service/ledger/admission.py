@@ -1,0 +1,191 @@
+"""The admission desk: one commit puts a received object into the ledger."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import Engine, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from service.ledger.database import writing
+from service.ledger.keys import Holds, assumed, name_object
+from service.ledger.records import InstanceRecord, ReportRecord, StudyRecord
+from service.ledger.rows import LOCK, raise_priority, record, settle_patient
+from service.objects import StoredObject
+from service.process.clock import Clock
+from service.vocabulary.errors import LedgerUnavailable
+from service.vocabulary.figures import OUT_OF_SCOPE, RECEIVED, Tally
+from service.vocabulary.identity import Identity
+from service.vocabulary.reading_order import ReadingOrder
+from service.vocabulary.states import Priority, State
+
+NOT_AN_IMAGE = "not_an_image"
+_ATTEMPTS = 5
+
+
+class ArrivalKind(StrEnum):
+    """What the header says the object is."""
+
+    IMAGE = "image"
+    """A worker will look at it."""
+    NOT_AN_IMAGE = "not an image"
+    """Kept and recorded; there is nothing to analyse."""
+    OWN = "own"
+    """One of our own reports, come back."""
+
+
+class Registered(StrEnum):
+    """What the ledger made of an arrival."""
+
+    NEW = "new"
+    NEW_VERSION = "new version"
+    """The instance is known with other bytes; a worker decides whether they differ in what matters."""
+    KNOWN = "known"
+    """The same bytes were received before."""
+    OWN = "own"
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A received object whose bytes are durable."""
+
+    identity: Identity
+    transfer_syntax_uid: str
+    stored: StoredObject
+    calling_ae_title: str
+    kind: ArrivalKind = ArrivalKind.IMAGE
+    order_priority: Priority = Priority.ROUTINE
+    priority_source: str = "default"
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """The ledger's answer: what it made of the arrival, and whether it put the study on hold."""
+
+    registered: Registered
+    held: bool = False
+
+
+class Admission:
+    """Registers arrivals; idempotent for the same bytes under the same UID."""
+
+    def __init__(self, engine: Engine, order: ReadingOrder, clock: Clock, tally: Tally) -> None:
+        self._engine = engine
+        self._order = order
+        self._clock = clock
+        self._tally = tally
+
+    def register(self, arrival: Arrival, holds: Holds = assumed) -> Receipt:
+        """Put an arrival into the ledger; durable on return.
+
+        Parameters
+        ----------
+        holds
+            Tells whether the store holds an object: retention may have removed the same bytes a moment ago.
+
+        Raises
+        ------
+        LedgerUnavailable
+            When the database cannot take it.
+        StoreUnavailable
+            When the store does not hold its bytes any more.
+        """
+        for _ in range(_ATTEMPTS):
+            try:
+                with writing(self._engine) as session:
+                    receipt = self._register(session, arrival, holds)
+            except IntegrityError:
+                # Another listener wrote the same study or the same instance a moment ago: look again.
+                continue
+            self._count(arrival, receipt.registered)
+            return receipt
+        raise LedgerUnavailable("the database refuses the row time and again; check its integrity")
+
+    def _count(self, arrival: Arrival, registered: Registered) -> None:
+        self._tally.count(RECEIVED, registered.value)
+        if arrival.kind is ArrivalKind.NOT_AN_IMAGE and registered is not Registered.KNOWN:
+            self._tally.count(OUT_OF_SCOPE, NOT_AN_IMAGE)
+
+    def _register(self, session: Session, arrival: Arrival, holds: Holds) -> Receipt:
+        now = self._clock()
+        restored = name_object(session, arrival.stored.key, holds)
+        study = self._study(session, arrival, now)
+        versions = session.scalars(
+            select(InstanceRecord)
+            .where(InstanceRecord.sop_instance_uid == arrival.identity.sop_instance_uid)
+            .order_by(InstanceRecord.version.desc())
+        ).all()
+        known = _same_bytes(versions, arrival)
+        if known is not None:
+            kept = ", kept again after their removal" if restored else ""
+            record(session, known, now, "received again", f"from {arrival.calling_ae_title}, identical bytes{kept}")
+            return Receipt(Registered.OWN if arrival.kind is ArrivalKind.OWN else Registered.KNOWN)
+        instance = self._new_version(study, versions[0].version + 1 if versions else 1, arrival, now)
+        session.add(instance)
+        session.flush()
+        record(session, instance, now, "received", f"from {arrival.calling_ae_title}")
+        if arrival.kind is ArrivalKind.OWN:
+            _mark_returned(session, arrival, now)
+            return Receipt(Registered.OWN)
+        raise_priority(study, arrival.order_priority, arrival.priority_source, self._order)
+        held = settle_patient(session, study, instance, now)
+        return Receipt(Registered.NEW_VERSION if versions else Registered.NEW, held)
+
+    def _study(self, session: Session, arrival: Arrival, now: datetime) -> StudyRecord:
+        uid = arrival.identity.study_instance_uid
+        study = session.scalars(
+            select(StudyRecord).where(StudyRecord.study_instance_uid == uid).with_for_update(**LOCK)
+        ).one_or_none()
+        if study is None:
+            study = StudyRecord(
+                study_instance_uid=uid, first_received_at=now, reading_rank_at=now, priority=int(Priority.ROUTINE)
+            )
+            session.add(study)
+            session.flush()
+        return study
+
+    def _new_version(self, study: StudyRecord, version: int, arrival: Arrival, now: datetime) -> InstanceRecord:
+        identity = arrival.identity
+        states = {
+            ArrivalKind.IMAGE: State.RECEIVED,
+            ArrivalKind.NOT_AN_IMAGE: State.OUT_OF_SCOPE,
+            ArrivalKind.OWN: State.OWN,
+        }
+        return InstanceRecord(
+            study_id=study.id,
+            sop_instance_uid=identity.sop_instance_uid,
+            version=version,
+            series_instance_uid=identity.series_instance_uid,
+            sop_class_uid=identity.sop_class_uid,
+            transfer_syntax_uid=arrival.transfer_syntax_uid,
+            identity=identity.attributes(),
+            identity_digest=identity.digest(),
+            object_key=arrival.stored.key,
+            object_size=arrival.stored.size,
+            calling_ae_title=arrival.calling_ae_title,
+            order_priority=int(arrival.order_priority),
+            state=states[arrival.kind].value,
+            reason=NOT_AN_IMAGE if arrival.kind is ArrivalKind.NOT_AN_IMAGE else None,
+            received_at=now,
+            rank_at=self._order.rank(now, arrival.order_priority),
+        )
+
+
+def _same_bytes(versions: Sequence[InstanceRecord], arrival: Arrival) -> InstanceRecord | None:
+    """Return the version that these bytes are, looking back no further than the version that is in force."""
+    for row in versions:
+        if row.object_key == arrival.stored.key:
+            return row
+        if row.state != State.DUPLICATE.value:
+            return None
+    return None
+
+
+def _mark_returned(session: Session, arrival: Arrival, now: datetime) -> None:
+    report = session.scalars(
+        select(ReportRecord).where(ReportRecord.sop_instance_uid == arrival.identity.sop_instance_uid)
+    ).one_or_none()
+    if report is not None and report.returned_at is None:
+        report.returned_at = now

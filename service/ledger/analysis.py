@@ -1,0 +1,226 @@
+"""The analysis desk: workers claim images here and bring their results back."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from service.ledger.claims import ClaimedInstance, claimable, predecessor, settled_later
+from service.ledger.database import reading, writing
+from service.ledger.predictions import record_of
+from service.ledger.records import InstanceRecord, StudyRecord
+from service.ledger.rows import (
+    CLASHING_INSTANCE,
+    LOCK,
+    advance,
+    identity_of,
+    leased,
+    raise_priority,
+    record,
+    settle_patient,
+    supersede_earlier,
+)
+from service.process.clock import Clock
+from service.vocabulary.figures import ANALYSED, OUT_OF_SCOPE, Tally
+from service.vocabulary.findings import Prediction
+from service.vocabulary.reading_order import ReadingOrder
+from service.vocabulary.states import Priority, State
+
+ANALYSIS_FAILED = "analysis_failed"
+_LATER_FAILED = "a later version could not be analysed"
+RELEASED = "released by a person"
+AGAIN = "analysed again on a person's word"
+
+
+class Analysis:
+    """Claims, and what becomes of them."""
+
+    def __init__(self, engine: Engine, order: ReadingOrder, clock: Clock, tally: Tally) -> None:
+        self._engine = engine
+        self._order = order
+        self._clock = clock
+        self._tally = tally
+
+    def any_due(self) -> bool:
+        """Return whether an image waits for a worker; a look that takes no lock."""
+        with reading(self._engine) as session:
+            return (
+                session.scalars(select(InstanceRecord.id).where(claimable(self._clock())).limit(1)).first() is not None
+            )
+
+    def claim(self, owner: str, limit: int, lease: timedelta, maximum_attempts: int) -> list[ClaimedInstance]:
+        """Take the most urgent images that nobody holds.
+
+        An image whose earlier version is still under way waits for it. An image that has cost `maximum_attempts`
+        workers their lease is given up: it fails, and its report says that it was not analysed. One that a person let
+        go when a later version was settled already is superseded by that: its report would replace a newer one.
+        """
+        if not self.any_due():
+            return []
+        now = self._clock()
+        with writing(self._engine) as session:
+            rows = session.scalars(
+                select(InstanceRecord)
+                .where(claimable(now))
+                .order_by(InstanceRecord.rank_at, InstanceRecord.id)
+                .limit(limit)
+                .with_for_update(skip_locked=True, **LOCK)
+            ).all()
+            return [
+                claimed for row in rows if (claimed := self._take(session, row, owner, now + lease, maximum_attempts))
+            ]
+
+    def _take(
+        self, session: Session, row: InstanceRecord, owner: str, until: datetime, maximum_attempts: int
+    ) -> ClaimedInstance | None:
+        now = self._clock()
+        if row.state == State.CLAIMED.value:
+            if row.attempts >= maximum_attempts:
+                record(session, row, now, "lease expired", f"of {row.lease_owner}")
+                self._fail(session, row, f"given up after {row.attempts} attempts", now)
+                return None
+            advance(session, row, State.RECEIVED, now, "lease expired", f"of {row.lease_owner}")
+        if (later := settled_later(session, row)) is not None:
+            advance(session, row, State.SUPERSEDED, now, "superseded", f"by version {later}, which is settled already")
+            return None
+        advance(session, row, State.CLAIMED, now, "claimed", f"by {owner}")
+        row.lease_owner, row.lease_until = owner, until
+        row.attempts += 1
+        return ClaimedInstance(
+            id=row.id,
+            owner=owner,
+            sop_instance_uid=row.sop_instance_uid,
+            version=row.version,
+            identity=identity_of(row),
+            identity_digest=row.identity_digest,
+            object_key=row.object_key,
+            attempt=row.attempts,
+            received_at=row.received_at,
+            released=RELEASED in row.flags,
+            again=AGAIN in row.flags,
+            predecessor=predecessor(session, row),
+        )
+
+    def renew(self, claimed: Sequence[ClaimedInstance], lease: timedelta) -> None:
+        """Lengthen the leases that a worker still holds."""
+        with writing(self._engine) as session:
+            for claim in claimed:
+                row = session.get(InstanceRecord, claim.id, with_for_update=LOCK)
+                if row is not None and row.lease_owner == claim.owner and row.state == State.CLAIMED.value:
+                    row.lease_until = self._clock() + lease
+
+    def release(self, claim: ClaimedInstance, *, retry_at: datetime | None = None, detail: str | None = None) -> None:
+        """Give an image back unharmed: the worker is stopping, or a resource that it needs is unavailable."""
+        with writing(self._engine) as session:
+            row = leased(session, claim.id, claim.owner, [State.CLAIMED])
+            row.attempts -= 1
+            row.not_before = retry_at
+            advance(session, row, State.RECEIVED, self._clock(), "released", detail)
+
+    def save_prediction(
+        self,
+        claim: ClaimedInstance,
+        prediction: Prediction,
+        *,
+        pixel_digest: str,
+        flags: Sequence[str],
+        priority: Priority,
+        superseding_reason: str | None = None,
+        reused: bool = False,
+    ) -> None:
+        """Keep a prediction; the reports are due, and the study's priority may rise.
+
+        Raises
+        ------
+        LeaseLost
+            When another worker has the image by now; its result stands, this one is dropped.
+        """
+        now = self._clock()
+        with writing(self._engine) as session:
+            row = self._finish(session, claim, now, pixel_digest, flags)
+            row.is_chest = True
+            if superseding_reason is not None:
+                supersede_earlier(session, row, superseding_reason, now)
+            session.add(record_of(prediction, row.id, now, reused))
+            advance(
+                session,
+                row,
+                State.INFERRED,
+                now,
+                "prediction reused" if reused else "inferred",
+                prediction.outcome.value,
+            )
+            row.reports_due = True
+            study = session.get_one(StudyRecord, row.study_id, with_for_update=LOCK)
+            raise_priority(study, priority, "prediction", self._order)
+            settle_patient(session, study, row, now)
+        self._tally.count(ANALYSED, prediction.outcome.value)
+
+    def save_out_of_scope(
+        self,
+        claim: ClaimedInstance,
+        reason: str,
+        *,
+        is_chest: bool,
+        pixel_digest: str | None,
+        flags: Sequence[str],
+        superseding_reason: str | None = None,
+    ) -> None:
+        """Keep the reason why an image is not analysed; a report of it may be due."""
+        now = self._clock()
+        with writing(self._engine) as session:
+            row = self._finish(session, claim, now, pixel_digest, flags)
+            row.is_chest = is_chest
+            row.reason = reason
+            if superseding_reason is not None:
+                supersede_earlier(session, row, superseding_reason, now)
+            advance(session, row, State.OUT_OF_SCOPE, now, "out of scope", reason)
+            row.reports_due = True
+        self._tally.count(OUT_OF_SCOPE, reason)
+
+    def save_failure(self, claim: ClaimedInstance, detail: str, maximum_attempts: int, retry_at: datetime) -> None:
+        """Record that an attempt failed: the image waits for another, or fails after the last."""
+        now = self._clock()
+        with writing(self._engine) as session:
+            row = leased(session, claim.id, claim.owner, [State.CLAIMED])
+            if row.attempts >= maximum_attempts:
+                self._fail(session, row, detail, now)
+            else:
+                row.not_before = retry_at
+                advance(session, row, State.RECEIVED, now, "attempt failed", detail)
+
+    def save_duplicate(self, claim: ClaimedInstance, pixel_digest: str) -> None:
+        """Record that a version is, in pixels and identity, the one before it."""
+        now = self._clock()
+        with writing(self._engine) as session:
+            row = self._finish(session, claim, now, pixel_digest, ())
+            advance(session, row, State.DUPLICATE, now, "duplicate", "same pixels and identity as the version before")
+            settle_patient(session, session.get_one(StudyRecord, row.study_id, with_for_update=LOCK), row, now)
+
+    def save_held(self, claim: ClaimedInstance, pixel_digest: str) -> None:
+        """Hold an image, and its study, that would replace another patient's image under the same UID."""
+        now = self._clock()
+        with writing(self._engine) as session:
+            row = self._finish(session, claim, now, pixel_digest, ())
+            advance(session, row, State.HELD, now, "held", CLASHING_INSTANCE)
+            session.get_one(StudyRecord, row.study_id, with_for_update=LOCK).held_reason = CLASHING_INSTANCE
+
+    def _finish(
+        self, session: Session, claim: ClaimedInstance, now: datetime, pixel_digest: str | None, flags: Sequence[str]
+    ) -> InstanceRecord:
+        row = leased(session, claim.id, claim.owner, [State.CLAIMED])
+        row.pixel_digest = pixel_digest
+        row.flags = [*flags]
+        row.analysed_at = now
+        row.reason = row.detail = None
+        row.attempts = 0  # from here on, of building the reports
+        return row
+
+    def _fail(self, session: Session, row: InstanceRecord, detail: str, now: datetime) -> None:
+        row.reason, row.detail, row.analysed_at, row.attempts = ANALYSIS_FAILED, detail, now, 0
+        # What an earlier version says may be of another identity: it must not go out in place of this one.
+        supersede_earlier(session, row, _LATER_FAILED, now)
+        advance(session, row, State.FAILED, now, "failed", detail)
+        row.is_chest = True  # not known, and silence would read as normal: so the report is due as for a chest image
+        row.reports_due = True

@@ -1,0 +1,104 @@
+"""What a worker may claim, and what it is told of the version that was in force before."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, exists, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from service.ledger.predictions import prediction_of
+from service.ledger.records import InstanceRecord
+from service.ledger.rows import identity_of
+from service.vocabulary.findings import Prediction
+from service.vocabulary.identity import Identity
+from service.vocabulary.states import State
+
+_NEVER_IN_FORCE = (State.DUPLICATE, State.HELD, State.OWN)
+
+
+@dataclass(frozen=True)
+class Predecessor:
+    """The version of the instance that was in force before the claimed one."""
+
+    identity: Identity
+    identity_digest: str
+    pixel_digest: str | None
+    state: State
+    flags: tuple[str, ...]
+    prediction: Prediction | None
+
+
+@dataclass(frozen=True)
+class ClaimedInstance:
+    """An image that one worker holds under a lease."""
+
+    id: int
+    owner: str
+    sop_instance_uid: str
+    version: int
+    identity: Identity
+    identity_digest: str
+    object_key: str
+    attempt: int
+    received_at: datetime
+    released: bool
+    again: bool
+    predecessor: Predecessor | None
+
+
+def claimable(now: datetime) -> ColumnElement[bool]:
+    """Return the condition on images that a worker may take."""
+    earlier = aliased(InstanceRecord)
+    under_way = [State.RECEIVED.value, State.CLAIMED.value]
+    waits_for_earlier = exists(
+        select(earlier.id).where(
+            earlier.sop_instance_uid == InstanceRecord.sop_instance_uid,
+            earlier.version < InstanceRecord.version,
+            earlier.state.in_(under_way),
+        )
+    )
+    waiting = and_(
+        InstanceRecord.state == State.RECEIVED.value,
+        or_(InstanceRecord.not_before.is_(None), InstanceRecord.not_before <= now),
+    )
+    abandoned = and_(InstanceRecord.state == State.CLAIMED.value, InstanceRecord.lease_until < now)
+    return and_(or_(waiting, abandoned), ~waits_for_earlier)
+
+
+def settled_later(session: Session, row: InstanceRecord) -> int | None:
+    """Return the last version of an instance after a row, if one was settled before it and stands for the instance."""
+    under_way = [State.RECEIVED, State.CLAIMED]
+    return session.scalars(
+        select(InstanceRecord.version)
+        .where(
+            InstanceRecord.sop_instance_uid == row.sop_instance_uid,
+            InstanceRecord.version > row.version,
+            InstanceRecord.state.not_in([state.value for state in (*under_way, *_NEVER_IN_FORCE)]),
+        )
+        .order_by(InstanceRecord.version.desc())
+        .limit(1)
+    ).one_or_none()
+
+
+def predecessor(session: Session, row: InstanceRecord) -> Predecessor | None:
+    """Return the version in force before a row; duplicates and held versions never were."""
+    earlier = session.scalars(
+        select(InstanceRecord)
+        .where(
+            InstanceRecord.sop_instance_uid == row.sop_instance_uid,
+            InstanceRecord.version < row.version,
+            InstanceRecord.state.not_in([state.value for state in _NEVER_IN_FORCE]),
+        )
+        .order_by(InstanceRecord.version.desc())
+        .limit(1)
+    ).one_or_none()
+    if earlier is None:
+        return None
+    return Predecessor(
+        identity=identity_of(earlier),
+        identity_digest=earlier.identity_digest,
+        pixel_digest=earlier.pixel_digest,
+        state=State(earlier.state),
+        flags=tuple(earlier.flags),
+        prediction=prediction_of(earlier.prediction) if earlier.prediction else None,
+    )

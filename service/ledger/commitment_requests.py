@@ -1,0 +1,278 @@
+"""The request desk: peers that ask whether we hold their images wait here for the answer."""
+
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Engine, Select, and_, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from service.ledger.commitment_quota import make_room
+from service.ledger.database import reading, writing
+from service.ledger.records import CommitmentRequestRecord, InstanceRecord
+from service.ledger.rows import is_unleased
+from service.process.clock import Clock
+from service.vocabulary.commitment import Reference
+from service.vocabulary.errors import LeaseLost, LedgerUnavailable
+from service.vocabulary.states import CommitmentState
+
+#: Most references that one query looks up; databases bound the parameters of a statement.
+_CHUNK = 500
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class Holding:
+    """What the ledger holds of an instance: its latest version's SOP class, and the key of its bytes."""
+
+    sop_class_uid: str
+    object_key: str
+
+
+@dataclass(frozen=True)
+class DueCommitment:
+    """A request that is to be answered, under a lease.
+
+    Attributes
+    ----------
+    is_duplicate
+        Whether the peer used the Transaction UID before, for other instances.
+    """
+
+    id: int
+    owner: str
+    requestor_ae_title: str
+    transaction_uid: str
+    references: tuple[Reference, ...]
+    requested_at: datetime
+    attempts: int
+    is_duplicate: bool
+
+
+class CommitmentRequests:
+    """Registers requests, and keeps what became of their answers."""
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._engine = engine
+        self._clock = clock
+
+    def register(
+        self,
+        requestor_ae_title: str,
+        transaction_uid: str,
+        references: Sequence[Reference],
+        answer_at: datetime,
+        peers: Collection[str] = (),
+    ) -> int:
+        """Record a request; durable on return. The same request again is that one, and due to be answered again.
+
+        Parameters
+        ----------
+        peers
+            AE titles that we can tell our answer on an association of our own.
+
+        Returns
+        -------
+        int
+            The request's number.
+
+        Raises
+        ------
+        LedgerUnavailable
+            When the database cannot take it.
+        TooManyWaiting
+            When too many wait for their answers.
+        """
+        for _ in range(_ATTEMPTS):
+            try:
+                with writing(self._engine) as session:
+                    return self._register(session, requestor_ae_title, transaction_uid, references, answer_at, peers)
+            except IntegrityError:
+                continue  # another listener wrote the same request a moment ago: look again
+        raise LedgerUnavailable("the database refuses the row time and again; check its integrity")
+
+    def _register(
+        self,
+        session: Session,
+        requestor_ae_title: str,
+        transaction_uid: str,
+        references: Sequence[Reference],
+        answer_at: datetime,
+        peers: Collection[str],
+    ) -> int:
+        referenced = [[reference.sop_class_uid, reference.sop_instance_uid] for reference in references]
+        digest = hashlib.sha256(json.dumps(sorted(referenced)).encode()).hexdigest()
+        row = session.scalars(
+            _of_transaction(requestor_ae_title, transaction_uid).where(
+                CommitmentRequestRecord.referenced_digest == digest
+            )
+        ).one_or_none()
+        if row is None:
+            make_room(session, requestor_ae_title, peers, self._clock())
+            row = CommitmentRequestRecord(
+                requestor_ae_title=requestor_ae_title,
+                transaction_uid=transaction_uid,
+                referenced=referenced,
+                referenced_digest=digest,
+            )
+            session.add(row)
+        row.state, row.attempts, row.detail, row.answered_at = CommitmentState.WAITING.value, 0, None, None
+        row.requested_at, row.next_attempt_at = self._clock(), answer_at
+        row.lease_owner = row.lease_until = None
+        session.flush()
+        return row.id
+
+    def next_due(self, requestor_ae_title: str) -> datetime | None:
+        """Return when a peer's next answer is due, at the earliest; a look that takes no lock."""
+        with reading(self._engine) as session:
+            return session.scalars(
+                select(CommitmentRequestRecord.next_attempt_at)
+                .where(
+                    CommitmentRequestRecord.requestor_ae_title == requestor_ae_title,
+                    CommitmentRequestRecord.state == CommitmentState.WAITING.value,
+                    CommitmentRequestRecord.lease_until.is_(None),
+                )
+                .order_by(CommitmentRequestRecord.next_attempt_at)
+                .limit(1)
+            ).first()
+
+    def any_due(self, requestor_ae_title: str) -> bool:
+        """Return whether an answer to a peer is due and nobody has it; a look that takes no lock."""
+        with reading(self._engine) as session:
+            return session.scalars(_due(requestor_ae_title, self._clock()).limit(1)).first() is not None
+
+    def claim(self, owner: str, requestor_ae_title: str, limit: int, lease: timedelta) -> list[DueCommitment]:
+        """Take the requests of a peer whose answers are due, the oldest first."""
+        now = self._clock()
+        if not self.any_due(requestor_ae_title):
+            return []
+        with writing(self._engine) as session:
+            rows = session.scalars(
+                _due(requestor_ae_title, now)
+                .order_by(CommitmentRequestRecord.id)
+                .limit(limit)
+                .with_for_update(skip_locked=True)
+            ).all()
+            return [_take(session, row, owner, now + lease) for row in rows]
+
+    def claim_one(self, owner: str, number: int, lease: timedelta) -> DueCommitment | None:
+        """Take one request before its time, to answer it on its own association; None when another has it."""
+        now = self._clock()
+        with writing(self._engine) as session:
+            row = session.scalars(
+                select(CommitmentRequestRecord)
+                .where(CommitmentRequestRecord.id == number, _is_free(now))
+                .with_for_update(skip_locked=True)
+            ).one_or_none()
+            return None if row is None else _take(session, row, owner, now + lease)
+
+    def renew(self, due: DueCommitment, lease: timedelta) -> None:
+        """Begin the lease of a request anew, for its turn may come late in its batch.
+
+        Raises
+        ------
+        LeaseLost
+            When another worker has it by now.
+        """
+        with writing(self._engine) as session:
+            row = _held(session, due)
+            row.lease_until = self._clock() + lease
+
+    def hand_over(self, owner: str, number: int) -> None:
+        """Make an answer due at once that nobody but its listener holds: the association that asked has ended."""
+        with writing(self._engine) as session:
+            row = session.get(CommitmentRequestRecord, number, with_for_update=True)
+            if row is None:  # settled, and gone to make room
+                return
+            if row.state == CommitmentState.WAITING.value and row.lease_owner in (None, owner):
+                row.next_attempt_at = self._clock()
+                row.lease_owner = row.lease_until = None
+
+    def save_answered(self, due: DueCommitment, detail: str) -> None:
+        """Record that the peer took the answer."""
+        with writing(self._engine) as session:
+            row = _leased(session, due)
+            row.state, row.detail = CommitmentState.ANSWERED.value, detail
+            row.answered_at, row.next_attempt_at = self._clock(), None
+
+    def save_retry(self, due: DueCommitment, retry_at: datetime, detail: str) -> None:
+        """Put an answer off that the peer could not be told."""
+        with writing(self._engine) as session:
+            row = _leased(session, due)
+            row.next_attempt_at, row.detail = retry_at, detail
+
+    def save_dead(self, due: DueCommitment, detail: str) -> None:
+        """Give an answer up; `auscult retry` starts it again."""
+        with writing(self._engine) as session:
+            row = _leased(session, due)
+            row.state, row.next_attempt_at, row.detail = CommitmentState.DEAD.value, None, detail
+
+    def holdings(self, sop_instance_uids: Iterable[str]) -> Mapping[str, Holding]:
+        """Return what the ledger holds of each instance that it knows; whether the bytes are there is the store's."""
+        uids = sorted(set(sop_instance_uids))
+        held: dict[str, Holding] = {}
+        with reading(self._engine) as session:
+            for start in range(0, len(uids), _CHUNK):
+                rows = session.execute(
+                    select(InstanceRecord.sop_instance_uid, InstanceRecord.sop_class_uid, InstanceRecord.object_key)
+                    .where(InstanceRecord.sop_instance_uid.in_(uids[start : start + _CHUNK]))
+                    .order_by(InstanceRecord.version)
+                )
+                held |= {uid: Holding(sop_class_uid, key) for uid, sop_class_uid, key in rows}
+        return held
+
+
+def _of_transaction(requestor_ae_title: str, transaction_uid: str) -> Select[CommitmentRequestRecord]:
+    return select(CommitmentRequestRecord).where(
+        CommitmentRequestRecord.requestor_ae_title == requestor_ae_title,
+        CommitmentRequestRecord.transaction_uid == transaction_uid,
+    )
+
+
+def _due(requestor_ae_title: str, now: datetime) -> Select[CommitmentRequestRecord]:
+    return select(CommitmentRequestRecord).where(
+        CommitmentRequestRecord.requestor_ae_title == requestor_ae_title,
+        CommitmentRequestRecord.next_attempt_at <= now,
+        _is_free(now),
+    )
+
+
+def _is_free(now: datetime) -> ColumnElement[bool]:
+    return and_(
+        CommitmentRequestRecord.state == CommitmentState.WAITING.value,
+        is_unleased(CommitmentRequestRecord, now),
+    )
+
+
+def _take(session: Session, row: CommitmentRequestRecord, owner: str, until: datetime) -> DueCommitment:
+    row.lease_owner, row.lease_until = owner, until
+    row.attempts += 1
+    earlier = _of_transaction(row.requestor_ae_title, row.transaction_uid).where(CommitmentRequestRecord.id < row.id)
+    return DueCommitment(
+        id=row.id,
+        owner=owner,
+        requestor_ae_title=row.requestor_ae_title,
+        transaction_uid=row.transaction_uid,
+        references=tuple(Reference(*pair) for pair in row.referenced),
+        requested_at=row.requested_at,
+        attempts=row.attempts,
+        is_duplicate=session.scalars(earlier.limit(1)).first() is not None,
+    )
+
+
+def _held(session: Session, due: DueCommitment) -> CommitmentRequestRecord:
+    """Return a row that its holder still has."""
+    row = session.get(CommitmentRequestRecord, due.id, with_for_update=True)
+    if row is None or row.lease_owner != due.owner:
+        raise LeaseLost
+    return row
+
+
+def _leased(session: Session, due: DueCommitment) -> CommitmentRequestRecord:
+    """Return a row that its holder still has, its lease ended with this transaction."""
+    row = _held(session, due)
+    row.lease_owner = row.lease_until = None
+    return row

@@ -1,0 +1,166 @@
+"""The ledger's database: SQLite for one machine, PostgreSQL for many; the tables come from migrations/."""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, inspect, make_url, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session
+
+from service.vocabulary.errors import LedgerUnavailable
+
+#: The revision in migrations/ that this version's code is written for.
+TABLES = "0004"
+
+#: What libpq is told where the URL says nothing else. A host that vanishes resets no connection, and the kernel would
+#: wait a quarter of an hour for it to take what was sent, and two hours for what it has yet to answer: a C-STORE and a
+#: lease are over long before.
+_PATIENCE: Mapping[str, int] = {
+    "connect_timeout": 10,  # seconds for each of the URL's hosts
+    "tcp_user_timeout": 15_000,  # milliseconds for which what was sent may remain unacknowledged
+    "keepalives_idle": 10,  # seconds of silence before the host is asked whether it is still there
+    "keepalives_interval": 5,  # seconds until it is asked again
+    "keepalives_count": 3,  # questions without an answer that end the connection
+}
+
+#: What libpq calls the ways in which a connection over TLS can fail before it begins.
+_TLS_TROUBLE = re.compile("certificate|private key|SSL error|SSL was required|no encryption")
+_TLS = "TLS"
+
+
+def connect(url: str) -> Engine:
+    """Return an engine whose commits are durable.
+
+    SQLite runs in WAL mode with ``synchronous=FULL``: each commit is fsynced before it returns. An error that ends a
+    process prints its text, so none quotes the values of its statement: they hold patient attributes.
+    """
+    if url.startswith("sqlite"):
+        # A statement that sqlite3 caches keeps the values last bound to it, so each connection would grow with them.
+        options = {"timeout": 30, "check_same_thread": False, "cached_statements": 0}
+        engine = create_engine(url, hide_parameters=True, connect_args=options)
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_immediate)
+        return engine
+    engine = create_engine(
+        url,
+        hide_parameters=True,
+        pool_pre_ping=True,
+        pool_size=10,
+        max_overflow=20,
+        connect_args={name: value for name, value in _PATIENCE.items() if name not in make_url(url).query},
+    )
+    event.listen(engine, "handle_error", _quote_no_row)
+    return engine
+
+
+def _quote_no_row(context: ExceptionContext) -> None:
+    """Take out of an error what PostgreSQL itself quotes: the row that it refused, or the value that it cannot read."""
+    error: Any = context.original_exception
+    if not hasattr(error, "diag"):  # no error of psycopg's
+        return
+    names = (error.diag.table_name, error.diag.column_name, error.diag.constraint_name)
+    tls = _TLS if context.connection is None and _TLS_TROUBLE.search(str(error)) else None
+    told = " ".join(name for name in (type(error).__name__, error.sqlstate, *names, tls) if name)
+    error.args = (told,)
+    if context.sqlalchemy_exception is not None:
+        context.sqlalchemy_exception.args = (told,)
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # sqlite3's own BEGIN would start a deferred transaction
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin_immediate(connection: Connection) -> None:
+    # A deferred transaction that reads first and writes later fails at once when another has written meanwhile.
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Session]:
+    """Open a transaction that writes; it is durable once the block has ended.
+
+    Raises
+    ------
+    LedgerUnavailable
+        When the database cannot be reached or written.
+    """
+    with (
+        told(),
+        engine.connect().execution_options(writes=True) as connection,
+        connection.begin(),
+        Session(connection) as session,
+    ):
+        yield session
+        session.flush()
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Session]:
+    """Open a transaction that only reads.
+
+    Raises
+    ------
+    LedgerUnavailable
+        When the database cannot be reached.
+    """
+    with told(), Session(engine) as session:
+        yield session
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Tell of a database that does not answer as every part of auscult does.
+
+    Raises
+    ------
+    LedgerUnavailable
+        When the block could not reach the database, or write to it.
+    """
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeout) as error:
+        raise LedgerUnavailable(_reason(error)) from None
+
+
+def _reason(error: Exception) -> str:
+    # A driver's message may quote a statement's values, so only its type is told.
+    original = error.orig if isinstance(error, DBAPIError) else error
+    name = type(original).__name__
+    if str(original).endswith(f" {_TLS}"):
+        return (
+            f"the database cannot be reached over TLS ({name}); check sslmode, sslrootcert, sslcert and sslkey in"
+            " `database.url`, those files, and the server's certificate and whom it lets in"
+        )
+    return (
+        f"the database cannot be reached or written ({name});"
+        " check `database.url`, the user's password, the server and its disk"
+    )
+
+
+def tables_problem(engine: Engine) -> str | None:
+    """Return why the tables cannot be used by this version, and what to do; None when they can.
+
+    Raises
+    ------
+    LedgerUnavailable
+        When the database cannot be reached.
+    """
+    with reading(engine) as session:
+        has_tables = inspect(engine).has_table("alembic_version")
+        found = session.scalar(text("SELECT version_num FROM alembic_version")) if has_tables else None
+    if found == TABLES:
+        return None
+    if found is None:
+        return "the database has no tables of a ledger yet; run `auscult db upgrade`"
+    if found < TABLES:
+        return f"the ledger's tables are older ({found}) than this version's ({TABLES}); run `auscult db upgrade`"
+    return (
+        f"the ledger's tables are newer ({found}) than this version of auscult knows ({TABLES}); "
+        "start the version that made them"
+    )

@@ -1,0 +1,289 @@
+"""The inspection desk: what the ledger holds, for people; it reads and never writes.
+
+Each method is a fixed number of queries, whatever the number of studies.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Engine, Select, exists, func, or_, select
+from sqlalchemy.orm import Session, contains_eager, defer, joinedload, load_only, selectinload
+
+from service.ledger.database import reading
+from service.ledger.records import (
+    CommitmentRequestRecord,
+    DeliveryRecord,
+    EventRecord,
+    InstanceRecord,
+    PredictionRecord,
+    ReportRecord,
+    StudyRecord,
+)
+from service.ledger.reporting import REPORT_FAILED
+from service.ledger.views import (
+    DossierView,
+    EventView,
+    InstanceView,
+    ReportView,
+    StatusView,
+    StudyView,
+    by_destination,
+    instance_view,
+    report_view,
+)
+from service.vocabulary.findings import Outcome
+from service.vocabulary.states import CommitmentState, DeliveryState, Priority, State
+
+#: Versions that are not in force: no row of the worklist stands for them.
+_SILENT = (State.OWN.value, State.DUPLICATE.value, State.SUPERSEDED.value)
+
+
+class Inspection:
+    """Answers what a person, or a monitor, asks of the ledger."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def worklist(self, limit: int, offset: int = 0) -> list[StudyView]:
+        """Return studies in the order of reading; a study that consists of our own objects alone is none."""
+        with reading(self._engine) as session:
+            studies = session.scalars(
+                select(StudyRecord)
+                .where(_is_shown())
+                .order_by(StudyRecord.reading_rank_at, StudyRecord.first_received_at, StudyRecord.id)
+                .limit(limit)
+                .offset(offset)
+            ).all()
+            return _study_views(session, studies)
+
+    def count_studies(self) -> int:
+        """Return how many studies the whole worklist has."""
+        with reading(self._engine) as session:
+            return session.scalars(select(func.count()).select_from(StudyRecord).where(_is_shown())).one()
+
+    def status(self) -> StatusView:
+        """Return counts by state, reason, outcome and destination, and what is on hold."""
+        instance, delivery = InstanceRecord, DeliveryRecord
+        with reading(self._engine) as session:
+            states = _pairs(session, select(instance.state, func.count()).group_by(instance.state))
+            outcomes = (
+                select(PredictionRecord.outcome, func.count())
+                .join(instance, instance.id == PredictionRecord.instance_id)
+                .where(instance.state.not_in(_SILENT))
+                .group_by(PredictionRecord.outcome)
+            )
+            outbox = select(delivery.destination, delivery.state, func.count()).group_by(
+                delivery.destination, delivery.state
+            )
+            under_way = (State.RECEIVED.value, State.CLAIMED.value)
+            oldest = (
+                select(instance.received_at)
+                .where(instance.state.in_(under_way))
+                .order_by(instance.received_at)
+                .limit(1)
+            )
+            held = select(StudyRecord.study_instance_uid, StudyRecord.held_reason).where(
+                StudyRecord.held_reason.is_not(None)
+            )
+            return StatusView(
+                studies=session.scalars(select(func.count()).select_from(StudyRecord).where(_is_shown())).one(),
+                states={State(name): count for name, count in states.items()},
+                out_of_scope=_reasons(session, State.OUT_OF_SCOPE),
+                failures=_failures(session),
+                outcomes={Outcome(name): count for name, count in _pairs(session, outcomes).items()},
+                outbox=by_destination(session.execute(outbox)),
+                commitment_requests=_commitment_requests(session),
+                oldest_unanswered_since=_oldest_unanswered(session),
+                oldest_waiting_since=session.scalars(oldest).one_or_none(),
+                oldest_unsent_since=_oldest_unsent(session),
+                held_studies=_pairs(session, held.order_by(StudyRecord.first_received_at)),
+            )
+
+    def dossier(self, uid: str) -> DossierView | None:
+        """Return everything about a study, by the UID of itself, of an instance or of a report in it.
+
+        An instance whose versions belong to several studies gives the study of the latest one.
+        """
+        with reading(self._engine) as session:
+            study_id = session.scalars(_study_id_of(uid)).first()
+            if study_id is None:
+                return None
+            study = session.get_one(StudyRecord, study_id)
+            versions = session.scalars(
+                _instances()
+                .where(InstanceRecord.study_id == study_id)
+                .order_by(InstanceRecord.received_at, InstanceRecord.id)
+            ).all()
+            events = session.execute(
+                select(EventRecord, InstanceRecord.sop_instance_uid, InstanceRecord.version)
+                .join(InstanceRecord, InstanceRecord.id == EventRecord.instance_id)
+                .where(InstanceRecord.study_id == study_id)
+                .order_by(EventRecord.at, EventRecord.id)
+            )
+            reports = session.scalars(
+                _reports().where(InstanceRecord.study_id == study_id).order_by(ReportRecord.created_at, ReportRecord.id)
+            ).unique()
+            return DossierView(
+                study=_study_views(session, [study])[0],
+                versions=tuple(instance_view(row) for row in versions),
+                events=tuple(
+                    EventView(event.at, sop_uid, version, event.event, State(event.state), event.detail)
+                    for event, sop_uid, version in events
+                ),
+                reports=tuple(report_view(row) for row in reports),
+            )
+
+    def instance(self, sop_instance_uid: str) -> InstanceView | None:
+        """Return the version of an instance that is in force, or the latest where none is."""
+        with reading(self._engine) as session:
+            rows = session.scalars(
+                _instances()
+                .where(InstanceRecord.sop_instance_uid == sop_instance_uid)
+                .order_by(InstanceRecord.state.in_(_SILENT), InstanceRecord.version.desc())
+                .limit(1)
+            ).all()
+            return instance_view(rows[0]) if rows else None
+
+    def report(self, sop_instance_uid: str) -> ReportView | None:
+        """Return one of our reports by its SOP Instance UID."""
+        with reading(self._engine) as session:
+            row = (
+                session.scalars(_reports().where(ReportRecord.sop_instance_uid == sop_instance_uid))
+                .unique()
+                .one_or_none()
+            )
+            return report_view(row) if row is not None else None
+
+
+def _is_shown() -> ColumnElement[bool]:
+    return exists(
+        select(InstanceRecord.id).where(InstanceRecord.study_id == StudyRecord.id, InstanceRecord.state.not_in(_SILENT))
+    )
+
+
+def _instances() -> Select[InstanceRecord]:
+    prediction = joinedload(InstanceRecord.prediction)
+    return select(InstanceRecord).options(prediction, prediction.options(defer(PredictionRecord.cam, raiseload=True)))
+
+
+def _reports() -> Select[ReportRecord]:
+    source = contains_eager(ReportRecord.instance).options(
+        load_only(InstanceRecord.sop_instance_uid, InstanceRecord.version)
+    )
+    return select(ReportRecord).join(InstanceRecord).options(source, selectinload(ReportRecord.deliveries))
+
+
+def _study_id_of(uid: str) -> Select[int]:
+    by_report = select(ReportRecord.instance_id).where(ReportRecord.sop_instance_uid == uid)
+    by_study = select(StudyRecord.id).where(StudyRecord.study_instance_uid == uid)
+    return (
+        select(InstanceRecord.study_id)
+        .where(
+            or_(
+                InstanceRecord.study_id.in_(by_study),
+                InstanceRecord.sop_instance_uid == uid,
+                InstanceRecord.id.in_(by_report),
+            )
+        )
+        # A report that a PACS sent back is an instance of its own; the study it is about stands first.
+        .order_by(InstanceRecord.state == State.OWN.value, InstanceRecord.version.desc(), InstanceRecord.id.desc())
+        .limit(1)
+    )
+
+
+def _study_views(session: Session, studies: Sequence[StudyRecord]) -> list[StudyView]:
+    ids = [study.id for study in studies]
+    current: dict[int, dict[str, InstanceRecord]] = {id_: {} for id_ in ids}
+    for row in session.scalars(
+        _instances()
+        .where(InstanceRecord.study_id.in_(ids), InstanceRecord.state.not_in(_SILENT))
+        .order_by(InstanceRecord.version, InstanceRecord.id)
+    ):
+        current[row.study_id][row.sop_instance_uid] = row
+    deliveries: dict[int, list[tuple[str, str, int]]] = {id_: [] for id_ in ids}
+    counted = (
+        select(InstanceRecord.study_id, DeliveryRecord.destination, DeliveryRecord.state, func.count())
+        .join(ReportRecord, ReportRecord.id == DeliveryRecord.report_id)
+        .join(InstanceRecord, InstanceRecord.id == ReportRecord.instance_id)
+        .where(InstanceRecord.study_id.in_(ids), DeliveryRecord.state != DeliveryState.WITHDRAWN.value)
+        .group_by(InstanceRecord.study_id, DeliveryRecord.destination, DeliveryRecord.state)
+        .order_by(DeliveryRecord.destination)
+    )
+    for study_id, destination, state, count in session.execute(counted):
+        deliveries[study_id].append((destination, state, count))
+    return [_study_view(study, current[study.id].values(), deliveries[study.id]) for study in studies]
+
+
+def _study_view(
+    study: StudyRecord, current: Iterable[InstanceRecord], deliveries: Iterable[tuple[str, str, int]]
+) -> StudyView:
+    return StudyView(
+        id=study.id,
+        study_instance_uid=study.study_instance_uid,
+        first_received_at=study.first_received_at,
+        priority=Priority(study.priority),
+        priority_source=study.priority_source,
+        reading_rank_at=study.reading_rank_at,
+        held_reason=study.held_reason,
+        instances=tuple(sorted((instance_view(row) for row in current), key=lambda view: (view.received_at, view.id))),
+        deliveries=by_destination(deliveries),
+    )
+
+
+def _reasons(session: Session, state: State) -> dict[str, int]:
+    counts = (
+        select(InstanceRecord.reason, func.count())
+        .where(InstanceRecord.state == state.value)
+        .group_by(InstanceRecord.reason)
+    )
+    return {reason or "": count for reason, count in _pairs(session, counts).items()}
+
+
+def _failures(session: Session) -> dict[str, int]:
+    """Return how many images failed, by reason; an image out of scope whose report failed stays out of scope."""
+    failures = _reasons(session, State.FAILED)
+    unreported = session.scalars(
+        select(func.count())
+        .select_from(InstanceRecord)
+        .where(
+            InstanceRecord.state == State.OUT_OF_SCOPE.value,
+            InstanceRecord.detail.is_not(None),
+            InstanceRecord.reports_due.is_(False),
+        )
+    ).one()
+    if unreported:
+        failures[REPORT_FAILED] = failures.get(REPORT_FAILED, 0) + unreported
+    return failures
+
+
+def _commitment_requests(session: Session) -> dict[CommitmentState, int]:
+    request = CommitmentRequestRecord
+    counts = _pairs(session, select(request.state, func.count()).group_by(request.state))
+    return {CommitmentState(name): count for name, count in counts.items()}
+
+
+def _oldest_unanswered(session: Session) -> datetime | None:
+    request = CommitmentRequestRecord
+    waiting = select(func.min(request.requested_at)).where(request.state == CommitmentState.WAITING.value)
+    return session.scalars(waiting).one()
+
+
+def _oldest_unsent(session: Session) -> datetime | None:
+    free = StudyRecord.held_reason.is_(None)
+    unbuilt = (
+        select(func.min(InstanceRecord.analysed_at)).join(StudyRecord).where(InstanceRecord.reports_due.is_(True), free)
+    )
+    pending = (
+        select(func.min(DeliveryRecord.created_at))
+        .join(ReportRecord)
+        .join(InstanceRecord)
+        .join(StudyRecord)
+        .where(DeliveryRecord.state == DeliveryState.PENDING.value, free)
+    )
+    moments = [session.scalars(query).one() for query in (unbuilt, pending)]
+    return min((moment for moment in moments if moment is not None), default=None)
+
+
+def _pairs(session: Session, query: Select[Any, Any]) -> dict[Any, Any]:
+    return {key: value for key, value in session.execute(query)}  # noqa: C416 - rows are not typed as pairs

@@ -1,0 +1,77 @@
+"""Which objects of the store the ledger still needs.
+
+A row is about to name an object, and the sweeper is about to remove it: both first lock its key, so that one of them
+sees what the other did. An object that a row names and that does not say "removed" is there.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from service.ledger.records import InstanceRecord, ReportRecord
+from service.vocabulary.errors import StoreUnavailable
+
+#: Tells whether the store holds the object of a key.
+Holds = Callable[[str], bool]
+
+_TABLES: tuple[type[InstanceRecord] | type[ReportRecord], ...] = (InstanceRecord, ReportRecord)
+
+
+def assumed(_key: str) -> bool:
+    """Take for granted that the store holds an object."""
+    return True
+
+
+def lock(session: Session, key: str) -> None:
+    """Lock a key until the transaction ends; on SQLite a transaction that writes has everything locked already."""
+    if session.get_bind().dialect.name == "postgresql":
+        number = int.from_bytes(bytes.fromhex(key[:16]), signed=True)
+        session.execute(select(func.pg_advisory_xact_lock(number)))
+
+
+def name_object(session: Session, key: str, holds: Holds) -> bool:
+    """Let a row of this transaction name an object; return whether its bytes had been removed and are back.
+
+    Raises
+    ------
+    StoreUnavailable
+        When the sweeper removed the object since it was kept; the same call succeeds once it is kept again.
+    """
+    lock(session, key)
+    if not holds(key):
+        raise StoreUnavailable("the object was removed at this moment; it is to be sent again")
+    back = 0
+    for table in _TABLES:
+        named = (table.object_key == key, table.object_removed_at.is_not(None))
+        back += len(
+            session.scalars(update(table).where(*named).values(object_removed_at=None).returning(table.id)).all()
+        )
+    return bool(back)
+
+
+def needed(session: Session, keys: Sequence[str]) -> set[str]:
+    """Return the keys that a row names whose bytes are not removed."""
+    return {
+        key
+        for table in _TABLES
+        for key in session.scalars(
+            select(table.object_key).where(table.object_key.in_(keys), table.object_removed_at.is_(None))
+        )
+    }
+
+
+def known(session: Session, keys: Sequence[str]) -> set[str]:
+    """Return the keys that a row names, its bytes removed or not."""
+    return {
+        key for table in _TABLES for key in session.scalars(select(table.object_key).where(table.object_key.in_(keys)))
+    }
+
+
+def mark_removed(session: Session, instance: InstanceRecord, at: datetime) -> list[str]:
+    """Mark an instance's object, and those of its reports, as removed; return their keys."""
+    instance.object_removed_at = at
+    session.execute(update(ReportRecord).where(ReportRecord.instance_id == instance.id).values(object_removed_at=at))
+    reports = session.scalars(select(ReportRecord.object_key).where(ReportRecord.instance_id == instance.id))
+    return [instance.object_key, *reports]

@@ -1,0 +1,45 @@
+"""Bring the ledger's tables to this version; apart from the database, for Alembic is slow to import."""
+
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+
+from service.ledger.database import told
+from service.vocabulary.errors import AuscultError
+
+
+def upgrade(url: str) -> None:
+    """Run the migrations that a database lacks; without effect on current tables.
+
+    Raises
+    ------
+    LedgerUnavailable
+        When the database cannot be reached or written.
+    """
+    with told():
+        command.upgrade(configuration(url), "head")
+
+
+def downgrade(url: str, revision: str) -> None:
+    """Take the tables back to an earlier revision.
+
+    Raises
+    ------
+    AuscultError
+        When there is no such revision.
+    LedgerUnavailable
+        When the database cannot be reached or written.
+    """
+    try:
+        with told():
+            command.downgrade(configuration(url), revision)
+    except CommandError:
+        raise AuscultError(f"there is no revision {revision} to go back to; the older version names its own") from None
+
+
+def configuration(url: str) -> Config:
+    """Return Alembic's configuration for a database."""
+    config = Config()
+    config.set_main_option("script_location", "migrations:")
+    config.attributes["url"] = url
+    return config

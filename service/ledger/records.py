@@ -1,0 +1,290 @@
+"""The ledger's rows. "Model" always means a network here; these are records.
+
+Only `service.ledger` writes them; migrations/ holds the same tables step by step.
+"""
+
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.types import TypeDecorator
+
+
+class Moment(TypeDecorator[datetime]):
+    """A moment in UTC: aware in Python, whatever the database keeps."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Store UTC; SQLite keeps no zone, so it gets a naive moment."""
+        if value is None:
+            return None
+        moment = value.astimezone(UTC)
+        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return an aware moment in UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Record(DeclarativeBase):
+    """Base of all rows."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_N_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        datetime: Moment(),
+        dict[str, Any]: JSON(),
+        list[str]: JSON(),
+        list[list[str]]: JSON(),
+        # SQLite numbers rows by itself only for a column declared INTEGER.
+        int: BigInteger().with_variant(Integer(), "sqlite"),
+    }
+
+
+class StudyRecord(Record):
+    """A study: one row of the reading worklist."""
+
+    __tablename__ = "studies"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_instance_uid: Mapped[str] = mapped_column(String(64), unique=True)
+    first_received_at: Mapped[datetime]
+    priority: Mapped[int] = mapped_column(default=0)
+    priority_source: Mapped[str] = mapped_column(String(64), default="default")
+    reading_rank_at: Mapped[datetime] = mapped_column(index=True)
+    held_reason: Mapped[str | None] = mapped_column(String(200))
+
+    instances: Mapped[list["InstanceRecord"]] = relationship(back_populates="study")
+
+
+class InstanceRecord(Record):
+    """One version of a received instance."""
+
+    __tablename__ = "instances"
+    __table_args__ = (
+        UniqueConstraint("sop_instance_uid", "version"),
+        Index("ix_instances_state_rank_at", "state", "rank_at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_id: Mapped[int] = mapped_column(ForeignKey("studies.id"), index=True)
+    sop_instance_uid: Mapped[str] = mapped_column(String(64))
+    version: Mapped[int]
+    series_instance_uid: Mapped[str] = mapped_column(String(64))
+    sop_class_uid: Mapped[str] = mapped_column(String(64))
+    transfer_syntax_uid: Mapped[str] = mapped_column(String(64))
+    identity: Mapped[dict[str, Any]]
+    identity_digest: Mapped[str] = mapped_column(String(64))
+    pixel_digest: Mapped[str | None] = mapped_column(String(64))
+    object_key: Mapped[str] = mapped_column(String(64), index=True)
+    object_size: Mapped[int]
+    calling_ae_title: Mapped[str] = mapped_column(String(16))
+    order_priority: Mapped[int] = mapped_column(default=0)
+    state: Mapped[str] = mapped_column(String(16))
+    reason: Mapped[str | None] = mapped_column(String(64))
+    detail: Mapped[str | None] = mapped_column(Text)
+    flags: Mapped[list[str]] = mapped_column(default=list)
+    is_chest: Mapped[bool] = mapped_column(default=False)
+    supersedes_id: Mapped[int | None] = mapped_column(ForeignKey("instances.id"))
+    superseding_reason: Mapped[str | None] = mapped_column(String(64))
+    received_at: Mapped[datetime]
+    rank_at: Mapped[datetime]
+    analysed_at: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(default=0)
+    not_before: Mapped[datetime | None]
+    lease_owner: Mapped[str | None] = mapped_column(String(100))
+    lease_until: Mapped[datetime | None]
+    reports_due: Mapped[bool] = mapped_column(default=False, index=True)
+    object_removed_at: Mapped[datetime | None]
+
+    study: Mapped[StudyRecord] = relationship(back_populates="instances")
+    prediction: Mapped["PredictionRecord | None"] = relationship(back_populates="instance")
+    reports: Mapped[list["ReportRecord"]] = relationship(back_populates="instance")
+
+
+class PredictionRecord(Record):
+    """The result of the inference on one version of an instance."""
+
+    __tablename__ = "predictions"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    instance_id: Mapped[int] = mapped_column(ForeignKey("instances.id"), unique=True)
+    outcome: Mapped[str] = mapped_column(String(16))
+    probabilities: Mapped[dict[str, Any]]
+    findings: Mapped[dict[str, Any]]
+    p_pneumonia: Mapped[float] = mapped_column(Float(53))
+    pneumonia_type: Mapped[str | None] = mapped_column(String(32))
+    operating_point: Mapped[str] = mapped_column(String(64))
+    lower: Mapped[float] = mapped_column(Float(53))
+    upper: Mapped[float] = mapped_column(Float(53))
+    prevalence: Mapped[float] = mapped_column(Float(53))
+    checkpoint_name: Mapped[str] = mapped_column(String(100))
+    checkpoint_version: Mapped[str] = mapped_column(String(32))
+    checkpoint_digest: Mapped[str] = mapped_column(String(64))
+    transform: Mapped[str] = mapped_column(String(100))
+    input_digest: Mapped[str] = mapped_column(String(64))
+    cam: Mapped[bytes] = mapped_column(LargeBinary)
+    cam_rows: Mapped[int]
+    cam_columns: Mapped[int]
+    runtime: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+    reused: Mapped[bool] = mapped_column(default=False)
+
+    instance: Mapped[InstanceRecord] = relationship(back_populates="prediction")
+
+
+class ReportRecord(Record):
+    """One object that we built; its bytes never change, and lie in the store until retention removes them."""
+
+    __tablename__ = "reports"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    instance_id: Mapped[int] = mapped_column(ForeignKey("instances.id"), index=True)
+    kind: Mapped[str] = mapped_column(String(32))
+    outcome: Mapped[str] = mapped_column(String(16))
+    sop_class_uid: Mapped[str] = mapped_column(String(64))
+    sop_instance_uid: Mapped[str] = mapped_column(String(64), unique=True)
+    series_instance_uid: Mapped[str] = mapped_column(String(64))
+    object_key: Mapped[str] = mapped_column(String(64), index=True)
+    object_removed_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    returned_at: Mapped[datetime | None]
+
+    instance: Mapped[InstanceRecord] = relationship(back_populates="reports")
+    deliveries: Mapped[list["DeliveryRecord"]] = relationship(back_populates="report")
+
+
+class DeliveryRecord(Record):
+    """The outbox: one object on its way to one destination."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        UniqueConstraint("report_id", "destination"),
+        Index("ix_deliveries_destination_state_next_attempt_at", "destination", "state", "next_attempt_at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    report_id: Mapped[int] = mapped_column(ForeignKey("reports.id"), index=True)
+    destination: Mapped[str] = mapped_column(String(64))
+    state: Mapped[str] = mapped_column(String(16))
+    attempts: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime]
+    next_attempt_at: Mapped[datetime | None]
+    lease_owner: Mapped[str | None] = mapped_column(String(100))
+    lease_until: Mapped[datetime | None]
+    status: Mapped[int | None]
+    detail: Mapped[str | None] = mapped_column(Text)
+    sent_at: Mapped[datetime | None]
+    confirmed_at: Mapped[datetime | None]
+
+    report: Mapped[ReportRecord] = relationship(back_populates="deliveries")
+
+
+class CommitmentRecord(Record):
+    """A storage commitment that we asked of a destination: one transaction."""
+
+    __tablename__ = "commitments"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    transaction_uid: Mapped[str] = mapped_column(String(64), unique=True)
+    destination: Mapped[str] = mapped_column(String(64))
+    requested_at: Mapped[datetime]
+    answered_at: Mapped[datetime | None]
+    answered_by: Mapped[str | None] = mapped_column(String(16))
+
+    items: Mapped[list["CommitmentItemRecord"]] = relationship(back_populates="commitment")
+
+
+class CommitmentItemRecord(Record):
+    """One object of a transaction of ours, and the reason why the destination does not commit to it."""
+
+    __tablename__ = "commitment_items"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    commitment_id: Mapped[int] = mapped_column(ForeignKey("commitments.id"), index=True)
+    delivery_id: Mapped[int] = mapped_column(ForeignKey("deliveries.id"), index=True)
+    failure_reason: Mapped[int | None]
+
+    commitment: Mapped[CommitmentRecord] = relationship(back_populates="items")
+    delivery: Mapped[DeliveryRecord] = relationship()
+
+
+class CommitmentRequestRecord(Record):
+    """A storage commitment that a peer asks of us; it waits for our answer."""
+
+    __tablename__ = "commitment_requests"
+    __table_args__ = (
+        # Named by hand: PostgreSQL takes 63 characters.
+        UniqueConstraint(
+            "requestor_ae_title", "transaction_uid", "referenced_digest", name="uq_commitment_requests_transaction"
+        ),
+        Index(
+            "ix_commitment_requests_requestor_ae_title_state_next_attempt_at",
+            "requestor_ae_title",
+            "state",
+            "next_attempt_at",
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    requestor_ae_title: Mapped[str] = mapped_column(String(16))
+    transaction_uid: Mapped[str] = mapped_column(String(64))
+    #: Pairs of SOP Class UID and SOP Instance UID, in the order of the request.
+    referenced: Mapped[list[list[str]]]
+    referenced_digest: Mapped[str] = mapped_column(String(64))
+    state: Mapped[str] = mapped_column(String(16))
+    attempts: Mapped[int] = mapped_column(default=0)
+    requested_at: Mapped[datetime]
+    next_attempt_at: Mapped[datetime | None]
+    lease_owner: Mapped[str | None] = mapped_column(String(100))
+    lease_until: Mapped[datetime | None]
+    detail: Mapped[str | None] = mapped_column(Text)
+    answered_at: Mapped[datetime | None]
+
+
+class FigureRecord(Record):
+    """A sum over all processes of a site; see `service.vocabulary.figures`."""
+
+    __tablename__ = "figures"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    label: Mapped[str] = mapped_column(String(64), primary_key=True)
+    value: Mapped[float] = mapped_column(Float(53))
+
+
+class EventRecord(Record):
+    """One line of an instance's history."""
+
+    __tablename__ = "events"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    instance_id: Mapped[int] = mapped_column(ForeignKey("instances.id"), index=True)
+    at: Mapped[datetime]
+    event: Mapped[str] = mapped_column(String(64))
+    state: Mapped[str] = mapped_column(String(16))
+    detail: Mapped[str | None] = mapped_column(Text)

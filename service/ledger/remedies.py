@@ -1,0 +1,208 @@
+"""The remedies: what a person asks for when something was given up or held."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Engine, Select, exists, func, select
+from sqlalchemy.orm import Session, aliased
+
+from service.ledger.admission import NOT_AN_IMAGE
+from service.ledger.analysis import AGAIN, ANALYSIS_FAILED, RELEASED
+from service.ledger.database import writing
+from service.ledger.deliveries import DELIVERY_FAILED
+from service.ledger.keys import lock
+from service.ledger.records import (
+    CommitmentRequestRecord,
+    DeliveryRecord,
+    InstanceRecord,
+    PredictionRecord,
+    ReportRecord,
+    StudyRecord,
+)
+from service.ledger.rows import BY_A_PERSON, LOCK, STUDY_RELEASED, advance, record
+from service.process.clock import Clock
+from service.vocabulary.states import CommitmentState, DeliveryState, State
+
+#: INFERRED among them: the result of a study on hold is told as soon as a person releases it.
+_ANSWERED = (State.INFERRED, State.REPORTED, State.DELIVERED, State.OUT_OF_SCOPE, State.FAILED)
+_REPORTABLE = [State.OUT_OF_SCOPE.value, State.FAILED.value]
+
+
+@dataclass(frozen=True)
+class Which:
+    """The images that a person means: of a study or an instance, or those that a checkpoint has a result for."""
+
+    uid: str | None = None
+    checkpoint_version: str | None = None
+
+
+class Remedies:
+    """Starts again what failed, and lets a held study go."""
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._engine = engine
+        self._clock = clock
+
+    def retry(self, uid: str | None = None) -> int:
+        """Start again what was given up: of one instance or study by its UID, or all.
+
+        Returns
+        -------
+        int
+            How many failed analyses, dead deliveries and, without a UID, dead answers to peers were started again.
+        """
+        now = self._clock()
+        with writing(self._engine) as session:
+            instances = session.scalars(_of(uid).where(InstanceRecord.state != State.SUPERSEDED.value)).all()
+            answers = _retry_answers(session, now) if uid is None else 0
+            return answers + sum(_retry(session, instance, now) for instance in instances)
+
+    def reanalyse(self, which: Which, is_kept: Callable[[str], bool]) -> int:
+        """Have images analysed again whose result is in force, reported or not.
+
+        Each becomes a new version with the same bytes. What a worker says of it takes the place of what was said
+        before, and its reports name those that they supersede. Nothing else is touched, and nothing is sent again.
+
+        Parameters
+        ----------
+        is_kept
+            Tells by an object's key whether its bytes are still there; without them the result stands.
+
+        Returns
+        -------
+        int
+            How many images are to be analysed again.
+        """
+        now = self._clock()
+        with writing(self._engine) as session:
+            rows = session.scalars(_in_force(which)).all()
+            # Locked, so that retention does not remove an object that a new version is about to name.
+            for key in sorted({row.object_key for row in rows}):
+                lock(session, key)
+            again = [row for row in rows if is_kept(row.object_key)]
+            for row in again:
+                last = select(func.max(InstanceRecord.version)).where(
+                    InstanceRecord.sop_instance_uid == row.sop_instance_uid
+                )
+                version = _again(row, session.scalars(last).one() + 1, now)
+                session.add(version)
+                session.flush()
+                record(session, version, now, "to be analysed again", BY_A_PERSON)
+            return len(again)
+
+    def release(self, study_instance_uid: str) -> bool:
+        """Let a held study go on a person's word; return whether it was held."""
+        now = self._clock()
+        with writing(self._engine) as session:
+            study = session.scalars(
+                select(StudyRecord).where(StudyRecord.study_instance_uid == study_instance_uid).with_for_update(**LOCK)
+            ).one_or_none()
+            if study is None or study.held_reason is None:
+                return False
+            study.held_reason = None
+            for instance in study.instances:
+                record(session, instance, now, STUDY_RELEASED, BY_A_PERSON)
+                if instance.state == State.HELD.value:
+                    instance.flags = [*instance.flags, RELEASED]
+                    advance(session, instance, State.RECEIVED, now, "released", BY_A_PERSON)
+            return True
+
+
+def _in_force(which: Which) -> Select[InstanceRecord]:
+    """Return the versions in force that a person means, without those that a later version may replace already."""
+    later = aliased(InstanceRecord)
+    under_way = [state.value for state in (State.RECEIVED, State.CLAIMED, State.HELD)]
+    has_later = exists(
+        select(later.id).where(
+            later.sop_instance_uid == InstanceRecord.sop_instance_uid,
+            later.version > InstanceRecord.version,
+            later.state.in_(under_way),
+        )
+    )
+    query = (
+        select(InstanceRecord)
+        .join(StudyRecord)
+        .where(
+            InstanceRecord.state.in_([state.value for state in _ANSWERED]),
+            InstanceRecord.reason.is_distinct_from(NOT_AN_IMAGE),
+            ~has_later,
+        )
+        .order_by(InstanceRecord.id)
+    )
+    if which.uid is not None:
+        query = query.where(
+            (InstanceRecord.sop_instance_uid == which.uid) | (StudyRecord.study_instance_uid == which.uid)
+        )
+    if which.checkpoint_version is not None:
+        query = query.join(PredictionRecord, PredictionRecord.instance_id == InstanceRecord.id).where(
+            PredictionRecord.checkpoint_version == which.checkpoint_version
+        )
+    return query
+
+
+def _again(row: InstanceRecord, version: int, now: datetime) -> InstanceRecord:
+    """Return a new version with the bytes of another; it waits its turn behind what arrived before now."""
+    return InstanceRecord(
+        study_id=row.study_id,
+        sop_instance_uid=row.sop_instance_uid,
+        version=version,
+        series_instance_uid=row.series_instance_uid,
+        sop_class_uid=row.sop_class_uid,
+        transfer_syntax_uid=row.transfer_syntax_uid,
+        identity=row.identity,
+        identity_digest=row.identity_digest,
+        object_key=row.object_key,
+        object_size=row.object_size,
+        calling_ae_title=row.calling_ae_title,
+        order_priority=row.order_priority,
+        state=State.RECEIVED.value,
+        flags=[AGAIN],
+        received_at=now,
+        rank_at=now,
+    )
+
+
+def _of(uid: str | None) -> Select[InstanceRecord]:
+    query = select(InstanceRecord).join(StudyRecord)
+    if uid is None:
+        return query
+    return query.where((InstanceRecord.sop_instance_uid == uid) | (StudyRecord.study_instance_uid == uid))
+
+
+def _retry_answers(session: Session, now: datetime) -> int:
+    """Start the answers to peers again that were given up; they belong to no one instance."""
+    dead = session.scalars(
+        select(CommitmentRequestRecord).where(CommitmentRequestRecord.state == CommitmentState.DEAD.value)
+    ).all()
+    for request in dead:
+        request.state, request.attempts = CommitmentState.WAITING.value, 0
+        request.next_attempt_at = request.requested_at = now
+    return len(dead)
+
+
+def _retry(session: Session, instance: InstanceRecord, now: datetime) -> int:
+    dead = session.scalars(
+        select(DeliveryRecord)
+        .join(ReportRecord)
+        .where(ReportRecord.instance_id == instance.id, DeliveryRecord.state == DeliveryState.DEAD.value)
+    ).all()
+    for delivery in dead:
+        delivery.state = DeliveryState.PENDING.value
+        # The age that the giving up is reckoned from begins anew with the person's word.
+        delivery.next_attempt_at = delivery.created_at = now
+    if instance.state == State.FAILED.value and instance.reason == ANALYSIS_FAILED:
+        instance.attempts, instance.not_before, instance.reports_due = 0, None, False
+        instance.superseding_reason = "analysed again"
+        advance(session, instance, State.RECEIVED, now, "retried", BY_A_PERSON)
+        return len(dead) + 1
+    if instance.detail and not dead and not instance.reports and instance.state in _REPORTABLE:
+        instance.detail, instance.attempts, instance.reports_due = None, 0, True
+        if instance.state == State.FAILED.value:
+            instance.reason = None
+            advance(session, instance, State.INFERRED, now, "retried", BY_A_PERSON)
+        return 1
+    if dead and instance.state == State.FAILED.value and instance.reason == DELIVERY_FAILED:
+        instance.reason = None
+        advance(session, instance, State.REPORTED, now, "retried", BY_A_PERSON)
+    return len(dead)

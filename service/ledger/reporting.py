@@ -1,0 +1,299 @@
+"""The reporting desk: which reports are due, and the outbox rows that they become."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Engine, Select, select
+from sqlalchemy.orm import Session
+
+from service.ledger.database import reading, writing
+from service.ledger.keys import Holds, assumed, name_object
+from service.ledger.predictions import prediction_of
+from service.ledger.records import DeliveryRecord, InstanceRecord, ReportRecord, StudyRecord
+from service.ledger.rows import LOCK, advance, identity_of, is_unleased, leased, record
+from service.process.clock import Clock
+from service.vocabulary.figures import TO_REPORT, Tally
+from service.vocabulary.findings import Outcome, Prediction
+from service.vocabulary.identity import Identity
+from service.vocabulary.states import DeliveryState, Priority, State
+
+REPORT_FAILED = "report_failed"
+_DUE_STATES = [State.INFERRED, State.OUT_OF_SCOPE, State.FAILED]
+
+
+@dataclass(frozen=True)
+class EarlierReport:
+    """A report that a destination may hold and that the new one of its kind takes the place of.
+
+    Attributes
+    ----------
+    removed
+        Whether retention has removed its bytes; the UIDs are what is left to refer to it by.
+    """
+
+    kind: str
+    sop_class_uid: str
+    sop_instance_uid: str
+    series_instance_uid: str
+    study_instance_uid: str
+    object_key: str
+    removed: bool
+
+
+@dataclass(frozen=True)
+class DueReport:
+    """An instance whose reports are to be built, under a lease."""
+
+    instance_id: int
+    owner: str
+    sop_instance_uid: str
+    object_key: str
+    identity: Identity
+    identity_digest: str
+    pixel_digest: str | None
+    state: State
+    prediction: Prediction | None
+    reason: str | None
+    flags: tuple[str, ...]
+    is_chest: bool
+    priority: Priority
+    priority_source: str
+    analysed_at: datetime
+    superseding_reason: str | None
+    predecessors: tuple[EarlierReport, ...]
+
+
+@dataclass(frozen=True)
+class NewReport:
+    """A built object whose bytes are durable in the store, and the destinations that it is for."""
+
+    kind: str
+    outcome: Outcome
+    sop_class_uid: str
+    sop_instance_uid: str
+    series_instance_uid: str
+    object_key: str
+    destinations: tuple[str, ...]
+
+
+class Reporting:
+    """Claims instances whose reports are due, and puts built reports into the outbox."""
+
+    def __init__(self, engine: Engine, clock: Clock, tally: Tally) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._tally = tally
+
+    def any_due(self) -> bool:
+        """Return whether reports wait to be built; a look that takes no lock."""
+        with reading(self._engine) as session:
+            return session.scalars(_due(self._clock()).limit(1)).first() is not None
+
+    def claim(self, owner: str, limit: int, lease: timedelta, maximum_attempts: int = 3) -> list[DueReport]:
+        """Take the most urgent instances whose reports are due; a study on hold waits.
+
+        Reports that have cost `maximum_attempts` workers their lease are given up, and a person is called.
+        """
+        if not self.any_due():
+            return []
+        now = self._clock()
+        with writing(self._engine) as session:
+            rows = session.scalars(
+                _due(now)
+                .order_by(StudyRecord.reading_rank_at, InstanceRecord.id)
+                .limit(limit)
+                .with_for_update(skip_locked=True, of=InstanceRecord, **LOCK)
+            ).all()
+            claimed = []
+            for row in rows:
+                if row.attempts >= maximum_attempts:
+                    _give_up(session, row, f"given up after {row.attempts} attempts", now)
+                    continue
+                row.lease_owner, row.lease_until = owner, now + lease
+                row.attempts += 1
+                claimed.append(_due_report(session, row, owner))
+            return claimed
+
+    def save(self, due: DueReport, reports: Sequence[NewReport], holds: Holds = assumed) -> None:
+        """Put an instance's reports into the outbox, in one commit.
+
+        A destination that was already told of an image of the study that is not analysed is not told of a second one,
+        unless the report takes the place of an earlier one.
+
+        Raises
+        ------
+        LeaseLost
+            When another worker has built them by now.
+        StoreUnavailable
+            When the store does not hold their bytes any more.
+        """
+        now = self._clock()
+        with writing(self._engine) as session:
+            row = leased(session, due.instance_id, due.owner, _DUE_STATES)
+            session.get_one(StudyRecord, row.study_id, with_for_update=LOCK)
+            told = set() if due.predecessors else _told(session, row)
+            for report in reports:
+                name_object(session, report.object_key, holds)
+                silent = told if report.outcome is Outcome.NOT_ANALYSED else set()
+                _add(session, row.id, report, [name for name in report.destinations if name not in silent], now)
+            row.reports_due = False
+            row.lease_owner = row.lease_until = None
+            if row.state != State.FAILED.value:
+                row.detail = None  # of an earlier attempt at the reports; a failed analysis keeps its own
+            if row.state == State.INFERRED.value:
+                advance(
+                    session, row, State.REPORTED, now, "reports built", ", ".join(report.kind for report in reports)
+                )
+            else:
+                record(session, row, now, "reports built", ", ".join(report.kind for report in reports) or "none")
+            waited = now - row.received_at
+        if reports:
+            self._tally.observe(TO_REPORT, waited.total_seconds())
+
+    def release(self, due: DueReport, detail: str, retry_at: datetime) -> None:
+        """Give an instance's reports back unbuilt: a resource that they need is unavailable, not they."""
+        with writing(self._engine) as session:
+            row = leased(session, due.instance_id, due.owner, _DUE_STATES)
+            row.attempts -= 1
+            row.lease_owner, row.lease_until = None, retry_at
+            record(session, row, self._clock(), "reports put off", detail)
+
+    def save_failure(self, due: DueReport, detail: str, retry_at: datetime, maximum_attempts: int) -> None:
+        """Record that the reports could not be built: another try comes later, or a person is called after the last."""
+        now = self._clock()
+        with writing(self._engine) as session:
+            row = leased(session, due.instance_id, due.owner, _DUE_STATES)
+            if row.attempts < maximum_attempts:
+                row.detail = _not_built(detail)
+                row.lease_owner, row.lease_until = None, retry_at
+                record(session, row, now, "report attempt failed", detail)
+                return
+            _give_up(session, row, detail, now)
+
+
+def _not_built(detail: str) -> str:
+    return f"the reports could not be built: {detail}"
+
+
+def _give_up(session: Session, row: InstanceRecord, detail: str, now: datetime) -> None:
+    """Stop building an instance's reports; the alarm stands until a person retries."""
+    row.detail = _not_built(detail)
+    row.reports_due = False
+    if row.state == State.INFERRED.value:
+        row.reason = REPORT_FAILED
+        advance(session, row, State.FAILED, now, "failed", row.detail)
+    else:
+        row.lease_owner = row.lease_until = None
+        record(session, row, now, "report failed", detail)
+
+
+def _due(now: datetime) -> Select[InstanceRecord]:
+    return (
+        select(InstanceRecord)
+        .join(StudyRecord)
+        .where(
+            InstanceRecord.reports_due.is_(True),
+            InstanceRecord.state.in_([state.value for state in _DUE_STATES]),
+            is_unleased(InstanceRecord, now),
+            StudyRecord.held_reason.is_(None),
+        )
+    )
+
+
+def _due_report(session: Session, row: InstanceRecord, owner: str) -> DueReport:
+    return DueReport(
+        instance_id=row.id,
+        owner=owner,
+        sop_instance_uid=row.sop_instance_uid,
+        object_key=row.object_key,
+        identity=identity_of(row),
+        identity_digest=row.identity_digest,
+        pixel_digest=row.pixel_digest,
+        state=State(row.state),
+        prediction=prediction_of(row.prediction) if row.prediction and row.state == State.INFERRED.value else None,
+        reason=row.reason,
+        flags=tuple(row.flags),
+        is_chest=row.is_chest,
+        priority=Priority(row.study.priority),
+        priority_source=row.study.priority_source,
+        analysed_at=row.analysed_at or row.received_at,
+        superseding_reason=row.superseding_reason,
+        predecessors=_predecessors(session, row),
+    )
+
+
+def _predecessors(session: Session, row: InstanceRecord) -> tuple[EarlierReport, ...]:
+    """Return the reports, of this version or an earlier one, that a destination may hold: the latest of each kind."""
+    attempted = select(DeliveryRecord.report_id).where(DeliveryRecord.attempts > 0)
+    reports = session.scalars(
+        select(ReportRecord)
+        .join(InstanceRecord)
+        .where(
+            InstanceRecord.sop_instance_uid == row.sop_instance_uid,
+            InstanceRecord.version <= row.version,
+            ReportRecord.id.in_(attempted),
+        )
+        .order_by(ReportRecord.id)
+    )
+    return tuple({report.kind: _earlier(report) for report in reports}.values())
+
+
+def _earlier(report: ReportRecord) -> EarlierReport:
+    return EarlierReport(
+        kind=report.kind,
+        sop_class_uid=report.sop_class_uid,
+        sop_instance_uid=report.sop_instance_uid,
+        series_instance_uid=report.series_instance_uid,
+        study_instance_uid=report.instance.study.study_instance_uid,
+        object_key=report.object_key,
+        removed=report.object_removed_at is not None,
+    )
+
+
+def _told(session: Session, row: InstanceRecord) -> set[str]:
+    """Return the destinations that know of an image of this study that is not analysed.
+
+    A report that another has taken the place of is left out: what is shown in its stead may read as a whole study's
+    result.
+    """
+    return set(
+        session.scalars(
+            select(DeliveryRecord.destination)
+            .join(ReportRecord)
+            .join(InstanceRecord)
+            .where(
+                InstanceRecord.study_id == row.study_id,
+                InstanceRecord.state.in_([State.OUT_OF_SCOPE.value, State.FAILED.value]),
+                ~InstanceRecord.prediction.has(),
+                ReportRecord.outcome == Outcome.NOT_ANALYSED.value,
+                DeliveryRecord.state != DeliveryState.WITHDRAWN.value,
+            )
+        )
+    )
+
+
+def _add(session: Session, instance_id: int, new: NewReport, destinations: Sequence[str], now: datetime) -> None:
+    """Put a report into the outbox; one that says the same as an earlier one is that one, and keeps its bytes."""
+    same = select(ReportRecord).where(ReportRecord.sop_instance_uid == new.sop_instance_uid)
+    report = session.scalars(same).one_or_none()
+    if report is None:
+        report = ReportRecord(
+            instance_id=instance_id,
+            kind=new.kind,
+            outcome=new.outcome.value,
+            sop_class_uid=new.sop_class_uid,
+            sop_instance_uid=new.sop_instance_uid,
+            series_instance_uid=new.series_instance_uid,
+            object_key=new.object_key,
+            created_at=now,
+        )
+        session.add(report)
+    elif report.object_removed_at is not None:
+        report.object_key, report.object_removed_at = new.object_key, None
+    known = {delivery.destination for delivery in report.deliveries}
+    report.deliveries += [
+        DeliveryRecord(destination=name, state=DeliveryState.PENDING.value, created_at=now, next_attempt_at=now)
+        for name in destinations
+        if name not in known
+    ]

@@ -1,0 +1,256 @@
+"""What the inspection desk shows: plain values, detached from the database."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from service.ledger.records import InstanceRecord, PredictionRecord, ReportRecord
+from service.vocabulary.findings import Finding, Outcome
+from service.vocabulary.identity import Identity
+from service.vocabulary.states import CommitmentState, DeliveryState, Priority, State
+
+
+@dataclass(frozen=True)
+class ResultView:
+    """A prediction without its heat map; the attributes are those of `service.vocabulary.findings.Prediction`."""
+
+    outcome: Outcome
+    probabilities: Mapping[str, float]
+    findings: Mapping[str, Finding]
+    p_pneumonia: float
+    pneumonia_type: Finding | None
+    operating_point: str
+    lower: float
+    upper: float
+    prevalence: float
+    checkpoint_name: str
+    checkpoint_version: str
+    checkpoint_digest: str
+    transform: str
+    runtime: Mapping[str, str | int]
+    reused: bool
+
+
+@dataclass(frozen=True)
+class InstanceView:
+    """One version of a received instance."""
+
+    id: int
+    sop_instance_uid: str
+    version: int
+    series_instance_uid: str
+    sop_class_uid: str
+    transfer_syntax_uid: str
+    identity: Identity
+    state: State
+    reason: str | None
+    detail: str | None
+    flags: tuple[str, ...]
+    object_key: str
+    object_size: int
+    object_removed_at: datetime | None
+    calling_ae_title: str
+    received_at: datetime
+    analysed_at: datetime | None
+    attempts: int
+    superseding_reason: str | None
+    reports_due: bool
+    result: ResultView | None
+
+
+@dataclass(frozen=True)
+class StudyView:
+    """A study and the version in force of each of its instances; the first received comes first.
+
+    Attributes
+    ----------
+    reading_rank_at
+        The moment that the study is sorted by: its arrival minus the boost of its priority.
+    instances
+        Without our own objects, duplicates and superseded versions.
+    deliveries
+        How many objects are in which state, by destination.
+    """
+
+    id: int
+    study_instance_uid: str
+    first_received_at: datetime
+    priority: Priority
+    priority_source: str
+    reading_rank_at: datetime
+    held_reason: str | None
+    instances: tuple[InstanceView, ...]
+    deliveries: Mapping[str, Mapping[DeliveryState, int]]
+
+
+@dataclass(frozen=True)
+class EventView:
+    """One line of an instance's history."""
+
+    at: datetime
+    sop_instance_uid: str
+    version: int
+    event: str
+    state: State
+    detail: str | None
+
+
+@dataclass(frozen=True)
+class DeliveryView:
+    """One object on its way to one destination."""
+
+    destination: str
+    state: DeliveryState
+    attempts: int
+    status: int | None
+    detail: str | None
+    next_attempt_at: datetime | None
+    sent_at: datetime | None
+    confirmed_at: datetime | None
+
+
+@dataclass(frozen=True)
+class ReportView:
+    """One object that we built, with its deliveries."""
+
+    source_sop_instance_uid: str
+    source_version: int
+    kind: str
+    outcome: Outcome
+    sop_class_uid: str
+    sop_instance_uid: str
+    object_key: str
+    object_removed_at: datetime | None
+    created_at: datetime
+    returned_at: datetime | None
+    deliveries: tuple[DeliveryView, ...]
+
+
+@dataclass(frozen=True)
+class DossierView:
+    """All that the ledger knows of a study: every version, every event, every report."""
+
+    study: StudyView
+    versions: tuple[InstanceView, ...]
+    events: tuple[EventView, ...]
+    reports: tuple[ReportView, ...]
+
+
+@dataclass(frozen=True)
+class StatusView:
+    """Counts over the whole ledger.
+
+    Attributes
+    ----------
+    out_of_scope, failures
+        Images that are not analysed, and images that failed or whose report could not be built, by reason.
+    outbox
+        Objects by destination and state.
+    commitment_requests
+        Storage commitments that peers ask of us, by state.
+    oldest_unanswered_since
+        Since when the peer that waits longest for our answer has been waiting; None when none waits.
+    oldest_waiting_since
+        When the image that waits longest for its analysis was received; None when none waits.
+    oldest_unsent_since
+        Since when the result that waits longest for its report, or a report for its destination, has been waiting;
+        None when none waits. What is on hold is left out.
+    held_studies
+        Study Instance UIDs on hold and why.
+    """
+
+    studies: int
+    states: Mapping[State, int]
+    out_of_scope: Mapping[str, int]
+    failures: Mapping[str, int]
+    outcomes: Mapping[Outcome, int]
+    outbox: Mapping[str, Mapping[DeliveryState, int]]
+    commitment_requests: Mapping[CommitmentState, int]
+    oldest_unanswered_since: datetime | None
+    oldest_waiting_since: datetime | None
+    oldest_unsent_since: datetime | None
+    held_studies: Mapping[str, str]
+
+
+def instance_view(row: InstanceRecord) -> InstanceView:
+    """Return what is shown of a version of an instance."""
+    return InstanceView(
+        id=row.id,
+        sop_instance_uid=row.sop_instance_uid,
+        version=row.version,
+        series_instance_uid=row.series_instance_uid,
+        sop_class_uid=row.sop_class_uid,
+        transfer_syntax_uid=row.transfer_syntax_uid,
+        identity=Identity(**row.identity),
+        state=State(row.state),
+        reason=row.reason,
+        detail=row.detail,
+        flags=tuple(row.flags),
+        object_key=row.object_key,
+        object_size=row.object_size,
+        object_removed_at=row.object_removed_at,
+        calling_ae_title=row.calling_ae_title,
+        received_at=row.received_at,
+        analysed_at=row.analysed_at,
+        attempts=row.attempts,
+        superseding_reason=row.superseding_reason,
+        reports_due=row.reports_due,
+        result=_result_view(row.prediction) if row.prediction is not None else None,
+    )
+
+
+def _result_view(row: PredictionRecord) -> ResultView:
+    return ResultView(
+        outcome=Outcome(row.outcome),
+        probabilities=row.probabilities,
+        findings={name: Finding(value) for name, value in row.findings.items()},
+        p_pneumonia=row.p_pneumonia,
+        pneumonia_type=Finding(row.pneumonia_type) if row.pneumonia_type else None,
+        operating_point=row.operating_point,
+        lower=row.lower,
+        upper=row.upper,
+        prevalence=row.prevalence,
+        checkpoint_name=row.checkpoint_name,
+        checkpoint_version=row.checkpoint_version,
+        checkpoint_digest=row.checkpoint_digest,
+        transform=row.transform,
+        runtime=row.runtime,
+        reused=row.reused,
+    )
+
+
+def report_view(row: ReportRecord) -> ReportView:
+    """Return what is shown of a report."""
+    return ReportView(
+        source_sop_instance_uid=row.instance.sop_instance_uid,
+        source_version=row.instance.version,
+        kind=row.kind,
+        outcome=Outcome(row.outcome),
+        sop_class_uid=row.sop_class_uid,
+        sop_instance_uid=row.sop_instance_uid,
+        object_key=row.object_key,
+        object_removed_at=row.object_removed_at,
+        created_at=row.created_at,
+        returned_at=row.returned_at,
+        deliveries=tuple(
+            DeliveryView(
+                destination=delivery.destination,
+                state=DeliveryState(delivery.state),
+                attempts=delivery.attempts,
+                status=delivery.status,
+                detail=delivery.detail,
+                next_attempt_at=delivery.next_attempt_at,
+                sent_at=delivery.sent_at,
+                confirmed_at=delivery.confirmed_at,
+            )
+            for delivery in sorted(row.deliveries, key=lambda delivery: delivery.destination)
+        ),
+    )
+
+
+def by_destination(rows: Iterable[tuple[str, str, int]]) -> dict[str, dict[DeliveryState, int]]:
+    """Return counts of rows ``(destination, state, count)`` by destination and state."""
+    counts: dict[str, dict[DeliveryState, int]] = {}
+    for destination, state, count in rows:
+        counts.setdefault(destination, {})[DeliveryState(state)] = count
+    return counts

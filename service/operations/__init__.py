@@ -1,0 +1,1 @@
+"""What keeps a site running: start-up, wake-ups, the sweep, retention."""

@@ -1,0 +1,43 @@
+"""The sweep: wakes workers again for what a crash or a broker lost, and clears away what a crash left behind."""
+
+from dataclasses import dataclass
+
+from service.ledger import Ledger
+from service.objects import ObjectStore
+from service.operations.wake import Task, Waker
+from service.settings import SweepSettings
+
+
+@dataclass(frozen=True)
+class Swept:
+    """What one sweep did: the tasks that it woke, and how many half-received files it removed."""
+
+    woken: tuple[Task, ...]
+    removed: int
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Looks at the ledger and the store; repeats what is needed and changes nothing else."""
+
+    settings: SweepSettings
+    ledger: Ledger
+    store: ObjectStore
+    waker: Waker
+
+    def once(self) -> Swept:
+        """Sweep once.
+
+        Raises
+        ------
+        LedgerUnavailable, StoreUnavailable
+            When the ledger or the store cannot be read.
+        """
+        woken = []
+        if self.ledger.analysis.any_due():
+            woken.append(Task.INFER)
+        if self.ledger.reporting.any_due() or self.ledger.outbox.any_due():
+            woken.append(Task.DELIVER)
+        for task in woken:
+            self.waker.wake(task)
+        return Swept(tuple(woken), self.store.remove_incomplete(self.settings.incomplete_after))

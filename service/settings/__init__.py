@@ -1,0 +1,59 @@
+"""All settings: one `auscult.toml`, overridden by `AUSCULT_` variables, checked when the program starts.
+
+A nested setting's variable joins the names with two underscores: ``AUSCULT_LISTENER__PORT``.
+Each field's description is its documentation: docs/reference/settings.md is generated from them.
+"""
+
+from service.settings.audit import AuditSettings
+from service.settings.loading import load
+from service.settings.nodes import (
+    DeliverySettings,
+    DestinationSettings,
+    NodeSettings,
+    PeerSettings,
+)
+from service.settings.operation import (
+    DatabaseSettings,
+    LivenessSettings,
+    LogSettings,
+    QueueSettings,
+    SweepSettings,
+)
+from service.settings.sections import (
+    AnalysisSettings,
+    ListenerSettings,
+    ReportSettings,
+    ScopeSettings,
+    WebSettings,
+    WorklistSettings,
+)
+from service.settings.settings import Settings
+from service.settings.storage import RetentionSettings, StoreSettings
+from service.settings.tls import CertificateAndKey, DestinationTlsSettings, ListenerTlsSettings, WebTlsSettings
+
+__all__ = [
+    "AnalysisSettings",
+    "AuditSettings",
+    "CertificateAndKey",
+    "DatabaseSettings",
+    "DeliverySettings",
+    "DestinationSettings",
+    "DestinationTlsSettings",
+    "ListenerSettings",
+    "ListenerTlsSettings",
+    "LivenessSettings",
+    "LogSettings",
+    "NodeSettings",
+    "PeerSettings",
+    "QueueSettings",
+    "ReportSettings",
+    "RetentionSettings",
+    "ScopeSettings",
+    "Settings",
+    "StoreSettings",
+    "SweepSettings",
+    "WebSettings",
+    "WebTlsSettings",
+    "WorklistSettings",
+    "load",
+]

@@ -1,0 +1,82 @@
+"""Read the settings, and say of each one that is wrong what is wrong and what it is for."""
+
+import os
+from pathlib import Path
+from typing import get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_settings import SettingsError
+
+from service.settings.settings import Settings
+from service.vocabulary.errors import SettingsInvalid
+
+
+def load(**overrides: object) -> Settings:
+    """Read and check the settings.
+
+    Raises
+    ------
+    SettingsInvalid
+        With a line for each setting that is wrong: its name, its value unless secret, what is wrong, what it is for.
+    """
+    named = os.environ.get("AUSCULT_CONFIG")
+    if named is not None and not Path(named).is_file():
+        raise SettingsInvalid(
+            f"AUSCULT_CONFIG: no file at {named}; name an existing auscult.toml or unset the variable"
+        )
+    _refuse_unknown_variables()
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        raise SettingsInvalid("\n".join(_explain(error))) from None
+    except SettingsError as error:
+        # Its text names the field and the source, never the value.
+        raise SettingsInvalid(f"a variable does not hold valid JSON: {error}") from None
+    except ValueError as error:
+        raise SettingsInvalid(f"the settings file is not valid TOML: {error}") from None
+
+
+def _refuse_unknown_variables() -> None:
+    """Refuse a variable that names no table: a misspelt one would leave the default in force, unnoticed."""
+    prefix = str(Settings.model_config["env_prefix"])
+    for variable in sorted(os.environ):
+        table, separator, _ = variable.removeprefix(prefix).partition("__")
+        if variable.startswith(prefix) and separator and table.lower() not in Settings.model_fields:
+            raise SettingsInvalid(f"{variable}: there is no such setting; unset the variable or correct its name")
+
+
+_SECRETS = ("url", "password", "secret", "token")
+
+
+def _explain(error: ValidationError) -> list[str]:
+    """Return a line for each wrong setting."""
+    lines = ["the settings cannot be used:"]
+    for item in error.errors():
+        name = ".".join(str(part) for part in item["loc"])
+        secret = any(word in name.lower() for word in _SECRETS)
+        value = "(not shown)" if secret else repr(item["input"])[:80]
+        if item["type"] == "missing":
+            lines.append(f"  {name}: is not set and has no default. {_description(item['loc'])}")
+            continue
+        if item["type"] == "extra_forbidden":
+            lines.append(f"  {name}: there is no such setting; remove it or correct its name")
+            continue
+        # A table as a whole may hold a secret, and its names say enough.
+        shown = name if isinstance(item["input"], dict) else f"{name} = {value}"
+        lines.append(f"  {shown}: {item['msg'].removeprefix('Value error, ')}. {_description(item['loc'])}".rstrip())
+    return lines
+
+
+def _description(location: tuple[int | str, ...]) -> str:
+    """Return the description of the setting at a location, or nothing."""
+    model: type[BaseModel] | None = Settings
+    description = ""
+    for part in location:
+        if model is None or not isinstance(part, str) or part not in model.model_fields:
+            continue
+        field = model.model_fields[part]
+        description = field.description or ""
+        # A table, a list of tables, or a table that may be absent.
+        kinds = (field.annotation, *get_args(field.annotation))
+        model = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
+    return description

@@ -1,0 +1,75 @@
+"""DICOM nodes that we call, and how reports are brought to them."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from service.settings.kinds import AeTitle, Seconds, Section
+from service.settings.tls import DestinationTlsSettings
+
+
+class NodeSettings(Section):
+    """A DICOM node that we call."""
+
+    ae_title: AeTitle = Field(description="Its AE title.")
+    host: str = Field(description="Its host name or address.")
+    port: Annotated[int, Field(ge=1, le=65535)] = Field(description="Its TCP port.")
+    calling_ae_title: AeTitle | None = Field(None, description="The AE title we call with; the listener's when absent.")
+    connect_timeout: Seconds = Field(10.0, description="Seconds to wait for the TCP connection and the association.")
+    response_timeout: Seconds = Field(60.0, description="Seconds to wait for a response.")
+    tls: DestinationTlsSettings | None = None
+
+
+class DestinationSettings(NodeSettings):
+    """One DICOM node that receives reports (`[[destinations]]`)."""
+
+    name: Annotated[str, Field(min_length=1, max_length=64)] = Field(description="Our name for it, unique.")
+    reports: tuple[Literal["text_sr", "measurement_sr", "secondary_capture"], ...] = Field(
+        ("text_sr", "measurement_sr", "secondary_capture"), description="Which objects it receives."
+    )
+    not_analysed: Literal["none", "chest_only", "all"] = Field(
+        "chest_only", description="For which images that are not analysed it receives a report; one a study at most."
+    )
+    confirm: Literal["commitment", "find", "none"] = Field(
+        "find",
+        description="How it is asked whether it holds what was sent: by storage commitment (by C-FIND where that has "
+        "no answer), by C-FIND, or not at all: SENT is the last state then.",
+    )
+
+    @field_validator("confirm", mode="before")
+    @classmethod
+    def _was_boolean(cls, value: object) -> object:
+        # Version 0.1 knew `true` and `false`; a settings file of then goes on to mean what it meant.
+        return {"true": "find", "false": "none"}.get(str(value).lower(), value)
+
+
+class PeerSettings(NodeSettings):
+    """One DICOM node that asks us for storage commitment, and where it wants our answer (`[[peers]]`)."""
+
+
+class DeliverySettings(Section):
+    """How reports are sent (`[delivery]`)."""
+
+    first_retry: Seconds = Field(
+        2.0, description="Seconds before the second attempt; doubled for each further one, with jitter."
+    )
+    longest_retry: Seconds = Field(900.0, description="Longest pause between two attempts, in seconds.")
+    give_up_after: Seconds = Field(259200.0, description="Seconds after which an undelivered report is dead.")
+    confirm_after: Seconds = Field(
+        0.2, description="Seconds between a report's acceptance and the first question whether it is held."
+    )
+    commitment_timeout: Seconds = Field(
+        300.0, description="Seconds to wait for the answer to a request for storage commitment before asking again."
+    )
+    commitment_requests: Annotated[int, Field(ge=1)] = Field(
+        3, description="Requests for storage commitment without a final answer, after which C-FIND is asked instead."
+    )
+    commitment_linger: Seconds = Field(
+        5.0, description="Seconds that the association of a request for storage commitment stays open for its answer."
+    )
+    lease: Seconds = Field(
+        120.0,
+        description="Seconds after which a silent delivery worker's objects and answers go to another; more where twice"
+        " a destination's or peer's connect_timeout and response_timeout together are more.",
+    )
+    idle_release: Seconds = Field(30.0, description="Seconds after which an idle association is released.")

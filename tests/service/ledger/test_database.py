@@ -1,0 +1,112 @@
+"""What a database error may say, and how long a database that is gone may keep us."""
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, make_url, text
+from sqlalchemy.exc import IntegrityError
+
+from service.ledger.database import connect, writing
+from service.ledger.records import StudyRecord
+from service.vocabulary.errors import LedgerUnavailable
+from tests.campaigns.gate import Gate, Mode
+from tests.service.ward import Ward
+
+#: Shorter than a site's, so that a test need not wait as long.
+_IMPATIENT = {
+    "connect_timeout": "2",
+    "tcp_user_timeout": "1000",
+    "keepalives_idle": "1",
+    "keepalives_interval": "1",
+    "keepalives_count": "1",
+}
+#: Seconds; the kernel's own patience is minutes at least.
+_BOUNDED = 12.0
+
+
+def test_an_error_of_the_database_quotes_no_value_of_its_statement(ward: Ward) -> None:
+    study = {"study_instance_uid": "1.2.3", "first_received_at": ward.now, "reading_rank_at": ward.now}
+    with pytest.raises(IntegrityError) as raised, writing(ward.engine) as session:
+        session.add_all(StudyRecord(**study, priority_source="Ames^Anna") for _ in range(2))
+    assert "Ames^Anna" not in str(raised.value)
+
+
+@contextmanager
+def _connected(url: str) -> Iterator[Engine]:
+    engine = connect(url)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+@pytest.fixture
+def behind_a_gate(postgres_url: str) -> Iterator[tuple[Gate, Engine]]:
+    """Give a gate before PostgreSQL, and an engine that leads through it."""
+    url = make_url(postgres_url)
+    assert url.port is not None
+    with Gate(url.port) as gate:
+        led = url.set(port=gate.port).update_query_dict(_IMPATIENT)
+        with _connected(led.render_as_string(hide_password=False)) as engine:
+            yield gate, engine
+
+
+def _patience(url: str) -> dict[str, int]:
+    """Return what the kernel knows of a connection's patience."""
+    with _connected(url) as engine, engine.connect() as connection:
+        driver: Any = connection.connection.driver_connection
+        with socket.socket(fileno=os.dup(driver.fileno())) as end:
+            tcp = ("TCP_USER_TIMEOUT", "TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT")
+            found = {name: end.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) for name in tcp}
+            return {"SO_KEEPALIVE": end.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE), **found}
+
+
+def test_a_connection_asks_whether_its_host_is_still_there(postgres_url: str) -> None:
+    assert _patience(postgres_url) == {
+        "SO_KEEPALIVE": 1,
+        "TCP_USER_TIMEOUT": 15_000,
+        "TCP_KEEPIDLE": 10,
+        "TCP_KEEPINTVL": 5,
+        "TCP_KEEPCNT": 3,
+    }
+
+
+def test_what_the_url_says_of_patience_counts(postgres_url: str) -> None:
+    found = _patience(f"{postgres_url}?tcp_user_timeout=4000&keepalives_idle=7")
+    assert (found["TCP_USER_TIMEOUT"], found["TCP_KEEPIDLE"], found["TCP_KEEPINTVL"]) == (4000, 7, 5)
+
+
+def _write(engine: Engine, statement: str, first: Callable[[], object]) -> None:
+    with writing(engine) as session:
+        first()
+        session.execute(text(statement))
+
+
+def _seconds_until_refused(engine: Engine, statement: str, first: Callable[[], object] = lambda: None) -> float:
+    began = time.monotonic()
+    with pytest.raises(LedgerUnavailable):
+        _write(engine, statement, first)
+    return time.monotonic() - began
+
+
+def test_a_write_to_a_host_that_vanished_fails_in_time(behind_a_gate: tuple[Gate, Engine]) -> None:
+    gate, engine = behind_a_gate
+    vanish = partial(gate.set, Mode.VANISH)
+    assert _seconds_until_refused(engine, "CREATE TABLE seen (n integer)", vanish) < _BOUNDED
+    # Nor does the next one wait for long, which finds nobody to connect to.
+    assert _seconds_until_refused(engine, "CREATE TABLE seen (n integer)") < _BOUNDED
+
+
+def test_an_answer_that_a_vanished_host_owes_is_not_awaited_for_long(behind_a_gate: tuple[Gate, Engine]) -> None:
+    gate, engine = behind_a_gate
+    timer = threading.Timer(0.5, gate.set, [Mode.VANISH])
+    seconds = _seconds_until_refused(engine, f"SELECT pg_sleep({2 * _BOUNDED})", timer.start)
+    timer.join()
+    assert 0.5 < seconds < _BOUNDED

@@ -1,0 +1,87 @@
+"""Workers that write about the same image at the same moment, on PostgreSQL: none waits for another in a circle."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from service.ledger import Arrival
+from service.vocabulary.states import DeliveryState, Priority, State
+from tests import phantoms
+from tests.service.ward import LEASE, Ward, identity_of, prediction
+
+ROUNDS = 10
+
+
+@pytest.fixture
+def ward(tmp_path: Path, postgres_url: str) -> Iterator[Ward]:
+    """Give an empty ward on PostgreSQL."""
+    ward = Ward(tmp_path / "data", postgres_url)
+    yield ward
+    ward.close()
+
+
+def at_once(*work: Callable[[], object]) -> None:
+    """Do it all at the same moment; raise what one of them raises."""
+    barrier = threading.Barrier(len(work))
+
+    def begin(action: Callable[[], object]) -> None:
+        barrier.wait(10)
+        action()
+
+    with ThreadPoolExecutor(len(work)) as pool:
+        for done in [pool.submit(begin, action) for action in work]:
+            done.result(30)
+
+
+def test_couriers_of_two_destinations_settle_one_image_together(ward: Ward) -> None:
+    outbox, names = ward.ledger.outbox, ("pacs", "archive")
+    for _ in range(ROUNDS):
+        ward.receive()
+        ward.infer(0.1)
+        ward.report(*names)
+        sent = [outbox.claim(f"courier {name}", name, DeliveryState.PENDING, 1, LEASE)[0] for name in names]
+        at_once(*(lambda due=due: outbox.save_sent(due, 0x0000, None, ward.now) for due in sent))
+        held = [outbox.claim(f"courier {name}", name, DeliveryState.SENT, 1, LEASE)[0] for name in names]
+        at_once(*(lambda due=due: outbox.save_confirmed(due) for due in held))
+    assert ward.ledger.inspection.status().states == {State.DELIVERED: ROUNDS}
+
+
+def test_an_image_that_comes_again_while_its_result_is_saved_waits_for_nobody(ward: Ward) -> None:
+    analysis, admission = ward.ledger.analysis, ward.ledger.admission
+    for _ in range(ROUNDS):
+        dataset = ward.receive()
+        claim = ward.claim()
+        again = Arrival(identity_of(dataset), "1.2.840.10008.1.2.1", ward.store.put(phantoms.encoded(dataset)), "AGAIN")
+        at_once(
+            lambda claim=claim: analysis.save_prediction(  # type: ignore[misc]
+                claim, prediction(0.9), pixel_digest="00" * 32, flags=(), priority=Priority.URGENT
+            ),
+            lambda again=again: admission.register(again),  # type: ignore[misc]
+        )
+    assert ward.ledger.inspection.status().states == {State.INFERRED: ROUNDS}
+
+
+def test_a_version_that_supersedes_one_that_is_being_sent_waits_for_nobody(ward: Ward) -> None:
+    outbox, analysis = ward.ledger.outbox, ward.ledger.analysis
+    for number in range(ROUNDS):
+        first = ward.receive()
+        ward.infer(0.1)
+        ward.report(f"pacs {number}")
+        (due,) = outbox.claim("courier", f"pacs {number}", DeliveryState.PENDING, 1, LEASE)
+        ward.receive(sop_instance_uid=str(first.SOPInstanceUID), study_instance_uid=str(first.StudyInstanceUID))
+        claim = ward.claim()
+        at_once(
+            lambda claim=claim: analysis.save_prediction(  # type: ignore[misc]
+                claim,
+                prediction(0.9),
+                pixel_digest="00" * 32,
+                flags=(),
+                priority=Priority.URGENT,
+                superseding_reason="the image was replaced",
+            ),
+            lambda due=due: outbox.save_sent(due, 0x0000, None, ward.now),  # type: ignore[misc]
+        )
+    assert ward.ledger.inspection.status().states[State.SUPERSEDED] == ROUNDS
