@@ -80,6 +80,10 @@ overload: $(TEST) ## Send four times as many images as can be analysed; SECONDS=
 soak: $(TEST) ## Run at a steady rate while health checks knock; SECONDS=1200 RATE=0.5 MODE=embedded|celery
 	@$(BIN)/python -m tests.campaigns.soak --seconds $(or $(SECONDS),1200) --rate $(or $(RATE),0.5) $(if $(MODE),--mode $(MODE))
 
+.PHONY: quirks
+quirks: $(TEST) ## Try what real devices, archives and strangers send on a running auscult; COLLECTION=operators tries one
+	@$(BIN)/python -m tests.quirks $(COLLECTION)
+
 .PHONY: check
 check: $(TEST) ## Format, lint, types, import arrows, licences, known vulnerabilities, then the tests
 	@$(BIN)/ruff format --check

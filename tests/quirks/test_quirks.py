@@ -1,0 +1,22 @@
+"""The bounded version of ``make quirks``: what takes no long wait, each collection on an `auscult up` of its own."""
+
+import pytest
+
+from tests.quirks import Collection, collections
+from tests.quirks.trial import trials
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("collection", collections(), ids=lambda collection: collection.name)
+def test_every_input_of_a_collection_ends_as_is_right(collection: Collection) -> None:
+    quick = [quirk for quirk in collection.quirks if not quirk.slow]
+    wrong = [outcome for outcome in trials(collection, quick) if not outcome.is_right]
+    assert [(outcome.quirk.name, outcome.happened) for outcome in wrong] == []
+
+
+def test_every_quirk_says_what_is_right_and_who_says_so() -> None:
+    quirks = [quirk for collection in collections() for quirk in collection.quirks]
+    assert len({quirk.name for quirk in quirks}) == len(quirks)
+    for quirk in quirks:
+        assert all((quirk.name, quirk.kind, quirk.source, quirk.right)), quirk.name
+        assert not quirk.right.endswith("."), quirk.name
