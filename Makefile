@@ -114,6 +114,10 @@ format: $(TEST) ## Format the code and mend what ruff can mend
 docs: $(TEST) ## Write the generated parts of the documents anew
 	@$(BIN)/python -m docs.generate
 
+.PHONY: pictures
+pictures: $(TEST) ## Run the demo and take the README's pictures and table of it (chromium)
+	@$(BIN)/python -m docs.pictures
+
 .PHONY: bench
 bench: $(TEST) ## Run the benchmarks; each prints its table
 	@for script in benchmarks/bench_*.py; do \

@@ -1,39 +1,45 @@
 """`auscult demo`: the main job on one machine, with a stand-in PACS."""
 
 import signal
+import socket
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
+from pydicom import Dataset
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from service.cli.supervisor import PARTS, Supervisor
+from service.demo.examples import example_instances
 from service.demo.forwarding import Forwarded, forward
-from service.demo.images import folder_images, phantoms
+from service.demo.images import folder_images
 from service.demo.outcome import ImageOutcome, outcomes, totals
 from service.demo.pacs import StandInPacs
 from service.demo.stage import Stage, set_up
 from service.ledger import Ledger, database, migration
+from service.process.clock import utc_now
 from service.vocabulary.errors import TransientDeliveryFailure
 
 _START_WITHIN = 60.0
 _SETTLE_WITHIN = 120.0
 _PER_IMAGE = 5.0
+#: So that the table fits 80 columns beside the longest name of a study.
+_RESULT_WIDTH = 27
 
 
 @click.command()
 @click.argument("images", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--once", is_flag=True, help="End after the last report: 0 when every image came back, else 1.")
-@click.option("--count", default=6, show_default=True, help="Number of synthetic phantoms, without a folder.")
-def demo(images: Path | None, once: bool, count: int) -> None:
+def demo(images: Path | None, once: bool) -> None:
     """Forward radiographs to auscult over DICOM and watch the reports come back.
 
-    IMAGES is a folder of DICOM, PNG or JPEG files; without it, synthetic phantoms are sent, whose results mean nothing.
+    IMAGES is a folder of DICOM, PNG or JPEG files; without it, nine published radiographs of children are sent, and
+    three studies that are out of scope.
     """
     console = Console()
     stop = threading.Event()
@@ -49,7 +55,7 @@ def demo(images: Path | None, once: bool, count: int) -> None:
         machine = threading.Thread(target=Supervisor(PARTS, stage.environment()).run, args=(ended,))
         machine.start()
         try:
-            complete = _play(console, stage, pacs, ledger, images, count, stop)
+            complete = _play(console, stage, pacs, ledger, images, stop)
             if not once and not stop.is_set():
                 console.print(f"The reading worklist: http://127.0.0.1:{stage.web_port}/   (Ctrl-C ends the demo)")
                 stop.wait()
@@ -65,22 +71,28 @@ def _play(
     pacs: StandInPacs,
     ledger: Ledger,
     images: Path | None,
-    count: int,
     stop: threading.Event,
 ) -> bool:
     """Forward the images and wait for their reports; return whether every image came back."""
     console.print("[b]auscult[/b]: research use only; not a medical device.")
     if images is None:
         console.print(
-            f"No folder was given: {count} synthetic phantoms are sent. [b]Their results mean nothing[/b];"
-            " `make demo IMAGES=folder` sends radiographs."
+            "Nine radiographs of children (Kermany et al., CC BY 4.0) are sent, named by their published label,"
+            " and three studies that are out of scope. `make demo IMAGES=folder` sends your own."
         )
+    labels = {}
+    if images is None:
+        examples = list(example_instances())
+        labels = {str(dataset.StudyInstanceUID): label for label, dataset in examples}
+        instances = [dataset for _, dataset in examples]
+    else:
+        instances = list(folder_images(images))
     with Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
     ) as progress:
-        forwarded = _forward(progress, stage, images, count, stop)
+        forwarded = _forward(progress, stage, instances, stop)
         results = _wait(progress, pacs, ledger, forwarded, stop)
-    console.print(_table(results))
+    console.print(results_table(results, labels))
     summary = totals(forwarded, results)
     if not forwarded:
         console.print("There was nothing to send: the folder holds no DICOM, PNG or JPEG file.")
@@ -92,26 +104,42 @@ def _play(
     return bool(forwarded) and summary.failed == 0
 
 
-def _forward(
-    progress: Progress, stage: Stage, images: Path | None, count: int, stop: threading.Event
-) -> list[Forwarded]:
-    instances = list(phantoms(count) if images is None else folder_images(images))
+def _forward(progress: Progress, stage: Stage, instances: Sequence[Dataset], stop: threading.Event) -> list[Forwarded]:
     starting = progress.add_task("starting", total=None)
-    deadline = time.monotonic() + _START_WITHIN
-    task = progress.add_task("acknowledged", total=len(instances), visible=False)
+    _await_listener(stage.listener_port, stop)
+    progress.update(starting, visible=False)
+    task = progress.add_task("acknowledged", total=len(instances))
     forwarded: list[Forwarded] = []
     while len(forwarded) < len(instances) and not stop.is_set():
         try:
             for item in forward(instances[len(forwarded) :], "127.0.0.1", stage.listener_port, "AUSCULT", "DEMO"):
-                progress.update(starting, visible=False)
                 forwarded.append(item)
-                progress.update(task, visible=True, completed=sum(item.acknowledged for item in forwarded))
+                progress.update(task, completed=sum(item.acknowledged for item in forwarded))
         except TransientDeliveryFailure:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
-    progress.update(starting, visible=False)
+            # It listens, so this one is of a kind that it does not take; the next may be of another.
+            forwarded.append(Forwarded(instances[len(forwarded)], None, utc_now()))
     return forwarded
+
+
+def _await_listener(port: int, stop: threading.Event) -> None:
+    """Wait until the listener takes connections.
+
+    Raises
+    ------
+    TransientDeliveryFailure
+        When it does not in time.
+    """
+    deadline = time.monotonic() + _START_WITHIN
+    while not stop.wait(0.1):
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError as error:
+            if time.monotonic() > deadline:
+                raise TransientDeliveryFailure(
+                    f"the listener does not answer at 127.0.0.1:{port} after {_START_WITHIN:.0f} s"
+                ) from error
+        else:
+            return
 
 
 def _wait(
@@ -126,18 +154,21 @@ def _wait(
             return results
 
 
-def _table(results: Sequence[ImageOutcome]) -> Table:
-    table = Table(title="Reports that came back", title_justify="left")
-    table.add_column("study")
-    table.add_column("result")
-    table.add_column("P(pneumonia)", justify="right")
+def results_table(results: Sequence[ImageOutcome], labels: Mapping[str, str]) -> Table:
+    """Return a table in the order of reading, at most 80 columns wide."""
+    table = Table(title="Reports that came back, in the order of reading", title_justify="left")
+    table.add_column("read", justify="right")
+    table.add_column("sent", justify="right")
+    table.add_column("study", no_wrap=True)
+    table.add_column("result", max_width=_RESULT_WIDTH)
     table.add_column("priority")
     table.add_column("seconds", justify="right")
-    for image in results:
+    for image in sorted(results, key=lambda image: (image.read_as is None, image.read_as, image.sent_as)):
         table.add_row(
-            f"…{image.study_instance_uid[-12:]}",
+            "" if image.read_as is None else str(image.read_as),
+            str(image.sent_as),
+            labels.get(image.study_instance_uid, f"…{image.study_instance_uid[-10:]}"),
             image.result,
-            "" if image.p_pneumonia is None else f"{100 * image.p_pneumonia:.1f} %",
             image.priority.name.lower(),
             "" if image.seconds is None else f"{image.seconds:.1f}",
         )

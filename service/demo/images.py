@@ -1,7 +1,8 @@
-"""The images that the demo forwards: a folder of DICOM, PNG and JPEG files, or synthetic phantoms."""
+"""Images to forward: a folder of DICOM, PNG and JPEG files, whose pictures are wrapped as DICOM."""
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,17 +11,10 @@ from pydicom import Dataset, dcmread
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import generate_uid
 
-from service.demo.phantom import cr_instance, phantom_values
+from service.demo.phantom import cr_instance
 from service.process.clock import utc_now
 
 PICTURES = frozenset({".png", ".jpg", ".jpeg"})
-
-
-def phantoms(count: int) -> Iterator[Dataset]:
-    """Yield synthetic radiographs, each a study of its own; what a network says of them means nothing."""
-    for number in range(1, count + 1):
-        stored = np.round(phantom_values(number, 512, 448) * 255).astype(np.uint8)
-        yield wrapped(stored, f"Phantom^{number:02d}", f"PHANTOM-{number:02d}")
 
 
 def folder_images(folder: Path) -> Iterator[Dataset]:
@@ -44,15 +38,32 @@ def read_image(path: Path, number: int) -> Dataset | None:
     try:
         if path.suffix.lower() not in PICTURES:
             return dcmread(path)
-        with Image.open(path) as picture:
-            stored = np.asarray(picture.convert("L"))
+        stored = grey_values(path)
     except (InvalidDicomError, UnidentifiedImageError, OSError):
         return None
     return wrapped(stored, f"Demo^{path.stem[:50]}", f"DEMO-{number:04d}")
 
 
-def wrapped(stored: NDArray[np.uint8], patient_name: str, patient_id: str) -> Dataset:
-    """Return a CR instance of an 8-bit grey picture, in a new study of a made-up patient."""
+def grey_values(path: Path) -> NDArray[np.uint8]:
+    """Return a picture's grey values, rows x cols.
+
+    Raises
+    ------
+    UnidentifiedImageError, OSError
+        When the file is no picture, or cannot be read.
+    """
+    with Image.open(path) as picture:
+        return np.asarray(picture.convert("L"))
+
+
+def wrapped(stored: NDArray[np.uint8], patient_name: str, patient_id: str, **details: Any) -> Dataset:
+    """Return a CR instance of an 8-bit grey picture, in a new study of a made-up patient.
+
+    Parameters
+    ----------
+    details
+        What else `cr_instance` takes, such as an age.
+    """
     return cr_instance(
         stored,
         bits_stored=8,
@@ -64,4 +75,5 @@ def wrapped(stored: NDArray[np.uint8], patient_name: str, patient_id: str) -> Da
         accession_number=patient_id,
         acquired=utc_now(),
         manufacturer="",
+        **details,
     )

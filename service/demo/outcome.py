@@ -1,6 +1,6 @@
 """What became of the images that a demonstration forwarded."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -22,17 +22,20 @@ class ImageOutcome:
     ----------
     state
         None for an image that was not acknowledged.
+    sent_as, read_as
+        Its place in the order of sending, and its study's in the order of reading, from 1; None where it has none.
     seconds
         From the acknowledgement to the arrival of the last of its reports in the PACS; None while none is there.
     """
 
     study_instance_uid: str
+    sent_as: int
     state: State | None
     result: str
-    p_pneumonia: float | None
-    priority: Priority
-    settled: bool
-    seconds: float | None
+    priority: Priority = Priority.ROUTINE
+    settled: bool = True
+    read_as: int | None = None
+    seconds: float | None = None
 
     @property
     def reported(self) -> bool:
@@ -72,7 +75,9 @@ def outcomes(ledger: Ledger, forwarded: Sequence[Forwarded], held: Sequence[Held
     for item in held:
         uid = str(item.dataset.StudyInstanceUID)
         arrivals[uid] = max(item.arrived_at, arrivals.get(uid, item.arrived_at))
-    return [_outcome(ledger, item, arrivals) for item in forwarded]
+    order = ledger.inspection.worklist(len(forwarded))
+    places = {study.study_instance_uid: place for place, study in enumerate(order, start=1)}
+    return [_outcome(ledger, number, item, places, arrivals) for number, item in enumerate(forwarded, start=1)]
 
 
 def totals(forwarded: Sequence[Forwarded], images: Sequence[ImageOutcome]) -> Totals:
@@ -85,12 +90,14 @@ def totals(forwarded: Sequence[Forwarded], images: Sequence[ImageOutcome]) -> To
     )
 
 
-def _outcome(ledger: Ledger, item: Forwarded, arrivals: dict[str, datetime]) -> ImageOutcome:
+def _outcome(
+    ledger: Ledger, sent_as: int, item: Forwarded, places: Mapping[str, int], arrivals: Mapping[str, datetime]
+) -> ImageOutcome:
     study_uid = str(item.dataset.StudyInstanceUID)
     dossier = ledger.inspection.dossier(study_uid) if item.acknowledged else None
     if dossier is None:
         status = "no answer" if item.status is None else f"status 0x{item.status:04X}"
-        return ImageOutcome(study_uid, None, f"refused: {status}", None, Priority.ROUTINE, True, None)
+        return ImageOutcome(study_uid, sent_as, None, f"refused: {status}")
     uid = str(item.dataset.SOPInstanceUID)
     view = max((v for v in dossier.versions if v.sop_instance_uid == uid), key=lambda v: v.version)
     row = row_of(dossier.study, 1, item.answered_at)
@@ -99,10 +106,11 @@ def _outcome(ledger: Ledger, item: Forwarded, arrivals: dict[str, datetime]) -> 
     arrived = arrivals.get(study_uid)
     return ImageOutcome(
         study_instance_uid=study_uid,
+        sent_as=sent_as,
         state=view.state,
         result=row.answer.sentence,
-        p_pneumonia=row.answer.p_pneumonia,
         priority=row.priority,
+        read_as=places.get(study_uid),
         settled=view.state in _FINAL and not under_way and not view.reports_due,
         seconds=(arrived - item.answered_at).total_seconds() if arrived else None,
     )

@@ -30,9 +30,6 @@ def set_up(folder: Path, pacs_port: int) -> Stage:
         f"""# The settings of a demonstration; docs/reference/settings.md names all.
 data_dir = "{folder / "data"}"
 
-[scope]
-unlike_training = "analyse"  # phantoms are unlike radiographs, and it is their way that is shown
-
 [listener]
 port = {stage.listener_port}
 minimum_free_bytes = 104857600
