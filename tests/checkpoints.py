@@ -14,11 +14,11 @@ from models.distance import PREFIX
 from models.precision import Int8
 from models.unlike import KindRow, UnlikeTraining
 from service.demo.phantom import phantom_values
-from training import distance
-from training.dataset import LabelledImage
-from training.graph import write_graph, write_weights
-from training.int8_graph import write_int8_graph
-from training.observation import mean_features, value_ranges
+from training.exporting.graph import write_graph, write_weights
+from training.exporting.int8_graph import write_int8_graph
+from training.exporting.observation import mean_features, value_ranges
+from training.fitting.dataset import LabelledImage
+from training.measuring import distance
 
 LIMIT = 1.5
 AT_BEST = {"auc fall": 0.0, "equal outcomes": 1.0, "nll rise": 0.0, "equal scope": 1.0}

@@ -16,7 +16,7 @@ from training.cli_options import CHECKPOINT, FILE, FOLDER, THREADS, faults_named
 from training.measure_cli import measure
 
 if TYPE_CHECKING:
-    from training.evaluation import Evaluation
+    from training.measuring.evaluation import Evaluation
 
 _DATA = click.Path(exists=True, path_type=Path)
 _DATA_HELP = (
@@ -50,11 +50,11 @@ def train(
     data: Path, init: Path, run: Path, about: Path | None, device: str, recipe: str, budget: float | None
 ) -> None:
     """Fine-tune a network; a line for each epoch, and the best weights so far in RUN/best.pt."""
-    from training.dataset import find_images, load
-    from training.export import ABOUT
-    from training.loop import train as fine_tune
-    from training.provenance import read_provenance
-    from training.recipes import RECIPES
+    from training.card.provenance import read_provenance
+    from training.exporting.export import ABOUT
+    from training.fitting.dataset import find_images, load
+    from training.fitting.loop import train as fine_tune
+    from training.fitting.recipes import RECIPES
 
     if recipe not in RECIPES:
         raise click.UsageError(f"There is no recipe {recipe!r}; choose one of {', '.join(RECIPES)}.")
@@ -89,10 +89,10 @@ def evaluate(
     threads: int,
 ) -> None:
     """Measure a checkpoint on labelled images, along the path that the service takes."""
-    from training.assessment import assess, summarise
-    from training.dataset import find_images
-    from training.evaluation import evaluate_images
-    from training.record import record_split
+    from training.card.record import record_split
+    from training.fitting.dataset import find_images
+    from training.measuring.assessment import assess, summarise
+    from training.measuring.evaluation import evaluate_images
 
     predictor = load_predictor(folder, threads)
     card = predictor.checkpoint.card
@@ -104,7 +104,7 @@ def evaluate(
     for sentence in summarise(measured):
         click.echo(sentence)
     if out is not None:
-        from training.figures import write_figures
+        from training.card.figures import write_figures
 
         out.mkdir(parents=True, exist_ok=True)
         evaluation.write(out / "evaluation.json", measured)
@@ -124,8 +124,8 @@ def evaluate(
 def explain(image: Path, out: Path | None, operating_point: str, folder: Path | None) -> None:
     """Write the heat map of one image, with probabilities and outcome."""
     from models.decision import decide
-    from training.dataset import read_display_values
-    from training.figures import write_heat_map
+    from training.card.figures import write_heat_map
+    from training.fitting.dataset import read_display_values
 
     predictor = load_predictor(folder, threads=2)
     with faults_named():
@@ -154,7 +154,7 @@ checkpoint.add_command(measure)
 def show(markdown: bool, folder: Path | None) -> None:
     """Print the card of a checkpoint."""
     from models.checkpoint import Checkpoint, default_path, write_card
-    from training.model_card import render
+    from training.card.model_card import render
 
     loaded = Checkpoint.load(folder or default_path(), verify=False)
     click.echo(render(loaded.card, loaded.digest) if markdown else write_card(loaded.card).decode(), nl=False)
@@ -174,7 +174,7 @@ def verify(folder: Path | None) -> None:
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the checkpoint to write.")
 def export(run: Path, data: Path, out: Path) -> None:
     """Turn the best weights of RUN into a checkpoint, calibrated and measured on val."""
-    from training.export import export as write
+    from training.exporting.export import export as write
 
     with faults_named():
         loaded = write(run, data, out)
@@ -190,9 +190,9 @@ def export(run: Path, data: Path, out: Path) -> None:
 def compare_int8(data: Path, split: str | None, record: str | None, folder: Path | None, threads: int) -> None:
     """Compare 8-bit results with those of float32 on labelled images, and say whether the bounds hold."""
     from models.precision import Int8
-    from training.dataset import find_images
-    from training.int8 import compare_on
-    from training.record import record_int8
+    from training.card.record import record_int8
+    from training.fitting.dataset import find_images
+    from training.measuring.int8 import compare_on
 
     loaded = load_checkpoint(folder)
     with faults_named():

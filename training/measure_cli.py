@@ -32,9 +32,9 @@ def measure() -> None:
 @THREADS
 def changes(data: Path, split: str, record: bool, folder: Path | None, threads: int) -> None:
     """Measure changed copies: brightness, blur, borders, text, rotation ... (29 passes over the images)."""
-    from training.dataset import find_images
-    from training.record import record_changes
-    from training.robustness import measure_changes
+    from training.card.record import record_changes
+    from training.fitting.dataset import find_images
+    from training.measuring.robustness import measure_changes
 
     predictor = load_predictor(folder, threads)
     rows = []
@@ -55,10 +55,10 @@ def changes(data: Path, split: str, record: bool, folder: Path | None, threads: 
 @THREADS
 def shortcuts(data: Path, split: str, record: bool, montage: Path | None, folder: Path | None, threads: int) -> None:
     """Measure copies with borders, corners, the lungs or the rest covered, and where the heat maps lie (9 passes)."""
-    from training.dataset import find_images
-    from training.lung_field import find_lung_fields
-    from training.record import record_measurement
-    from training.shortcuts import measure_lung_field, measure_shortcuts, read_reduced
+    from training.card.record import record_measurement
+    from training.fitting.dataset import find_images
+    from training.measuring.lung_field import find_lung_fields
+    from training.measuring.shortcuts import measure_lung_field, measure_shortcuts, read_reduced
 
     predictor = load_predictor(folder, threads)
     rows = []
@@ -67,7 +67,7 @@ def shortcuts(data: Path, split: str, record: bool, montage: Path | None, folder
         pixels_NHW = read_reduced(images)
         found = find_lung_fields(list(pixels_NHW))
         if montage:
-            from training.figures import write_lung_fields
+            from training.card.figures import write_lung_fields
 
             write_lung_fields(pixels_NHW, found, montage)
         for row in measure_shortcuts(predictor, images, pixels_NHW, found.fields_NHW):
@@ -91,9 +91,9 @@ def _shown(metrics: Mapping[str, Estimate]) -> str:
 @THREADS
 def doors(data: Path, copies: Path, record: bool, folder: Path | None, threads: int) -> None:
     """Compare the decisions on pictures at full size, wrapped as DICOM, with those on their reduced copies."""
-    from training.dataset import find_images
-    from training.doors import compare_doors
-    from training.record import record_measurement
+    from training.card.record import record_measurement
+    from training.fitting.dataset import find_images
+    from training.measuring.doors import compare_doors
 
     predictor = load_predictor(folder, threads)
     with faults_named():
@@ -112,8 +112,8 @@ def doors(data: Path, copies: Path, record: bool, folder: Path | None, threads: 
 @THREADS
 def labels(data: Path, init: Path, cache: Path | None, record: bool, folder: Path | None, threads: int) -> None:
     """Estimate how many labels bacterial and viral are right: independent models on frozen features (needs torch)."""
-    from training.label_study import study_labels
-    from training.record import record_measurement
+    from training.card.record import record_measurement
+    from training.measuring.label_study import study_labels
 
     predictor = load_predictor(folder, threads)
     with faults_named():

@@ -14,8 +14,8 @@ from service.demo.images import folder_images
 from service.ledger.records import InstanceRecord, PredictionRecord
 from service.vocabulary.states import State
 from tests.journeys.conftest import Ward
-from training.dataset import find_images
-from training.evaluation import predict_all
+from training.fitting.dataset import find_images
+from training.measuring.evaluation import predict_all
 
 
 def originals(folder: Path, every: int) -> Iterator[tuple[Path, Dataset]]:

@@ -14,7 +14,7 @@ from models.predictor import Predictor
 from models.runtimes import OnnxRuntime
 from tests.training.conftest import stored_phantom
 from training import cli
-from training.dataset import read_display_values
+from training.fitting.dataset import read_display_values
 
 
 def test_evaluate_prints_a_table_and_writes_json_and_figures(folder: Path, tmp_path: Path) -> None:

@@ -17,10 +17,10 @@ from service.settings import Settings  # noqa: E402
 from service.vocabulary.findings import Finding, Outcome  # noqa: E402
 from tests.training.conftest import stored_phantom  # noqa: E402
 from training import cli  # noqa: E402
-from training.export import write_draft  # noqa: E402
-from training.model_card import render  # noqa: E402
-from training.provenance import read_provenance  # noqa: E402
-from training.recipes import Recipe, Stage  # noqa: E402
+from training.card.model_card import render  # noqa: E402
+from training.card.provenance import read_provenance  # noqa: E402
+from training.exporting.export import write_draft  # noqa: E402
+from training.fitting.recipes import Recipe, Stage  # noqa: E402
 from worker.network import load_network  # noqa: E402
 
 EPOCH = {"epoch": 1, "size": 224, "val_loss": 0.5}

@@ -16,9 +16,11 @@ from models.classifier import Classifier  # noqa: E402
 from models.runtimes import OnnxRuntime, TorchRuntime  # noqa: E402
 from models.transforms import to_batch  # noqa: E402
 from tests.training.conftest import stored_phantom  # noqa: E402
-from training.dataset import ImageSet  # noqa: E402
-from training.export import write_draft  # noqa: E402
-from training.loop import load_last, train  # noqa: E402
+from training.card.provenance import SHIPPED  # noqa: E402
+from training.exporting.export import write_draft  # noqa: E402
+from training.fitting.dataset import ImageSet  # noqa: E402
+from training.fitting.loop import load_last, train  # noqa: E402
+from training.fitting.recipes import Stage, read_recipe  # noqa: E402
 from training.papers.command import reproduce  # noqa: E402
 from training.papers.data import PaperData  # noqa: E402
 from training.papers.experiment import Budget, BudgetSpent, Experiment  # noqa: E402
@@ -26,8 +28,6 @@ from training.papers.features import FeatureCache  # noqa: E402
 from training.papers.frozen import _CoinDropout, _two_cells  # noqa: E402
 from training.papers.results import read_results, write_result  # noqa: E402
 from training.papers.rows import ROWS, BackboneMode, Draw, Folds, PaperRow  # noqa: E402
-from training.provenance import SHIPPED  # noqa: E402
-from training.recipes import Stage, read_recipe  # noqa: E402
 
 
 @pytest.fixture(scope="module")

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 pytest.importorskip("sklearn")
 
 from models.transforms import TRANSFORMS
+from training.fitting.recipes import FINDINGS
+from training.fitting.sampling import oversample
 from training.papers.measures import measure
 from training.papers.rows import ROWS, Draw, Folds, rows_of
 from training.papers.splits import make_splits
-from training.recipes import FINDINGS
-from training.sampling import oversample
 
 
 def test_every_row_has_its_own_name_and_cannot_be_changed() -> None:

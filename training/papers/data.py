@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from training.dataset import ImageSet, LabelledImage, find_images, load
+from training.fitting.dataset import ImageSet, LabelledImage, find_images, load
 
 _NAMES = ("normal", "bacterial", "viral", "pneumonia")
 _SPLITS = ("train", "val")

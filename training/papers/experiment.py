@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix
 
 from models.checkpoint import file_digest
-from training.dataset import ImageSet
-from training.export import write_draft
+from training.card.provenance import SHIPPED
+from training.exporting.export import write_draft
+from training.fitting.dataset import ImageSet
 from training.papers.data import PaperData
 from training.papers.features import FeatureCache
 from training.papers.fold import (
@@ -34,7 +35,6 @@ from training.papers.measures import compare, roc_curves
 from training.papers.results import Curve, Result, SideResult, commit
 from training.papers.rows import BackboneMode, Draw, PaperRow, Protocol
 from training.papers.splits import Split, make_splits
-from training.provenance import SHIPPED
 
 _CURVE = ("loss", "accuracy", "val_loss", "val_accuracy")
 

@@ -17,10 +17,10 @@ from rich.progress import track
 
 from models.backbones import CHANNELS, Backbone
 from models.checkpoint import file_digest
-from training.augmentation import augment
-from training.dataset import ImageSet
-from training.loop import autocast, to_input
-from training.recipes import Recipe
+from training.fitting.augmentation import augment
+from training.fitting.dataset import ImageSet
+from training.fitting.loop import autocast, to_input
+from training.fitting.recipes import Recipe
 
 _BATCH = 32
 

@@ -17,12 +17,12 @@ import torch
 from numpy.typing import NDArray
 
 from models.classifier import Classifier
-from training.dataset import ImageSet
-from training.loop import load_last, predict_logits, train
+from training.fitting.dataset import ImageSet
+from training.fitting.loop import load_last, predict_logits, train
+from training.fitting.recipes import Recipe
 from training.papers.features import FeatureCache
 from training.papers.frozen import train_head
 from training.papers.splits import Split
-from training.recipes import Recipe
 
 _VIEWS = 1
 """How many changed copies of each image a head is trained on, where the recipe changes images at random."""

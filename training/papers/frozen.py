@@ -15,10 +15,10 @@ from torch import nn
 from torch.nn import functional
 
 from models.heads import Head
-from training.loop import rate_factor
+from training.fitting.loop import rate_factor
+from training.fitting.recipes import Recipe
+from training.fitting.sampling import oversample
 from training.papers.splits import Split
-from training.recipes import Recipe
-from training.sampling import oversample
 
 _BATCH = 256
 

@@ -13,7 +13,7 @@ from scipy.stats import rankdata  # type: ignore[import-untyped]
 from sklearn.metrics import roc_curve
 
 from models.measurements import Estimate
-from training.metrics import bootstrap
+from training.measuring.metrics import bootstrap
 
 _MOST_POINTS = 80
 

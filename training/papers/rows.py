@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Literal
 
-from training.recipes import Augmentation, Recipe, Stage
+from training.fitting.recipes import Augmentation, Recipe, Stage
 
 if TYPE_CHECKING:
     from models.backbones import BackboneName

@@ -1,0 +1,26 @@
+from pathlib import Path
+
+from models.checkpoint import Checkpoint, default_path
+from training.card.model_card import render
+
+_CARD = Path(__file__).resolve().parents[3] / "docs" / "model-card.md"
+
+
+def test_the_model_card_says_what_the_shipped_checkpoint_says_of_itself() -> None:
+    checkpoint = Checkpoint.load(default_path(), verify=False)
+    assert _CARD.read_text(encoding="utf-8") == render(checkpoint.card, checkpoint.digest), (
+        "write it anew: auscult checkpoint show --markdown > docs/model-card.md"
+    )
+
+
+def test_the_model_card_warns_where_people_will_read_it() -> None:
+    text = _CARD.read_text(encoding="utf-8")
+    for words in (
+        "not a medical device",
+        "0.54",
+        "adults",
+        "states no licence",
+        "CC BY 4.0",
+        "never says that the image",
+    ):
+        assert words in " ".join(text.split())

@@ -1,0 +1,1 @@
+"""What stands in a checkpoint's card, and how it is printed and drawn."""

@@ -1,0 +1,1 @@
+"""Fine-tuning a network: recipes, data, sampling, augmentation, the loop."""

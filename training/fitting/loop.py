@@ -1,0 +1,297 @@
+"""Fine-tuning: one resumable run of a recipe.
+
+Progress is measured in work (epochs times image area), or in elapsed time where a budget makes that the larger:
+a run that has a budget always completes its schedule, with fewer images. On a GPU the whole set lies in its memory and
+is changed there.
+Shape suffixes: N images, H rows, W columns, K classes.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from rich.progress import track
+from torch import nn
+from torch.nn import functional
+
+from models.classifier import Classifier
+from training.fitting.augmentation import augment, standardise
+from training.fitting.dataset import ImageSet
+from training.fitting.recipes import Recipe
+from training.fitting.sampling import oversample
+
+
+@dataclass(frozen=True)
+class _Epoch:
+    """What one pass over the training images needs besides the run: pixels, rows, class weights, size, progress."""
+
+    pixels_NHW: torch.Tensor
+    rows: npt.NDArray[np.int64]
+    weight: torch.Tensor | None
+    size: int
+    progress: Callable[[float], float]
+
+
+@dataclass
+class Run:
+    """State of a run between epochs; what is written to disk to resume from."""
+
+    network: Classifier
+    average: Classifier
+    optimiser: torch.optim.Optimizer
+    work: float = 0.0
+    seconds: float = 0.0
+    epoch: int = 0
+    steps: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+    best_loss: float = math.inf
+    targets_NK: torch.Tensor = field(default_factory=lambda: torch.empty(0))
+
+
+def train(
+    recipe: Recipe,
+    images: ImageSet,
+    validation: ImageSet,
+    init: Path,
+    folder: Path,
+    budget_seconds: float | None = None,
+    report: Callable[[dict[str, float]], None] = lambda _: None,
+    device: str = "cpu",
+) -> list[dict[str, float]]:
+    """Fine-tune from ImageNet or checkpoint weights, or resume from ``folder/last.pt``; return the history.
+
+    ``folder/best.pt`` holds the averaged weights of the epoch with the lowest validation loss, or what the recipe's
+    ``start_share`` says, ``folder/history.json`` a line for each epoch.
+
+    Raises
+    ------
+    ValueError
+        When a class has no image, there are fewer images than a batch holds, or the weights do not fit.
+    """
+    _check(images, recipe)
+    folder.mkdir(parents=True, exist_ok=True)
+    run = _start(recipe, init, device)
+    pixels_NHW = torch.from_numpy(images.pixels_NHW).to(device)
+    run.targets_NK = functional.one_hot(torch.from_numpy(images.targets_N), len(recipe.classes)).float().to(device)
+    rows = oversample(images.targets_N, recipe.seed) if recipe.oversample else np.arange(len(images))
+    weight = _class_weight(images).to(device) if recipe.class_weighted else None
+    start = copy.deepcopy(run.average.state_dict())
+    last = folder / "last.pt"
+    if last.exists():
+        _restore(run, last)
+    whole_batches = len(rows) // recipe.batch_size * recipe.batch_size
+    total_work = sum(stage.cost for stage in recipe.stages) * whole_batches
+    while (before := _progress(run, total_work, budget_seconds)) < 1 - 1e-6:
+        size, began = recipe.size_at(before), time.monotonic()
+        # What is left of the budget at each step decides when the epoch ends.
+        progress = functools.partial(_progress, run, total_work, budget_seconds)
+        loss, accuracy = _train_epoch(run, recipe, _Epoch(pixels_NHW, rows, weight, size, progress))
+        run.seconds += time.monotonic() - began
+        run.epoch += 1
+        logits_NK = predict_logits(run.average, validation.pixels_NHW)
+        row = {"epoch": run.epoch, "size": size, "seconds": round(run.seconds), "loss": loss, "accuracy": accuracy}
+        row |= _figures(logits_NK, validation.targets_N, recipe.pneumonia)
+        run.history.append(row)
+        if row["val_loss"] < run.best_loss:
+            run.best_loss = row["val_loss"]
+            torch.save(run.average.state_dict(), folder / "best.pt")
+        _save(run, last)
+        (folder / "history.json").write_text(json.dumps({"recipe": asdict(recipe), "epochs": run.history}, indent=1))
+        report(row)
+    if recipe.start_share is not None:
+        torch.save(_mean(run.average.state_dict(), start, recipe.start_share), folder / "best.pt")
+    return run.history
+
+
+def _mean(end: dict[str, torch.Tensor], start: dict[str, torch.Tensor], share: float) -> dict[str, torch.Tensor]:
+    """Return the weights at the end of a run with a share of those that it began with."""
+    return {
+        key: value.lerp(start[key], share) if value.dtype.is_floating_point else value for key, value in end.items()
+    }
+
+
+def predict_logits(
+    network: nn.Module, pixels_NHW: npt.NDArray[np.uint8], batch_size: int = 32
+) -> npt.NDArray[np.float64]:
+    """Return the logits (N x K) of grey uint8 images at their own size, without augmentation."""
+    network.eval()
+    pieces = []
+    device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
+    with torch.inference_mode(), autocast(device.type):
+        for start in range(0, len(pixels_NHW), batch_size):
+            grey = torch.from_numpy(pixels_NHW[start : start + batch_size, None]).to(device).float() / 255
+            pieces.append(network(to_input(grey)).double().cpu())
+    logits: npt.NDArray[np.float64] = torch.cat(pieces).numpy()
+    return logits
+
+
+def load_last(recipe: Recipe, folder: Path) -> Classifier:
+    """Return the averaged weights of a run's last epoch, on the processor."""
+    network = Classifier(recipe.backbone, recipe.head, len(recipe.classes), recipe.stages[-1].size, recipe.dropout)
+    network.load_state_dict(torch.load(folder / "last.pt", map_location="cpu", weights_only=True)["average"])
+    return network.eval()
+
+
+def _check(images: ImageSet, recipe: Recipe) -> None:
+    absent = set(range(len(recipe.classes))) - set(images.targets_N.tolist())
+    if absent:
+        raise ValueError(f"There is no training image of the class {recipe.classes[min(absent)]!r}.")
+    if len(images) < recipe.batch_size:
+        raise ValueError(f"{len(images)} training images are fewer than one batch of {recipe.batch_size}.")
+
+
+def _start(recipe: Recipe, init: Path, device: str) -> Run:
+    torch.manual_seed(recipe.seed)
+    network = Classifier(recipe.backbone, recipe.head, len(recipe.classes), recipe.stages[-1].size, recipe.dropout)
+    network.load(init)
+    network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    rates = {"backbone": recipe.body_factor, "head": recipe.head_factor}
+    groups = [
+        {
+            "params": [p for p in getattr(network, part).parameters() if (p.ndim > 1) == decayed],
+            "rate": recipe.learning_rate * factor,
+            "weight_decay": recipe.weight_decay if decayed else 0.0,
+        }
+        for part, factor in rates.items()
+        for decayed in (True, False)
+    ]
+    return Run(network, copy.deepcopy(network), torch.optim.AdamW(groups, lr=recipe.learning_rate))
+
+
+def _progress(run: Run, total_work: float, budget_seconds: float | None, running: float = 0.0) -> float:
+    timed = (run.seconds + running) / budget_seconds if budget_seconds else 0.0
+    return min(1.0, max(run.work / total_work, timed))
+
+
+def rate_factor(recipe: Recipe, progress: float) -> float:
+    """Linear warm-up, then half a cosine down to the final factor."""
+    if progress < recipe.warm_up:
+        return max(progress / recipe.warm_up, 0.02)
+    falling = (progress - recipe.warm_up) / (1 - recipe.warm_up)
+    return recipe.final_factor + (1 - recipe.final_factor) * 0.5 * (1 + math.cos(math.pi * falling))
+
+
+def _train_epoch(run: Run, recipe: Recipe, epoch: _Epoch) -> tuple[float, float]:
+    """Pass over the training images once, or until the budget is spent; return mean loss and accuracy."""
+    generator = torch.Generator(epoch.pixels_NHW.device).manual_seed(recipe.seed * 1000 + run.epoch)
+    torch.manual_seed(recipe.seed * 1000 + run.epoch)
+    run.network.train()
+    began, losses = time.monotonic(), []
+    batches = list(_batches(epoch.rows, recipe.batch_size, generator))
+    for chosen in track(batches, f"epoch {run.epoch + 1} at {epoch.size}", transient=True):
+        progress = epoch.progress(time.monotonic() - began)
+        if progress >= 1:
+            break
+        for group in run.optimiser.param_groups:
+            group["lr"] = group["rate"] * rate_factor(recipe, progress)
+        grey = epoch.pixels_NHW[chosen][:, None].float() / 255
+        inputs = to_input(augment(grey, epoch.size, recipe.augmentation, generator))
+        losses.append(_step(run, recipe, inputs, chosen, epoch.weight))
+        run.work += len(chosen) * float(epoch.size) ** 2
+    loss, accuracy = np.mean(losses, axis=0) if losses else (math.nan, math.nan)
+    return float(loss), float(accuracy)
+
+
+def _step(
+    run: Run, recipe: Recipe, inputs: torch.Tensor, chosen: torch.Tensor, weight: torch.Tensor | None
+) -> tuple[float, float]:
+    """Learn from one batch; return its loss and its accuracy before the step."""
+    with autocast(inputs.device.type):
+        logits = run.network(inputs).float()
+    right = (logits.argmax(dim=1) == run.targets_NK[chosen].argmax(dim=1)).float().mean()
+    if recipe.target_momentum < 1:
+        run.targets_NK[chosen] = torch.lerp(
+            logits.detach().softmax(dim=1), run.targets_NK[chosen], recipe.target_momentum
+        )
+    loss = functional.cross_entropy(logits, run.targets_NK[chosen], weight, label_smoothing=recipe.label_smoothing)
+    run.optimiser.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(run.network.parameters(), 2.0)
+    run.optimiser.step()
+    _average(run, recipe.average_decay)
+    return float(loss.detach()), float(right)
+
+
+@torch.no_grad()
+def _average(run: Run, decay: float) -> None:
+    """Move the averaged weights and batch statistics towards the network's."""
+    run.steps += 1
+    averaged, warmed = run.average.state_dict(), min(decay, run.steps / (10 + run.steps))
+    for key, value in run.network.state_dict().items():
+        if value.dtype.is_floating_point:
+            averaged[key].lerp_(value, 1 - warmed)
+        else:
+            averaged[key].copy_(value)
+
+
+def to_input(images_N1HW: torch.Tensor) -> torch.Tensor:
+    """Return what the network sees (N x 3 x H x W, channels last) of grey images in [0, 1] (N x 1 x H x W)."""
+    grey = standardise(images_N1HW).expand(-1, 3, -1, -1)
+    return grey.contiguous(memory_format=torch.channels_last)
+
+
+def autocast(device: str) -> torch.autocast:
+    """Compute in bfloat16: 2.4 times the speed of float32 on processors with AVX512-BF16."""
+    return torch.autocast(device, torch.bfloat16)
+
+
+def _batches(rows: npt.NDArray[np.int64], size: int, generator: torch.Generator) -> Iterator[torch.Tensor]:
+    """Yield whole batches of rows in random order, on the generator's device."""
+    order = torch.randperm(len(rows), generator=generator, device=generator.device)
+    shuffled = torch.from_numpy(rows).to(generator.device)[order]
+    for start in range(0, len(rows) - size + 1, size):
+        yield shuffled[start : start + size]
+
+
+def _class_weight(images: ImageSet) -> torch.Tensor:
+    counts = np.bincount(images.targets_N, minlength=len(images.classes))
+    return torch.tensor(len(images) / (len(images.classes) * counts), dtype=torch.float32)
+
+
+def _figures(
+    logits_NK: npt.NDArray[np.float64], targets_N: npt.NDArray[np.int64], pneumonia: tuple[int, ...]
+) -> dict[str, float]:
+    """Return the validation figures that a line of the history shows."""
+    logits, targets = torch.from_numpy(logits_NK), torch.from_numpy(targets_N)
+    guessed = logits.argmax(dim=1)
+    positive = torch.tensor(pneumonia)
+    return {
+        "val_loss": float(functional.cross_entropy(logits, targets)),
+        "val_accuracy": float((guessed == targets).double().mean()),
+        "val_pneumonia_accuracy": float(
+            (torch.isin(guessed, positive) == torch.isin(targets, positive)).double().mean()
+        ),
+    }
+
+
+def _save(run: Run, path: Path) -> None:
+    state: dict[str, Any] = {
+        "network": run.network.state_dict(),
+        "average": run.average.state_dict(),
+        "optimiser": run.optimiser.state_dict(),
+        "targets": run.targets_NK,
+        "rest": [run.work, run.seconds, run.epoch, run.steps, run.history, run.best_loss],
+    }
+    partial = path.with_suffix(".partial")
+    torch.save(state, partial)
+    partial.replace(path)
+
+
+def _restore(run: Run, path: Path) -> None:
+    state = torch.load(path, map_location=run.targets_NK.device, weights_only=True)
+    run.network.load_state_dict(state["network"])
+    run.average.load_state_dict(state["average"])
+    run.optimiser.load_state_dict(state["optimiser"])
+    run.targets_NK = state["targets"]
+    run.work, run.seconds, run.epoch, run.steps, run.history, run.best_loss = state["rest"]

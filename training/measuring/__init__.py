@@ -1,0 +1,1 @@
+"""Measurements along the product's own path, and what follows from them."""
