@@ -14,9 +14,9 @@ from types import FrameType
 import click
 
 from service.audit import AuditTrail
+from service.dicom.acceptor.server import unbound
 from service.dicom.commitment.listening import CommitmentService
 from service.dicom.scp import Listener, prepare
-from service.dicom.server import unbound
 from service.intake import Intake
 from service.ledger import Ledger
 from service.operations.bootstrap import open_ledger, open_store, owner

@@ -9,15 +9,14 @@ from functools import partial
 from typing import Self, cast
 
 from service.audit import AuditTrail
-from service.dicom.access import Access, Refused, not_told
-from service.dicom.association import StoreAssociation
+from service.dicom.acceptor.access import Access, Refused, not_told
+from service.dicom.acceptor.contract import CStoreRequest, CStoreResponse, Peer, Sink
+from service.dicom.acceptor.server import AcceptorEntity, AcceptorServer, unbound
 from service.dicom.auditor import Auditor
 from service.dicom.command import CommandSet
 from service.dicom.commitment.listening import CommitmentService
 from service.dicom.contexts import IMPLEMENTATION_VERSION_NAME, STORAGE_COMMITMENT, accepted
 from service.dicom.identity import is_valid_uid
-from service.dicom.server import StoreEntity, StoreServer, unbound
-from service.dicom.streaming import Answer, Sink, StoreRequest
 from service.intake import Intake, Reception, Request
 from service.ledger.admission import Registered
 from service.process.log import get_logger
@@ -72,7 +71,7 @@ class Listener:
         self._service = _Service(intake, self._auditor, refused)
         self._entity, self._tls = prepare(settings, self._auditor.refused)
         self._shares_port = shares_port
-        self._servers: list[StoreServer] = []
+        self._servers: list[AcceptorServer] = []
         self._beat = beat
         self._turned: set[str] = set()
 
@@ -107,7 +106,7 @@ class Listener:
     def _open(self, setting: str, port: int, tls: Reloading[ssl.SSLContext] | None) -> None:
         settings = self._settings
         try:
-            server = StoreServer(
+            server = AcceptorServer(
                 self._entity,
                 (settings.host, port),
                 self._service,
@@ -157,7 +156,7 @@ class Listener:
 
 def prepare(
     settings: ListenerSettings, refused: Refused = not_told
-) -> tuple[StoreEntity, Reloading[ssl.SSLContext] | None]:
+) -> tuple[AcceptorEntity, Reloading[ssl.SSLContext] | None]:
     """Return our application entity and our side of TLS, if there is one.
 
     Parameters
@@ -173,9 +172,9 @@ def prepare(
     return _entity(settings, refused), listener_context(settings.tls) if settings.tls.is_on else None
 
 
-def _entity(settings: ListenerSettings, refused: Refused) -> StoreEntity:
+def _entity(settings: ListenerSettings, refused: Refused) -> AcceptorEntity:
     users = None if settings.users is None else PasswordFile("listener.users", settings.users)
-    entity = StoreEntity(settings.ae_title, Access(settings.tls.allowed_certificates, users, refused))
+    entity = AcceptorEntity(settings.ae_title, Access(settings.tls.allowed_certificates, users, refused))
     entity.implementation_class_uid = IMPLEMENTATION_CLASS_UID
     entity.implementation_version_name = IMPLEMENTATION_VERSION_NAME
     entity.require_called_aet = True
@@ -200,19 +199,19 @@ class _Service:
     auditor: Auditor
     refused: Callable[[int], None]
 
-    def begin(self, association: StoreAssociation, command: CommandSet, context_id: int) -> Sink:
-        abstract_syntax_uid, transfer_syntax_uid = association.transfer_syntaxes[context_id]
+    def begin(self, peer: Peer, command: CommandSet, context_id: int) -> Sink:
+        abstract_syntax_uid, transfer_syntax_uid = peer.transfer_syntaxes[context_id]
         request = Request(
             sop_class_uid=command.sop_class_uid,
             sop_instance_uid=command.sop_instance_uid,
             abstract_syntax_uid=abstract_syntax_uid,
             transfer_syntax_uid=transfer_syntax_uid,
-            calling_ae_title=str(association.requestor.ae_title).strip(),
+            calling_ae_title=peer.calling_ae_title,
             has_high_priority=command.has_high_priority,
         )
         return self.intake.begin(request)
 
-    def finish(self, request: StoreRequest) -> Answer:
+    def finish(self, request: CStoreRequest) -> CStoreResponse:
         reception = cast(Reception, request.sink)
         try:
             receipt = self.intake.admit(reception)
@@ -220,18 +219,18 @@ class _Service:
             # Said once for the whole episode, by the store; a line for each refusal would fill the disk for good.
             self._note_refusal(request, error, error.status)
             log.debug("refused with 0x%04X: %s", error.status, error)
-            return Answer(error.status, str(error))
+            return CStoreResponse(error.status, str(error))
         except (RefusedObject, Unavailable) as error:
             self._note_refusal(request, error, error.status)
             _log(reception, error.status, str(error))
-            return Answer(error.status, str(error))
+            return CStoreResponse(error.status, str(error))
         except Exception as error:
             # The fault is ours, so the sender is told to try again.
             log.exception("an object could not be admitted")
             unforeseen = AuscultError(f"internal error ({type(error).__name__})")
             self._note_refusal(request, unforeseen, _OUT_OF_RESOURCES)
             _log(reception, _OUT_OF_RESOURCES, type(error).__name__)
-            return Answer(_OUT_OF_RESOURCES, str(unforeseen))
+            return CStoreResponse(_OUT_OF_RESOURCES, str(unforeseen))
         self.auditor.received(
             reception.request.calling_ae_title,
             request.address,
@@ -239,9 +238,9 @@ class _Service:
             is_new=receipt.registered is not Registered.KNOWN,
         )
         _log(reception, _SUCCESS, receipt.registered.value + (", study held" if receipt.held else ""))
-        return Answer(_SUCCESS)
+        return CStoreResponse(_SUCCESS)
 
-    def _note_refusal(self, request: StoreRequest, error: AuscultError, status: int) -> None:
+    def _note_refusal(self, request: CStoreRequest, error: AuscultError, status: int) -> None:
         self.refused(status)
         reception = cast(Reception, request.sink)
         said = reception.request

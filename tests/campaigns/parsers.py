@@ -14,11 +14,11 @@ from pydicom.filereader import read_dataset
 from pydicom.filewriter import write_dataset
 from pydicom.uid import UID, JPEG2000Lossless, JPEGBaseline8Bit, JPEGLosslessSV1, JPEGLSLossless, RLELossless
 
+from service.dicom.acceptor.pdu import Data
 from service.dicom.characters import decode, encodings
 from service.dicom.command import CommandSet, InvalidCommand
 from service.dicom.header import read_values
 from service.dicom.pixels.codestream import check_rle, frame_size
-from service.dicom.upper_layer import Data
 from service.vocabulary.errors import NotDicom, ObjectTooLarge, UndecodablePixels
 from tests import phantoms
 from tests.campaigns.mutation import BIG_ENDIAN

@@ -12,7 +12,7 @@ from pynetdicom import evt
 from pynetdicom.dimse_primitives import N_ACTION, N_EVENT_REPORT
 from pynetdicom.dsutils import encode
 
-from service.dicom.association import StoreAssociation
+from service.dicom.acceptor.contract import Oversized, Peer
 from service.dicom.commitment.messages import (
     REQUEST,
     WELL_KNOWN_INSTANCE,
@@ -24,7 +24,6 @@ from service.dicom.commitment.messages import (
 )
 from service.dicom.commitment.verdict import Verdict, judge
 from service.dicom.contexts import STORAGE_COMMITMENT
-from service.dicom.streaming import Oversized
 from service.ledger import Commitments, DueCommitment, Ledger
 from service.objects import ObjectStore
 from service.operations.wake import Task, Waker
@@ -74,27 +73,27 @@ class CommitmentService:
 
     def _requested(self, event: evt.Event) -> tuple[int, None]:
         """Record a request; on success it is durable, and its answer will come."""
-        request, association = cast(N_ACTION, event.request), cast(StoreAssociation, event.assoc)
-        peer = str(association.requestor.ae_title).strip()
+        request, peer = cast(N_ACTION, event.request), cast(Peer, event.assoc)
+        title = peer.calling_ae_title
         if (status := _wrong_target(request.RequestedSOPClassUID, request.RequestedSOPInstanceUID)) is not None:
             return status, None
         if request.ActionTypeID != REQUEST:
             return _NO_SUCH_ACTION, None
-        if isinstance(request.ActionInformation, Oversized) or len(_siblings(association)) >= _MOST_HERE:
-            log.warning("storage commitment for %s refused: it asks for too much at once", ascii(peer))
+        if isinstance(request.ActionInformation, Oversized) or len(_siblings(peer)) >= _MOST_HERE:
+            log.warning("storage commitment for %s refused: it asks for too much at once", ascii(title))
             return _RESOURCE_LIMITATION, None
         try:
             transaction_uid, references = parse_request(event.action_information)
             # Another look only after the answer on this association had its chance.
             answer_at = utc_now() + timedelta(seconds=2 * self.patience)
-            number = self.requests.register(peer, transaction_uid, references, answer_at, self._peers)
+            number = self.requests.register(title, transaction_uid, references, answer_at, self._peers)
         except (Unavailable, TooManyWaiting, TooLarge) as error:
-            log.warning("storage commitment for %s cannot be recorded: %s", ascii(peer), error)
+            log.warning("storage commitment for %s cannot be recorded: %s", ascii(title), error)
             return _RESOURCE_LIMITATION, None
         except Exception as error:  # noqa: BLE001 - pydicom raises whatever a broken data set leads it to
-            return _invalid("request for storage commitment", peer, error), None
-        association.errands.append(_AnswerHere(self, association, event.context.context_id, number))
-        log.info("storage commitment for %d instances asked by %s", len(references), ascii(peer))
+            return _invalid("request for storage commitment", title, error), None
+        peer.outgoing.append(_AnswerHere(self, peer, event.context.context_id, number))
+        log.info("storage commitment for %d instances asked by %s", len(references), ascii(title))
         return _SUCCESS, None
 
     def _answered(self, event: evt.Event) -> tuple[int, None]:
@@ -144,9 +143,9 @@ def _invalid(what: str, peer: str, error: Exception) -> int:
 class _AnswerHere:
     """Answers a request on the association that brought it, if the peer keeps that open; hands it over if not."""
 
-    def __init__(self, service: CommitmentService, association: StoreAssociation, context_id: int, number: int) -> None:
+    def __init__(self, service: CommitmentService, peer: Peer, context_id: int, number: int) -> None:
         self._service = service
-        self._association = association
+        self._peer = peer
         self._context_id = context_id
         self._number = number
         self._at: float | None = time.monotonic() + service.patience
@@ -154,7 +153,7 @@ class _AnswerHere:
 
     def look(self) -> None:
         """Send the answer when the peer has had the time to release and did not."""
-        busy = any(errand is not self and errand.is_asking for errand in _siblings(self._association))
+        busy = any(other is not self and other.is_asking for other in _siblings(self._peer))
         if self._at is None or time.monotonic() < self._at or busy:
             return
         self._at = None
@@ -183,9 +182,9 @@ class _AnswerHere:
         request.AffectedSOPClassUID = UID(STORAGE_COMMITMENT)
         request.AffectedSOPInstanceUID = UID(WELL_KNOWN_INSTANCE)
         request.EventTypeID = event_type
-        _, syntax = self._association.transfer_syntaxes[self._context_id]
+        _, syntax = self._peer.transfer_syntaxes[self._context_id]
         request.EventInformation = BytesIO(_encoded(information, explicit=syntax == ExplicitVRLittleEndian))
-        self._association.dimse.send_msg(request, self._context_id)
+        self._peer.send(request, self._context_id)
 
     def hear(self, response: Any) -> None:
         """Record that the peer took the answer."""
@@ -205,7 +204,7 @@ class _AnswerHere:
             log.warning("storage commitment: %s", error)
 
     def _finish(self) -> None:
-        self._association.errands = [errand for errand in self._association.errands if errand is not self]
+        self._peer.outgoing = [request for request in self._peer.outgoing if request is not self]
 
     def end(self) -> None:
         """Leave the answer to a delivery worker: this association is over, and the peer does not have it."""
@@ -216,8 +215,8 @@ class _AnswerHere:
         self._service.waker.wake(Task.DELIVER)
 
 
-def _siblings(association: StoreAssociation) -> Sequence["_AnswerHere"]:
-    return [errand for errand in association.errands if isinstance(errand, _AnswerHere)]
+def _siblings(peer: Peer) -> Sequence["_AnswerHere"]:
+    return [request for request in peer.outgoing if isinstance(request, _AnswerHere)]
 
 
 def _encoded(dataset: Dataset, *, explicit: bool) -> bytes:

@@ -12,7 +12,7 @@ from pydicom.uid import (
     ExplicitVRLittleEndian,
 )
 
-from service.dicom import association, upper_layer
+from service.dicom.acceptor import association, upper_layer
 from service.dicom.contexts import VERIFICATION
 from service.dicom.part10 import file_head
 from service.operations.wake import Task

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from service.dicom.access import Doorkeeper
-from service.dicom.upper_layer import UpperLayer
+from service.dicom.acceptor.negotiation import Negotiation
+from service.dicom.acceptor.upper_layer import UpperLayer
 from service.intake import Intake, Reception
 from service.ledger.admission import Receipt
 from service.security.passwords import write
@@ -368,18 +368,18 @@ def test_a_refused_peer_that_hangs_up_at_once_is_told_of_with_its_certificate(
     caplog: pytest.LogCaptureFixture,
     lag: float,
 ) -> None:
-    reject, look = Doorkeeper.send_reject, UpperLayer._is_transport_event
+    reject, look = Negotiation.send_reject, UpperLayer._is_transport_event
 
     def look_late(self: UpperLayer) -> bool:
         if self.state_machine.current_state == "Sta13":
             time.sleep(lag)
         return look(self)
 
-    def reject_and_lose(self: Doorkeeper, *code: Any) -> None:
+    def reject_and_lose(self: Negotiation, *code: Any) -> None:
         reject(self, *code)
         wait_until(lambda: getattr(self.assoc.dul.socket, "socket", None) is None, "the connection is gone", 5)
 
-    monkeypatch.setattr(Doorkeeper, "send_reject", reject_and_lose)
+    monkeypatch.setattr(Negotiation, "send_reject", reject_and_lose)
     monkeypatch.setattr(UpperLayer, "_is_transport_event", look_late)
     users = tmp_path / "users"
     write(users, {"ct": cheap_hash("correct horse battery")})

@@ -4,19 +4,16 @@ C-STORE requests never become pynetdicom's primitives: those hold the whole data
 own, and refuse a UID of 70 characters by aborting the association. Every other service is left to pynetdicom.
 """
 
-from dataclasses import dataclass
-from io import BytesIO
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import Any, cast
 
+from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.pdu_primitives import P_DATA
 
+from service.dicom.acceptor.contract import CStoreRequest, CStoreService, Oversized, Peer
+from service.dicom.acceptor.pdu import INVALID_PDU, Data
 from service.dicom.command import CommandSet, InvalidCommand
-from service.dicom.upper_layer import INVALID_PDU, Data
 from service.process.log import get_logger
-
-if TYPE_CHECKING:
-    from service.dicom.association import StoreAssociation
 
 log = get_logger(__name__)
 
@@ -25,60 +22,21 @@ _MAXIMUM_COMMAND_BYTES = 1 << 16
 _MAXIMUM_OTHER_DATA_SET_BYTES = 1 << 20
 
 
-class Oversized(BytesIO):
-    """Stands for a data set that was too large for its service and was not kept; it is empty."""
-
-
-class Sink(Protocol):
-    """Takes a data set while it arrives."""
-
-    def write(self, piece: memoryview) -> None:
-        """Take the next piece; never raises."""
-
-    def discard(self) -> None:
-        """Forget what arrived: the rest will not come."""
-
-
-@dataclass
-class StoreRequest:
-    """A C-STORE request, its data set already in the sink."""
-
-    command: CommandSet
-    context_id: int
-    sink: Sink
-    #: The peer's, for the audit trail.
-    address: str
-    #: pynetdicom asks every message.
-    is_valid_request: bool = True
-    msg_type: str = "C-STORE"
-
-
-@dataclass(frozen=True)
-class Answer:
-    """Status and Error Comment of a C-STORE response."""
-
-    status: int
-    comment: str = ""
-
-
-class StoreService(Protocol):
-    """What an association does with C-STORE requests."""
-
-    def begin(self, association: "StoreAssociation", command: CommandSet, context_id: int) -> Sink:
-        """Open a sink for the data set that follows; never raises."""
-
-    def finish(self, request: StoreRequest) -> Answer:
-        """Answer a request whose data set is complete; never raises."""
-
-
 class StreamingDimse(DIMSEServiceProvider):
-    """The DIMSE service of one association; it runs in the upper layer's thread."""
+    """The DIMSE service of one association; it runs in the upper layer's thread.
 
-    def __init__(self, assoc: "StoreAssociation", service: StoreService) -> None:
+    Parameters
+    ----------
+    assoc, peer
+        The association; both are the same object, as pynetdicom and as we see it.
+    """
+
+    def __init__(self, assoc: Association, peer: Peer, service: CStoreService) -> None:
         super().__init__(assoc)
+        self._peer = peer
         self._service = service
         self._command = bytearray()
-        self._request: StoreRequest | None = None
+        self._request: CStoreRequest | None = None
         self._other_context: int | None = None
         self._other_bytes = 0
         self._is_broken = False
@@ -104,7 +62,7 @@ class StreamingDimse(DIMSEServiceProvider):
             self.abandon()
             log.warning(
                 "association with %s aborted: it sent a broken DIMSE message (%s)",
-                self.assoc.requestor.address,
+                self._peer.address,
                 error if isinstance(error, InvalidCommand) else type(error).__name__,
             )
             self.dul.event_queue.put(INVALID_PDU)
@@ -143,11 +101,10 @@ class StreamingDimse(DIMSEServiceProvider):
             self._other_bytes = 0
             self._pass_on(context_id, b"\x03" + encoded)
             return
-        association = cast("StoreAssociation", self.assoc)
-        if context_id not in association.transfer_syntaxes:
+        if context_id not in self._peer.transfer_syntaxes:
             raise InvalidCommand("a command in a presentation context that was not accepted")
-        sink = self._service.begin(association, command, context_id)
-        self._request = StoreRequest(command, context_id, sink, str(self.assoc.requestor.address))
+        sink = self._service.begin(self._peer, command, context_id)
+        self._request = CStoreRequest(command, context_id, sink, self._peer.address)
         if not command.has_data_set:
             self._finish(self._request)
 
@@ -170,6 +127,6 @@ class StreamingDimse(DIMSEServiceProvider):
         primitive.presentation_data_value_list = cast(Any, [[context_id, fragment]])
         super().receive_primitive(primitive)
 
-    def _finish(self, request: StoreRequest) -> None:
+    def _finish(self, request: CStoreRequest) -> None:
         self._request = None
         self.msg_queue.put((request.context_id, cast(Any, request)))

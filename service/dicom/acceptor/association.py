@@ -3,64 +3,48 @@
 import queue
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import Any, cast
 
 from pynetdicom import evt
+from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 
-from service.dicom.access import Access, Doorkeeper
+from service.dicom.acceptor.access import Access
+from service.dicom.acceptor.contract import CStoreRequest, CStoreService, OutgoingRequest, UserIdentity
+from service.dicom.acceptor.negotiation import Negotiation
+from service.dicom.acceptor.peer_socket import LOOK_S
+from service.dicom.acceptor.secure_socket import SecureSocket
+from service.dicom.acceptor.streaming import StreamingDimse
+from service.dicom.acceptor.upper_layer import UpperLayer
 from service.dicom.release import shut
-from service.dicom.secure_socket import SecureSocket
-from service.dicom.streaming import StoreRequest, StoreService, StreamingDimse
-from service.dicom.upper_layer import LOOK_S, UpperLayer
 from service.process.log import get_logger
 from service.security.tls import PeerCertificate, peer_certificate
-
-if TYPE_CHECKING:
-    from service.dicom.server import StoreEntity
 
 log = get_logger(__name__)
 
 
-class Errand(Protocol):
-    """A request that we send to the peer ourselves, while the association serves the peer's.
-
-    pynetdicom's own `send` methods wait for the response and would take a request of the peer for it. None of these
-    methods raises; each runs in the association's thread.
-    """
-
-    def look(self) -> None:
-        """Do what is due by now; called every `LOOK_S` seconds, and after each request of the peer."""
-
-    def hear(self, response: Any) -> None:
-        """Take a response of the peer."""
-
-    def end(self) -> None:
-        """Take note that the association is over."""
-
-
-class StoreAssociation(Association):
-    """An association that a peer requested, served by a thread of its own."""
+class AcceptedAssociation(Association):
+    """An association that a peer requests, served by a thread of its own: a `Peer` to services."""
 
     dul: UpperLayer
     dimse: StreamingDimse
 
-    def __init__(self, ae: "StoreEntity", service: StoreService) -> None:
+    def __init__(self, ae: ApplicationEntity, access: Access, service: CStoreService) -> None:
         super().__init__(ae, "acceptor")
         self.opened = time.monotonic()
-        self.access: Access = ae.access
-        #: What the peer has shown, also after it has hung up; none over a plain connection.
         self.certificate: PeerCertificate | None = None
+        self.outgoing: list[OutgoingRequest] = []
+        self._access = access
         self._service = service
         self._is_serving = False
-        self.errands: list[Errand] = []
-        self.dul = UpperLayer(self, ae.maximum_pdu_size)
-        self.dimse = StreamingDimse(self, service)
-        self.acse = Doorkeeper(self)
+        self.dimse = StreamingDimse(self, self, service)
+        self.dul = UpperLayer(self, self.dimse, ae.maximum_pdu_size)
+        self.acse = Negotiation(self, self, access)
         # The timeouts also set the timers of the upper layer, which is new.
         self.acse_timeout = ae.acse_timeout
         self.network_timeout = ae.network_timeout
+        self.bind(evt.EVT_REJECTED, self._tell_rejection)
 
     def _bind_defaults(self) -> None:
         # Without those for notifications, which would make pynetdicom describe each PDU in its log.
@@ -78,6 +62,32 @@ class StoreAssociation(Association):
         return self._is_serving or self.dimse.is_arriving or self.dimse.is_backed_up
 
     @property
+    def address(self) -> str:
+        """The peer's IP address."""
+        return str(self.requestor.address)
+
+    @property
+    def calling_ae_title(self) -> str:
+        """What the peer calls itself, without padding; empty before its request."""
+        return self._requested_ae_title("calling_ae_title")
+
+    @property
+    def called_ae_title(self) -> str:
+        """What the peer calls us, without padding; empty before its request."""
+        return self._requested_ae_title("called_ae_title")
+
+    def _requested_ae_title(self, which: str) -> str:
+        return str(getattr(self.requestor.primitive, which, "")).strip()
+
+    @property
+    def user(self) -> UserIdentity | None:
+        """The user that the peer named."""
+        said = self.requestor.user_identity
+        if said is None or said.user_identity_type is None:
+            return None
+        return UserIdentity(said.user_identity_type, said.primary_field or b"", said.secondary_field or b"")
+
+    @property
     def transfer_syntaxes(self) -> dict[int, tuple[str, str]]:
         """Abstract and transfer syntax by accepted presentation context ID."""
         return {
@@ -89,6 +99,10 @@ class StoreAssociation(Association):
     def is_secure(self) -> bool:
         """Whether the connection is one over TLS."""
         return isinstance(self.dul.socket, SecureSocket)
+
+    def send(self, message: Any, context_id: int) -> None:
+        """Send a message of pynetdicom's in a presentation context."""
+        self.dimse.send_msg(message, context_id)
 
     def hang_up(self) -> None:
         """Close the connection without a word."""
@@ -102,10 +116,10 @@ class StoreAssociation(Association):
             super().run_reactor()
         finally:
             self.dul.ring()
-            for errand in self.errands:
-                errand.end()
+            for request in self.outgoing:
+                request.end()
             for _, message in list(self.dimse.msg_queue.queue):
-                if isinstance(message, StoreRequest):
+                if isinstance(message, CStoreRequest):
                     message.sink.discard()
 
     def _is_trusted(self) -> bool:
@@ -117,7 +131,7 @@ class StoreAssociation(Association):
             connection.shake_hands(self.acse_timeout or LOOK_S)
             self.certificate = peer_certificate(connection.connection)
         except OSError as error:
-            self.access.refused_connection(self.requestor.address, error)
+            self._access.refused_connection(self.address, error)
             connection.close()
             self.dul.close()
             return False
@@ -125,8 +139,8 @@ class StoreAssociation(Association):
 
     def _run_reactor(self) -> None:
         while not self._kill and not self._is_over():
-            for errand in self.errands:
-                errand.look()
+            for request in self.outgoing:
+                request.look()
             try:
                 context_id, message = self.dimse.msg_queue.get(timeout=LOOK_S)
             except queue.Empty:
@@ -143,22 +157,30 @@ class StoreAssociation(Association):
             # pynetdicom serves each N-EVENT-REPORT in a thread of its own: a peer could start as many as it likes.
             self.dimse.msg_queue.put((context_id, msg))
             return
-        if not isinstance(msg, StoreRequest):
+        if not isinstance(msg, CStoreRequest):
             if getattr(msg, "MessageIDBeingRespondedTo", None) is None:
                 super()._serve_request(msg, context_id)
                 return
-            for errand in self.errands:
-                errand.hear(msg)
+            for request in self.outgoing:
+                request.hear(msg)
             return
-        answer = self._service.finish(msg)
+        outcome = self._service.finish(msg)
         response = C_STORE()
         response.MessageIDBeingRespondedTo = msg.command.message_id
         response.AffectedSOPClassUID = msg.command.sop_class_uid_or_none
         response.AffectedSOPInstanceUID = msg.command.sop_instance_uid_or_none
-        response.Status = answer.status
-        if answer.comment:
-            response.ErrorComment = cast(Any, answer.comment[:64])
-        self.dimse.send_msg(response, context_id)
+        response.Status = outcome.status
+        if outcome.comment:
+            response.ErrorComment = cast(Any, outcome.comment[:64])
+        self.send(response, context_id)
+
+    def _tell_rejection(self, _: evt.Event) -> None:
+        """Tell that pynetdicom has rejected the association."""
+        self._access.refused_association(
+            self,
+            "AE titles are checked against listener.ae_title and listener.allowed_ae_titles, "
+            "their number against listener.maximum_associations",
+        )
 
     def _is_over(self) -> bool:
         """Return whether the association has ended; a release that the peer requests is granted."""
@@ -169,7 +191,7 @@ class StoreAssociation(Association):
             self.dul.receive_pdu(wait=False)
             self.is_aborted = True
         elif self.dul.is_alive() and self.dul.idle_timer_expired():
-            log.warning("association with %s aborted: no word from it for too long", self.requestor.address)
+            log.warning("association with %s aborted: no word from it for too long", self.address)
             self.abort()
         elif self.dul.is_alive():
             return False

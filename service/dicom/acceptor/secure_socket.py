@@ -8,13 +8,13 @@ import ssl
 from contextlib import suppress
 from typing import cast
 
-from service.dicom.upper_layer import StoreSocket
+from service.dicom.acceptor.peer_socket import PeerSocket
 
 #: Length of a PDU's header: all that is read before it is known whether a record brought data.
 _HEADER_BYTES = 6
 
 
-class SecureSocket(StoreSocket):
+class SecureSocket(PeerSocket):
     """A peer's connection over TLS."""
 
     #: Read by `ready`, and not yet given out by `recv`.
@@ -46,7 +46,7 @@ class SecureSocket(StoreSocket):
         if self.socket is None:
             return super().ready
         if self._ahead or self.connection.pending():
-            return self._upper_layer.wait(None, is_read=True)
+            return self._wait(None, is_read=True)
         return super().ready and self._has_data()
 
     def _has_data(self) -> bool:

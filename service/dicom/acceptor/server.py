@@ -15,11 +15,11 @@ from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 from pynetdicom.transport import AddressInformation, ThreadedAssociationServer
 
-from service.dicom.access import Access, Refusal, log_rejection
-from service.dicom.association import StoreAssociation
-from service.dicom.secure_socket import SecureSocket
-from service.dicom.streaming import StoreService
-from service.dicom.upper_layer import StoreSocket
+from service.dicom.acceptor.access import Access, Refusal
+from service.dicom.acceptor.association import AcceptedAssociation
+from service.dicom.acceptor.contract import CStoreService
+from service.dicom.acceptor.peer_socket import PeerSocket
+from service.dicom.acceptor.secure_socket import SecureSocket
 from service.security.reloading import Reloading
 from service.vocabulary.errors import SettingsInvalid
 
@@ -27,7 +27,7 @@ Network = IPv4Network | IPv6Network
 Handlers = Sequence[tuple[evt.EventType, Callable[[evt.Event], Any]]]
 
 
-class StoreEntity(ApplicationEntity):
+class AcceptorEntity(ApplicationEntity):
     """Our application entity, and whom it lets in."""
 
     def __init__(self, ae_title: str = "AUSCULT", access: Access | None = None) -> None:
@@ -35,9 +35,9 @@ class StoreEntity(ApplicationEntity):
         self.access = access or Access()
 
     @property
-    def connections(self) -> list[StoreAssociation]:
+    def connections(self) -> list[AcceptedAssociation]:
         """All associations and those connections that have not asked for one yet."""
-        threads = [thread for thread in threading.enumerate() if isinstance(thread, StoreAssociation)]
+        threads = [thread for thread in threading.enumerate() if isinstance(thread, AcceptedAssociation)]
         return [thread for thread in threads if thread.ae is self]
 
     @property
@@ -49,12 +49,12 @@ class StoreEntity(ApplicationEntity):
 class _Handler(BaseRequestHandler):
     """Starts the association of one connection."""
 
-    server: "StoreServer"
+    server: "AcceptorServer"
 
     def handle(self) -> None:
         server = self.server
-        entity = cast(StoreEntity, server.ae)
-        assoc = StoreAssociation(entity, server.service)
+        entity = server.ae
+        assoc = AcceptedAssociation(entity, entity.access, server.service)
         assoc._server = server  # noqa: SLF001 - how pynetdicom's acceptor finds the way to close its connection
         assoc.name = f"AcceptorThread {self.client_address[0]}:{self.client_address[1]}"
         assoc.acceptor.maximum_length = entity.maximum_pdu_size
@@ -71,22 +71,22 @@ class _Handler(BaseRequestHandler):
             assoc.dul.close()
             self.request.close()
             return
-        assoc.bind(evt.EVT_REJECTED, log_rejection)
         for kind, handler in server.handlers:
             assoc.bind(kind, handler)
         assoc.start()
 
-    def _socket(self, assoc: StoreAssociation) -> StoreSocket:
+    def _socket(self, assoc: AcceptedAssociation) -> PeerSocket:
         if self.server.tls is None:
-            return StoreSocket(assoc, self.request)
+            return PeerSocket(assoc, self.request, assoc.dul.wait)
         # One that is reset already is closed by the caller; Python would lose it half-way through.
         self.request.getpeername()
         # The handshake itself is the association's own thread's: nobody waits for it here.
         context = self.server.tls.current()
-        return SecureSocket(assoc, context.wrap_socket(self.request, server_side=True, do_handshake_on_connect=False))
+        connection = context.wrap_socket(self.request, server_side=True, do_handshake_on_connect=False)
+        return SecureSocket(assoc, connection, assoc.dul.wait)
 
 
-class StoreServer(ThreadedAssociationServer):
+class AcceptorServer(ThreadedAssociationServer):
     """Accepts connections; several processes may share the port.
 
     Parameters
@@ -107,13 +107,14 @@ class StoreServer(ThreadedAssociationServer):
         Called at each turn of the loop that accepts connections.
     """
 
+    ae: AcceptorEntity
     request_queue_size = 128
 
     def __init__(
         self,
-        entity: StoreEntity,
+        entity: AcceptorEntity,
         address: tuple[str, int],
-        service: StoreService,
+        service: CStoreService,
         *,
         allowed: Sequence[Network] = (),
         maximum_waiting: int,
@@ -159,7 +160,7 @@ class StoreServer(ThreadedAssociationServer):
         self._beat()
 
     def shutdown_request(self, request: Any) -> None:
-        """Close a connection; see `StoreAssociation.hang_up`."""
+        """Close a connection; see `AcceptedAssociation.hang_up`."""
         if request is None:  # the upper layer's thread was faster, between pynetdicom's look and this call
             return
         with suppress(OSError):
@@ -168,14 +169,13 @@ class StoreServer(ThreadedAssociationServer):
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
         """Tell whether a connection may stay; make room for it."""
-        entity = cast(StoreEntity, self.ae)
         address = ip_address(client_address[0].partition("%")[0])
         if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
             address = address.ipv4_mapped
         if self._allowed and not any(address in network for network in self._allowed):
-            entity.access.tell(Refusal(str(address), "the address is not in listener.allowed_addresses"))
+            self.ae.access.tell(Refusal(str(address), "the address is not in listener.allowed_addresses"))
             return False
-        waiting = [connection for connection in entity.connections if not connection.is_requested]
+        waiting = [connection for connection in self.ae.connections if not connection.is_requested]
         if len(waiting) >= self._maximum_waiting:
             min(waiting, key=lambda connection: connection.opened).hang_up()
         return True

@@ -1,8 +1,5 @@
 """The lower half of pynetdicom's acceptor, its inner loops replaced: nothing polls, and nothing waits for ever.
 
-With `service.dicom.streaming` and `service.dicom.association` the only modules that rely on what pynetdicom does not
-promise; tests/service/dicom/test_scp_hooks.py fails when one of these hooks is gone. Against pynetdicom 3.0, here:
-
 - P-DATA is read in one piece and handed on without copies; a stated length is checked before memory is given.
 - The thread waits on the socket and on a bell instead of looking every millisecond.
 - Every read has a time limit. An accepted socket has none there, and a peer that stops within a PDU holds the thread.
@@ -11,120 +8,26 @@ promise; tests/service/dicom/test_scp_hooks.py fails when one of these hooks is 
 import os
 import queue
 import select
-import socket
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
+from pynetdicom.association import Association
 from pynetdicom.dul import DULServiceProvider
-from pynetdicom.transport import AssociationSocket
 
+from service.dicom.acceptor.pdu import INVALID_PDU, Data
+from service.dicom.acceptor.peer_socket import CONNECTION_CLOSED, LOOK_S, PeerSocket
+from service.dicom.acceptor.streaming import StreamingDimse
+from service.dicom.release import shut
 from service.process.log import get_logger
-
-if TYPE_CHECKING:
-    from service.dicom.association import StoreAssociation
-    from service.dicom.streaming import StreamingDimse
 
 log = get_logger(__name__)
 
-#: Longest wait without a look at the timers, in seconds.
-LOOK_S = 0.25
-#: Protocol violation: the state machine answers it with A-ABORT (PS3.8 Table 9-10, event 19).
-INVALID_PDU = "Evt19"
-
 _P_DATA_TF_RECEIVED = "Evt10"
-_CONNECTION_CLOSED = "Evt17"
 #: Largest PDU other than P-DATA; an association request with 128 presentation contexts takes some ten kilobytes.
 _MAXIMUM_CONTROL_PDU_BYTES = 1 << 20
-
-
-class StoreSocket(AssociationSocket):
-    """A peer's connection; each read has a time limit."""
-
-    def __init__(self, assoc: "StoreAssociation", client_socket: socket.socket) -> None:
-        super().__init__(assoc, client_socket=client_socket)
-        client_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-    @property
-    def _upper_layer(self) -> "UpperLayer":
-        return cast("UpperLayer", self.assoc.dul)
-
-    @property
-    def ready(self) -> bool:
-        """Wait until there is something to read or to send; return whether it is something to read."""
-        connection = self.socket
-        if connection is None or not self._is_connected:
-            return self._upper_layer.wait(None)
-        try:
-            return self._upper_layer.wait(connection.fileno())
-        except (OSError, ValueError):
-            self.event_queue.put(_CONNECTION_CLOSED)
-            return False
-
-    def recv(self, nr_bytes: int) -> bytearray:
-        """Return that many bytes.
-
-        Raises
-        ------
-        OSError
-            When the connection ends before, or the bytes take longer than the timeout.
-        """
-        connection = self.socket
-        if connection is None:
-            raise ConnectionError
-        limit = (self.assoc.dimse_timeout if self.assoc.is_established else self.assoc.acse_timeout) or LOOK_S
-        deadline = time.monotonic() + limit
-        connection.settimeout(limit)
-        received = bytearray(nr_bytes)
-        rest = memoryview(received)
-        while rest:
-            count = connection.recv_into(rest)
-            if count == 0:
-                raise ConnectionError
-            rest = rest[count:]
-            if rest and time.monotonic() > deadline:
-                raise TimeoutError
-        return received
-
-    def _shutdown_socket(self) -> None:
-        """Close the connection, also where the peer was faster and there is nothing to shut down."""
-        connection = cast(socket.socket, self.socket)
-        with suppress(OSError):
-            connection.shutdown(socket.SHUT_RDWR)
-        connection.close()
-
-    def discard_input(self) -> bool:
-        """Read and forget what a peer still sends although its association is over; return whether there was any.
-
-        Raises
-        ------
-        OSError
-            When the peer has reset the connection.
-        """
-        return self.socket is not None and bool(self.socket.recv(65536))
-
-
-class Data:
-    """A P-DATA-TF PDU, and the primitive that the state machine makes of it (PS3.8 section 9.3.5).
-
-    pynetdicom's own primitive insists on copies of the fragments.
-    """
-
-    def __init__(self, body: bytearray) -> None:
-        self.presentation_data_value_list: list[tuple[int, memoryview]] = []
-        view = memoryview(body)
-        while view:
-            length = int.from_bytes(view[:4], "big")
-            if length < 2 or len(view) < 4 + length:
-                raise ValueError("a presentation data value's length is wrong")
-            self.presentation_data_value_list.append((view[4], view[5 : 4 + length]))
-            view = view[4 + length :]
-
-    def to_primitive(self) -> "Data":
-        """Return what the state machine passes on."""
-        return self
 
 
 class _SignallingQueue(queue.Queue[Any]):
@@ -142,8 +45,11 @@ class _SignallingQueue(queue.Queue[Any]):
 class UpperLayer(DULServiceProvider):
     """The DICOM upper layer of one association: a thread that owns the socket."""
 
-    def __init__(self, assoc: "StoreAssociation", maximum_pdu_bytes: int) -> None:
+    socket: PeerSocket | None
+
+    def __init__(self, assoc: Association, dimse: StreamingDimse, maximum_pdu_bytes: int) -> None:
         super().__init__(assoc)
+        self._dimse = dimse
         self.daemon = True
         self._run_loop_delay = 0
         # Some senders leave the headers out of their count, so the limit that we announced is not taken at its word.
@@ -153,11 +59,7 @@ class UpperLayer(DULServiceProvider):
         self._bell: tuple[int, int] | None = os.pipe()
         for descriptor in self._bell:
             os.set_blocking(descriptor, False)
-        self.to_user_queue = _SignallingQueue(lambda: assoc.dimse.msg_queue.put((None, None)))
-
-    @property
-    def _dimse(self) -> "StreamingDimse":
-        return cast("StoreAssociation", self.assoc).dimse
+        self.to_user_queue = _SignallingQueue(lambda: dimse.msg_queue.put((None, None)))
 
     def ring(self) -> None:
         """End the wait: there is something to send, or room to receive."""
@@ -204,7 +106,7 @@ class UpperLayer(DULServiceProvider):
             super().run_reactor()
         except Exception as error:  # noqa: BLE001 - a PDU that the state machine has no answer to; the peer shall not wait
             log.warning("connection with %s closed: %s", self.assoc.requestor.address, type(error).__name__)
-            cast("StoreAssociation", self.assoc).hang_up()
+            shut(self.assoc)
         finally:
             self._dimse.abandon()
             self.close()
@@ -226,7 +128,7 @@ class UpperLayer(DULServiceProvider):
         self._last_input = time.monotonic()
 
     def _is_transport_event(self) -> bool:
-        connection = cast(StoreSocket, self.socket)
+        connection = cast(PeerSocket, self.socket)
         if self.state_machine.current_state != "Sta13":
             return super()._is_transport_event()
         try:
@@ -238,7 +140,7 @@ class UpperLayer(DULServiceProvider):
         return True
 
     def _read_pdu_data(self) -> None:
-        connection = cast(StoreSocket, self.socket)
+        connection = cast(PeerSocket, self.socket)
         try:
             header = connection.recv(6)
             kind, length = header[0], int.from_bytes(header[2:6], "big")
@@ -248,7 +150,7 @@ class UpperLayer(DULServiceProvider):
                 return
             body = connection.recv(length)
         except OSError:
-            self.event_queue.put(_CONNECTION_CLOSED)
+            self.event_queue.put(CONNECTION_CLOSED)
             self._end_wait_for_request()
             return
         self.restart_idle_timer()

@@ -1,32 +1,25 @@
 """Who is let in, and the one place where it is told that somebody was not.
 
-Addresses are looked at when a connection comes (`service.dicom.server`), certificates in its handshake, AE titles by
-pynetdicom; here it is seen whether the certificate may use the AE title, and whether the user is known. Whatever the
-reason of a refusal, it passes through `Access.tell`.
+Addresses are looked at when a connection comes (`server`), certificates in its handshake, AE titles by pynetdicom; here
+it is seen whether the certificate may use the AE title, and whether the user is known. Whatever the reason of a
+refusal, it passes through `Access.tell`.
 """
 
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
 
-from pynetdicom import evt
-from pynetdicom.acse import ACSE
-from pynetdicom.pdu_primitives import A_ASSOCIATE
-
+from service.dicom.acceptor.contract import Peer
 from service.process.log import get_logger
 from service.security.passwords import PasswordFile, Verdict
 from service.security.tls import reason_of
-
-if TYPE_CHECKING:
-    from service.dicom.association import StoreAssociation
 
 log = get_logger(__name__)
 
 #: Result, source and reason of A-ASSOCIATE-RJ (PS3.8 Table 9-21).
 _UNKNOWN_CALLER = (0x01, 0x01, 0x03)
 _NOT_ALLOWED = (0x01, 0x01, 0x01)
-_NOT_NOW = (0x02, 0x01, 0x01)
+NOT_NOW = (0x02, 0x01, 0x01)
 #: User-Identity-Type of a user name with a passcode (PS3.7 Table D.3-14).
 _NAME_AND_PASSCODE = 2
 
@@ -49,6 +42,8 @@ class Refusal:
         return "" if self.fingerprint is None else f" (certificate sha256:{self.fingerprint})"
 
 
+#: Why an association is rejected: the code for the peer, and words for us.
+Objection = tuple[tuple[int, int, int], str]
 #: Is told the AE title, as typed, or nothing, the address, and why an association or a connection was refused.
 Refused = Callable[[str, str, str], None]
 
@@ -100,7 +95,12 @@ class Access:
     def tell(self, refusal: Refusal) -> None:
         """Tell that somebody was not let in."""
         _log(refusal)
-        self.refused((refusal.calling_ae_title or "").strip(), refusal.address, refusal.why + refusal.shown)
+        self.refused(refusal.calling_ae_title or "", refusal.address, refusal.why + refusal.shown)
+
+    def refused_association(self, peer: Peer, why: str) -> None:
+        """Tell that an association was rejected."""
+        fingerprint = None if peer.certificate is None else peer.certificate.fingerprint
+        self.tell(Refusal(peer.address, why, peer.calling_ae_title, peer.called_ae_title, fingerprint))
 
     def refused_connection(self, address: str, error: OSError) -> None:
         """Tell of a handshake that failed, unless the peer merely went away or said nothing, as health checks do."""
@@ -111,71 +111,29 @@ class Access:
         remedy = next((remedy for words, remedy in _REMEDIES.items() if words in reason), _DISTRUSTED)
         self.tell(Refusal(address, f"TLS: {reason}; {remedy}"))
 
-    def objection(self, association: "StoreAssociation") -> tuple[tuple[int, int, int], str] | None:
+    def objection(self, peer: Peer) -> Objection | None:
         """Return why a requested association is rejected, if it is: the code for the peer, and words for us."""
-        return self._objection_to_certificate(association) or self._objection_to_user(association)
+        return self._objection_to_certificate(peer) or self._objection_to_user(peer)
 
-    def _objection_to_certificate(self, association: "StoreAssociation") -> tuple[tuple[int, int, int], str] | None:
-        calling = str(cast(A_ASSOCIATE, association.requestor.primitive).calling_ae_title).strip()
-        allowed = self.certificates.get(calling)
-        if not self.certificates or (allowed is None and not association.is_secure):
+    def _objection_to_certificate(self, peer: Peer) -> Objection | None:
+        allowed = self.certificates.get(peer.calling_ae_title)
+        if not self.certificates or (allowed is None and not peer.is_secure):
             return None
-        certificate = association.certificate
+        certificate = peer.certificate
         if allowed is not None and certificate is not None and certificate.is_one_of(allowed):
             return None
         return _UNKNOWN_CALLER, "listener.tls.allowed_certificates does not name its certificate for this AE title"
 
-    def _objection_to_user(self, association: "StoreAssociation") -> tuple[tuple[int, int, int], str] | None:
+    def _objection_to_user(self, peer: Peer) -> Objection | None:
         if self.users is None:
             return None
-        identity = association.requestor.user_identity
-        if identity is None or identity.user_identity_type != _NAME_AND_PASSCODE:
+        user = peer.user
+        if user is None or user.kind != _NAME_AND_PASSCODE:
             return _NOT_ALLOWED, "it brings no user name with a passcode, which listener.users requires"
-        name = (identity.primary_field or b"").decode("utf-8", "replace")
-        verdict = self.users.verify(name, identity.secondary_field or b"", association.requestor.address)
+        name = user.primary_field.decode("utf-8", "replace")
+        verdict = self.users.verify(name, user.secondary_field, peer.address)
         if verdict is Verdict.RIGHT:
             return None
         if verdict is Verdict.PAUSED:
-            return _NOT_NOW, "too many wrong passcodes came from there; it is looked at again in a minute at most"
+            return NOT_NOW, "too many wrong passcodes came from there; it is looked at again in a minute at most"
         return _NOT_ALLOWED, "its user name and passcode are not in listener.users"
-
-
-class Doorkeeper(ACSE):
-    """Rejects what access does not allow, before pynetdicom negotiates the rest."""
-
-    def negotiate_association(self) -> None:
-        """Reject the association, or negotiate it."""
-        association = cast("StoreAssociation", self.assoc)
-        try:
-            objection = association.access.objection(association)
-        except Exception as error:  # noqa: BLE001 - whatever breaks in here, nobody comes in by it
-            objection = _NOT_NOW, f"its access could not be checked ({type(error).__name__})"
-        if objection is None:
-            super().negotiate_association()
-            return
-        code, why = objection
-        self.send_reject(*code)
-        _tell_of_association(association, why)
-        association.kill()
-
-
-def log_rejection(event: evt.Event) -> None:
-    """Tell of an association that pynetdicom has rejected."""
-    _tell_of_association(
-        cast("StoreAssociation", event.assoc),
-        "AE titles are checked against listener.ae_title and listener.allowed_ae_titles, "
-        "their number against listener.maximum_associations",
-    )
-
-
-def _tell_of_association(association: "StoreAssociation", why: str) -> None:
-    request, certificate = cast(A_ASSOCIATE, association.requestor.primitive), association.certificate
-    association.access.tell(
-        Refusal(
-            association.requestor.address,
-            why,
-            request.calling_ae_title,
-            request.called_ae_title,
-            None if certificate is None else certificate.fingerprint,
-        )
-    )
