@@ -10,7 +10,7 @@ from io import BytesIO
 from pydicom import Dataset, dcmread
 
 from models.checkpoint import Checkpoint
-from service.dicom.pixels import decode, read_instance
+from service.dicom.pixels import decode
 from service.ledger import DueReport, Ledger, NewReport
 from service.objects import ObjectStore
 from service.process.clock import Clock, utc_now
@@ -18,12 +18,12 @@ from service.process.log import get_logger
 from service.report import Equipment, ReportContent, ReportKind, build, predecessor
 from service.scope import Reason
 from service.settings import DestinationSettings, Settings
-from service.vocabulary.errors import ContradictoryIdentity, LeaseLost, Unavailable
+from service.vocabulary.errors import LeaseLost, Unavailable
 from service.vocabulary.findings import Outcome
-from service.vocabulary.identity import Identity
 from service.vocabulary.states import State
 from service.wording import priority_source, reason_in_words
 from worker.lull import Lull
+from worker.report_source import source_of
 
 log = get_logger(__name__)
 
@@ -107,8 +107,7 @@ class ReportBuilding:
         if not wanted:
             return []
         content = self._content(due)
-        source = read_instance(BytesIO(self.store.read(due.object_key)))
-        require_same_patient(source, due.identity)
+        source = source_of(due, self.store)
         display = None
         if due.prediction is not None:
             display = decode(source, max_pixels=self.settings.scope.maximum_pixels).display()
@@ -187,28 +186,6 @@ class ReportBuilding:
             institution=report.institution,
             content_qualification=report.content_qualification,
         )
-
-
-def require_same_patient(source: Dataset, identity: Identity) -> None:
-    """Refuse to build a report whose patient is not the one that the listener registered.
-
-    Both were read from the same bytes by two readers; where they differ, nobody knows whose image it is.
-
-    Raises
-    ------
-    ContradictoryIdentity
-        When study or Patient ID differ in letters or digits that any character set reads alike.
-    """
-    pairs = (
-        (source.get("StudyInstanceUID"), identity.study_instance_uid),
-        (source.get("PatientID"), identity.patient_id),
-    )
-    if any(_plain(read) != _plain(registered) for read, registered in pairs):
-        raise ContradictoryIdentity
-
-
-def _plain(value: object) -> str:
-    return "".join(character for character in str(value or "") if character.isascii() and character.isalnum())
 
 
 def _is_told(destination: DestinationSettings, is_chest: bool) -> bool:

@@ -28,7 +28,7 @@ from service.vocabulary.states import DeliveryState, Priority, State
 from tests.phantoms import chest, transcoded
 from tests.worker.conftest import Gateway, network
 from worker.heartbeat import Heartbeat
-from worker.report_building import require_same_patient
+from worker.report_source import require_same_patient
 
 
 def states(made: Gateway) -> list[str]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from io import BytesIO
 from typing import Any
 
 import pytest
+from pydicom import dcmread
 
 from service.objects import LocalStore
 from service.vocabulary.errors import StoreUnavailable
@@ -35,3 +38,44 @@ def test_a_store_that_is_away_for_long_costs_no_image_its_reports(
     made.build()
     assert [row.state for row in made.instances] == ["reported"]
     assert len(made.reports) == 3
+
+
+def _lost(made: Gateway) -> None:
+    made.store.path(made.instances[0].object_key).unlink()
+
+
+def _damaged(made: Gateway) -> None:
+    path = made.store.path(made.instances[0].object_key)
+    path.chmod(0o600)
+    path.write_bytes(b"what a disk made of it")
+
+
+@pytest.mark.parametrize("befall", [_lost, _damaged])
+def test_an_image_whose_bytes_cannot_be_had_is_reported_from_what_the_ledger_knows(
+    gateway: Any, befall: Callable[[Gateway], None]
+) -> None:
+    """Silence must never read as normal: the report needs identity and reason, and the ledger has both.
+
+    PS3.3 C.7.1.1 and C.7.2.1: what a report says of patient and study is Type 1 or 2.
+    """
+    made: Gateway = gateway(destination())
+    image = chest(1)
+    made.receive(image)
+    befall(made)
+    for _ in range(made.settings.analysis.maximum_attempts):
+        made.infer()
+        made.clock.turn(seconds=200)
+    assert [row.state for row in made.instances] == ["failed"]
+
+    made.build()
+    (row,) = made.reports
+    report = dcmread(BytesIO(made.store.read(row.object_key)))
+    assert (row.kind, row.outcome) == ("text_sr", "not analysed")
+    assert report.StudyInstanceUID == image.StudyInstanceUID
+    assert (report.PatientID, report.PatientName, report.PatientBirthDate) == (
+        image.PatientID,
+        image.PatientName,
+        image.PatientBirthDate,
+    )
+    referenced = report.CurrentRequestedProcedureEvidenceSequence[0].ReferencedSeriesSequence[0]
+    assert referenced.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == image.SOPInstanceUID
