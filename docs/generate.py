@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from docs.tables import commands, conformance, errors, metrics, papers, reasons, settings, states
+from docs.tables import commands, conformance, errors, invariants, metrics, papers, reasons, settings, states
 
 ROOT = Path(__file__).resolve().parents[1]
 _PART = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -19,6 +19,7 @@ _PART = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOT
 PARTS: dict[str, Callable[[], str]] = {
     "settings": settings.settings,
     "commands": commands.commands,
+    "invariants": invariants.invariants,
     "state-diagram": states.diagram,
     "states": states.states,
     "delivery-states": states.delivery_states,

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.invariants import Invariant
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -15,6 +17,7 @@ def run_python(code: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.proves(Invariant.TORCH_IS_OPTIONAL)
 @pytest.mark.parametrize("package", ["service", "worker"])
 def test_every_module_of_the_service_and_the_worker_imports_without_torch(package: str) -> None:
     names = sorted(

@@ -7,6 +7,7 @@ import pytest
 
 from tests.campaigns.crash import Plan, run
 from tests.campaigns.site import Engine
+from tests.invariants import Invariant
 
 
 def assert_nothing_is_wrong(plan: Plan, folder: Path) -> None:
@@ -15,12 +16,14 @@ def assert_nothing_is_wrong(plan: Plan, folder: Path) -> None:
     assert outcome.wrong == []
 
 
+@pytest.mark.proves(Invariant.ANY_FAULT_IN_ANY_ORDER)
 def test_a_few_kills_lose_no_image_and_double_no_report(program: Callable[[str], str], tmp_path: Path) -> None:
     program("dcmsend")
     plan = Plan(Engine.EMBEDDED, images=10, faults=3, pause_s=0.7, seed=3, workers=1, archive=False)
     assert_nothing_is_wrong(plan, tmp_path)
 
 
+@pytest.mark.proves(Invariant.ANY_FAULT_IN_ANY_ORDER)
 @pytest.mark.slow
 @pytest.mark.timeout(420)
 @pytest.mark.parametrize("engine", Engine)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.campaigns import fuzz
+from tests.invariants import Invariant
 
 ROOT = Path(__file__).resolve().parents[2]
 #: AUSCULT_FUZZ_NUMBER asks for more.
@@ -28,10 +29,12 @@ def assert_each_object_ends_in_a_state(number: int) -> None:
     assert ran.returncode == 0, f"{ran.returncode}\n{ran.stdout[-4000:]}\n{ran.stderr[-2000:]}"
 
 
+@pytest.mark.proves(Invariant.NO_PEER_HOLDS_UP_OTHERS)
 def test_broken_messages_leave_the_listener_as_it_was_and_others_served(tmp_path: Path) -> None:
     assert_nobody_suffers(300, tmp_path)
 
 
+@pytest.mark.proves(Invariant.BAD_OBJECT_HAS_A_STATE)
 def test_broken_objects_end_in_a_state_that_has_a_name() -> None:
     assert_each_object_ends_in_a_state(40)
 

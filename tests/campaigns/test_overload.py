@@ -6,8 +6,10 @@ import pytest
 
 from service.ledger.records import EventRecord
 from tests.campaigns import overload
+from tests.invariants import Invariant
 
 
+@pytest.mark.proves(Invariant.NO_PEER_HOLDS_UP_OTHERS)
 @pytest.mark.slow
 @pytest.mark.timeout(500)
 def test_four_times_the_sustainable_rate_hangs_nothing_and_drains_the_urgent_first(tmp_path: Path) -> None:

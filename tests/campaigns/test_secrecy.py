@@ -24,6 +24,7 @@ from tests import phantoms
 from tests.campaigns.gate import Mode
 from tests.campaigns.site import Engine, Site, site
 from tests.campaigns.stream import SECRETS
+from tests.invariants import Invariant
 from tests.phantoms import chest
 from tests.servers import free_port, wait_until
 from tests.service.dicom.raw_scu import Ended, RawAssociation, header
@@ -174,6 +175,7 @@ def pages_and_commands(journey: Journey) -> None:
         journey.command(*command)
 
 
+@pytest.mark.proves(Invariant.NO_PATIENT_IN_LOGS)
 def test_nothing_that_anybody_writes_says_who_the_patient_is(program: Callable[[str], str], tmp_path: Path) -> None:
     for name in ("redis-server", "postgres", "initdb"):
         program(name)

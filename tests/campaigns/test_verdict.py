@@ -10,6 +10,7 @@ from service.objects import LocalStore
 from service.vocabulary.states import DeliveryState, State
 from tests.campaigns import verdict
 from tests.campaigns.stream import ANALYSED, Image
+from tests.invariants import Invariant
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 IMAGE = Image(Path("1.dcm"), "2.25.1", "2.25.2", State.DELIVERED, ANALYSED)
@@ -36,6 +37,7 @@ def test_an_image_that_is_lost_doubled_or_in_another_state_is_found() -> None:
     assert "is failed" in verdict.lost([IMAGE], {"2.25.1"}, [instance(State.FAILED)])[0]
 
 
+@pytest.mark.proves(Invariant.ANY_FAULT_IN_ANY_ORDER)
 @pytest.mark.parametrize(
     ("states", "found"),
     [

@@ -14,6 +14,7 @@ from celery import Celery
 
 from service.operations.wake import CeleryWaker, Task
 from service.vocabulary.states import State
+from tests.invariants import Invariant
 from tests.journeys.faulty import Trap
 from tests.journeys.gateway import Gateway, destination, gateway
 from tests.journeys.pacs import CountingPacs
@@ -82,6 +83,7 @@ class Trace:
         return os.mkdir, (str(self.path),)
 
 
+@pytest.mark.proves(Invariant.BROKER_DELAYS_LITTLE)
 def test_what_a_stranger_puts_into_the_queue_is_neither_read_nor_followed_and_ends_no_worker(
     site: Site, tmp_path: Path, redis_url: str
 ) -> None:
@@ -123,6 +125,7 @@ def test_what_a_stranger_puts_into_the_queue_is_neither_read_nor_followed_and_en
     assert not any(trace.exists() for trace in traces)
 
 
+@pytest.mark.proves(Invariant.LEDGER_IS_TRUTH)
 def test_a_broker_that_forgets_everything_delays_work_and_loses_none(site: Site) -> None:
     gateway = site.gateway
     sources = [chest(601 + number) for number in range(3)]

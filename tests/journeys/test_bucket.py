@@ -9,6 +9,7 @@ import pytest
 from service.ledger.records import InstanceRecord, ReportRecord
 from service.settings import StoreSettings
 from service.vocabulary.states import State
+from tests.invariants import Invariant
 from tests.journeys.gateway import Gateway, destination, gateway
 from tests.journeys.pacs import CountingPacs
 from tests.phantoms import chest, encoded
@@ -69,6 +70,7 @@ def test_images_and_reports_go_by_the_bucket_and_no_folder_holds_any(site: Site)
     assert [path for path in (site.gateway.folder / "data" / "objects").rglob("*") if path.is_file()] == []
 
 
+@pytest.mark.proves(Invariant.STORE_AWAY_DELAYS)
 def test_a_server_that_breaks_off_while_an_image_goes_in_is_a_refusal_and_the_image_is_taken_later(site: Site) -> None:
     source, before = chest(961), site.kept()
     assert len(encoded(source)) > 60_000
@@ -83,6 +85,7 @@ def test_a_server_that_breaks_off_while_an_image_goes_in_is_a_refusal_and_the_im
     assert len(site.pacs.of(source)) == 3
 
 
+@pytest.mark.proves(Invariant.STORE_AWAY_DELAYS)
 @pytest.mark.slow
 @pytest.mark.timeout(200)
 def test_a_server_that_breaks_off_while_an_image_is_read_delays_its_analysis(site: Site) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.invariants import Invariant
 from tests.journeys.durability import Call, Kind, find_gaps, read_calls
 from tests.servers import free_port, running, wait_until
 from tests.service.dicom.raw_scu import RawAssociation, header
@@ -59,6 +60,7 @@ def strace(program: Callable[[str], str]) -> str:
     return program("strace")
 
 
+@pytest.mark.proves(Invariant.DURABLE_BEFORE_ACKNOWLEDGED)
 def test_bytes_name_and_row_are_durable_before_each_response(tmp_path: Path, strace: str) -> None:
     calls = _trace(tmp_path, strace, "nothing")
     assert [call.kind for call in calls].count(Kind.RESPONSE) == IMAGES
@@ -67,6 +69,7 @@ def test_bytes_name_and_row_are_durable_before_each_response(tmp_path: Path, str
         assert len(find_gaps([call for call in calls if call.kind is not kind])) == IMAGES
 
 
+@pytest.mark.proves(Invariant.DURABLE_BEFORE_ACKNOWLEDGED)
 @pytest.mark.parametrize(
     ("missing", "lacking"),
     [

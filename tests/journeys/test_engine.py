@@ -12,6 +12,7 @@ from celery import Celery
 
 from service.vocabulary.states import State
 from tests import servers
+from tests.invariants import Invariant
 from tests.journeys.faulty import Trap
 from tests.journeys.gateway import PARTS, Gateway, gateway
 from tests.phantoms import chest
@@ -61,6 +62,7 @@ def test_a_worker_that_is_told_to_stop_finishes_its_batch_and_gives_the_rest_bac
         )
 
 
+@pytest.mark.proves(Invariant.STUCK_WORKER_ENDS)
 @pytest.mark.timeout(300)
 def test_a_worker_that_hangs_with_an_image_in_its_hands_is_replaced(tmp_path: Path) -> None:
     trap, source = Trap(tmp_path, (PREDICT,)), chest(710)
@@ -114,6 +116,7 @@ def test_a_broker_that_is_killed_and_comes_back_is_used_again(
         assert all(process.poll() is None for process in running.processes.values())
 
 
+@pytest.mark.proves(Invariant.BROKER_DELAYS_LITTLE)
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_broker_that_hangs_delays_one_image_and_loses_none(
@@ -163,6 +166,7 @@ def test_a_broker_that_is_killed_while_a_worker_is_busy_is_used_again(
         assert process.poll() is None
 
 
+@pytest.mark.proves(Invariant.STUCK_WORKER_ENDS)
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_worker_that_its_broker_has_forgotten_ends_though_it_is_connected_and_alive(

@@ -6,9 +6,11 @@ import subprocess
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import pytest
 from pydicom import Dataset
 
 from tests import phantoms
+from tests.invariants import Invariant
 from tests.journeys.gateway import Gateway, destination, gateway
 from tests.journeys.pacs import CountingPacs
 
@@ -47,6 +49,7 @@ def _reported(pacs: CountingPacs, images: Iterable[Dataset]) -> list[int]:
     return [len(pacs.of(dataset)) for dataset in images]
 
 
+@pytest.mark.proves(Invariant.FULL_DISK_LOSES_NOTHING)
 def test_objects_are_refused_before_the_disk_is_full_and_taken_again_when_there_is_room(
     small_disk: Path, tmp_path: Path, program: Callable[[str], str]
 ) -> None:
@@ -102,6 +105,7 @@ def test_objects_are_refused_before_the_disk_is_full_and_taken_again_when_there_
         assert running.output().count("objects are taken") == 1
 
 
+@pytest.mark.proves(Invariant.FULL_DISK_LOSES_NOTHING)
 def test_a_ledger_on_a_full_disk_survives_and_nothing_acknowledged_is_lost(small_disk: Path, tmp_path: Path) -> None:
     data = small_disk / "data"
     data.mkdir()

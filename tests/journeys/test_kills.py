@@ -11,6 +11,7 @@ from _pytest.mark import ParameterSet
 from pydicom import Dataset
 
 from service.vocabulary.states import State
+from tests.invariants import Invariant
 from tests.journeys.conftest import Ward
 from tests.journeys.faulty import Moment, Trap
 from tests.journeys.gateway import Gateway
@@ -113,6 +114,7 @@ def assert_one_set_of_reports(scene: Scene, source: Dataset, *, sent_twice: bool
     assert sum(times) == (4 if sent_twice else 3)
 
 
+@pytest.mark.proves(Invariant.KILLED_AT_ANY_STEP)
 @pytest.mark.parametrize(("seed", "step"), numbered(RECEIVING, 400))
 def test_a_listener_killed_at_any_step_leaves_an_image_that_the_sender_can_send_again(
     scene: Scene, seed: int, step: Step
@@ -126,6 +128,7 @@ def test_a_listener_killed_at_any_step_leaves_an_image_that_the_sender_can_send_
     assert_one_set_of_reports(scene, source)
 
 
+@pytest.mark.proves(Invariant.KILLED_AT_ANY_STEP)
 @pytest.mark.parametrize(("seed", "step"), numbered(INFERRING, 420))
 def test_an_inference_worker_killed_at_any_step_loses_no_image(scene: Scene, seed: int, step: Step) -> None:
     source = chest(seed)
@@ -135,6 +138,7 @@ def test_an_inference_worker_killed_at_any_step_loses_no_image(scene: Scene, see
     assert_one_set_of_reports(scene, source)
 
 
+@pytest.mark.proves(Invariant.KILLED_AT_ANY_STEP)
 @pytest.mark.parametrize(("seed", "step"), numbered(DELIVERING, 440))
 def test_a_delivery_worker_killed_at_any_step_leaves_one_set_of_reports(scene: Scene, seed: int, step: Step) -> None:
     source = chest(seed)

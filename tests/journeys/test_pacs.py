@@ -14,6 +14,7 @@ from pydicom import Dataset
 from service.ledger.records import InstanceRecord, ReportRecord
 from service.vocabulary.states import State
 from tests import phantoms, servers
+from tests.invariants import Invariant
 from tests.journeys.gateway import Gateway, destination, gateway
 from tests.servers import forward_everything, free_port, wait_until
 
@@ -89,6 +90,7 @@ def test_every_image_that_the_pacs_forwards_is_reported_and_confirmed_by_it(site
         assert len(site.pacs.find("Instance", StudyInstanceUID=str(dataset.StudyInstanceUID))) == 4
 
 
+@pytest.mark.proves(Invariant.OWN_IS_NEVER_ANALYSED)
 def test_our_own_objects_that_come_back_are_recorded_and_never_analysed(site: Site) -> None:
     reports = site.gateway.rows(ReportRecord)
     assert {row.sop_instance_uid for row in _own(site.gateway)} == {row.sop_instance_uid for row in reports}
@@ -97,6 +99,7 @@ def test_our_own_objects_that_come_back_are_recorded_and_never_analysed(site: Si
     assert {row.event for row in site.gateway.events() if row.state == State.OWN} <= {"received", "received again"}
 
 
+@pytest.mark.proves(Invariant.OWN_IS_NEVER_ANALYSED)
 @pytest.mark.timeout(SOAK_S + 60)
 def test_nothing_goes_round_in_circles(site: Site) -> None:
     rows, held = len(site.gateway.rows(InstanceRecord)), site.pacs.count_instances()
@@ -110,6 +113,7 @@ def test_nothing_goes_round_in_circles(site: Site) -> None:
     assert len(site.gateway.events()) == events
 
 
+@pytest.mark.proves(Invariant.NO_PATIENT_IN_LOGS)
 def test_no_process_writes_who_the_patient_is(site: Site) -> None:
     output = site.gateway.output().casefold()
     assert str(site.sent[0].SOPInstanceUID) in output

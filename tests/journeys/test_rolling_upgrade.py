@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.invariants import Invariant
 from tests.journeys.gateway import PARTS, REPOSITORY, Gateway, destination, gateway
 from tests.journeys.pacs import CountingPacs
 from tests.phantoms import chest
@@ -38,6 +39,7 @@ def _start(running: Gateway, part: str, tree: Path) -> None:
     running.start(part, name=f"earlier {part}", variables=variables, tree=tree)
 
 
+@pytest.mark.proves(Invariant.ROLLING_UPGRADE)
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_an_earlier_version_goes_on_while_the_tables_and_then_its_processes_are_replaced_one_by_one(

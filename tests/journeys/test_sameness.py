@@ -3,11 +3,13 @@
 import json
 from copy import deepcopy
 
+import pytest
 from pydicom.dataset import FileDataset
 from pydicom.uid import JPEG2000Lossless, JPEGLSLossless
 
 from service.vocabulary.states import State
 from tests import phantoms
+from tests.invariants import Invariant
 from tests.journeys.conftest import Ward
 from tests.journeys.pacs import predecessors, sentences
 from tests.phantoms import chest
@@ -98,6 +100,7 @@ def test_other_pixels_under_the_same_uid_are_analysed_and_supersede(ward: Ward) 
     assert all(predecessors(report) for report in new if report.Modality == "SR")
 
 
+@pytest.mark.proves(Invariant.TWO_PATIENTS_ARE_HELD)
 def test_two_patients_in_one_study_are_held_and_alarmed_until_a_person_releases_it(ward: Ward) -> None:
     gateway, pacs = ward.gateway, ward.pacs
     first = chest(105, patient_id="ONE", patient_name="Patient^One")

@@ -12,6 +12,7 @@ from service.ledger.records import PredictionRecord
 from service.vocabulary.states import State
 from tests import checkpoints
 from tests.documents import blocks
+from tests.invariants import Invariant
 from tests.journeys.gateway import Gateway, destination, gateway
 from tests.journeys.pacs import CountingPacs, predecessors, sentences
 from tests.phantoms import chest
@@ -34,6 +35,7 @@ def reported(pacs: CountingPacs, source: Dataset) -> Counter[str]:
     return Counter(version for text in texts for version in (OLD, NEW) if f"resnet50-three-class {version}" in text)
 
 
+@pytest.mark.proves(Invariant.CHECKPOINT_RESENDS_NOTHING)
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_workers_of_two_checkpoints_share_the_images_and_only_what_is_asked_for_is_sent_again(

@@ -17,6 +17,7 @@ from service.ledger.records import Record
 from service.operations.bootstrap import open_ledger
 from service.settings import Settings
 from service.vocabulary.errors import LedgerUnavailable
+from tests.invariants import Invariant
 from tests.service.ward import busy_morning
 
 #: The tables of version 0.1.0.
@@ -117,6 +118,7 @@ def test_a_ledger_with_a_morning_in_it_is_brought_to_this_version_and_back(url: 
     assert content(url) == before
 
 
+@pytest.mark.proves(Invariant.ROLLING_UPGRADE)
 def test_what_an_earlier_version_writes_into_the_tables_of_this_one_is_read(url: str, tmp_path: Path) -> None:
     """Migrations add: a process of the earlier version goes on while its successors start."""
     busy_morning(tmp_path / "data", url).close()

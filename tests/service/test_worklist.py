@@ -14,6 +14,7 @@ from service.vocabulary.commitment import Reference
 from service.vocabulary.states import DeliveryState, Priority
 from service.wording import calendar_date, duration, person_name
 from service.worklist import NO_PATTERN, Row, Standing, alarms, rows
+from tests.invariants import Invariant
 from tests.service.ward import LEASE, Ward, busy_morning
 
 
@@ -86,6 +87,7 @@ def test_an_answer_names_the_checkpoint_that_it_is_from(ward: Ward) -> None:
     assert _rows(ward)[0].answer.checkpoint_version == "1.0.0"
 
 
+@pytest.mark.proves(Invariant.SILENCE_IS_NOT_NORMAL)
 def test_each_way_not_to_be_analysed_says_so(ward: Ward) -> None:
     ward.receive()
     ward.exclude("lateral_view")

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 pytest.importorskip("sklearn")
 
 from models.transforms import TRANSFORMS
+from tests.invariants import Invariant
 from training.fitting.recipes import FINDINGS
 from training.fitting.sampling import oversample
 from training.papers.measures import measure
@@ -74,6 +75,7 @@ def collections(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
     return np.repeat([0, 1], [len(normal), len(groups)]), np.concatenate([normal, groups])
 
 
+@pytest.mark.proves(Invariant.GROUPED_SPLITS)
 @given(
     collections(), st.sampled_from([Folds(3), Draw(test=(4, 4)), Draw(test=(4, 4), train=(6, 2))]), st.integers(0, 9)
 )

@@ -14,6 +14,7 @@ from service.settings import Settings
 from service.vocabulary.commitment import Reference
 from service.vocabulary.states import CommitmentState
 from tests.fakes import awaiting_answers
+from tests.invariants import Invariant
 from tests.phantoms import chest
 from tests.servers import free_port
 from tests.worker.conftest import Gateway
@@ -56,6 +57,7 @@ def test_the_peer_is_called_back_in_the_role_of_the_scp(gateway: Any) -> None:
     assert row(made).state == CommitmentState.ANSWERED
 
 
+@pytest.mark.proves(Invariant.COMMITTED_IS_HELD)
 def test_a_peer_that_is_away_is_called_again_with_pauses_that_grow_by_whatever_worker_lives(gateway: Any) -> None:
     port = free_port()
     made, image = asked(gateway, port)

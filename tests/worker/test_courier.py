@@ -29,6 +29,7 @@ from service.process.backoff import backoff
 from service.vocabulary.errors import StoreUnavailable
 from service.vocabulary.states import DeliveryState, State
 from tests.fakes import scripted_pacs
+from tests.invariants import Invariant
 from tests.phantoms import chest
 from tests.servers import free_port
 from tests.service.audit.test_audit import GRAMMAR
@@ -71,6 +72,7 @@ def test_a_report_set_is_sent_and_confirmed_and_the_image_is_delivered(gateway: 
     assert sorted(pacs.uids()) == sorted(report.sop_instance_uid for report in made.reports)
 
 
+@pytest.mark.proves(Invariant.RESEND_IS_SAME_BYTES)
 def test_a_peer_that_is_out_of_resources_gets_the_same_bytes_again_later(gateway: Any) -> None:
     with scripted_pacs([0xA700]) as pacs:
         made = ready(gateway, destination(pacs.port, reports=["text_sr"]))
@@ -377,6 +379,7 @@ def test_a_hold_that_comes_in_the_middle_of_a_batch_stops_the_rest_of_it(gateway
     assert states(made) == [DeliveryState.SENT, DeliveryState.PENDING, DeliveryState.PENDING]
 
 
+@pytest.mark.proves(Invariant.EACH_REPORT_ONCE)
 def test_a_slow_peer_and_a_second_courier_bring_each_report_exactly_once(
     made_anywhere: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

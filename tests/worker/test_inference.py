@@ -25,6 +25,7 @@ from service.ledger.records import PredictionRecord
 from service.operations.wake import Task
 from service.vocabulary.errors import ContradictoryIdentity, LeaseLost, LedgerUnavailable
 from service.vocabulary.states import DeliveryState, Priority, State
+from tests.invariants import Invariant
 from tests.phantoms import chest, transcoded
 from tests.worker.conftest import Gateway, network
 from worker.heartbeat import Heartbeat
@@ -358,6 +359,7 @@ def test_one_image_that_spoils_a_batch_fails_alone(gateway: Any, monkeypatch: py
     assert states(made) == [State.INFERRED, State.RECEIVED, State.INFERRED]
 
 
+@pytest.mark.proves(Invariant.LOST_LEASE_CHANGES_NOTHING)
 def test_a_worker_that_lost_its_lease_does_not_overwrite_the_other_ones_result(gateway: Any) -> None:
     made: Gateway = gateway()
     made.receive(chest())
@@ -453,6 +455,7 @@ def test_the_heartbeat_outlives_an_error_that_nobody_expected() -> None:
     heartbeat.close()
 
 
+@pytest.mark.proves(Invariant.PRIORITY_ONLY_RISES)
 def test_a_positive_result_raises_the_study_and_nothing_lowers_it(gateway: Any) -> None:
     made: Gateway = gateway()
     made.receive(chest(), Priority.STAT)
@@ -495,6 +498,7 @@ def test_workers_with_two_checkpoints_serve_one_ledger_and_each_result_names_its
     assert len(made.reports) == 12
 
 
+@pytest.mark.proves(Invariant.CHECKPOINT_RESENDS_NOTHING)
 def test_another_checkpoint_changes_nothing_until_a_person_asks_for_it(gateway: Any) -> None:
     made: Gateway = gateway({"name": "p", "ae_title": "P", "host": "127.0.0.1", "port": 1})
     for seed in range(2):

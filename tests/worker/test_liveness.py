@@ -13,6 +13,7 @@ import pytest
 from service.process import pulse
 from service.process.pulse import Pulse
 from service.vocabulary.errors import LedgerUnavailable
+from tests.invariants import Invariant
 from tests.servers import wait_until
 from worker.liveness import STALLED, Liveness, Strand
 
@@ -30,6 +31,7 @@ def ended(folder: Path, waits: Callable[[], bool], *, gets_on: bool = False, sec
     return statuses
 
 
+@pytest.mark.proves(Invariant.STUCK_WORKER_ENDS)
 def test_work_that_waits_without_progress_ends_the_worker(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert ended(tmp_path, lambda: True, seconds=20) == [STALLED]
     assert "the inference got nowhere" in caplog.text

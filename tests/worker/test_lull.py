@@ -8,6 +8,7 @@ import pytest
 
 from service.objects import LocalStore
 from service.vocabulary.errors import StoreUnavailable
+from tests.invariants import Invariant
 from tests.phantoms import chest
 from tests.worker.conftest import Gateway, destination, network
 from worker.report_building import ReportBuilding
@@ -34,6 +35,7 @@ def _away(*_: object) -> NoReturn:
     raise StoreUnavailable("the store is away")
 
 
+@pytest.mark.proves(Invariant.QUIET_WHILE_STORE_AWAY)
 def test_while_the_store_is_away_few_images_of_a_backlog_are_tried(
     gateway: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -52,6 +54,7 @@ def test_while_the_store_is_away_few_images_of_a_backlog_are_tried(
     worker.close()
 
 
+@pytest.mark.proves(Invariant.QUIET_WHILE_STORE_AWAY)
 def test_on_a_full_disk_few_reports_of_a_backlog_are_tried(gateway: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     made = _backlog(gateway)
     made.infer()
@@ -84,6 +87,7 @@ def test_one_file_that_cannot_be_read_keeps_no_other_waiting(gateway: Any, monke
     assert [row.state for row in made.instances] == ["received"] + ["reported"] * (BACKLOG - 1)
 
 
+@pytest.mark.proves(Invariant.QUIET_WHILE_STORE_AWAY)
 def test_files_that_cannot_be_read_let_others_go_first_after_a_lull(
     gateway: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from service.ledger import RecordedResult
 from service.ledger.records import InstanceRecord
 from service.vocabulary.errors import AuscultError, ObjectMissing
+from tests.invariants import Invariant
 from tests.phantoms import chest
 from tests.worker.conftest import Gateway
 from worker.replay import Replay, replay
@@ -31,6 +32,7 @@ def again(made: Gateway, seed: int = 2) -> Replay:
     return replay(made.settings, made.ledger, made.store, chest(seed=seed).SOPInstanceUID)
 
 
+@pytest.mark.proves(Invariant.RESULTS_CAN_BE_REPLAYED)
 def test_on_the_same_machine_every_bit_is_the_same(analysed: Gateway) -> None:
     outcome = again(analysed)
     assert outcome.agrees

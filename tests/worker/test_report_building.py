@@ -11,6 +11,7 @@ from pydicom import dcmread
 
 from service.objects import LocalStore
 from service.vocabulary.errors import StoreUnavailable
+from tests.invariants import Invariant
 from tests.phantoms import chest
 from tests.worker.conftest import Gateway, destination
 
@@ -19,6 +20,7 @@ def _away(*_: object) -> None:
     raise StoreUnavailable("the store is away")
 
 
+@pytest.mark.proves(Invariant.STORE_AWAY_DELAYS)
 @pytest.mark.parametrize("step", ["read", "put"])
 def test_a_store_that_is_away_for_long_costs_no_image_its_reports(
     gateway: Any, monkeypatch: pytest.MonkeyPatch, step: str

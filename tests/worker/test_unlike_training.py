@@ -15,6 +15,7 @@ from service.scope import Flag, Reason
 from service.settings import Settings
 from service.vocabulary.errors import SettingsInvalid
 from service.vocabulary.states import State
+from tests.invariants import Invariant
 from tests.phantoms import chest
 from tests.worker.conftest import Gateway, network
 from worker.network import Network, load_network
@@ -47,6 +48,7 @@ def infer(made: Gateway, distance: float = 2.5) -> None:
         worker.close()
 
 
+@pytest.mark.proves(Invariant.UNLIKE_GETS_NO_PROBABILITY)
 def test_an_image_beyond_the_limit_is_not_analysed_and_its_report_says_so(gateway: Any) -> None:
     made: Gateway = gateway({"name": "p", "ae_title": "P", "host": "127.0.0.1", "port": 1}, scope={})
     made.receive(chest())
@@ -86,6 +88,7 @@ def test_the_doubt_stays_when_an_identity_is_corrected(gateway: Any) -> None:
     assert made.instances[-1].flags == [Flag.UNLIKE_TRAINING]
 
 
+@pytest.mark.proves(Invariant.UNLIKE_GETS_NO_PROBABILITY)
 def test_a_corrected_identity_brings_no_result_back_that_a_stricter_rule_refuses(gateway: Any) -> None:
     made: Gateway = gateway(scope={"unlike_training": "analyse"})
     made.receive(chest(patient_name="Wrong^Name"))

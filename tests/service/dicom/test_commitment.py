@@ -35,6 +35,7 @@ from service.vocabulary.commitment import FailureReason, Reference
 from service.vocabulary.errors import LedgerUnavailable
 from service.vocabulary.states import CommitmentState
 from tests.fakes import Answers
+from tests.invariants import Invariant
 from tests.phantoms import chest
 from tests.servers import wait_until
 from tests.service.dicom.raw_commitment import (
@@ -107,6 +108,7 @@ def test_a_modality_that_stays_gets_the_answer_on_its_own_association(site: Site
     assert rows(site)[0].detail == "1 held, 0 not"
 
 
+@pytest.mark.proves(Invariant.COMMITTED_IS_HELD)
 def test_what_is_not_held_is_said_with_its_reason(site: Site) -> None:
     held, removed, other = (chest(seed=number) for number in (1, 2, 3))
     assert send(site.port, held, removed, other) == [0, 0, 0]
@@ -233,6 +235,7 @@ def test_a_service_that_the_class_does_not_have_ends_the_association_and_leaves_
         assert ask(association, request(generate_uid(), references(chest()))) == 0x0000
 
 
+@pytest.mark.proves(Invariant.COMMITMENT_REQUESTS_BOUNDED)
 @pytest.mark.parametrize("number", [MOST_REFERENCES + 1, 100_000])
 def test_a_request_about_more_instances_than_any_study_has_is_refused_and_the_association_goes_on(
     site: Site, number: int

@@ -18,6 +18,7 @@ from service.dicom.part10 import file_head
 from service.operations.wake import Task
 from service.vocabulary.states import Priority, State
 from service.vocabulary.uids import IMPLEMENTATION_CLASS_UID, MANUFACTURER, MODEL_NAME, derive_uid
+from tests.invariants import Invariant
 from tests.phantoms import chest
 from tests.service.dicom.raw_scu import CR, EXPLICIT, Ended, RawAssociation, association_request, header
 from tests.service.listening import associated, listening, send
@@ -175,6 +176,7 @@ def test_one_association_more_than_the_maximum_is_rejected_for_now(tmp_path: Pat
         RawAssociation(site.port)
 
 
+@pytest.mark.proves(Invariant.NO_PATIENT_IN_LOGS)
 def test_patient_data_stay_out_of_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG", "auscult")
     secrets = ("SECRET-NAME", "SECRET-ID", "SECRET-ACC", "19870605")

@@ -22,6 +22,7 @@ from service.settings import Settings
 from service.vocabulary.errors import StoreFull
 from service.vocabulary.identity import Identity
 from tests.certificates import Authority
+from tests.invariants import Invariant
 from tests.phantoms import chest
 from tests.servers import wait_until
 from tests.service.audit.test_audit import GRAMMAR
@@ -40,6 +41,7 @@ def trail(site: Site) -> list[Any]:
     return messages
 
 
+@pytest.mark.proves(Invariant.AUDIT_IS_THE_EXCEPTION)
 def test_each_object_that_is_acknowledged_is_in_the_trail_and_its_patient_in_no_log(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -196,6 +198,7 @@ def test_while_nothing_can_be_taken_a_node_is_told_of_once_a_minute(tmp_path: Pa
     assert message.find("EventIdentification").get("EventOutcomeIndicator") == "8"
 
 
+@pytest.mark.proves(Invariant.AUDIT_IS_THE_EXCEPTION)
 def test_a_trail_that_fails_keeps_no_image_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise OSError(28, "No space left on device")

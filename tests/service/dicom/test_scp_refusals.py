@@ -6,6 +6,7 @@ import pytest
 
 from service.settings import load
 from service.vocabulary.states import State
+from tests.invariants import Invariant
 from tests.phantoms import chest
 from tests.service.dicom.raw_scu import CR, DEFLATED, EXPLICIT, IMPLICIT, RawAssociation, Response, element, header
 from tests.service.listening import listening, send
@@ -30,6 +31,7 @@ def _sent(tmp_path: Path, data: bytes, **request: object) -> Response:
         return response
 
 
+@pytest.mark.proves(Invariant.BAD_OBJECT_HAS_A_STATE)
 @pytest.mark.parametrize(
     ("data", "status", "comment"),
     [

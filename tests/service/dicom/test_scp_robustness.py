@@ -13,6 +13,7 @@ from sqlalchemy import event
 
 from service.objects import LocalStore
 from service.vocabulary.errors import LedgerUnavailable
+from tests.invariants import Invariant
 from tests.servers import wait_until
 from tests.service.dicom.raw_scu import (
     CR,
@@ -35,6 +36,7 @@ def _memory_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
+@pytest.mark.proves(Invariant.NO_PEER_HOLDS_UP_OTHERS)
 def test_an_object_beyond_the_limit_is_refused_with_flat_memory_while_others_are_served(tmp_path: Path) -> None:
     piece, pieces = bytes(120_000), 300 * MIB // 120_000
     peaks, files = [], []
@@ -202,6 +204,7 @@ def test_the_same_instance_over_four_associations_at_once_is_registered_once(tmp
         assert sorted(site.events) == ["received"] + ["received again"] * 11
 
 
+@pytest.mark.proves(Invariant.NO_CONNECTION_KEEPS_OTHERS_OUT)
 def test_silent_connections_keep_nobody_out_and_are_closed(tmp_path: Path) -> None:
     with listening(tmp_path, maximum_associations=2, acse_timeout=1.0) as site:
         silent = [socket.create_connection(("127.0.0.1", site.port), timeout=10) for _ in range(40)]

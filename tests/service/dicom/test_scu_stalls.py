@@ -16,6 +16,7 @@ from service.dicom.scu import DestinationAssociation
 from service.settings import DestinationSettings
 from service.vocabulary.errors import TransientDeliveryFailure
 from tests.certificates import Authority
+from tests.invariants import Invariant
 from tests.phantoms import chest
 from tests.relay import Relay
 from tests.servers import wait_until
@@ -126,6 +127,7 @@ def _fails_in_time_twice(relay: Stalling, destination: DestinationAssociation, s
     assert relay.connections == 2
 
 
+@pytest.mark.proves(Invariant.SLOW_DESTINATION_COSTS_ITS_TIMEOUT)
 @pytest.mark.parametrize("is_tls", [False, True], ids=["plain", "tls"])
 @pytest.mark.parametrize("trickle_s", [None, 0.05], ids=["reads no more", "reads a byte now and then"])
 def test_a_destination_that_stops_reading_is_a_failure_in_time_and_leaves_no_thread(
@@ -136,6 +138,7 @@ def test_a_destination_that_stops_reading_is_a_failure_in_time_and_leaves_no_thr
     assert relay.passed[OURS] >= 2 * 100_000, "it stopped within the object"
 
 
+@pytest.mark.proves(Invariant.SLOW_DESTINATION_COSTS_ITS_TIMEOUT)
 @pytest.mark.parametrize("is_tls", [False, True], ids=["plain", "tls"])
 def test_a_destination_that_stops_within_an_answer_is_a_failure_in_time_and_leaves_no_thread(
     through: Callable[..., tuple[Stalling, DestinationAssociation]], is_tls: bool
@@ -151,6 +154,7 @@ def test_a_destination_that_stops_within_an_answer_is_a_failure_in_time_and_leav
         _fails_in_time_twice(relay, destination, said)
 
 
+@pytest.mark.proves(Invariant.SLOW_DESTINATION_COSTS_ITS_TIMEOUT)
 def test_a_peer_that_begins_a_message_instead_of_hanging_up_on_an_abort_holds_nobody(
     storescp: Callable[..., Any],
 ) -> None:

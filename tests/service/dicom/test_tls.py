@@ -26,6 +26,7 @@ from service.vocabulary.errors import SettingsInvalid
 from tests.certificates import Authority, Issued
 from tests.documents import blocks
 from tests.fakes import cheap_hash
+from tests.invariants import Invariant
 from tests.phantoms import chest
 from tests.phantoms import write as write_instance
 from tests.servers import wait_until
@@ -159,6 +160,7 @@ def _drip(connection: socket.socket) -> None:
         connection.sendall(b"\x16\x03\x01\x02\x00\x01")
 
 
+@pytest.mark.proves(Invariant.NO_CONNECTION_KEEPS_OTHERS_OUT)
 def test_silent_dripping_and_plain_connections_keep_nobody_out_and_are_closed(
     tmp_path: Path, authority: Authority, own: Issued, modality: Issued
 ) -> None:
@@ -389,6 +391,7 @@ def test_a_refused_peer_that_hangs_up_at_once_is_told_of_with_its_certificate(
         wait_until(lambda: "refused (certificate sha256:" in caplog.text, "it is told", 5)
 
 
+@pytest.mark.proves(Invariant.NOBODY_IN_BY_A_BROKEN_CHECK)
 def test_an_access_check_that_breaks_lets_nobody_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -483,6 +486,7 @@ def test_files_that_cannot_be_used_are_named_with_the_remedy_before_anything_lis
         assert "listener.tls." in str(caught.value)
 
 
+@pytest.mark.proves(Invariant.NOBODY_IN_BY_A_BROKEN_CHECK)
 def test_a_revoked_certificate_is_refused_from_the_next_connection_on(
     tmp_path: Path, authority: Authority, own: Issued, modality: Issued, caplog: pytest.LogCaptureFixture
 ) -> None:

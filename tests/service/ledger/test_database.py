@@ -17,6 +17,7 @@ from service.ledger.database import connect, writing
 from service.ledger.records import StudyRecord
 from service.vocabulary.errors import LedgerUnavailable
 from tests.campaigns.gate import Gate, Mode
+from tests.invariants import Invariant
 from tests.service.ward import Ward
 
 #: Shorter than a site's, so that a test need not wait as long.
@@ -68,6 +69,7 @@ def _patience(url: str) -> dict[str, int]:
             return {"SO_KEEPALIVE": end.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE), **found}
 
 
+@pytest.mark.proves(Invariant.VANISHED_DATABASE_HOST)
 def test_a_connection_asks_whether_its_host_is_still_there(postgres_url: str) -> None:
     assert _patience(postgres_url) == {
         "SO_KEEPALIVE": 1,
@@ -96,6 +98,7 @@ def _seconds_until_refused(engine: Engine, statement: str, first: Callable[[], o
     return time.monotonic() - began
 
 
+@pytest.mark.proves(Invariant.VANISHED_DATABASE_HOST)
 def test_a_write_to_a_host_that_vanished_fails_in_time(behind_a_gate: tuple[Gate, Engine]) -> None:
     gate, engine = behind_a_gate
     vanish = partial(gate.set, Mode.VANISH)
@@ -104,6 +107,7 @@ def test_a_write_to_a_host_that_vanished_fails_in_time(behind_a_gate: tuple[Gate
     assert _seconds_until_refused(engine, "CREATE TABLE seen (n integer)") < _BOUNDED
 
 
+@pytest.mark.proves(Invariant.VANISHED_DATABASE_HOST)
 def test_an_answer_that_a_vanished_host_owes_is_not_awaited_for_long(behind_a_gate: tuple[Gate, Engine]) -> None:
     gate, engine = behind_a_gate
     timer = threading.Timer(0.5, gate.set, [Mode.VANISH])

@@ -11,6 +11,7 @@ from service.ledger import Ledger
 from service.vocabulary.errors import IllegalTransition, LeaseLost
 from service.vocabulary.reading_order import ReadingOrder
 from service.vocabulary.states import TRANSITIONS, Priority, State, require_legal
+from tests.invariants import Invariant
 from tests.service.ward import LEASE, Ward, prediction
 
 
@@ -36,6 +37,7 @@ def test_the_same_bytes_again_change_nothing(ward: Ward) -> None:
     assert [event.event for event in dossier.events] == ["received", "received again"]
 
 
+@pytest.mark.proves(Invariant.LEDGER_IS_TRUTH)
 def test_an_image_is_claimed_once_while_its_lease_lasts(ward: Ward) -> None:
     ward.receive()
     ward.claim()
@@ -148,6 +150,7 @@ def test_a_lower_priority_changes_neither_rank_nor_source(ward: Ward) -> None:
     )
 
 
+@pytest.mark.proves(Invariant.LEGAL_STEPS)
 @given(before=st.sampled_from(State), after=st.sampled_from(State))
 def test_a_step_is_legal_only_when_the_table_holds_it(before: State, after: State) -> None:
     if after in TRANSITIONS[before]:

@@ -10,6 +10,7 @@ from service.ledger import DueDelivery, commitment_quota
 from service.vocabulary.commitment import FailureReason, Reference
 from service.vocabulary.errors import TooManyWaiting
 from service.vocabulary.states import CommitmentState, DeliveryState, State
+from tests.invariants import Invariant
 from tests.service.ward import LEASE, Ward
 
 REFERENCES = [Reference("1.2.4", "1.2.5"), Reference("1.2.4", "1.2.6")]
@@ -71,6 +72,7 @@ def test_a_request_is_claimed_once_and_again_when_its_lease_is_over(ward: Ward) 
     }
 
 
+@pytest.mark.proves(Invariant.COMMITMENT_REQUESTS_BOUNDED)
 def test_nobody_whom_the_settings_do_not_name_fills_the_database_or_takes_a_peer_s_place(
     ward: Ward, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 from service.ledger import Arrival
 from service.vocabulary.states import DeliveryState, Priority, State
 from tests import phantoms
+from tests.invariants import Invariant
 from tests.service.ward import LEASE, Ward, identity_of, prediction
 
 ROUNDS = 10
@@ -36,6 +37,7 @@ def at_once(*work: Callable[[], object]) -> None:
             done.result(30)
 
 
+@pytest.mark.proves(Invariant.NO_CIRCULAR_WAIT)
 def test_couriers_of_two_destinations_settle_one_image_together(ward: Ward) -> None:
     outbox, names = ward.ledger.outbox, ("pacs", "archive")
     for _ in range(ROUNDS):
@@ -49,6 +51,7 @@ def test_couriers_of_two_destinations_settle_one_image_together(ward: Ward) -> N
     assert ward.ledger.inspection.status().states == {State.DELIVERED: ROUNDS}
 
 
+@pytest.mark.proves(Invariant.NO_CIRCULAR_WAIT)
 def test_an_image_that_comes_again_while_its_result_is_saved_waits_for_nobody(ward: Ward) -> None:
     analysis, admission = ward.ledger.analysis, ward.ledger.admission
     for _ in range(ROUNDS):
@@ -64,6 +67,7 @@ def test_an_image_that_comes_again_while_its_result_is_saved_waits_for_nobody(wa
     assert ward.ledger.inspection.status().states == {State.INFERRED: ROUNDS}
 
 
+@pytest.mark.proves(Invariant.NO_CIRCULAR_WAIT)
 def test_a_version_that_supersedes_one_that_is_being_sent_waits_for_nobody(ward: Ward) -> None:
     outbox, analysis = ward.ledger.outbox, ward.ledger.analysis
     for number in range(ROUNDS):

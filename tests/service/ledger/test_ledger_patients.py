@@ -1,8 +1,11 @@
 """Two patients under one study: held, released, and not held again by what a person has released."""
 
+import pytest
+
 from service.ledger.remedies import Which
 from service.vocabulary.findings import Outcome
 from service.vocabulary.states import State
+from tests.invariants import Invariant
 from tests.service.ward import Ward
 
 
@@ -51,6 +54,7 @@ def test_a_released_study_is_held_again_for_a_third_patient(ward: Ward) -> None:
     assert _held(ward)
 
 
+@pytest.mark.proves(Invariant.TWO_PATIENTS_ARE_HELD)
 def test_nothing_of_a_held_study_is_built_until_it_is_released(ward: Ward) -> None:
     first = ward.receive(patient_id="A", patient_name="Ames^Anna")
     ward.infer(0.9)

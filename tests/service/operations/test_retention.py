@@ -22,6 +22,7 @@ from service.settings import RetentionSettings
 from service.vocabulary.errors import ObjectMissing, StoreUnavailable
 from service.vocabulary.states import DeliveryState
 from tests import phantoms
+from tests.invariants import Invariant
 from tests.service.audit.test_audit import GRAMMAR
 from tests.service.ward import Ward, identity_of
 
@@ -172,6 +173,7 @@ def test_bytes_that_come_again_are_kept_again_and_are_no_new_image(either: Ward)
     assert sweep(either, after_days=1).orphans == 1
 
 
+@pytest.mark.proves(Invariant.RETENTION_IS_SAFE)
 def test_an_image_is_not_registered_when_the_same_bytes_are_being_removed(either: Ward) -> None:
     dataset = delivered(either)
     either.now += timedelta(days=2)

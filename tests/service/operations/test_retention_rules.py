@@ -25,6 +25,7 @@ from service.operations.retention import RetentionRounds
 from service.settings import RetentionSettings
 from service.vocabulary.identity import Identity
 from service.vocabulary.states import DeliveryState, State
+from tests.invariants import Invariant
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
@@ -162,6 +163,7 @@ def _is_settled(instance: InstanceRecord, everyone: list[InstanceRecord]) -> boo
     )
 
 
+@pytest.mark.proves(Invariant.RETENTION_IS_SAFE)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(drawn=_INSTANCES, days=st.integers(0, 40), by_watermark=st.booleans())
 def test_an_object_goes_only_when_every_row_that_names_it_is_settled(

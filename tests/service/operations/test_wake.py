@@ -18,6 +18,7 @@ import redis
 from service.operations import wake
 from service.operations.wake import CeleryWaker, LocalBell, LocalWaker, Task, waker
 from service.settings import Settings
+from tests.invariants import Invariant
 from tests.servers import free_port, redis_process, wait_until
 
 
@@ -112,6 +113,7 @@ def test_a_worker_that_starts_while_it_is_woken_keeps_its_pipe(tmp_path: Path) -
         thread.join()
 
 
+@pytest.mark.proves(Invariant.LEDGER_IS_TRUTH)
 def test_no_worker_at_all_is_no_error(tmp_path: Path) -> None:
     LocalWaker(tmp_path / "absent").wake(Task.INFER)
 
@@ -121,6 +123,7 @@ def test_the_settings_choose_the_waker(tmp_path: Path) -> None:
     assert isinstance(waker(Settings(queue={"url": "redis://127.0.0.1:1/0"})), CeleryWaker)
 
 
+@pytest.mark.proves(Invariant.BROKER_DELAYS_LITTLE)
 def test_a_broker_that_hangs_holds_up_one_wake_up_and_is_used_again_when_it_goes_on(
     tmp_path: Path, program: Callable[[str], str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

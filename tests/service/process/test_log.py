@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from tests.invariants import Invariant
+
 PROGRAM = """
 import logging, threading, warnings
 from service.process import log
@@ -25,6 +27,7 @@ thread.join()
 """
 
 
+@pytest.mark.proves(Invariant.NO_PATIENT_IN_LOGS)
 @pytest.mark.parametrize("style", ["text", "json"])
 def test_no_text_of_a_warning_or_an_exception_is_written_wherever_it_comes_from(style: str) -> None:
     command = [sys.executable, "-c", PROGRAM.format(style=style)]

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from service.report.overlay import LONGEST_SIDE, NARROWEST, heat_map, picture, radiograph
 from service.report.region import activated_contours, upsampled
 from service.vocabulary.findings import Outcome
+from tests.invariants import Invariant
 from tests.service.report.samples import activation, content, prediction
 
 _GREY = np.full((210, 210), 90, dtype=np.uint8)
@@ -31,6 +32,7 @@ def test_the_same_map_at_half_strength_is_painted_fainter() -> None:
     assert _spread(strong) > 2 * _spread(faint) > 0
 
 
+@pytest.mark.proves(Invariant.HEAT_MAP_SCALE_IS_FIXED)
 def test_a_faint_map_is_not_stretched_to_full_colour() -> None:
     cam = np.full((7, 7), 0.01, dtype=np.float32)
     cam[3, 3] = 0.05

@@ -17,6 +17,7 @@ from pydicom.dataset import Dataset
 from service.report import Equipment, ReportContent, ReportKind, build
 from service.vocabulary.findings import Finding, Outcome, Prediction
 from service.vocabulary.states import Priority
+from tests.invariants import Invariant
 from tests.phantoms import chest
 from tests.service.report.samples import EQUIPMENT, FINDINGS, activation, content, prediction
 
@@ -97,6 +98,7 @@ def reference() -> list[str]:
     return _uids(content(Outcome.POSITIVE))
 
 
+@pytest.mark.proves(Invariant.UID_NAMES_ONE_CONTENT)
 @pytest.mark.parametrize(
     ("what", "equipment", "attributes"), [pytest.param(*change, id=name) for name, *change in _changes()]
 )
@@ -148,6 +150,7 @@ def _digests() -> str:
     return "\n".join(digests)
 
 
+@pytest.mark.proves(Invariant.UID_NAMES_ONE_CONTENT)
 def test_the_same_content_gives_the_same_bytes_later_and_in_another_process() -> None:
     first = _digests()
     time.sleep(1.1)  # longer than the resolution of a DICOM time, so that any clock that was read shows

@@ -18,6 +18,7 @@ from service.report.content import (
 from service.report.overlay import burnt_in_line
 from service.vocabulary.findings import Finding, Outcome
 from service.vocabulary.states import Priority
+from tests.invariants import Invariant
 from tests.service.report.samples import ANALYSED, content, prediction
 
 
@@ -37,6 +38,7 @@ def test_a_positive_without_a_clear_type_says_undetermined() -> None:
     assert "Type: undetermined." in finding_lines(undetermined)
 
 
+@pytest.mark.proves(Invariant.SILENCE_IS_NOT_NORMAL)
 def test_a_negative_says_what_was_not_assessed_and_never_normal() -> None:
     lines = finding_lines(content(Outcome.NEGATIVE))
     assert lines[0] == (

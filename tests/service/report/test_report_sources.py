@@ -20,6 +20,7 @@ from pydicom.tag import Tag
 
 from service.report import ReportKind, build
 from service.vocabulary.findings import Outcome
+from tests.invariants import Invariant
 from tests.phantoms import chest, encoded
 from tests.service.report.samples import EQUIPMENT, content
 from tests.service.report.test_report_objects import built, texts
@@ -197,6 +198,7 @@ def test_a_broken_request_does_not_fail_a_report(broken: dict[str, Any]) -> None
     assert len(report.dataset.ReferencedRequestSequence[0].RequestedProcedureCodeSequence) == 0
 
 
+@pytest.mark.proves(Invariant.NO_PATIENT_IN_LOGS)
 def test_no_warning_and_no_error_quotes_the_patient(capfd: pytest.CaptureFixture[str]) -> None:
     source = _with_raw(chest(rows=16, columns=16), {"PatientName": b"SECRET", "PatientSex": b"SECRET"}, "nonsense")
     with warnings.catch_warnings(record=True) as caught:

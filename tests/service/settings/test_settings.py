@@ -7,6 +7,7 @@ from sqlalchemy import make_url
 
 from service.settings import Settings, load
 from service.vocabulary.errors import SettingsInvalid
+from tests.invariants import Invariant
 
 
 @pytest.fixture(autouse=True)
@@ -88,6 +89,7 @@ def test_a_destination_is_called_by_the_listeners_ae_title_unless_it_names_anoth
     assert [settings.calling_ae_title(destination) for destination in settings.destinations] == ["AUSCULT", "OTHER"]
 
 
+@pytest.mark.proves(Invariant.NOBODY_IN_BY_A_BROKEN_CHECK)
 @pytest.mark.parametrize("missing", ["tls", "users", "names"])
 def test_the_page_listens_beyond_this_machine_only_with_tls_a_login_and_a_name(missing: str) -> None:
     tls = {"certificate": "web.pem", "key": "web.key"}

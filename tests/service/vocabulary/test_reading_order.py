@@ -2,11 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from service.vocabulary.reading_order import ReadingOrder
 from service.vocabulary.states import Priority
+from tests.invariants import Invariant
 
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 _minutes = st.integers(0, 24 * 60)
@@ -18,6 +20,7 @@ def _order(boosts: list[int]) -> ReadingOrder:
     return ReadingOrder(timedelta(minutes=boosts[0]), timedelta(minutes=boosts[1]))
 
 
+@pytest.mark.proves(Invariant.OVERTAKING_IS_BOUNDED)
 @given(boosts=_boosts, studies=st.lists(_study, max_size=30))
 def test_no_study_is_overtaken_by_one_that_arrived_more_than_the_bound_later(
     boosts: list[int], studies: list[tuple[int, Priority]]

@@ -17,6 +17,7 @@ from service.vocabulary.errors import SettingsInvalid
 from service.web.server import serve
 from tests.certificates import Authority, Issued
 from tests.fakes import cheap_hash
+from tests.invariants import Invariant
 from tests.service.audit.test_audit import GRAMMAR
 from tests.service.ward import Ward
 from tests.service.web.test_server import serving
@@ -48,6 +49,7 @@ def guarded(ward: Ward, authority: Authority, page: Issued, **more: Any) -> Iter
         yield client
 
 
+@pytest.mark.proves(Invariant.NOBODY_IN_BY_A_BROKEN_CHECK)
 def test_nobody_learns_anything_without_a_login_but_that_it_serves(
     ward: Ward, authority: Authority, page: Issued, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -8,6 +8,7 @@ from PIL import Image
 from pydicom.dataset import FileDataset
 
 from service.demo.phantom import cr_instance
+from tests.invariants import Invariant
 from tests.training.conftest import CLASSES, stored_phantom
 from training.fitting.dataset import find_images, load, read_display_values, splits_of
 
@@ -67,6 +68,7 @@ def test_a_manifest_names_class_group_and_split(tmp_path: Path) -> None:
     assert [image.name for image in find_images(tmp_path, CLASSES)] == ["a.png", "b.png"]
 
 
+@pytest.mark.proves(Invariant.GROUPED_SPLITS)
 def test_without_a_split_each_patient_is_drawn_to_one_side_and_stays_there(folder: Path, tmp_path: Path) -> None:
     table = tmp_path / "labels.csv"
     table.write_text("file,class,group\n" + "".join(f"{number}.png,viral,{number // 3}\n" for number in range(300)))
