@@ -6,6 +6,7 @@ from pydicom import DataElement, Dataset, config
 from pydicom.datadict import dictionary_VR
 from pydicom.tag import Tag
 
+from service.dicom.normalised import declared, text_of
 from service.dicom.pixels import read_instance
 from service.ledger import DueReport
 from service.objects import ObjectStore
@@ -72,9 +73,10 @@ def require_same_patient(source: Dataset, identity: Identity) -> None:
     ContradictoryIdentity
         When study or Patient ID differ in letters or digits that any character set reads alike.
     """
+    known = declared(source)
     pairs = (
-        (source.get("StudyInstanceUID"), identity.study_instance_uid),
-        (source.get("PatientID"), identity.patient_id),
+        (text_of(source, "StudyInstanceUID", known), identity.study_instance_uid),
+        (text_of(source, "PatientID", known), identity.patient_id),
     )
     if any(_plain(read) != _plain(registered) for read, registered in pairs):
         raise ContradictoryIdentity

@@ -3,8 +3,9 @@
 import re
 from pathlib import Path
 
-from service.dicom.characters import decode, encodings
+from service.dicom.characters import character_set
 from service.dicom.header import read_values
+from service.dicom.normalised import encoded_text, normalised
 from service.vocabulary.errors import ContradictsSopClass, InvalidUid, MissingAttribute
 from service.vocabulary.identity import Identity
 from service.vocabulary.uids import MANUFACTURER, MODEL_NAME
@@ -24,14 +25,16 @@ _NAMES = {
 }
 #: The patient's attributes, by the field of `Identity` that holds each.
 _PATIENT = {
-    0x00100020: "patient_id",
-    0x00100021: "issuer_of_patient_id",
-    0x00100010: "patient_name",
-    0x00100030: "birth_date",
-    0x00100040: "sex",
-    0x00080050: "accession_number",
+    "patient_id": (0x00100020, "PatientID"),
+    "issuer_of_patient_id": (0x00100021, "IssuerOfPatientID"),
+    "patient_name": (0x00100010, "PatientName"),
+    "birth_date": (0x00100030, "PatientBirthDate"),
+    "sex": (0x00100040, "PatientSex"),
+    "accession_number": (0x00080050, "AccessionNumber"),
 }
-_WANTED = frozenset({_SPECIFIC_CHARACTER_SET, _MANUFACTURER, _MODEL_NAME, *_NAMES, *_PATIENT})
+_WANTED = frozenset(
+    {_SPECIFIC_CHARACTER_SET, _MANUFACTURER, _MODEL_NAME, *_NAMES, *(tag for tag, _ in _PATIENT.values())}
+)
 
 # Components with leading zeros are forbidden, yet some modalities write them; as a name they do no harm.
 _UID = re.compile(r"[0-9]+(\.[0-9]+)+")
@@ -67,8 +70,9 @@ def identify(
 
     Returns
     -------
-    The identity with its text decoded, and whether manufacturer and model name are ours. Values are taken as they are:
-    neither a malformed date nor an unknown character set refuses an image.
+    The identity with its text decoded and normalised, and whether manufacturer and model name are ours. A value that
+    breaks its value representation is taken as it is: neither a malformed date nor an unknown character set refuses an
+    image.
 
     Raises
     ------
@@ -92,9 +96,11 @@ def identify(
     uids = {tag: _uid(values, tag) for tag in _NAMES}
     _require_same(uids[_SOP_CLASS_UID], sop_class_uid, _SOP_CLASS_UID)
     _require_same(uids[_SOP_INSTANCE_UID], sop_instance_uid, _SOP_INSTANCE_UID)
-    known = encodings(values.get(_SPECIFIC_CHARACTER_SET, b""))
-    patient = {name: decode(values.get(tag, b""), known) for tag, name in _PATIENT.items()}
-    patient["patient_name"] = _without_empty_ends(patient["patient_name"])
+    known = character_set(values.get(_SPECIFIC_CHARACTER_SET, b""))
+    patient = {}
+    for name, (tag, keyword) in _PATIENT.items():
+        text = encoded_text(keyword, values.get(tag, b""), known)
+        patient[name] = normalised(keyword, text) or text
     identity = Identity(
         sop_class_uid=sop_class_uid,
         sop_instance_uid=sop_instance_uid,
@@ -102,8 +108,9 @@ def identify(
         series_instance_uid=uids[_SERIES_INSTANCE_UID],
         **patient,
     )
-    equipment = tuple(decode(values.get(tag, b""), known) for tag in (_MANUFACTURER, _MODEL_NAME))
-    return identity, equipment == (MANUFACTURER, MODEL_NAME)
+    maker = encoded_text("Manufacturer", values.get(_MANUFACTURER, b""), known)
+    model = encoded_text("ManufacturerModelName", values.get(_MODEL_NAME, b""), known)
+    return identity, (maker, model) == (MANUFACTURER, MODEL_NAME)
 
 
 def _uid(values: dict[int, bytes], tag: int) -> str:
@@ -118,8 +125,3 @@ def _uid(values: dict[int, bytes], tag: int) -> str:
 def _require_same(found: str, requested: str, tag: int) -> None:
     if found != requested:
         raise ContradictsSopClass(f"{_NAMES[tag]} is not the one that the request names")
-
-
-def _without_empty_ends(name: str) -> str:
-    """Return a Person Name without the empty ends that a writer may leave out (PS3.5 section 6.2.1.1)."""
-    return "=".join(group.rstrip("^ ") for group in name.split("=")).rstrip("=")

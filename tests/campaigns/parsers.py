@@ -15,7 +15,7 @@ from pydicom.filewriter import write_dataset
 from pydicom.uid import UID, JPEG2000Lossless, JPEGBaseline8Bit, JPEGLosslessSV1, JPEGLSLossless, RLELossless
 
 from service.dicom.acceptor.pdu import Data
-from service.dicom.characters import decode, encodings
+from service.dicom.characters import character_set, decode
 from service.dicom.command import CommandSet, InvalidCommand
 from service.dicom.header import read_values
 from service.dicom.pixels.codestream import check_rle, frame_size
@@ -56,7 +56,7 @@ def take_header(data: bytes) -> None:
 def take_text(data: bytes) -> None:
     """Decode a text in whatever its character set is said to be."""
     terms, _, text = data.partition(b"\0")
-    decode(text, encodings(terms))
+    decode(text, character_set(terms))
 
 
 def take_frame(data: bytes) -> None:
