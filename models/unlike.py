@@ -49,6 +49,9 @@ class UnlikeTraining:
         Beyond this distance an image is unlike the training images; 1 is usual among them.
     false_alarms
         Share of the val images beyond the limit.
+    percentiles
+        The distances of the val images at 0, 1 ... 100 %: what pictures of another kind are compared with where the
+        val images are not at hand. Empty in a card older than this.
     """
 
     stages: tuple[str, ...]
@@ -56,3 +59,4 @@ class UnlikeTraining:
     false_alarms: float
     kinds: tuple[KindRow, ...]
     changes: tuple[ChangeRow, ...]
+    percentiles: tuple[float, ...] = ()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from training.cli_options import CHECKPOINT, FILE, FOLDER, THREADS, faults_named, line, load_predictor
+from training.gate_cli import unlike
 
 if TYPE_CHECKING:
     from models.measurements import Estimate
@@ -21,7 +22,10 @@ _RECORD = click.option("--record", is_flag=True, help="Write the result into the
 
 @click.group()
 def measure() -> None:
-    """Measure what `evaluate` does not: changed copies, shortcuts, both doors, label noise."""
+    """Measure what `evaluate` does not: the scope gate, changed copies, shortcuts, both doors, label noise."""
+
+
+measure.add_command(unlike)
 
 
 @measure.command()

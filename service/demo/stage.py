@@ -30,6 +30,9 @@ def set_up(folder: Path, pacs_port: int) -> Stage:
         f"""# The settings of a demonstration; docs/reference/settings.md names all.
 data_dir = "{folder / "data"}"
 
+[scope]
+unknown_age = "analyse"  # pictures from a folder come without one
+
 [listener]
 port = {stage.listener_port}
 minimum_free_bytes = 104857600

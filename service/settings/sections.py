@@ -82,7 +82,7 @@ class ScopeSettings(Section):
         description="What to do where the patient's age lies outside the population the checkpoint was validated on.",
     )
     unknown_age: Literal["analyse", "skip"] = Field(
-        "analyse", description="What to do where the patient's age is unknown."
+        "skip", description="What to do where the header does not tell the patient's age."
     )
     for_processing: Literal["analyse", "skip"] = Field(
         "skip", description="What to do with images marked FOR PROCESSING."

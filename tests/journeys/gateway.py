@@ -44,7 +44,8 @@ EVERYTHING = ("up",)
 BRISK: Mapping[str, Mapping[str, Any]] = {
     "analysis": {"lease": 2.0, "poll": 0.2, "threads": 2},
     "delivery": {"lease": 2.0, "first_retry": 0.2, "longest_retry": 1.0, "confirm_after": 0.1},
-    "scope": {"unlike_training": "ignore"},  # phantoms are unlike radiographs
+    # Phantoms are unlike radiographs, and pictures from a folder have no age.
+    "scope": {"unlike_training": "ignore", "unknown_age": "analyse"},
     "sweep": {"interval": 0.5},
 }
 SETTLED = frozenset({State.DELIVERED, State.OUT_OF_SCOPE, State.FAILED, State.DUPLICATE, State.SUPERSEDED, State.OWN})

@@ -293,12 +293,15 @@ def test_without_an_age_birth_and_study_date_tell_it(born: date, inside: bool) -
 
 @pytest.mark.parametrize("born", ["15/03/2019", "20191332", "2019", "99999999", "20300101", "17000101", ""])
 @pytest.mark.parametrize("age", [None, "old", "Y", "999Y", "-03Y"])
-def test_malformed_or_impossible_ages_are_unknown_and_flagged(born: str, age: str | None) -> None:
+def test_malformed_or_impossible_ages_are_unknown_and_by_default_a_reason_against_analysis(
+    born: str, age: str | None
+) -> None:
     image = chest(age=None, birth_date=None)
     _put_raw(image, 0x00100030, "DA", born)
     if age is not None:
         _put_raw(image, 0x00101010, "AS", age)
-    assert verdict(image).flags == (Flag.AGE_UNKNOWN,)
+    assert verdict(image).reason is Reason.AGE_UNKNOWN
+    assert verdict(image, unknown_age="analyse").flags == (Flag.AGE_UNKNOWN,)
 
 
 def test_a_population_without_limits_takes_every_age() -> None:

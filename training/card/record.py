@@ -9,6 +9,7 @@ from typing import Any
 from models.card import Card
 from models.checkpoint import CARD, Checkpoint, write_card
 from models.measurements import Estimate, RobustnessRow, SplitMeasurements
+from models.unlike import UnlikeTraining
 from training.measuring.metrics import known_only
 
 
@@ -31,6 +32,11 @@ def record_measurement(checkpoint: Checkpoint, **parts: Any) -> None:
     """Put parts of :class:`models.measurements.Measurements`, by field name, into the card in place of those before."""
     card = _current(checkpoint)
     _write(checkpoint, replace(card, measurements=replace(card.measurements, **parts)))
+
+
+def record_unlike(checkpoint: Checkpoint, found: UnlikeTraining) -> None:
+    """Put the limit of the scope gate, and how it was measured, into the card in place of those before."""
+    _write(checkpoint, replace(_current(checkpoint), unlike_training=found))
 
 
 def record_int8(checkpoint: Checkpoint, name: str, figures: Mapping[str, float]) -> None:

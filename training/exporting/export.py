@@ -32,13 +32,12 @@ from training.measuring.answers import answer
 from training.measuring.assessment import assess
 from training.measuring.evaluation import figures
 from training.measuring.int8 import CALIBRATION_IMAGES, compare
+from training.measuring.kinds import one_a_patient
 
 ABOUT = "about.toml"
 """Copy, in the folder of a run, of the file that says what its data are."""
 _UNKNOWN = Estimate(0.0, 0.0, 1.0)
 _UNMEASURED = UnlikeTraining(distance.STAGES, 0.0, 1.0, (), ())
-_MADE_INTO_KINDS = 100
-"""Val images, each of another patient, of which pictures of other kinds are made."""
 
 
 def export(run: Path, data: Path, folder: Path) -> Checkpoint:
@@ -166,7 +165,7 @@ def _measured(card: Card, checkpoint: Checkpoint, images: Sequence[LabelledImage
     card = _calibrated(card, exact, images)
     if exact.distance_N is None:
         return card
-    radiographs = [read_display_values(image.path) for image in _one_a_patient(images)]
+    radiographs = [read_display_values(image.path) for image in one_a_patient(images)]
     card = replace(card, unlike_training=distance.measure(runtime, card.transform, exact.distance_N, radiographs))
     small = answer(OnnxRuntime(checkpoint, precision="int8"), card.transform, images)
     targets_N = np.array([image.target for image in images], dtype=np.int64)
@@ -201,11 +200,3 @@ def _calibrated(card: Card, answers: Answers, images: Sequence[LabelledImage]) -
 
 def _column(card: Card, finding: str) -> list[int]:
     return [index for index, name in enumerate(card.classes) if card.findings[name] == finding]
-
-
-def _one_a_patient(images: Sequence[LabelledImage]) -> list[LabelledImage]:
-    """Return images of different patients, drawn from all."""
-    by_group = {image.group: image for image in images}
-    drawn = np.random.default_rng(0).permutation(len(by_group))[:_MADE_INTO_KINDS]
-    found = list(by_group.values())
-    return [found[index] for index in sorted(drawn)]

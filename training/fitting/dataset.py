@@ -74,6 +74,11 @@ def find_images(source: Path, classes: Sequence[str], split: str | None = None) 
     return sorted(found, key=lambda image: image.name)
 
 
+def find_pictures(folder: Path) -> list[Path]:
+    """List the JPEG, PNG and DICOM files of a folder without labels, at any depth, in a fixed order."""
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES or _is_instance(path))
+
+
 def splits_of(source: Path) -> tuple[str, ...]:
     """Return the names of the splits that a data set has; train and val come first."""
     named = {"train", "val"}

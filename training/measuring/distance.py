@@ -5,7 +5,10 @@ Shape suffixes: N images, D features, R directions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +17,8 @@ from sklearn.metrics import roc_auc_score
 from models.runtimes import Runtime
 from models.transforms import to_batch
 from models.unlike import ChangeRow, KindRow, UnlikeTraining
-from training.measuring.kinds import ENOUGH, Kind, Values, kinds
+from training.fitting.dataset import LabelledImage, read_display_values
+from training.measuring.kinds import ENOUGH, Kind, Values, kinds, one_a_patient
 from training.measuring.robustness import CHANGES
 
 STAGES = ("layer4",)
@@ -22,7 +26,10 @@ STAGES = ("layer4",)
 FITTED_ON = 2000
 """Train images that it is fitted on, drawn from all."""
 _DIRECTIONS = 64
-_FALSE_ALARMS = 0.01
+FALSE_ALARMS = 0.03
+"""Most of val that may lie beyond the limit."""
+ABSTAIN = 0.95
+"""Share of the pictures of a kind that must not be judged, such as adults, that should lie beyond it."""
 _LEAST_DEVIATION = 0.05
 _BATCH = 8
 
@@ -54,9 +61,13 @@ def fit(means_ND: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
 
 
 def measure(
-    runtime: Runtime, transform: str, val_N: NDArray[np.float32], radiographs: Sequence[Values]
+    runtime: Runtime,
+    transform: str,
+    val_N: NDArray[np.float32],
+    radiographs: Sequence[Values],
+    unwanted: Sequence[tuple[Kind, NDArray[np.float32]]] = (),
 ) -> UnlikeTraining:
-    """Set the limit on val and measure the distance.
+    """Set the limit and measure the distance.
 
     Parameters
     ----------
@@ -64,20 +75,93 @@ def measure(
         Distances of the val images.
     radiographs
         Display values of val images of which kinds and changed copies are made.
+    unwanted
+        Kinds of which at least `ABSTAIN` should lie beyond the limit, such as adults, with their distances.
     """
-    limit = round(float(np.quantile(val_N, 1 - _FALSE_ALARMS)), 4)
+    limit = choose_limit(val_N, [found_N for _, found_N in unwanted])
 
     def distances(pictures: Sequence[Values]) -> NDArray[np.float32]:
-        batches = [pictures[start : start + _BATCH] for start in range(0, len(pictures), _BATCH)]
-        return np.concatenate([_distance(runtime, to_batch(transform, batch)) for batch in batches])
+        return measure_distances(runtime, transform, pictures)
 
+    made = ((kind, distances(kind.pictures)) for kind in kinds(radiographs))
     return UnlikeTraining(
         stages=STAGES,
         limit=limit,
         false_alarms=round(float((val_N > limit).mean()), 4),
-        kinds=tuple(_kind_row(kind, val_N, limit, distances) for kind in kinds(radiographs)),
+        kinds=tuple(kind_row(kind, val_N, limit, found_N) for kind, found_N in (*unwanted, *made)),
         changes=tuple(_change_rows(radiographs, limit, distances)),
+        percentiles=tuple(round(float(value), 4) for value in np.percentile(val_N, range(101))),
     )
+
+
+def measure_on(
+    runtime: Runtime,
+    transform: str,
+    images: Sequence[LabelledImage],
+    unwanted: Sequence[tuple[Kind, NDArray[np.float32]]] = (),
+) -> UnlikeTraining:
+    """Set the limit and measure the distance on labelled images, which are val."""
+    val_N = measure_distances(runtime, transform, (read_display_values(image.path) for image in images))
+    radiographs = [read_display_values(image.path) for image in one_a_patient(images)]
+    return measure(runtime, transform, val_N, radiographs, unwanted)
+
+
+def with_kinds(known: UnlikeTraining, found: Sequence[tuple[Kind, NDArray[np.float32]]]) -> UnlikeTraining:
+    """Return the record with rows for other kinds at the limit that it has; a row of the same name is replaced.
+
+    Raises
+    ------
+    ValueError
+        When the card is older than the percentiles of val's distances.
+    """
+    rows = tuple(kind_row(kind, _percentiles(known), known.limit, found_N) for kind, found_N in found)
+    names = {row.kind for row in rows}
+    return replace(known, kinds=(*rows, *(row for row in known.kinds if row.kind not in names)))
+
+
+def share_beyond(known: UnlikeTraining, limit: float) -> float:
+    """Return the share of val that would lie beyond another limit, by the record's percentiles."""
+    values = _percentiles(known)
+    return float(1 - np.interp(limit, values, np.linspace(0, 1, len(values)), left=0, right=1))
+
+
+def _percentiles(known: UnlikeTraining) -> NDArray[np.float64]:
+    if not known.percentiles:
+        raise ValueError("The card has no percentiles of val's distances; measure the limit on val first (--val).")
+    return np.array(known.percentiles)
+
+
+def choose_limit(val_N: NDArray[np.float32], unwanted: Sequence[NDArray[np.float32]] = ()) -> float:
+    """Return the limit that costs least of val while `ABSTAIN` of each unwanted kind lie beyond it.
+
+    It is never so tight that more than `FALSE_ALARMS` of val lie beyond; without any kind to ask it is just so tight.
+    """
+    tightest = math.ceil(float(np.quantile(val_N, 1 - FALSE_ALARMS, method="higher")) * 10_000) / 10_000
+    wanted = [limit_of(found_N) for found_N in unwanted]
+    return max(tightest, min(wanted)) if wanted else tightest
+
+
+def limit_of(found_N: NDArray[np.float32]) -> float:
+    """Return the greatest limit, in steps of 0.0001, beyond which `ABSTAIN` of some pictures lie."""
+    return math.ceil(float(np.quantile(found_N, 1 - ABSTAIN, method="lower")) * 10_000 - 1) / 10_000
+
+
+def measure_distances(runtime: Runtime, transform: str, pictures: Iterable[Values]) -> NDArray[np.float32]:
+    """Return the distance of each picture, given as display values of any size."""
+    waiting, found = iter(pictures), []
+    while batch := list(islice(waiting, _BATCH)):
+        found.append(_distance(runtime, to_batch(transform, batch)))
+    return np.concatenate(found) if found else np.zeros(0, dtype=np.float32)
+
+
+def kind_row(kind: Kind, val_N: NDArray[np.floating], limit: float, found_N: NDArray[np.float32]) -> KindRow:
+    """Return how well the distance tells a kind from val; ``val_N`` may be percentiles of val's distances."""
+    if kind.distinct < ENOUGH:
+        return KindRow(kind.name, kind.source, kind.distinct, kind.chooses, None, None)
+    truth = np.concatenate([np.zeros(len(val_N)), np.ones(len(found_N))])
+    auroc = float(roc_auc_score(truth, np.concatenate([val_N, found_N])))
+    beyond = float((found_N > limit).mean())
+    return KindRow(kind.name, kind.source, kind.distinct, kind.chooses, round(auroc, 4), round(beyond, 4))
 
 
 def _distance(runtime: Runtime, batch_N3HW: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -85,22 +169,6 @@ def _distance(runtime: Runtime, batch_N3HW: NDArray[np.float32]) -> NDArray[np.f
     if found_N is None:
         raise ValueError("The graph has no distance; fit it before it is measured.")
     return found_N
-
-
-def _kind_row(
-    kind: Kind,
-    val_N: NDArray[np.float32],
-    limit: float,
-    distances: Callable[[Sequence[Values]], NDArray[np.float32]],
-) -> KindRow:
-    count = len({picture.tobytes() for picture in kind.pictures})
-    if count < ENOUGH:
-        return KindRow(kind.name, kind.source, count, kind.chooses, None, None)
-    found_N = distances(kind.pictures)
-    truth = np.concatenate([np.zeros(len(val_N)), np.ones(len(found_N))])
-    auroc = float(roc_auc_score(truth, np.concatenate([val_N, found_N])))
-    beyond = float((found_N > limit).mean())
-    return KindRow(kind.name, kind.source, count, kind.chooses, round(auroc, 4), round(beyond, 4))
 
 
 def _change_rows(

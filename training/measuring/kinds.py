@@ -5,24 +5,27 @@ Everything is display values: float32, rows x columns (H, W), in [0, 1].
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib import resources
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from service.demo.phantom import phantom_values
-from training.fitting.dataset import read_display_values
+from training.fitting.dataset import LabelledImage, find_pictures, read_display_values
 
 Values = NDArray[np.float32]
 
 ENOUGH = 50
 """Fewest distinct pictures of a kind about which anything is said."""
+_RADIOGRAPHS = 100
 _CROPS = 12
 """Cuts of each picture where packages ship too few of a kind."""
 _GREY_INSTANCES = ("693_J2KI", "CT_small", "J2K_pixelrep_mismatch", "JPEG2000", "MR_small", "examples_overlay")
@@ -44,7 +47,47 @@ class Kind:
     name: str
     chooses: bool
     source: str
-    pictures: tuple[Values, ...]
+    pictures: Sequence[Values]
+
+    @property
+    def distinct(self) -> int:
+        """How many of the pictures differ from all others."""
+        return len({hashlib.sha256(picture.tobytes()).digest() for picture in self.pictures})
+
+
+class PicturesOnDisk(Sequence[Values]):
+    """The pictures and DICOM instances of a folder, at any depth, each read when it is asked for.
+
+    Raises
+    ------
+    ValueError
+        When there are none; on reading, when a file is no image.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._paths = find_pictures(folder)
+        if not self._paths:
+            raise ValueError(f"There is no image in {folder}.")
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    @overload
+    def __getitem__(self, index: int) -> Values: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Values]: ...
+    def __getitem__(self, index: int | slice) -> Values | Sequence[Values]:
+        if isinstance(index, slice):
+            return [read_display_values(path) for path in self._paths[index]]
+        return read_display_values(self._paths[index])
+
+
+def one_a_patient(images: Sequence[LabelledImage]) -> list[LabelledImage]:
+    """Return up to a hundred images of different patients, drawn from all, to make pictures of other kinds of."""
+    by_group = {image.group: image for image in images}
+    drawn = np.random.default_rng(0).permutation(len(by_group))[:_RADIOGRAPHS]
+    found = list(by_group.values())
+    return [found[index] for index in sorted(drawn)]
 
 
 def kinds(radiographs: Sequence[Values]) -> list[Kind]:
