@@ -3,6 +3,7 @@
 import click
 
 from service.ledger import migration
+from service.operations.bootstrap import make_data_dir
 from service.settings import load
 
 
@@ -15,7 +16,7 @@ def db() -> None:
 def upgrade() -> None:
     """Bring the ledger's tables to this version; needed before the first start and after an update."""
     settings = load()
-    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_data_dir(settings)
     migration.upgrade(settings.database_url)
     click.echo("the ledger's tables are of this version")
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from service.cli import certificates, examinations
+from service.cli import certificates, examinations, private_files
 from service.cli.look import print_json
 from service.settings import Settings, load
 from service.vocabulary.errors import SettingsInvalid
@@ -41,6 +41,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     checks: list[tuple[str, Check]] = [
         ("disk", examinations.disk),
         ("database", examinations.database),
+        ("file modes", private_files.private_files),
         ("ports", examinations.ports),
         ("certificates", certificates.certificates),
         ("decoders", examinations.decoders),
@@ -76,8 +77,9 @@ def _findings(title: str, check: Check, settings: Settings) -> Iterator[Finding]
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor(as_json: bool) -> None:
-    """Check settings, disk, database, ports, certificates, decoders, checkpoint, destinations, queue and audit trail.
+    """Check whether everything is here that auscult needs.
 
+    Settings, disk, database, file modes, ports, certificates, decoders, checkpoint, destinations, queue, audit trail.
     The exit status is 1 when something is not as it must be.
     """
     findings = []

@@ -20,6 +20,7 @@ from service.dicom.contexts import ENCAPSULATED_TRANSFER_SYNTAXES, PLAIN_TRANSFE
 from service.dicom.pixels import decode, read_instance
 from service.dicom.scu import DestinationAssociation
 from service.ledger.database import connect, reading, tables_problem
+from service.ledger.trouble import RESTORE
 from service.objects import ObjectStore
 from service.operations.bootstrap import open_store
 from service.settings import DestinationSettings, Settings, WebSettings
@@ -73,10 +74,20 @@ def database(settings: Settings) -> Found:
         yield "database", problem is None, problem or f"reachable{_encryption(engine)}, tables of this version"
         durable, told = _durability(engine)
         yield "durable commits", durable, told
+        if engine.dialect.name == "sqlite":
+            yield _wholeness(engine)
     except Unavailable as error:
         yield "database", False, str(error)
     finally:
         engine.dispose()
+
+
+def _wholeness(engine: Engine) -> tuple[str, bool, str]:
+    """Look at every page of the ledger's file: a damaged one may else be met only when an image needs it."""
+    with reading(engine) as session:
+        found = session.execute(text("PRAGMA quick_check(1)")).scalar_one()
+    damaged = f"the ledger {engine.url.database} is damaged; {RESTORE}"
+    return "ledger file", found == "ok", "every page is whole" if found == "ok" else damaged
 
 
 def _encryption(engine: Engine) -> str:

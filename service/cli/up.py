@@ -8,6 +8,7 @@ import click
 
 from service.cli.supervisor import PARTS, Supervisor
 from service.ledger import migration
+from service.operations.bootstrap import make_data_dir
 from service.process import log
 from service.settings import load
 
@@ -17,7 +18,7 @@ def up() -> None:
     """Run everything on this machine: listener, workers, worklist page and sweeper; Ctrl-C stops it cleanly."""
     settings = load()
     log.configure(settings.log.level, settings.log.style)
-    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_data_dir(settings)
     migration.upgrade(settings.database_url)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

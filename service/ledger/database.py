@@ -1,16 +1,17 @@
 """The ledger's database: SQLite for one machine, PostgreSQL for many; the tables come from migrations/."""
 
+import os
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
-from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, inspect, make_url, text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event, inspect, make_url, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-from service.vocabulary.errors import LedgerUnavailable
+from service.ledger.trouble import TLS, trouble
 
 #: The revision in migrations/ that this version's code is written for.
 TABLES = "0004"
@@ -28,7 +29,6 @@ _PATIENCE: Mapping[str, int] = {
 
 #: What libpq calls the ways in which a connection over TLS can fail before it begins.
 _TLS_TROUBLE = re.compile("certificate|private key|SSL error|SSL was required|no encryption")
-_TLS = "TLS"
 
 
 def connect(url: str) -> Engine:
@@ -41,6 +41,7 @@ def connect(url: str) -> Engine:
         # A statement that sqlite3 caches keeps the values last bound to it, so each connection would grow with them.
         options = {"timeout": 30, "check_same_thread": False, "cached_statements": 0}
         engine = create_engine(url, hide_parameters=True, connect_args=options)
+        event.listen(engine, "do_connect", _keep_private)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_immediate)
         return engine
@@ -62,11 +63,19 @@ def _quote_no_row(context: ExceptionContext) -> None:
     if not hasattr(error, "diag"):  # no error of psycopg's
         return
     names = (error.diag.table_name, error.diag.column_name, error.diag.constraint_name)
-    tls = _TLS if context.connection is None and _TLS_TROUBLE.search(str(error)) else None
+    tls = TLS if context.connection is None and _TLS_TROUBLE.search(str(error)) else None
     told = " ".join(name for name in (type(error).__name__, error.sqlstate, *names, tls) if name)
     error.args = (told,)
     if context.sqlalchemy_exception is not None:
         context.sqlalchemy_exception.args = (told,)
+
+
+def _keep_private(_dialect: object, _record: object, arguments: Sequence[Any], _options: object) -> None:
+    """Make the file, for its owner alone whatever its folder: SQLite gives -wal and -shm the mode that it has."""
+    if arguments[0].startswith(("file:", ":memory:")):
+        return
+    with suppress(OSError, ValueError):  # SQLite tells what is wrong with it, in its own words
+        os.close(os.open(arguments[0], os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
@@ -91,7 +100,7 @@ def writing(engine: Engine) -> Iterator[Session]:
         When the database cannot be reached or written.
     """
     with (
-        told(),
+        told(engine.url),
         engine.connect().execution_options(writes=True) as connection,
         connection.begin(),
         Session(connection) as session,
@@ -109,38 +118,26 @@ def reading(engine: Engine) -> Iterator[Session]:
     LedgerUnavailable
         When the database cannot be reached.
     """
-    with told(), Session(engine) as session:
+    with told(engine.url), Session(engine) as session:
         yield session
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def told(url: URL) -> Iterator[None]:
     """Tell of a database that does not answer as every part of auscult does.
 
     Raises
     ------
     LedgerUnavailable
-        When the block could not reach the database, or write to it.
+        When the block could not reach the database, or write to it; `LedgerDamaged` when what it holds is damaged.
     """
     try:
         yield
-    except (OperationalError, InterfaceError, PoolTimeout) as error:
-        raise LedgerUnavailable(_reason(error)) from None
-
-
-def _reason(error: Exception) -> str:
-    # A driver's message may quote a statement's values, so only its type is told.
-    original = error.orig if isinstance(error, DBAPIError) else error
-    name = type(original).__name__
-    if str(original).endswith(f" {_TLS}"):
-        return (
-            f"the database cannot be reached over TLS ({name}); check sslmode, sslrootcert, sslcert and sslkey in"
-            " `database.url`, those files, and the server's certificate and whom it lets in"
-        )
-    return (
-        f"the database cannot be reached or written ({name});"
-        " check `database.url`, the user's password, the server and its disk"
-    )
+    except (DBAPIError, PoolTimeout) as error:
+        found = trouble(error, url)
+        if found is None:
+            raise
+        raise found from None
 
 
 def tables_problem(engine: Engine) -> str | None:

@@ -3,9 +3,10 @@
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
+from sqlalchemy import make_url
 
-from service.ledger.database import told
-from service.vocabulary.errors import AuscultError
+from service.ledger.database import connect, tables_problem, told
+from service.vocabulary.errors import AuscultError, LedgerUnavailable
 
 
 def upgrade(url: str) -> None:
@@ -14,10 +15,16 @@ def upgrade(url: str) -> None:
     Raises
     ------
     LedgerUnavailable
-        When the database cannot be reached or written.
+        When the database cannot be reached or written, or a later version made its tables.
     """
-    with told():
-        command.upgrade(configuration(url), "head")
+    try:
+        with told(make_url(url)):
+            command.upgrade(configuration(url), "head")
+    except CommandError:
+        engine = connect(url)
+        problem = tables_problem(engine)
+        engine.dispose()
+        raise LedgerUnavailable(problem) from None
 
 
 def downgrade(url: str, revision: str) -> None:
@@ -31,7 +38,7 @@ def downgrade(url: str, revision: str) -> None:
         When the database cannot be reached or written.
     """
     try:
-        with told():
+        with told(make_url(url)):
             command.downgrade(configuration(url), revision)
     except CommandError:
         raise AuscultError(f"there is no revision {revision} to go back to; the older version names its own") from None

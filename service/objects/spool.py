@@ -49,7 +49,8 @@ class SpooledFile:
         self._look_at = _LOOK_EVERY
         try:
             # Unbuffered: the pieces are large, and a second copy of them would cost more than the system calls.
-            self._file = self.path.open("xb", buffering=0)
+            descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            self._file = os.fdopen(descriptor, "wb", buffering=0)
         except OSError as error:
             raise unusable(error) from None
 

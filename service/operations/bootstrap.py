@@ -6,7 +6,28 @@ import socket
 from service.ledger import Ledger, database
 from service.objects import LocalStore, ObjectStore
 from service.settings import Settings
-from service.vocabulary.errors import LedgerUnavailable
+from service.vocabulary.errors import LedgerUnavailable, SettingsInvalid
+
+
+def make_data_dir(settings: Settings) -> None:
+    """Make the folder of ledger and objects, for its owner alone, unless it is there.
+
+    Raises
+    ------
+    SettingsInvalid
+        When it cannot be made or used.
+    """
+    folder = settings.data_dir
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        usable = os.access(folder, os.R_OK | os.W_OK | os.X_OK)
+    except OSError as error:
+        raise SettingsInvalid(f"data_dir = {folder}: cannot be made ({error.strerror}); name another folder") from None
+    if not usable:
+        raise SettingsInvalid(
+            f"data_dir = {folder}: this user may not use it; give it to the user that auscult runs as, or mount its"
+            " disk for writing"
+        )
 
 
 def open_ledger(settings: Settings) -> Ledger:
@@ -17,7 +38,7 @@ def open_ledger(settings: Settings) -> Ledger:
     LedgerUnavailable
         When the database cannot be reached, or its tables are another version's.
     """
-    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_data_dir(settings)
     engine = database.connect(settings.database_url)
     problem = database.tables_problem(engine)
     if problem is not None:

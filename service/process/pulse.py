@@ -39,7 +39,7 @@ class Pulse:
         if time.monotonic() - self._touched >= _EVERY_S:
             self._touched = time.monotonic()
             with suppress(OSError):  # a full disk must not stop the work; a pulse that cannot be seen is looked into
-                self._path.touch()
+                self._path.touch(0o600)
 
     def stop(self) -> None:
         """Take the pulse away: the process ends as it should."""

@@ -16,6 +16,7 @@
     │   ├── StoreUnavailable
     │   ├── StoreFull
     │   └── LedgerUnavailable
+    │       └── LedgerDamaged         only a copy mends it
     ├── LedgerConflict
     │   ├── IllegalTransition
     │   ├── LeaseLost
@@ -106,6 +107,10 @@ class StoreFull(Unavailable):
 
 class LedgerUnavailable(Unavailable):
     """The database cannot be reached or written."""
+
+
+class LedgerDamaged(LedgerUnavailable):
+    """What the database holds is damaged; restore it from a backup."""
 
 
 class LedgerConflict(AuscultError):

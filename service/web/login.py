@@ -1,7 +1,6 @@
 """Who sees patients: HTTP's Basic scheme (RFC 7617) against a file of names and scrypt hashes."""
 
 import base64
-import binascii
 from http import HTTPStatus
 
 from starlette.authentication import SimpleUser
@@ -75,7 +74,7 @@ def _credentials(header: str) -> tuple[str, bytes] | None:
     try:
         name, colon, password = base64.b64decode(encoded.strip(), validate=True).partition(b":")
         return (name.decode("utf-8"), password) if colon else None
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # what is not ASCII, not base64, or no UTF-8 behind it
         return None
 
 

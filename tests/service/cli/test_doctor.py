@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 from collections.abc import Callable
 from importlib.metadata import EntryPoint
@@ -169,7 +170,7 @@ def test_another_storeys_checks_are_made_too_and_a_broken_one_hides_nothing(
     found = _findings(auscult)
 
     assert result.exit_code == 1
-    assert "3 of 14 checks failed" in result.output
+    assert re.search(r"^3 of \d+ checks failed", result.output, re.MULTILINE)
     assert found["checkpoint"]["message"] == "the digest differs; install it again"
     assert "OSError" in found["broken"]["message"]
     assert "ModuleNotFoundError" in found["absent"]["message"]
