@@ -1,5 +1,6 @@
 """Tells a peer, on associations that we open, which of the instances it asked for we hold."""
 
+import threading
 from datetime import timedelta
 from functools import partial
 
@@ -12,7 +13,9 @@ from service.process.backoff import backoff
 from service.process.clock import Clock, utc_now
 from service.process.log import get_logger
 from service.settings import PeerSettings, Settings
-from service.vocabulary.errors import LeaseLost, TransientDeliveryFailure
+from service.vocabulary.errors import DeliveryFailed, LedgerUnavailable, TransientDeliveryFailure, Unavailable
+from worker.batch import Batch
+from worker.ladder import Ladder, in_words
 from worker.leases import lease_for
 from worker.liveness import Strand
 
@@ -50,48 +53,50 @@ class CommitmentAnswers:
         self._store = store
         self._owner = owner
         self._clock = clock
-        self._lease = lease_for(settings.delivery, peer)
         self._association = TellingAssociation(peer, settings.calling_ae_title(peer))
         self.strand = Strand(
             f"the answers to {peer.ae_title}", partial(self._requests.any_due, self._peer.ae_title.strip())
         )
+        self._batch = Batch(
+            Ladder(
+                name=lambda _: f"the answer to {peer.ae_title}",
+                unavailable=self._untried,
+                transient=self._put_off,
+                unexpected=self._unexpected,
+            ),
+            self._requests.renew,
+            self._requests.release,
+            lease_for(settings.delivery, peer),
+            clock,
+            threading.Event(),
+            self.strand.progress,
+        )
 
     def step(self) -> int:
         """Answer what is due over one association; return how many requests were handled."""
-        rows = self._requests.claim(self._owner, self._peer.ae_title.strip(), _BATCH, self._lease)
-        unreachable: TransientDeliveryFailure | None = None
+        rows = self._requests.claim(self._owner, self._peer.ae_title.strip(), _BATCH, self._batch.lease)
+        self.strand.progress()
         try:
-            for row in rows:
-                self.strand.progress()
-                try:
-                    unreachable = self._handle(row, unreachable)
-                except LeaseLost:
-                    log.warning("another worker answers %s", self._peer.ae_title)
+            self._batch.run(rows, self._answer)
         finally:
             self._association.close()
-        self.strand.progress()
         return len(rows)
 
-    def _handle(
-        self, row: DueCommitment, unreachable: TransientDeliveryFailure | None
-    ) -> TransientDeliveryFailure | None:
-        """Answer one request, or put it off; return the failure that says that the peer is away."""
-        if unreachable is not None:
-            self._put_off(row, unreachable)
-            return unreachable
-        # The answers before it may have taken longer than its lease: two workers would give the same answer.
-        self._requests.renew(row, self._lease)
+    def _answer(self, row: DueCommitment) -> None:
         verdict = judge(row, self._requests, self._store)
-        try:
-            self._association.tell(*answer(row.transaction_uid, verdict.held, verdict.failed))
-        except TransientDeliveryFailure as error:
-            self._put_off(row, error)
-            return error if error.status is None else None
+        self._association.tell(*answer(row.transaction_uid, verdict.held, verdict.failed))
         self._requests.save_answered(row, str(verdict))
         log.info("told %s what it asked: %s", self._peer.ae_title, verdict)
-        return None
 
-    def _put_off(self, row: DueCommitment, error: TransientDeliveryFailure) -> None:
+    def _untried(self, row: DueCommitment, error: Unavailable) -> None:
+        # What the ledger and the store hold is looked up before the peer is told.
+        if not isinstance(error, LedgerUnavailable):
+            self._requests.release(row)
+
+    def _unexpected(self, row: DueCommitment, error: Exception) -> None:
+        self._put_off(row, TransientDeliveryFailure(f"an unexpected error: {in_words(error)}"))
+
+    def _put_off(self, row: DueCommitment, error: DeliveryFailed) -> None:
         now = self._clock()
         if now - row.requested_at > timedelta(seconds=self._settings.give_up_after):
             log.error("%s could not be told what we hold: %s; `auscult retry` tries again", self._peer.ae_title, error)

@@ -22,7 +22,7 @@ class Heartbeat:
         Well below a lease, so that a slow batch does not lose its images to another worker.
     """
 
-    def __init__(self, renew: Callable[[Sequence[ClaimedInstance]], None], interval: timedelta) -> None:
+    def __init__(self, renew: Callable[[Sequence[ClaimedInstance]], object], interval: timedelta) -> None:
         self._renew = renew
         self._interval = interval.total_seconds()
         self._claims: dict[int, ClaimedInstance] = {}

@@ -19,24 +19,20 @@ from service.process.clock import Clock, utc_now
 from service.process.log import get_logger
 from service.scope import Reason, judge_distance
 from service.settings import Settings
-from service.vocabulary.errors import AuscultError, LeaseLost, Unavailable
+from service.vocabulary.errors import Unavailable
 from service.vocabulary.figures import BATCH
-from service.vocabulary.findings import Outcome, Prediction
-from service.vocabulary.states import Priority
 from worker.heartbeat import Heartbeat
+from worker.ladder import Ladder, in_words
 from worker.liveness import Strand
 from worker.lull import Lull
 from worker.network import Network
 from worker.preparation import (
-    IDENTITY_CORRECTED,
-    Clash,
-    Duplicate,
     OutOfScope,
     Preparation,
     Prepared,
     Ready,
-    Reidentified,
 )
+from worker.results import save, save_prediction
 
 log = get_logger(__name__)
 
@@ -84,6 +80,9 @@ class Inference:
         self._preparation = Preparation(store, network.population, settings.scope, network.checkpoint.digest)
         self._decoders = ThreadPoolExecutor(max_workers=2, thread_name_prefix="decode")
         self._heartbeat = Heartbeat(lambda claims: ledger.analysis.renew(claims, self._lease), self._lease / 3)
+        self._ladder = Ladder(
+            name=lambda claim: claim.sop_instance_uid, unavailable=self._put_off, unexpected=self._fail
+        )
         # What this worker holds is due to nobody else, however long it takes.
         self.strand = Strand("the inference", lambda: self._heartbeat.is_busy() or ledger.analysis.any_due())
 
@@ -127,26 +126,21 @@ class Inference:
     def _give_back(self, batch: _Batch) -> None:
         for claim, future in batch:
             future.cancel()
-            self._saving(claim, partial(self._ledger.analysis.release, claim, detail="worker stopping"))
+            self._settled(claim, partial(self._ledger.analysis.release, claim, detail="worker stopping"))
 
     def _settle(self, batch: _Batch) -> int:
-        ready, away = [], 0
-        for claim, future in batch:
-            try:
-                prepared = future.result()
-            except Unavailable as error:
-                self._put_off(claim, error)
-                away += 1
-            except Exception as error:  # noqa: BLE001 - one bad image must not stop the others
-                self._fail(claim, error)
-            else:
-                if isinstance(prepared, Ready):
-                    ready.append(prepared)
-                else:
-                    self._save_or_fail(claim, partial(self._save, prepared))
-        self._infer(ready)
+        prepared: list[Prepared] = []
+
+        def collect(future: "Future[Prepared]") -> None:
+            prepared.append(future.result())
+
+        errors = [self._attempt(claim, partial(collect, future)) for claim, future in batch]
+        for image in prepared:
+            if not isinstance(image, Ready):
+                self._settled(image.claim, partial(save, self._ledger.analysis, image))
+        self._infer([image for image in prepared if isinstance(image, Ready)])
         if batch:
-            if away == len(batch):
+            if all(isinstance(error, Unavailable) for error in errors):
                 self._lull.begin()
             self._waker.wake(Task.DELIVER)
         return len(batch)
@@ -158,7 +152,7 @@ class Inference:
             outputs = self._network.predictor.predict([image.display for image in ready])
         except Exception as error:  # noqa: BLE001 - see below
             if len(ready) == 1:
-                self._fail(ready[0].claim, error)
+                self._settled(ready[0].claim, partial(self._ladder.record, ready[0].claim, error))
                 return
             # One image can spoil a batch: alone, only it fails.
             for image in ready:
@@ -168,10 +162,10 @@ class Inference:
         for image, output in zip(ready, outputs, strict=True):
             settled = self._settled_by_distance(image, output)
             if isinstance(settled, OutOfScope):
-                self._save_or_fail(image.claim, partial(self._save, settled))
+                self._settled(image.claim, partial(save, self._ledger.analysis, settled))
                 continue
             prediction = self._network.prediction(output)
-            self._save_or_fail(image.claim, partial(self._save_prediction, settled, prediction))
+            self._settled(image.claim, partial(save_prediction, self._ledger.analysis, settled, prediction))
 
     def _settled_by_distance(self, image: Ready, output: Output) -> Ready | OutOfScope:
         """Return the image as it was, with a doubt, or as not analysed, by how unlike the training images it is."""
@@ -181,75 +175,23 @@ class Inference:
             return OutOfScope(image.claim, found, True, image.pixel_digest, image.flags, image.superseding_reason)
         return image if found is None else replace(image, flags=(*image.flags, found))
 
-    def _save_prediction(self, image: Ready, prediction: Prediction) -> None:
-        self._ledger.analysis.save_prediction(
-            image.claim,
-            prediction,
-            pixel_digest=image.pixel_digest,
-            flags=image.flags,
-            priority=suggested_priority(prediction),
-            superseding_reason=image.superseding_reason,
-        )
-        log.info("analysed %s: %s", image.claim.sop_instance_uid, prediction.outcome.value)
-
-    def _save(self, prepared: OutOfScope | Duplicate | Clash | Reidentified) -> None:
-        analysis, uid = self._ledger.analysis, prepared.claim.sop_instance_uid
-        match prepared:
-            case OutOfScope(claim, reason, is_chest, digest, flags, superseding):
-                analysis.save_out_of_scope(
-                    claim,
-                    reason.code,
-                    is_chest=is_chest,
-                    pixel_digest=digest,
-                    flags=flags,
-                    superseding_reason=superseding,
-                )
-                log.info("not analysed %s: %s", uid, reason.value)
-            case Duplicate(claim, digest):
-                analysis.save_duplicate(claim, digest)
-                log.info("duplicate %s: same pixels and identity as before", uid)
-            case Clash(claim, digest):
-                analysis.save_held(claim, digest)
-                log.error("HELD %s: another patient's image under one SOP Instance UID", uid)
-            case Reidentified(claim, prediction, digest, flags):
-                analysis.save_prediction(
-                    claim,
-                    prediction,
-                    pixel_digest=digest,
-                    flags=flags,
-                    priority=suggested_priority(prediction),
-                    superseding_reason=IDENTITY_CORRECTED,
-                    reused=True,
-                )
-                log.info("prediction reused for %s: its identity was corrected", uid)
-
     def _fail(self, claim: ClaimedInstance, error: Exception) -> None:
         log.error("attempt %d at %s failed (%s)", claim.attempt, claim.sop_instance_uid, type(error).__name__)
-        detail = str(error) if isinstance(error, AuscultError) else type(error).__name__
         attempts, retry_at = self._settings.maximum_attempts, self._clock() + _RETRY_AFTER
-        self._saving(claim, lambda: self._ledger.analysis.save_failure(claim, detail, attempts, retry_at))
+        self._ledger.analysis.save_failure(claim, in_words(error), attempts, retry_at)
 
     def _put_off(self, claim: ClaimedInstance, error: Unavailable) -> None:
         log.warning("%s is put off: %s", claim.sop_instance_uid, error)
-        release = self._ledger.analysis.release
-        self._saving(claim, lambda: release(claim, retry_at=self._lull.retry_at(), detail=str(error)))
+        self._ledger.analysis.release(claim, retry_at=self._lull.retry_at(), detail=str(error))
 
-    def _save_or_fail(self, claim: ClaimedInstance, save: Callable[[], None]) -> None:
-        try:
-            self._saving(claim, save)
-        except Exception as error:  # noqa: BLE001 - a result that the ledger refuses must not take the others along
-            self._fail(claim, error)
-
-    def _saving(self, claim: ClaimedInstance, save: Callable[[], None]) -> None:
-        """Save one image's result; a result that cannot be saved comes again when the lease has expired."""
-        try:
-            save()
-        except (LeaseLost, Unavailable) as error:
-            log.warning("the result for %s was not saved: %s", claim.sop_instance_uid, error)
-        finally:
+    def _attempt(self, claim: ClaimedInstance, act: Callable[[], None]) -> Exception | None:
+        """Do something with an image, and let it go when that cannot be done."""
+        error = self._ladder.attempt(claim, act)
+        if error is not None:
             self._heartbeat.remove(claim)
+        return error
 
-
-def suggested_priority(prediction: Prediction) -> Priority:
-    """Return the priority that a prediction earns its study; it can only raise one."""
-    return Priority.URGENT if prediction.outcome is Outcome.POSITIVE else Priority.ROUTINE
+    def _settled(self, claim: ClaimedInstance, act: Callable[[], None]) -> None:
+        """Save what becomes of an image, and let it go; what cannot be saved is due again when its lease is over."""
+        self._attempt(claim, act)
+        self._heartbeat.remove(claim)

@@ -18,10 +18,12 @@ from service.process.log import get_logger
 from service.report import Equipment, ReportContent, ReportKind, build, predecessor
 from service.scope import Reason
 from service.settings import DestinationSettings, Settings
-from service.vocabulary.errors import LeaseLost, Unavailable
+from service.vocabulary.errors import Unavailable
 from service.vocabulary.findings import Outcome
 from service.vocabulary.states import State
 from service.wording import priority_source, reason_in_words
+from worker.batch import Batch
+from worker.ladder import Ladder
 from worker.lull import Lull
 from worker.report_source import source_of
 
@@ -42,7 +44,7 @@ class ReportBuilding:
     Attributes
     ----------
     stop
-        Set by a signal: what is claimed is built, and nothing more is claimed.
+        Set by a signal: what is being built is finished, the rest given back, and nothing more is claimed.
     progress
         Called after each.
     """
@@ -58,6 +60,20 @@ class ReportBuilding:
 
     def __post_init__(self) -> None:
         self._lull = Lull(self.clock)
+        self._batch = Batch(
+            Ladder(
+                name=lambda due: f"the reports of {due.sop_instance_uid}",
+                unavailable=self._put_off,
+                unexpected=self._fail,
+            ),
+            self.ledger.reporting.renew,
+            lambda due: self.ledger.reporting.release(due, "worker stopping", self.clock()),
+            timedelta(seconds=self.settings.delivery.lease),
+            self.clock,
+            self.stop,
+            self.progress,
+            ends_without=False,
+        )
 
     @property
     def _maximum_attempts(self) -> int:
@@ -67,40 +83,30 @@ class ReportBuilding:
         """Build all reports that are due; return for how many instances."""
         built = 0
         while claimed := self._claim():
-            away = 0
-            for due in claimed:
-                away += self._is_away_for(due)
-                self.progress()
-                built += 1
-            if away == len(claimed):
+            errors = self._batch.run(claimed, self._bring)
+            if len(errors) == len(claimed) and all(isinstance(error, Unavailable) for error in errors):
                 self._lull.begin()
+            built += len(claimed)
         return built
 
     def _claim(self) -> list[DueReport]:
         if self.stop.is_set() or self._lull.is_on():
             return []
-        lease = timedelta(seconds=self.settings.delivery.lease)
-        return self.ledger.reporting.claim(self.owner, 4, lease, self._maximum_attempts)
+        return self.ledger.reporting.claim(self.owner, 4, self._batch.lease, self._maximum_attempts)
 
-    def _is_away_for(self, due: DueReport) -> bool:
-        """Build one instance's reports; return whether a resource that they need is away, and they are put off."""
-        try:
-            try:
-                self.ledger.reporting.save(due, self._build(due), self.store.holds)
-            except LeaseLost as error:
-                log.warning("the reports of %s were not saved: %s", due.sop_instance_uid, error)
-            except Unavailable as error:
-                log.warning("the reports of %s are put off: %s", due.sop_instance_uid, error)
-                self.ledger.reporting.release(due, str(error), self._lull.retry_at())
-                return True
-            except Exception as error:  # noqa: BLE001
-                # A report that cannot be built must not keep others from being built; a person is called for it.
-                log.error("the reports of %s could not be built (%s)", due.sop_instance_uid, type(error).__name__)
-                retry_at = self.clock() + _RETRY_AFTER
-                self.ledger.reporting.save_failure(due, type(error).__name__, retry_at, self._maximum_attempts)
-        except (LeaseLost, Unavailable) as error:
-            log.warning("what became of the reports of %s was not saved: %s", due.sop_instance_uid, error)
-        return False
+    def _bring(self, due: DueReport) -> None:
+        """Build one instance's reports and put them into the outbox."""
+        self.ledger.reporting.save(due, self._build(due), self.store.holds)
+
+    def _put_off(self, due: DueReport, error: Exception) -> None:
+        log.warning("the reports of %s are put off: %s", due.sop_instance_uid, error)
+        self.ledger.reporting.release(due, str(error), self._lull.retry_at())
+
+    def _fail(self, due: DueReport, error: Exception) -> None:
+        # A report that cannot be built must not keep others from being built; a person is called for it.
+        log.error("the reports of %s could not be built (%s)", due.sop_instance_uid, type(error).__name__)
+        retry_at = self.clock() + _RETRY_AFTER
+        self.ledger.reporting.save_failure(due, type(error).__name__, retry_at, self._maximum_attempts)
 
     def _build(self, due: DueReport) -> list[NewReport]:
         wanted = self._wanted(due)

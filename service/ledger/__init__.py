@@ -14,6 +14,7 @@ from service.ledger.commitments import Answered, Commitments
 from service.ledger.deliveries import DueDelivery
 from service.ledger.figures import Figures
 from service.ledger.inspection import Inspection
+from service.ledger.leases import Taken
 from service.ledger.outbox import Outbox
 from service.ledger.predictions import RecordedResult, Results
 from service.ledger.remedies import Remedies, Which
@@ -76,5 +77,6 @@ __all__ = [
     "Reporting",
     "Results",
     "Retention",
+    "Taken",
     "Which",
 ]

@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 
 from service.ledger.database import writing
 from service.ledger.keys import Holds, assumed, name_object
+from service.ledger.leases import LOCK
 from service.ledger.records import InstanceRecord, ReportRecord, StudyRecord
-from service.ledger.rows import LOCK, raise_priority, record, settle_patient
+from service.ledger.rows import raise_priority, record, settle_patient
 from service.objects import StoredObject
 from service.process.clock import Clock
 from service.vocabulary.errors import LedgerUnavailable

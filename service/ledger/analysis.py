@@ -3,19 +3,18 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, Select
 from sqlalchemy.orm import Session
 
-from service.ledger.claims import ClaimedInstance, claimable, predecessor, settled_later
+from service.ledger.claims import ClaimedInstance, abandoned, predecessor, settled_later, waiting
 from service.ledger.database import reading, writing
+from service.ledger.leases import IMAGES, LOCK
 from service.ledger.predictions import record_of
 from service.ledger.records import InstanceRecord, StudyRecord
 from service.ledger.rows import (
     CLASHING_INSTANCE,
-    LOCK,
     advance,
     identity_of,
-    leased,
     raise_priority,
     record,
     settle_patient,
@@ -44,10 +43,9 @@ class Analysis:
 
     def any_due(self) -> bool:
         """Return whether an image waits for a worker; a look that takes no lock."""
+        now = self._clock()
         with reading(self._engine) as session:
-            return (
-                session.scalars(select(InstanceRecord.id).where(claimable(self._clock())).limit(1)).first() is not None
-            )
+            return IMAGES.any_due(session, waiting(), now) or _any(session, abandoned(now))
 
     def claim(self, owner: str, limit: int, lease: timedelta, maximum_attempts: int) -> list[ClaimedInstance]:
         """Take the most urgent images that nobody holds.
@@ -59,62 +57,32 @@ class Analysis:
         if not self.any_due():
             return []
         now = self._clock()
+        order = (InstanceRecord.rank_at, InstanceRecord.id)
         with writing(self._engine) as session:
-            rows = session.scalars(
-                select(InstanceRecord)
-                .where(claimable(now))
-                .order_by(InstanceRecord.rank_at, InstanceRecord.id)
-                .limit(limit)
-                .with_for_update(skip_locked=True, **LOCK)
-            ).all()
-            return [
-                claimed for row in rows if (claimed := self._take(session, row, owner, now + lease, maximum_attempts))
-            ]
+            for row in session.scalars(abandoned(now).order_by(*order).with_for_update(skip_locked=True, **LOCK)):
+                self._take_back(session, row, now, maximum_attempts)
+            session.flush()
+            rows = IMAGES.claim(session, waiting(), order, limit, owner=owner, now=now, lease=lease)
+            return [claimed for row in rows if (claimed := _claimed(session, row, owner, now))]
 
-    def _take(
-        self, session: Session, row: InstanceRecord, owner: str, until: datetime, maximum_attempts: int
-    ) -> ClaimedInstance | None:
-        now = self._clock()
-        if row.state == State.CLAIMED.value:
-            if row.attempts >= maximum_attempts:
-                record(session, row, now, "lease expired", f"of {row.lease_owner}")
-                self._fail(session, row, f"given up after {row.attempts} attempts", now)
-                return None
+    def _take_back(self, session: Session, row: InstanceRecord, now: datetime, maximum_attempts: int) -> None:
+        """Take an image from a worker whose lease is over."""
+        if row.attempts >= maximum_attempts:
+            record(session, row, now, "lease expired", f"of {row.lease_owner}")
+            self._fail(session, row, f"given up after {row.attempts} attempts", now)
+        else:
             advance(session, row, State.RECEIVED, now, "lease expired", f"of {row.lease_owner}")
-        if (later := settled_later(session, row)) is not None:
-            advance(session, row, State.SUPERSEDED, now, "superseded", f"by version {later}, which is settled already")
-            return None
-        advance(session, row, State.CLAIMED, now, "claimed", f"by {owner}")
-        row.lease_owner, row.lease_until = owner, until
-        row.attempts += 1
-        return ClaimedInstance(
-            id=row.id,
-            owner=owner,
-            sop_instance_uid=row.sop_instance_uid,
-            version=row.version,
-            identity=identity_of(row),
-            identity_digest=row.identity_digest,
-            object_key=row.object_key,
-            attempt=row.attempts,
-            received_at=row.received_at,
-            released=RELEASED in row.flags,
-            again=AGAIN in row.flags,
-            predecessor=predecessor(session, row),
-        )
 
-    def renew(self, claimed: Sequence[ClaimedInstance], lease: timedelta) -> None:
-        """Lengthen the leases that a worker still holds."""
+    def renew(self, claimed: Sequence[ClaimedInstance], lease: timedelta) -> list[ClaimedInstance]:
+        """Lengthen the leases of what a worker holds; return what it still holds."""
         with writing(self._engine) as session:
-            for claim in claimed:
-                row = session.get(InstanceRecord, claim.id, with_for_update=LOCK)
-                if row is not None and row.lease_owner == claim.owner and row.state == State.CLAIMED.value:
-                    row.lease_until = self._clock() + lease
+            return IMAGES.renew(session, claimed, self._clock() + lease)
 
     def release(self, claim: ClaimedInstance, *, retry_at: datetime | None = None, detail: str | None = None) -> None:
         """Give an image back unharmed: the worker is stopping, or a resource that it needs is unavailable."""
         with writing(self._engine) as session:
-            row = leased(session, claim.id, claim.owner, [State.CLAIMED])
-            row.attempts -= 1
+            row = IMAGES.held(session, claim, [State.CLAIMED])
+            IMAGES.give_back(row)
             row.not_before = retry_at
             advance(session, row, State.RECEIVED, self._clock(), "released", detail)
 
@@ -183,11 +151,11 @@ class Analysis:
         """Record that an attempt failed: the image waits for another, or fails after the last."""
         now = self._clock()
         with writing(self._engine) as session:
-            row = leased(session, claim.id, claim.owner, [State.CLAIMED])
+            row = IMAGES.held(session, claim, [State.CLAIMED])
             if row.attempts >= maximum_attempts:
                 self._fail(session, row, detail, now)
             else:
-                row.not_before = retry_at
+                IMAGES.put_off(row, retry_at)
                 advance(session, row, State.RECEIVED, now, "attempt failed", detail)
 
     def save_duplicate(self, claim: ClaimedInstance, pixel_digest: str) -> None:
@@ -209,18 +177,45 @@ class Analysis:
     def _finish(
         self, session: Session, claim: ClaimedInstance, now: datetime, pixel_digest: str | None, flags: Sequence[str]
     ) -> InstanceRecord:
-        row = leased(session, claim.id, claim.owner, [State.CLAIMED])
+        row = IMAGES.held(session, claim, [State.CLAIMED])
         row.pixel_digest = pixel_digest
         row.flags = [*flags]
         row.analysed_at = now
         row.reason = row.detail = None
-        row.attempts = 0  # from here on, of building the reports
+        row.attempts, row.not_before = 0, None  # from here on, of building the reports
         return row
 
     def _fail(self, session: Session, row: InstanceRecord, detail: str, now: datetime) -> None:
         row.reason, row.detail, row.analysed_at, row.attempts = ANALYSIS_FAILED, detail, now, 0
+        row.not_before = None
         # What an earlier version says may be of another identity: it must not go out in place of this one.
         supersede_earlier(session, row, _LATER_FAILED, now)
         advance(session, row, State.FAILED, now, "failed", detail)
         row.is_chest = True  # not known, and silence would read as normal: so the report is due as for a chest image
         row.reports_due = True
+
+
+def _any(session: Session, rows: Select[InstanceRecord]) -> bool:
+    return session.scalars(rows.limit(1)).first() is not None
+
+
+def _claimed(session: Session, row: InstanceRecord, owner: str, now: datetime) -> ClaimedInstance | None:
+    """Return what a worker is told of an image that it took; None when a later version stands for it already."""
+    if (later := settled_later(session, row)) is not None:
+        advance(session, row, State.SUPERSEDED, now, "superseded", f"by version {later}, which is settled already")
+        return None
+    advance(session, row, State.CLAIMED, now, "claimed", f"by {owner}")
+    return ClaimedInstance(
+        id=row.id,
+        owner=owner,
+        sop_instance_uid=row.sop_instance_uid,
+        version=row.version,
+        identity=identity_of(row),
+        identity_digest=row.identity_digest,
+        object_key=row.object_key,
+        attempt=row.attempts,
+        received_at=row.received_at,
+        released=RELEASED in row.flags,
+        again=AGAIN in row.flags,
+        predecessor=predecessor(session, row),
+    )

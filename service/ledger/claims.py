@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select
+from sqlalchemy import Select, exists, select
 from sqlalchemy.orm import Session, aliased
 
+from service.ledger.leases import IMAGES
 from service.ledger.predictions import prediction_of
 from service.ledger.records import InstanceRecord
 from service.ledger.rows import identity_of
@@ -46,23 +47,22 @@ class ClaimedInstance:
     predecessor: Predecessor | None
 
 
-def claimable(now: datetime) -> ColumnElement[bool]:
-    """Return the condition on images that a worker may take."""
+def waiting() -> Select[InstanceRecord]:
+    """Return the images that wait for a worker; one whose earlier version is under way waits for that first."""
     earlier = aliased(InstanceRecord)
-    under_way = [State.RECEIVED.value, State.CLAIMED.value]
     waits_for_earlier = exists(
         select(earlier.id).where(
             earlier.sop_instance_uid == InstanceRecord.sop_instance_uid,
             earlier.version < InstanceRecord.version,
-            earlier.state.in_(under_way),
+            earlier.state.in_([State.RECEIVED.value, State.CLAIMED.value]),
         )
     )
-    waiting = and_(
-        InstanceRecord.state == State.RECEIVED.value,
-        or_(InstanceRecord.not_before.is_(None), InstanceRecord.not_before <= now),
-    )
-    abandoned = and_(InstanceRecord.state == State.CLAIMED.value, InstanceRecord.lease_until < now)
-    return and_(or_(waiting, abandoned), ~waits_for_earlier)
+    return select(InstanceRecord).where(InstanceRecord.state == State.RECEIVED.value, ~waits_for_earlier)
+
+
+def abandoned(now: datetime) -> Select[InstanceRecord]:
+    """Return the images whose worker's lease is over."""
+    return select(InstanceRecord).where(InstanceRecord.state == State.CLAIMED.value, IMAGES.is_free(now))
 
 
 def settled_later(session: Session, row: InstanceRecord) -> int | None:

@@ -6,8 +6,8 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, delete, func, or_, select
 from sqlalchemy.orm import Session
 
+from service.ledger.leases import REQUESTS
 from service.ledger.records import CommitmentRequestRecord
-from service.ledger.rows import is_unleased
 from service.vocabulary.errors import TooManyWaiting
 from service.vocabulary.states import CommitmentState
 
@@ -33,7 +33,7 @@ def make_room(session: Session, requestor_ae_title: str, peers: Collection[str],
         of_requestor, most = row.requestor_ae_title == requestor_ae_title, MOST_OF_A_PEER
     else:
         of_requestor, most = row.requestor_ae_title.not_in(sorted(peers)), MOST_OF_OTHERS
-        settled = or_(settled, and_(row.next_attempt_at <= now, is_unleased(row, now)))
+        settled = or_(settled, and_(row.next_attempt_at <= now, REQUESTS.is_free(now)))
     excess = session.scalars(select(func.count()).select_from(row).where(of_requestor)).one() + 1 - most
     if excess <= 0:
         return

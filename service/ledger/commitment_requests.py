@@ -6,22 +6,24 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Engine, Select, and_, select
+from sqlalchemy import ColumnElement, Engine, Select, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from service.ledger.commitment_quota import make_room
 from service.ledger.database import reading, writing
+from service.ledger.leases import LOCK, REQUESTS
 from service.ledger.records import CommitmentRequestRecord, InstanceRecord
-from service.ledger.rows import is_unleased
 from service.process.clock import Clock
 from service.vocabulary.commitment import Reference
-from service.vocabulary.errors import LeaseLost, LedgerUnavailable
+from service.vocabulary.errors import LedgerUnavailable
 from service.vocabulary.states import CommitmentState
 
 #: Most references that one query looks up; databases bound the parameters of a statement.
 _CHUNK = 500
 _ATTEMPTS = 3
+#: States of a request that somebody may still be answering.
+_HOLDABLE = tuple(CommitmentState)
 
 
 @dataclass(frozen=True)
@@ -120,8 +122,8 @@ class CommitmentRequests:
             )
             session.add(row)
         row.state, row.attempts, row.detail, row.answered_at = CommitmentState.WAITING.value, 0, None, None
-        row.requested_at, row.next_attempt_at = self._clock(), answer_at
-        row.lease_owner = row.lease_until = None
+        row.requested_at = self._clock()
+        REQUESTS.put_off(row, answer_at)
         session.flush()
         return row.id
 
@@ -142,7 +144,7 @@ class CommitmentRequests:
     def any_due(self, requestor_ae_title: str) -> bool:
         """Return whether an answer to a peer is due and nobody has it; a look that takes no lock."""
         with reading(self._engine) as session:
-            return session.scalars(_due(requestor_ae_title, self._clock()).limit(1)).first() is not None
+            return REQUESTS.any_due(session, _waiting(requestor_ae_title), self._clock())
 
     def claim(self, owner: str, requestor_ae_title: str, limit: int, lease: timedelta) -> list[DueCommitment]:
         """Take the requests of a peer whose answers are due, the oldest first."""
@@ -150,13 +152,9 @@ class CommitmentRequests:
         if not self.any_due(requestor_ae_title):
             return []
         with writing(self._engine) as session:
-            rows = session.scalars(
-                _due(requestor_ae_title, now)
-                .order_by(CommitmentRequestRecord.id)
-                .limit(limit)
-                .with_for_update(skip_locked=True)
-            ).all()
-            return [_take(session, row, owner, now + lease) for row in rows]
+            waiting, order = _waiting(requestor_ae_title), (CommitmentRequestRecord.id,)
+            rows = REQUESTS.claim(session, waiting, order, limit, owner=owner, now=now, lease=lease)
+            return [_due_commitment(session, row, owner) for row in rows]
 
     def claim_one(self, owner: str, number: int, lease: timedelta) -> DueCommitment | None:
         """Take one request before its time, to answer it on its own association; None when another has it."""
@@ -164,51 +162,54 @@ class CommitmentRequests:
         with writing(self._engine) as session:
             row = session.scalars(
                 select(CommitmentRequestRecord)
-                .where(CommitmentRequestRecord.id == number, _is_free(now))
-                .with_for_update(skip_locked=True)
+                .where(CommitmentRequestRecord.id == number, _is_waiting(), REQUESTS.is_free(now))
+                .with_for_update(skip_locked=True, **LOCK)
             ).one_or_none()
-            return None if row is None else _take(session, row, owner, now + lease)
+            if row is None:
+                return None
+            REQUESTS.take(row, owner, now, lease)
+            return _due_commitment(session, row, owner)
 
-    def renew(self, due: DueCommitment, lease: timedelta) -> None:
-        """Begin the lease of a request anew, for its turn may come late in its batch.
-
-        Raises
-        ------
-        LeaseLost
-            When another worker has it by now.
-        """
+    def renew(self, due: Sequence[DueCommitment], lease: timedelta) -> list[DueCommitment]:
+        """Begin leases anew, for a request's turn may come late in its batch; return what is still held."""
         with writing(self._engine) as session:
-            row = _held(session, due)
-            row.lease_until = self._clock() + lease
+            return REQUESTS.renew(session, due, self._clock() + lease)
+
+    def release(self, due: DueCommitment) -> None:
+        """Give a request back untried."""
+        with writing(self._engine) as session:
+            REQUESTS.give_back(REQUESTS.held(session, due, _HOLDABLE))
 
     def hand_over(self, owner: str, number: int) -> None:
         """Make an answer due at once that nobody but its listener holds: the association that asked has ended."""
         with writing(self._engine) as session:
-            row = session.get(CommitmentRequestRecord, number, with_for_update=True)
+            row = session.get(CommitmentRequestRecord, number, with_for_update=LOCK)
             if row is None:  # settled, and gone to make room
                 return
             if row.state == CommitmentState.WAITING.value and row.lease_owner in (None, owner):
-                row.next_attempt_at = self._clock()
-                row.lease_owner = row.lease_until = None
+                REQUESTS.put_off(row, self._clock())
 
     def save_answered(self, due: DueCommitment, detail: str) -> None:
         """Record that the peer took the answer."""
         with writing(self._engine) as session:
-            row = _leased(session, due)
+            row = REQUESTS.held(session, due, _HOLDABLE)
             row.state, row.detail = CommitmentState.ANSWERED.value, detail
-            row.answered_at, row.next_attempt_at = self._clock(), None
+            row.answered_at = self._clock()
+            REQUESTS.put_off(row, None)
 
     def save_retry(self, due: DueCommitment, retry_at: datetime, detail: str) -> None:
         """Put an answer off that the peer could not be told."""
         with writing(self._engine) as session:
-            row = _leased(session, due)
-            row.next_attempt_at, row.detail = retry_at, detail
+            row = REQUESTS.held(session, due, _HOLDABLE)
+            row.detail = detail
+            REQUESTS.put_off(row, retry_at)
 
     def save_dead(self, due: DueCommitment, detail: str) -> None:
         """Give an answer up; `auscult retry` starts it again."""
         with writing(self._engine) as session:
-            row = _leased(session, due)
-            row.state, row.next_attempt_at, row.detail = CommitmentState.DEAD.value, None, detail
+            row = REQUESTS.held(session, due, _HOLDABLE)
+            row.state, row.detail = CommitmentState.DEAD.value, detail
+            REQUESTS.put_off(row, None)
 
     def holdings(self, sop_instance_uids: Iterable[str]) -> Mapping[str, Holding]:
         """Return what the ledger holds of each instance that it knows; whether the bytes are there is the store's."""
@@ -232,24 +233,17 @@ def _of_transaction(requestor_ae_title: str, transaction_uid: str) -> Select[Com
     )
 
 
-def _due(requestor_ae_title: str, now: datetime) -> Select[CommitmentRequestRecord]:
+def _waiting(requestor_ae_title: str) -> Select[CommitmentRequestRecord]:
     return select(CommitmentRequestRecord).where(
-        CommitmentRequestRecord.requestor_ae_title == requestor_ae_title,
-        CommitmentRequestRecord.next_attempt_at <= now,
-        _is_free(now),
+        CommitmentRequestRecord.requestor_ae_title == requestor_ae_title, _is_waiting()
     )
 
 
-def _is_free(now: datetime) -> ColumnElement[bool]:
-    return and_(
-        CommitmentRequestRecord.state == CommitmentState.WAITING.value,
-        is_unleased(CommitmentRequestRecord, now),
-    )
+def _is_waiting() -> ColumnElement[bool]:
+    return CommitmentRequestRecord.state == CommitmentState.WAITING.value
 
 
-def _take(session: Session, row: CommitmentRequestRecord, owner: str, until: datetime) -> DueCommitment:
-    row.lease_owner, row.lease_until = owner, until
-    row.attempts += 1
+def _due_commitment(session: Session, row: CommitmentRequestRecord, owner: str) -> DueCommitment:
     earlier = _of_transaction(row.requestor_ae_title, row.transaction_uid).where(CommitmentRequestRecord.id < row.id)
     return DueCommitment(
         id=row.id,
@@ -261,18 +255,3 @@ def _take(session: Session, row: CommitmentRequestRecord, owner: str, until: dat
         attempts=row.attempts,
         is_duplicate=session.scalars(earlier.limit(1)).first() is not None,
     )
-
-
-def _held(session: Session, due: DueCommitment) -> CommitmentRequestRecord:
-    """Return a row that its holder still has."""
-    row = session.get(CommitmentRequestRecord, due.id, with_for_update=True)
-    if row is None or row.lease_owner != due.owner:
-        raise LeaseLost
-    return row
-
-
-def _leased(session: Session, due: DueCommitment) -> CommitmentRequestRecord:
-    """Return a row that its holder still has, its lease ended with this transaction."""
-    row = _held(session, due)
-    row.lease_owner = row.lease_until = None
-    return row

@@ -8,7 +8,8 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from service.ledger.database import writing
-from service.ledger.deliveries import DueDelivery, confirm, leased_delivery, locked_delivery, note
+from service.ledger.deliveries import DueDelivery, confirm, note
+from service.ledger.leases import OBJECTS, lock_delivery
 from service.ledger.records import CommitmentItemRecord, CommitmentRecord
 from service.process.clock import Clock
 from service.vocabulary.commitment import FINAL_REASONS
@@ -52,10 +53,10 @@ class Commitments:
             # In one order everywhere, so that nobody waits for another in a circle.
             for delivery in sorted(deliveries, key=lambda delivery: delivery.id):
                 try:
-                    row = leased_delivery(session, delivery, [DeliveryState.SENT])
+                    row = OBJECTS.held(session, delivery, [DeliveryState.SENT])
                 except LeaseLost:
                     continue
-                row.next_attempt_at = ask_again_at
+                OBJECTS.put_off(row, ask_again_at)
                 row.detail = "the destination was asked to commit to it and has not answered yet"
                 commitment.items.append(CommitmentItemRecord(delivery_id=row.id))
                 note(session, row, now, "commitment requested", f"of {row.destination}")
@@ -69,7 +70,7 @@ class Commitments:
         now = self._clock()
         with writing(self._engine) as session:
             for item in _items(session, transaction_uid):
-                row = locked_delivery(session, item.delivery_id)
+                row = lock_delivery(session, item.delivery_id)
                 # The response may have been lost, and the answer have come all the same.
                 if row is not None and row.state == DeliveryState.SENT.value:
                     row.next_attempt_at, row.detail = retry_at, detail
@@ -105,7 +106,7 @@ class Commitments:
             commitment.answered_at, commitment.answered_by = now, answered_by
             confirmed = failures = 0
             for item in _items(session, transaction_uid):
-                row = locked_delivery(session, item.delivery_id)
+                row = lock_delivery(session, item.delivery_id)
                 if row is None:
                     continue
                 uid = row.report.sop_instance_uid
@@ -120,7 +121,6 @@ class Commitments:
                 elif uid in held:
                     confirmed += 1
                     if row.state == DeliveryState.SENT.value:
-                        row.lease_owner = row.lease_until = None
                         confirm(session, row, now, "storage commitment")
                         waits.append((row.destination, now - row.report.instance.received_at))
         for destination, waited in waits:

@@ -1,15 +1,14 @@
 """What the desks do to the rows of the outbox: claim, confirm, and derive an image's state from them."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.ledger.records import CommitmentItemRecord, CommitmentRecord, DeliveryRecord, InstanceRecord, ReportRecord
-from service.ledger.rows import LOCK, advance, record
-from service.vocabulary.errors import LeaseLost
+from service.ledger.leases import OBJECTS
+from service.ledger.records import CommitmentItemRecord, CommitmentRecord, DeliveryRecord, ReportRecord
+from service.ledger.rows import advance, record
 from service.vocabulary.states import DeliveryState, State
 
 DELIVERY_FAILED = "delivery_failed"
@@ -76,26 +75,6 @@ def _answers(session: Session, row: DeliveryRecord) -> tuple[int | None, ...]:
     )
 
 
-def leased_delivery(session: Session, delivery: DueDelivery, states: Sequence[DeliveryState]) -> DeliveryRecord:
-    """Return a row that its worker still holds, locked with its instance; its lease ends with this transaction."""
-    row = locked_delivery(session, delivery.id)
-    if row is None or row.lease_owner != delivery.owner or DeliveryState(row.state) not in states:
-        raise LeaseLost
-    row.lease_owner = row.lease_until = None
-    return row
-
-
-def locked_delivery(session: Session, delivery_id: int) -> DeliveryRecord | None:
-    """Return a row of the outbox, its instance and itself locked.
-
-    The instance comes first, as it does for a version that supersedes it: so neither waits for the other, and each sees
-    what the other made of the row.
-    """
-    of_delivery = select(InstanceRecord).join(ReportRecord).join(DeliveryRecord).where(DeliveryRecord.id == delivery_id)
-    session.scalars(of_delivery.with_for_update(of=InstanceRecord, **LOCK)).one_or_none()
-    return session.get(DeliveryRecord, delivery_id, with_for_update=LOCK)
-
-
 def note(session: Session, row: DeliveryRecord, at: datetime, event: str, detail: str) -> None:
     """Write a line of the history of the image that a row's report is about."""
     record(session, row.report.instance, at, event, f"{row.report.kind} {detail}")
@@ -104,7 +83,8 @@ def note(session: Session, row: DeliveryRecord, at: datetime, event: str, detail
 def confirm(session: Session, row: DeliveryRecord, at: datetime, by: str) -> None:
     """Record that a destination says it holds an object, and by which service it said so."""
     row.state = DeliveryState.CONFIRMED.value
-    row.confirmed_at, row.next_attempt_at, row.detail = at, None, None
+    row.confirmed_at, row.detail = at, None
+    OBJECTS.put_off(row, None)
     note(session, row, at, "confirmed", f"by {row.destination} ({by})")
     settle(session, row, at)
 

@@ -1,17 +1,17 @@
 """The outbox: one row for each object and destination, until the destination says that it holds the object."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Engine, and_, or_, select, update
+from sqlalchemy import Engine, Select, select
 
 from service.ledger.database import reading, writing
-from service.ledger.deliveries import HOLDABLE, DueDelivery, confirm, due_delivery, leased_delivery, note, settle
+from service.ledger.deliveries import HOLDABLE, DueDelivery, confirm, due_delivery, note, settle
 from service.ledger.keys import Holds, assumed, name_object
+from service.ledger.leases import OBJECTS
 from service.ledger.records import DeliveryRecord, InstanceRecord, ReportRecord, StudyRecord
 from service.ledger.reporting import NewReport
-from service.ledger.rows import LOCK, is_unleased
 from service.process.clock import Clock
-from service.vocabulary.errors import LeaseLost
 from service.vocabulary.figures import CONFIRMED, DEAD, SENT, TO_CONFIRMED, Tally
 from service.vocabulary.states import DeliveryState, State
 
@@ -27,28 +27,13 @@ class Outbox:
     def any_due(self, destination: str | None = None) -> bool:
         """Return whether an object waits to be sent to a destination, or any, or confirmed; it takes no lock."""
         with reading(self._engine) as session:
-            due = select(DeliveryRecord.id).join(ReportRecord).join(InstanceRecord).join(StudyRecord)
-            if destination is not None:
-                due = due.where(DeliveryRecord.destination == destination)
-            return session.scalars(due.where(_is_due(self._clock())).limit(1)).first() is not None
+            return any(OBJECTS.any_due(session, waiting, self._clock()) for waiting in _waiting(destination))
 
     def next_due(self, destination: str) -> datetime | None:
         """Return when a destination's next row is due, at the earliest; a look that takes no lock."""
         with reading(self._engine) as session:
-            return session.scalars(
-                select(DeliveryRecord.next_attempt_at)
-                .join(ReportRecord)
-                .join(InstanceRecord)
-                .join(StudyRecord)
-                .where(
-                    DeliveryRecord.destination == destination,
-                    _is_open(),
-                    DeliveryRecord.next_attempt_at.is_not(None),
-                    DeliveryRecord.lease_until.is_(None),
-                )
-                .order_by(DeliveryRecord.next_attempt_at)
-                .limit(1)
-            ).first()
+            moments = [session.scalars(_next(waiting)).first() for waiting in _waiting(destination)]
+            return min((moment for moment in moments if moment is not None), default=None)
 
     def claim(
         self, owner: str, destination: str, state: DeliveryState, limit: int, lease: timedelta
@@ -58,48 +43,19 @@ class Outbox:
         Nothing of a study on hold is sent; what was sent before may still be confirmed.
         """
         now = self._clock()
-        due = (
-            select(DeliveryRecord)
-            .join(ReportRecord)
-            .join(InstanceRecord)
-            .join(StudyRecord)
-            .where(DeliveryRecord.destination == destination, DeliveryRecord.state == state.value, _is_due(now))
-        )
+        waiting = _waiting_in(state, destination)
         with reading(self._engine) as session:
-            if session.scalars(due.limit(1)).first() is None:
+            if not OBJECTS.any_due(session, waiting, now):
                 return []
         with writing(self._engine) as session:
-            rows = session.scalars(
-                due.order_by(StudyRecord.reading_rank_at, DeliveryRecord.id)
-                .limit(limit)
-                .with_for_update(skip_locked=True, of=DeliveryRecord, **LOCK)
-            ).all()
-            for row in rows:
-                row.lease_owner, row.lease_until = owner, now + lease
-                if state is DeliveryState.PENDING:
-                    # Counted before the attempt: a crash in the middle of it may have delivered the object.
-                    row.attempts += 1
+            order = (StudyRecord.reading_rank_at, DeliveryRecord.id)
+            rows = OBJECTS.claim(session, waiting, order, limit, owner=owner, now=now, lease=lease)
             return [due_delivery(session, row, owner) for row in rows]
 
-    def renew(self, delivery: DueDelivery, lease: timedelta) -> None:
-        """Begin the lease of a row anew, for the row's turn may come late in its batch.
-
-        Raises
-        ------
-        LeaseLost
-            When another worker has the row by now, or has settled it.
-        """
-        still_ours = and_(DeliveryRecord.id == delivery.id, DeliveryRecord.lease_owner == delivery.owner)
+    def renew(self, deliveries: Sequence[DueDelivery], lease: timedelta) -> list[DueDelivery]:
+        """Begin leases anew, for a row's turn may come late in its batch; return the rows that are still held."""
         with writing(self._engine) as session:
-            # One statement, so that nobody takes the row between the look and the change.
-            renewed = session.scalars(
-                update(DeliveryRecord)
-                .where(still_ours)
-                .values(lease_until=self._clock() + lease)
-                .returning(DeliveryRecord.id)
-            ).one_or_none()
-        if renewed is None:
-            raise LeaseLost
+            return OBJECTS.renew(session, deliveries, self._clock() + lease)
 
     def is_called_off(self, delivery: DueDelivery) -> bool:
         """Return whether, since a delivery was claimed, its study was put on hold or its report superseded."""
@@ -122,9 +78,10 @@ class Outbox:
         now = self._clock()
         with writing(self._engine) as session:
             # Withdrawn while it was under way: that it was sent is a fact all the same.
-            row = leased_delivery(session, delivery, [DeliveryState.PENDING, DeliveryState.WITHDRAWN])
+            row = OBJECTS.held(session, delivery, [DeliveryState.PENDING, DeliveryState.WITHDRAWN])
             row.state = DeliveryState.SENT.value
-            row.status, row.detail, row.sent_at, row.next_attempt_at = status, detail, now, confirm_at
+            row.status, row.detail, row.sent_at = status, detail, now
+            OBJECTS.put_off(row, confirm_at)
             note(session, row, now, "sent", f"to {row.destination}: status 0x{status:04X}")
             settle(session, row, now)
             destination = row.destination
@@ -134,7 +91,7 @@ class Outbox:
         """Record that the destination says it holds the object."""
         now = self._clock()
         with writing(self._engine) as session:
-            row = leased_delivery(session, delivery, [DeliveryState.SENT])
+            row = OBJECTS.held(session, delivery, [DeliveryState.SENT])
             confirm(session, row, now, "C-FIND")
             destination, waited = row.destination, now - row.report.instance.received_at
         self._tally.count(CONFIRMED, destination)
@@ -143,16 +100,18 @@ class Outbox:
     def save_retry(self, delivery: DueDelivery, retry_at: datetime, status: int | None, detail: str) -> None:
         """Put off a row that could not be sent, or not be confirmed, to a later moment."""
         with writing(self._engine) as session:
-            row = leased_delivery(session, delivery, HOLDABLE)
-            row.status, row.detail, row.next_attempt_at = status, detail, retry_at
+            row = OBJECTS.held(session, delivery, HOLDABLE)
+            row.status, row.detail = status, detail
+            OBJECTS.put_off(row, retry_at)
             note(session, row, self._clock(), "put off", f"{row.destination}: {detail}")
 
     def save_unconfirmable(self, delivery: DueDelivery, detail: str) -> None:
         """Leave a row as sent: its destination cannot be asked whether it holds the object."""
         now = self._clock()
         with writing(self._engine) as session:
-            row = leased_delivery(session, delivery, [DeliveryState.SENT])
-            row.next_attempt_at, row.detail = None, detail
+            row = OBJECTS.held(session, delivery, [DeliveryState.SENT])
+            row.detail = detail
+            OBJECTS.put_off(row, None)
             note(session, row, now, "not confirmable", f"by {row.destination}: {detail}")
             settle(session, row, now)
 
@@ -162,13 +121,15 @@ class Outbox:
         A report whose place another has taken is not: it would arrive after the one that supersedes it.
         """
         with writing(self._engine) as session:
-            row = leased_delivery(session, delivery, [DeliveryState.SENT])
+            row = OBJECTS.held(session, delivery, [DeliveryState.SENT])
             # Its instance is locked, so that a version that supersedes it sees the row before or after this change.
             if row.report.instance.state == State.SUPERSEDED.value:
-                row.state, row.next_attempt_at = DeliveryState.WITHDRAWN.value, None
+                row.state = DeliveryState.WITHDRAWN.value
+                OBJECTS.put_off(row, None)
                 note(session, row, self._clock(), "missing", f"at {row.destination}, and superseded: not sent again")
                 return
-            row.state, row.next_attempt_at = DeliveryState.PENDING.value, retry_at
+            row.state = DeliveryState.PENDING.value
+            OBJECTS.put_off(row, retry_at)
             row.detail = "the destination does not hold it; sent again"
             note(session, row, self._clock(), "missing", f"at {row.destination}")
 
@@ -176,8 +137,9 @@ class Outbox:
         """Give a row up; the instance fails once nothing else of it is under way."""
         now = self._clock()
         with writing(self._engine) as session:
-            row = leased_delivery(session, delivery, HOLDABLE)
-            row.state, row.next_attempt_at = DeliveryState.DEAD.value, None
+            row = OBJECTS.held(session, delivery, HOLDABLE)
+            row.state = DeliveryState.DEAD.value
+            OBJECTS.put_off(row, None)
             row.status, row.detail = status, detail
             note(session, row, now, "dead", f"{row.destination}: {detail}")
             settle(session, row, now)
@@ -187,16 +149,14 @@ class Outbox:
     def release(self, delivery: DueDelivery) -> None:
         """Give a row back untried."""
         with writing(self._engine) as session:
-            row = leased_delivery(session, delivery, list(DeliveryState))
-            if row.state == DeliveryState.PENDING.value:
-                row.attempts -= 1
+            OBJECTS.give_back(OBJECTS.held(session, delivery, list(DeliveryState)))
 
     def replace(self, delivery: DueDelivery, variant: NewReport, holds: Holds = assumed) -> None:
         """Let a row carry another SOP class of its report, for a destination that does not accept the first."""
         now = self._clock()
         with writing(self._engine) as session:
             name_object(session, variant.object_key, holds)
-            row = leased_delivery(session, delivery, [DeliveryState.PENDING])
+            row = OBJECTS.held(session, delivery, [DeliveryState.PENDING])
             report = session.scalars(
                 select(ReportRecord).where(ReportRecord.sop_instance_uid == variant.sop_instance_uid)
             ).one_or_none()
@@ -214,22 +174,27 @@ class Outbox:
                 session.add(report)
                 session.flush()
             row.report = report
-            row.next_attempt_at = now
+            OBJECTS.put_off(row, now)
             note(session, row, now, "replaced", f"{row.destination} does not accept the first SOP class")
 
 
-def _is_due(now: datetime) -> ColumnElement[bool]:
-    """Return the condition on rows that somebody may take."""
-    return and_(
-        DeliveryRecord.next_attempt_at <= now,
-        is_unleased(DeliveryRecord, now),
-        _is_open(),
-    )
+def _waiting(destination: str | None) -> Sequence[Select[DeliveryRecord]]:
+    return [_waiting_in(state, destination) for state in (DeliveryState.PENDING, DeliveryState.SENT)]
 
 
-def _is_open() -> ColumnElement[bool]:
-    """Return the condition on rows that wait to be sent or confirmed; of a study on hold nothing is to be sent."""
-    return or_(
-        DeliveryRecord.state == DeliveryState.SENT.value,
-        and_(DeliveryRecord.state == DeliveryState.PENDING.value, StudyRecord.held_reason.is_(None)),
+def _waiting_in(state: DeliveryState, destination: str | None) -> Select[DeliveryRecord]:
+    """Return the rows that wait to be sent, or confirmed; of a study on hold nothing is to be sent."""
+    rows = select(DeliveryRecord).join(ReportRecord).join(InstanceRecord).join(StudyRecord)
+    rows = rows.where(DeliveryRecord.state == state.value)
+    if state is DeliveryState.PENDING:
+        rows = rows.where(StudyRecord.held_reason.is_(None))
+    return rows if destination is None else rows.where(DeliveryRecord.destination == destination)
+
+
+def _next(waiting: Select[DeliveryRecord]) -> Select[datetime | None]:
+    return (
+        waiting.with_only_columns(DeliveryRecord.next_attempt_at)
+        .where(DeliveryRecord.next_attempt_at.is_not(None), DeliveryRecord.lease_until.is_(None))
+        .order_by(DeliveryRecord.next_attempt_at)
+        .limit(1)
     )

@@ -66,6 +66,18 @@ class Record(DeclarativeBase):
     }
 
 
+class LeasedRecord(Record):
+    """A row of a queue: one worker at a time holds it; see `service.ledger.leases`."""
+
+    __abstract__ = True
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    state: Mapped[str] = mapped_column(String(16))
+    attempts: Mapped[int] = mapped_column(default=0)
+    lease_owner: Mapped[str | None] = mapped_column(String(100))
+    lease_until: Mapped[datetime | None]
+
+
 class StudyRecord(Record):
     """A study: one row of the reading worklist."""
 
@@ -82,7 +94,7 @@ class StudyRecord(Record):
     instances: Mapped[list["InstanceRecord"]] = relationship(back_populates="study")
 
 
-class InstanceRecord(Record):
+class InstanceRecord(LeasedRecord):
     """One version of a received instance."""
 
     __tablename__ = "instances"
@@ -91,7 +103,6 @@ class InstanceRecord(Record):
         Index("ix_instances_state_rank_at", "state", "rank_at"),
     )
 
-    id: Mapped[int] = mapped_column(primary_key=True)
     study_id: Mapped[int] = mapped_column(ForeignKey("studies.id"), index=True)
     sop_instance_uid: Mapped[str] = mapped_column(String(64))
     version: Mapped[int]
@@ -105,7 +116,6 @@ class InstanceRecord(Record):
     object_size: Mapped[int]
     calling_ae_title: Mapped[str] = mapped_column(String(16))
     order_priority: Mapped[int] = mapped_column(default=0)
-    state: Mapped[str] = mapped_column(String(16))
     reason: Mapped[str | None] = mapped_column(String(64))
     detail: Mapped[str | None] = mapped_column(Text)
     flags: Mapped[list[str]] = mapped_column(default=list)
@@ -115,10 +125,7 @@ class InstanceRecord(Record):
     received_at: Mapped[datetime]
     rank_at: Mapped[datetime]
     analysed_at: Mapped[datetime | None]
-    attempts: Mapped[int] = mapped_column(default=0)
     not_before: Mapped[datetime | None]
-    lease_owner: Mapped[str | None] = mapped_column(String(100))
-    lease_until: Mapped[datetime | None]
     reports_due: Mapped[bool] = mapped_column(default=False, index=True)
     object_removed_at: Mapped[datetime | None]
 
@@ -179,7 +186,7 @@ class ReportRecord(Record):
     deliveries: Mapped[list["DeliveryRecord"]] = relationship(back_populates="report")
 
 
-class DeliveryRecord(Record):
+class DeliveryRecord(LeasedRecord):
     """The outbox: one object on its way to one destination."""
 
     __tablename__ = "deliveries"
@@ -188,15 +195,10 @@ class DeliveryRecord(Record):
         Index("ix_deliveries_destination_state_next_attempt_at", "destination", "state", "next_attempt_at"),
     )
 
-    id: Mapped[int] = mapped_column(primary_key=True)
     report_id: Mapped[int] = mapped_column(ForeignKey("reports.id"), index=True)
     destination: Mapped[str] = mapped_column(String(64))
-    state: Mapped[str] = mapped_column(String(16))
-    attempts: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime]
     next_attempt_at: Mapped[datetime | None]
-    lease_owner: Mapped[str | None] = mapped_column(String(100))
-    lease_until: Mapped[datetime | None]
     status: Mapped[int | None]
     detail: Mapped[str | None] = mapped_column(Text)
     sent_at: Mapped[datetime | None]
@@ -234,7 +236,7 @@ class CommitmentItemRecord(Record):
     delivery: Mapped[DeliveryRecord] = relationship()
 
 
-class CommitmentRequestRecord(Record):
+class CommitmentRequestRecord(LeasedRecord):
     """A storage commitment that a peer asks of us; it waits for our answer."""
 
     __tablename__ = "commitment_requests"
@@ -251,18 +253,13 @@ class CommitmentRequestRecord(Record):
         ),
     )
 
-    id: Mapped[int] = mapped_column(primary_key=True)
     requestor_ae_title: Mapped[str] = mapped_column(String(16))
     transaction_uid: Mapped[str] = mapped_column(String(64))
     #: Pairs of SOP Class UID and SOP Instance UID, in the order of the request.
     referenced: Mapped[list[list[str]]]
     referenced_digest: Mapped[str] = mapped_column(String(64))
-    state: Mapped[str] = mapped_column(String(16))
-    attempts: Mapped[int] = mapped_column(default=0)
     requested_at: Mapped[datetime]
     next_attempt_at: Mapped[datetime | None]
-    lease_owner: Mapped[str | None] = mapped_column(String(100))
-    lease_until: Mapped[datetime | None]
     detail: Mapped[str | None] = mapped_column(Text)
     answered_at: Mapped[datetime | None]
 

@@ -12,6 +12,7 @@ from service.ledger.analysis import AGAIN, ANALYSIS_FAILED, RELEASED
 from service.ledger.database import writing
 from service.ledger.deliveries import DELIVERY_FAILED
 from service.ledger.keys import lock
+from service.ledger.leases import LOCK
 from service.ledger.records import (
     CommitmentRequestRecord,
     DeliveryRecord,
@@ -20,7 +21,7 @@ from service.ledger.records import (
     ReportRecord,
     StudyRecord,
 )
-from service.ledger.rows import BY_A_PERSON, LOCK, STUDY_RELEASED, advance, record
+from service.ledger.rows import BY_A_PERSON, STUDY_RELEASED, advance, record
 from service.process.clock import Clock
 from service.vocabulary.states import CommitmentState, DeliveryState, State
 

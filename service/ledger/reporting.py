@@ -9,9 +9,10 @@ from sqlalchemy.orm import Session
 
 from service.ledger.database import reading, writing
 from service.ledger.keys import Holds, assumed, name_object
+from service.ledger.leases import IMAGES, LOCK
 from service.ledger.predictions import prediction_of
 from service.ledger.records import DeliveryRecord, InstanceRecord, ReportRecord, StudyRecord
-from service.ledger.rows import LOCK, advance, identity_of, is_unleased, leased, record
+from service.ledger.rows import advance, identity_of, record
 from service.process.clock import Clock
 from service.vocabulary.figures import TO_REPORT, Tally
 from service.vocabulary.findings import Outcome, Prediction
@@ -45,7 +46,7 @@ class EarlierReport:
 class DueReport:
     """An instance whose reports are to be built, under a lease."""
 
-    instance_id: int
+    id: int
     owner: str
     sop_instance_uid: str
     object_key: str
@@ -88,7 +89,7 @@ class Reporting:
     def any_due(self) -> bool:
         """Return whether reports wait to be built; a look that takes no lock."""
         with reading(self._engine) as session:
-            return session.scalars(_due(self._clock()).limit(1)).first() is not None
+            return IMAGES.any_due(session, _waiting(), self._clock())
 
     def claim(self, owner: str, limit: int, lease: timedelta, maximum_attempts: int = 3) -> list[DueReport]:
         """Take the most urgent instances whose reports are due; a study on hold waits.
@@ -99,21 +100,17 @@ class Reporting:
             return []
         now = self._clock()
         with writing(self._engine) as session:
-            rows = session.scalars(
-                _due(now)
-                .order_by(StudyRecord.reading_rank_at, InstanceRecord.id)
-                .limit(limit)
-                .with_for_update(skip_locked=True, of=InstanceRecord, **LOCK)
-            ).all()
-            claimed = []
+            order = (StudyRecord.reading_rank_at, InstanceRecord.id)
+            rows = IMAGES.claim(session, _waiting(), order, limit, owner=owner, now=now, lease=lease)
             for row in rows:
-                if row.attempts >= maximum_attempts:
-                    _give_up(session, row, f"given up after {row.attempts} attempts", now)
-                    continue
-                row.lease_owner, row.lease_until = owner, now + lease
-                row.attempts += 1
-                claimed.append(_due_report(session, row, owner))
-            return claimed
+                if row.attempts > maximum_attempts:
+                    _give_up(session, row, f"given up after {maximum_attempts} attempts", now)
+            return [_due_report(session, row, owner) for row in rows if row.reports_due]
+
+    def renew(self, due: Sequence[DueReport], lease: timedelta) -> list[DueReport]:
+        """Begin leases anew, for an instance's turn may come late in its batch; return what is still held."""
+        with writing(self._engine) as session:
+            return IMAGES.renew(session, due, self._clock() + lease)
 
     def save(self, due: DueReport, reports: Sequence[NewReport], holds: Holds = assumed) -> None:
         """Put an instance's reports into the outbox, in one commit.
@@ -130,7 +127,7 @@ class Reporting:
         """
         now = self._clock()
         with writing(self._engine) as session:
-            row = leased(session, due.instance_id, due.owner, _DUE_STATES)
+            row = IMAGES.held(session, due, _DUE_STATES)
             session.get_one(StudyRecord, row.study_id, with_for_update=LOCK)
             told = set() if due.predecessors else _told(session, row)
             for report in reports:
@@ -138,7 +135,7 @@ class Reporting:
                 silent = told if report.outcome is Outcome.NOT_ANALYSED else set()
                 _add(session, row.id, report, [name for name in report.destinations if name not in silent], now)
             row.reports_due = False
-            row.lease_owner = row.lease_until = None
+            IMAGES.put_off(row, None)
             if row.state != State.FAILED.value:
                 row.detail = None  # of an earlier attempt at the reports; a failed analysis keeps its own
             if row.state == State.INFERRED.value:
@@ -154,19 +151,19 @@ class Reporting:
     def release(self, due: DueReport, detail: str, retry_at: datetime) -> None:
         """Give an instance's reports back unbuilt: a resource that they need is unavailable, not they."""
         with writing(self._engine) as session:
-            row = leased(session, due.instance_id, due.owner, _DUE_STATES)
-            row.attempts -= 1
-            row.lease_owner, row.lease_until = None, retry_at
+            row = IMAGES.held(session, due, _DUE_STATES)
+            IMAGES.give_back(row)
+            row.not_before = retry_at
             record(session, row, self._clock(), "reports put off", detail)
 
     def save_failure(self, due: DueReport, detail: str, retry_at: datetime, maximum_attempts: int) -> None:
         """Record that the reports could not be built: another try comes later, or a person is called after the last."""
         now = self._clock()
         with writing(self._engine) as session:
-            row = leased(session, due.instance_id, due.owner, _DUE_STATES)
+            row = IMAGES.held(session, due, _DUE_STATES)
             if row.attempts < maximum_attempts:
                 row.detail = _not_built(detail)
-                row.lease_owner, row.lease_until = None, retry_at
+                IMAGES.put_off(row, retry_at)
                 record(session, row, now, "report attempt failed", detail)
                 return
             _give_up(session, row, detail, now)
@@ -184,18 +181,17 @@ def _give_up(session: Session, row: InstanceRecord, detail: str, now: datetime) 
         row.reason = REPORT_FAILED
         advance(session, row, State.FAILED, now, "failed", row.detail)
     else:
-        row.lease_owner = row.lease_until = None
+        IMAGES.end(row)
         record(session, row, now, "report failed", detail)
 
 
-def _due(now: datetime) -> Select[InstanceRecord]:
+def _waiting() -> Select[InstanceRecord]:
     return (
         select(InstanceRecord)
         .join(StudyRecord)
         .where(
             InstanceRecord.reports_due.is_(True),
             InstanceRecord.state.in_([state.value for state in _DUE_STATES]),
-            is_unleased(InstanceRecord, now),
             StudyRecord.held_reason.is_(None),
         )
     )
@@ -203,7 +199,7 @@ def _due(now: datetime) -> Select[InstanceRecord]:
 
 def _due_report(session: Session, row: InstanceRecord, owner: str) -> DueReport:
     return DueReport(
-        instance_id=row.id,
+        id=row.id,
         owner=owner,
         sop_instance_uid=row.sop_instance_uid,
         object_key=row.object_key,

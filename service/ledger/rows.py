@@ -7,20 +7,18 @@ earlier version after a later one: two that took them the other way round would 
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import combinations
-from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from service.ledger.leases import IMAGES, LOCK
 from service.ledger.records import (
-    CommitmentRequestRecord,
     DeliveryRecord,
     EventRecord,
     InstanceRecord,
     ReportRecord,
     StudyRecord,
 )
-from service.vocabulary.errors import LeaseLost
 from service.vocabulary.identity import Identity, Patient
 from service.vocabulary.reading_order import ReadingOrder
 from service.vocabulary.states import DeliveryState, Priority, State, require_legal
@@ -29,10 +27,6 @@ TWO_PATIENTS = "two patients under one Study Instance UID"
 STUDY_RELEASED = "study released"
 BY_A_PERSON = "by a person"
 CLASHING_INSTANCE = "another patient's image under one SOP Instance UID"
-
-#: How a row of an image or of the outbox is locked. PostgreSQL's FOR UPDATE would also stop whoever writes a row that
-#: refers to it, such as a line of its history, and two who do both would wait for each other.
-LOCK: Any = {"key_share": True}
 
 
 def record(session: Session, instance: InstanceRecord, at: datetime, event: str, detail: str | None = None) -> None:
@@ -53,29 +47,8 @@ def advance(
     require_legal(State(instance.state), state)
     instance.state = state.value
     if state is not State.CLAIMED:
-        instance.lease_owner = instance.lease_until = None
+        IMAGES.end(instance)
     record(session, instance, at, event, detail)
-
-
-def is_unleased(
-    row: type[InstanceRecord | DeliveryRecord | CommitmentRequestRecord], now: datetime
-) -> ColumnElement[bool]:
-    """Return the condition on rows that no worker holds, or whose lease is over."""
-    return or_(row.lease_until.is_(None), row.lease_until < now)
-
-
-def leased(session: Session, instance_id: int, owner: str, states: Sequence[State]) -> InstanceRecord:
-    """Return a row that a worker still holds, locked for this transaction.
-
-    Raises
-    ------
-    LeaseLost
-        When another worker has it by now, or its state has moved on.
-    """
-    instance = session.get(InstanceRecord, instance_id, with_for_update=LOCK)
-    if instance is None or instance.lease_owner != owner or State(instance.state) not in states:
-        raise LeaseLost
-    return instance
 
 
 def current_versions(session: Session, study: StudyRecord) -> list[InstanceRecord]:

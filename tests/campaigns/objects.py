@@ -164,7 +164,7 @@ def _due(claim: ClaimedInstance, prepared: Prepared) -> DueReport:
         assert 0.0 <= ready.display.min() <= ready.display.max() <= 1.0
     reason = prepared.reason.code if isinstance(prepared, OutOfScope) else None
     return DueReport(
-        instance_id=1,
+        id=1,
         owner="fuzz",
         sop_instance_uid=claim.sop_instance_uid,
         object_key=claim.object_key,

@@ -62,7 +62,7 @@ def test_each_image_report_and_delivery_is_claimed_once(ward: Ward) -> None:
     for _ in range(24):
         ward.infer(0.1)
     reports = claimed_by_all(
-        ward, lambda ledger, owner: [one.instance_id for one in ledger.reporting.claim(owner, 2, LEASE)]
+        ward, lambda ledger, owner: [one.id for one in ledger.reporting.claim(owner, 2, LEASE)]
     )
     assert (len(reports), set(reports.values())) == (24, {1})
 

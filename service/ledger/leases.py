@@ -1,0 +1,184 @@
+"""The lease: how a worker takes rows of a queue, keeps them, and gives them back.
+
+Every queue of the ledger stands on it: images to analyse, reports to build, the outbox, and what peers ask of us. A
+queue says which of its rows wait, in which order they are taken and when one is due; all else is the same for all.
+
+On PostgreSQL a transaction that locks several rows takes an instance before its deliveries and before its study, and an
+earlier version after a later one: two that took them the other way round would wait for each other (ADR 0022).
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Generic, Protocol, TypeVar
+
+from sqlalchemy import ColumnElement, Select, or_, select, update
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from service.ledger.records import (
+    CommitmentRequestRecord,
+    DeliveryRecord,
+    InstanceRecord,
+    LeasedRecord,
+    ReportRecord,
+)
+from service.vocabulary.errors import LeaseLost
+from service.vocabulary.states import DeliveryState
+
+#: How a row that a worker takes or changes is locked. PostgreSQL's FOR UPDATE would also stop whoever writes a row that
+#: refers to it, such as a line of its history, and two who do both would wait for each other.
+LOCK: Any = {"key_share": True}
+
+
+class Taken(Protocol):
+    """What a worker is told of a row that it took."""
+
+    @property
+    def id(self) -> int:
+        """The row's number."""
+
+    @property
+    def owner(self) -> str:
+        """The worker's name for its leases."""
+
+
+R = TypeVar("R", bound=LeasedRecord)
+T = TypeVar("T", bound=Taken)
+
+
+def _always(_: object) -> bool:
+    return True
+
+
+class Lease(Generic[R]):
+    """The lease on the rows of one queue; its methods are called within a transaction of the caller.
+
+    Parameters
+    ----------
+    record
+        The table.
+    due_at
+        The column with the moment before which nobody takes a row.
+    is_due_without
+        Whether a row without such a moment is due at once; otherwise it is never due.
+    counts
+        Tells whether taking a row counts as an attempt. It is counted before the attempt: a crash in the middle of it
+        may have done what was to be done.
+    lock_row
+        Locks a row, and before it whatever the order of ADR 0022 wants locked first.
+    """
+
+    def __init__(
+        self,
+        record: type[R],
+        due_at: InstrumentedAttribute[datetime | None],
+        *,
+        is_due_without: bool = False,
+        counts: Callable[[R], bool] = _always,
+        lock_row: Callable[[Session, int], R | None] | None = None,
+    ) -> None:
+        self._record = record
+        self._due_at = due_at
+        self._is_due_without = is_due_without
+        self._counts = counts
+        self._lock_row = lock_row or (lambda session, number: session.get(record, number, with_for_update=LOCK))
+
+    def is_free(self, now: datetime) -> ColumnElement[bool]:
+        """Return the condition on rows that no worker holds, or whose lease is over."""
+        return or_(self._record.lease_until.is_(None), self._record.lease_until < now)
+
+    def due(self, waiting: Select[R], now: datetime) -> Select[R]:
+        """Return the rows among those that wait which somebody may take now."""
+        is_due: ColumnElement[bool] = self._due_at <= now
+        if self._is_due_without:
+            is_due = or_(self._due_at.is_(None), is_due)
+        return waiting.where(is_due, self.is_free(now))
+
+    def any_due(self, session: Session, waiting: Select[R], now: datetime) -> bool:
+        """Return whether somebody could take a row; a look that takes no lock."""
+        return session.scalars(self.due(waiting, now).limit(1)).first() is not None
+
+    def claim(
+        self,
+        session: Session,
+        waiting: Select[R],
+        order: Sequence[Any],
+        limit: int,
+        *,
+        owner: str,
+        now: datetime,
+        lease: timedelta,
+    ) -> Sequence[R]:
+        """Take due rows; those that another worker is just taking are left to it."""
+        rows = self.due(waiting, now).order_by(*order).limit(limit)
+        taken = session.scalars(rows.with_for_update(skip_locked=True, of=self._record, **LOCK)).all()
+        for row in taken:
+            self.take(row, owner, now, lease)
+        return taken
+
+    def take(self, row: R, owner: str, now: datetime, lease: timedelta) -> None:
+        """Take a row that is locked and free."""
+        row.lease_owner, row.lease_until = owner, now + lease
+        if self._counts(row):
+            row.attempts += 1
+
+    def renew(self, session: Session, taken: Sequence[T], until: datetime) -> list[T]:
+        """Let the leases of what one worker took end later; return what it still holds.
+
+        It is one statement, so that nobody takes a row between the look and the change.
+        """
+        row = self._record
+        still_held = (row.id.in_([item.id for item in taken]), row.lease_owner.in_({item.owner for item in taken}))
+        held = set(session.scalars(update(row).where(*still_held).values(lease_until=until).returning(row.id)))
+        return [item for item in taken if item.id in held]
+
+    def held(self, session: Session, taken: Taken, states: Collection[str]) -> R:
+        """Return a row that its worker still holds, locked for this transaction.
+
+        Raises
+        ------
+        LeaseLost
+            When another worker has it by now, or its state has moved on.
+        """
+        row = self._lock_row(session, taken.id)
+        if row is None or row.lease_owner != taken.owner or row.state not in states:
+            raise LeaseLost
+        return row
+
+    def end(self, row: R) -> None:
+        """Let a row go."""
+        row.lease_owner = row.lease_until = None
+
+    def put_off(self, row: R, until: datetime | None) -> None:
+        """Let a row go until a moment; None means for good, or where that is said of the queue, until now."""
+        self.end(row)
+        setattr(row, self._due_at.key, until)
+
+    def give_back(self, row: R) -> None:
+        """Let a row go untried: taking it was no attempt."""
+        self.end(row)
+        if self._counts(row):
+            row.attempts -= 1
+
+
+def lock_delivery(session: Session, number: int) -> DeliveryRecord | None:
+    """Return a row of the outbox, its instance and itself locked.
+
+    The instance comes first, as it does for a version that supersedes it: so neither waits for the other, and each sees
+    what the other made of the row.
+    """
+    of_delivery = select(InstanceRecord).join(ReportRecord).join(DeliveryRecord).where(DeliveryRecord.id == number)
+    session.scalars(of_delivery.with_for_update(of=InstanceRecord, **LOCK)).one_or_none()
+    return session.get(DeliveryRecord, number, with_for_update=LOCK)
+
+
+#: On images: of a worker that analyses one, and of one that builds its reports.
+IMAGES = Lease(InstanceRecord, InstanceRecord.not_before, is_due_without=True)
+#: On rows of the outbox. To ask whether an object is held is no attempt to send it.
+OBJECTS = Lease(
+    DeliveryRecord,
+    DeliveryRecord.next_attempt_at,
+    counts=lambda row: row.state == DeliveryState.PENDING.value,
+    lock_row=lock_delivery,
+)
+#: On what peers ask of us.
+REQUESTS = Lease(CommitmentRequestRecord, CommitmentRequestRecord.next_attempt_at)

@@ -1,0 +1,117 @@
+"""Sends one report to one destination, in a SOP class that it accepts."""
+
+from datetime import timedelta
+from io import BytesIO
+
+from pydicom import Dataset, dcmread
+from pydicom.errors import InvalidDicomError
+
+from service.audit import AuditTrail, events
+from service.audit.events import Node
+from service.dicom.scu import DestinationAssociation
+from service.ledger import DueDelivery, Ledger, NewReport
+from service.objects import ObjectStore
+from service.process.clock import Clock
+from service.process.log import get_logger
+from service.report import SOP_CLASSES, ReportKind, as_sop_class
+from service.settings import DestinationSettings, Settings
+from service.vocabulary.errors import ObjectDamaged, ObjectMissing, PermanentDeliveryFailure
+from service.vocabulary.findings import Outcome
+from service.vocabulary.identity import Identity
+
+log = get_logger(__name__)
+
+
+class Sending:
+    """Sends over a courier's kept association; used by its thread."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        destination: DestinationSettings,
+        ledger: Ledger,
+        store: ObjectStore,
+        association: DestinationAssociation,
+        trail: AuditTrail,
+        clock: Clock,
+    ) -> None:
+        self._settings = settings.delivery
+        self._calling_ae_title = settings.calling_ae_title(destination)
+        self._destination = destination
+        self._outbox = ledger.outbox
+        self._store = store
+        self._association = association
+        self._trail = trail
+        self._clock = clock
+
+    def send(self, row: DueDelivery) -> None:
+        """Send one object, or let the row carry a variant of it that the destination accepts.
+
+        Raises
+        ------
+        TransientDeliveryFailure, PermanentDeliveryFailure
+            When the destination does not take it, for now or for good.
+        Unavailable
+            When the store or the ledger is away.
+        """
+        if self._outbox.is_called_off(row):
+            self._outbox.release(row)
+            return
+        dataset = self._built(row)
+        if not self._association.accepts(row.sop_class_uid):
+            self._replace(row, dataset)
+            return
+        status = self._association.store(dataset)
+        asked = self._destination.confirm != "none"
+        confirm_at = self._clock() + timedelta(seconds=self._settings.confirm_after) if asked else None
+        detail = None if status == 0 else f"accepted with warning 0x{status:04X}"
+        self._outbox.save_sent(row, status, detail, confirm_at)
+        self._trail.note(
+            events.instances_transferred,
+            Node(self._calling_ae_title),
+            Node(self._destination.ae_title, self._destination.host),
+            _identity(dataset),
+            is_new=row.attempts <= 1,
+            sop_classes={row.sop_instance_uid: row.sop_class_uid},
+        )
+        log.info("sent %s to %s: status 0x%04X", row.sop_instance_uid, self._destination.name, status)
+
+    def _built(self, row: DueDelivery) -> Dataset:
+        try:
+            return dcmread(BytesIO(self._store.read(row.object_key)))
+        except (ObjectMissing, ObjectDamaged, InvalidDicomError):
+            raise PermanentDeliveryFailure("the report's bytes are missing from the object store, or damaged") from None
+
+    def _replace(self, row: DueDelivery, dataset: Dataset) -> None:
+        """Fall back to the next SOP class of the same report that the destination accepts."""
+        for sop_class_uid in SOP_CLASSES if row.kind == ReportKind.MEASUREMENT_SR.value else ():
+            if self._association.accepts(sop_class_uid):
+                variant = as_sop_class(dataset, sop_class_uid)
+                self._outbox.replace(
+                    row,
+                    NewReport(
+                        kind=row.kind,
+                        outcome=Outcome(row.outcome),
+                        sop_class_uid=variant.sop_class_uid,
+                        sop_instance_uid=variant.sop_instance_uid,
+                        series_instance_uid=variant.series_instance_uid,
+                        object_key=self._store.put(variant.encoded()).key,
+                        destinations=(self._destination.name,),
+                    ),
+                    self._store.holds,
+                )
+                return
+        raise PermanentDeliveryFailure("the destination accepts no SOP class of this report")
+
+
+def _identity(dataset: Dataset) -> Identity:
+    """Return whose report it is, for the audit trail."""
+    return Identity(
+        sop_class_uid=str(dataset.SOPClassUID),
+        sop_instance_uid=str(dataset.SOPInstanceUID),
+        study_instance_uid=str(dataset.StudyInstanceUID),
+        series_instance_uid=str(dataset.SeriesInstanceUID),
+        patient_id=str(dataset.get("PatientID", "")),
+        patient_name=str(dataset.get("PatientName", "")),
+        accession_number=str(dataset.get("AccessionNumber", "")),
+    )
