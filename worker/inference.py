@@ -18,7 +18,7 @@ from service.operations.wake import Task, Waker
 from service.process.clock import Clock, utc_now
 from service.process.log import get_logger
 from service.scope import Reason, judge_distance
-from service.settings import Settings
+from service.settings import ScopeSettings, Settings
 from service.vocabulary.errors import Unavailable
 from service.vocabulary.figures import BATCH
 from worker.heartbeat import Heartbeat
@@ -160,20 +160,12 @@ class Inference:
             return
         self._ledger.figures.tally.observe(BATCH, len(ready))
         for image, output in zip(ready, outputs, strict=True):
-            settled = self._settled_by_distance(image, output)
+            settled = _judged_by_distance(image, output, self._network.distance_limit, self._scope)
             if isinstance(settled, OutOfScope):
                 self._settled(image.claim, partial(save, self._ledger.analysis, settled))
                 continue
             prediction = self._network.prediction(output)
             self._settled(image.claim, partial(save_prediction, self._ledger.analysis, settled, prediction))
-
-    def _settled_by_distance(self, image: Ready, output: Output) -> Ready | OutOfScope:
-        """Return the image as it was, with a doubt, or as not analysed, by how unlike the training images it is."""
-        found = judge_distance(output.distance, self._network.distance_limit, self._scope)
-        if isinstance(found, Reason):
-            # The header did not speak against a chest: without a report, silence would read as normal.
-            return OutOfScope(image.claim, found, True, image.pixel_digest, image.flags, image.superseding_reason)
-        return image if found is None else replace(image, flags=(*image.flags, found))
 
     def _fail(self, claim: ClaimedInstance, error: Exception) -> None:
         log.error("attempt %d at %s failed (%s)", claim.attempt, claim.sop_instance_uid, type(error).__name__)
@@ -195,3 +187,12 @@ class Inference:
         """Save what becomes of an image, and let it go; what cannot be saved is due again when its lease is over."""
         self._attempt(claim, act)
         self._heartbeat.remove(claim)
+
+
+def _judged_by_distance(image: Ready, output: Output, limit: float | None, scope: ScopeSettings) -> Ready | OutOfScope:
+    """Return the image as it was, with a doubt, or as not analysed, by how unlike the training images it is."""
+    found = judge_distance(output.distance, limit, scope)
+    if isinstance(found, Reason):
+        # The header did not speak against a chest: without a report, silence would read as normal.
+        return OutOfScope(image.claim, found, True, image.pixel_digest, image.flags, image.superseding_reason)
+    return image if found is None else replace(image, flags=(*image.flags, found))

@@ -122,8 +122,8 @@ class ReportBuilding:
             display,
             content,
             kinds=set(wanted),
-            equipment=self._equipment(),
-            predecessors=self._predecessors(due),
+            equipment=_equipment(self.settings),
+            predecessors=_predecessors(due, self.store),
         )
         return [
             NewReport(
@@ -170,28 +170,30 @@ class ReportBuilding:
             return ""  # this worker has another checkpoint's card
         return self.checkpoint.card.population.description
 
-    def _predecessors(self, due: DueReport) -> Sequence[Dataset]:
-        return [
-            predecessor(
-                ReportKind(report.kind),
-                study_instance_uid=report.study_instance_uid,
-                series_instance_uid=report.series_instance_uid,
-                sop_class_uid=report.sop_class_uid,
-                sop_instance_uid=report.sop_instance_uid,
-            )
-            if report.removed
-            else dcmread(BytesIO(self.store.read(report.object_key)))
-            for report in due.predecessors
-        ]
 
-    def _equipment(self) -> Equipment:
-        report = self.settings.report
-        return Equipment(
-            software_version=version("auscult"),
-            device_serial_number=report.device_serial_number,
-            institution=report.institution,
-            content_qualification=report.content_qualification,
+def _predecessors(due: DueReport, store: ObjectStore) -> Sequence[Dataset]:
+    return [
+        predecessor(
+            ReportKind(report.kind),
+            study_instance_uid=report.study_instance_uid,
+            series_instance_uid=report.series_instance_uid,
+            sop_class_uid=report.sop_class_uid,
+            sop_instance_uid=report.sop_instance_uid,
         )
+        if report.removed
+        else dcmread(BytesIO(store.read(report.object_key)))
+        for report in due.predecessors
+    ]
+
+
+def _equipment(settings: Settings) -> Equipment:
+    report = settings.report
+    return Equipment(
+        software_version=version("auscult"),
+        device_serial_number=report.device_serial_number,
+        institution=report.institution,
+        content_qualification=report.content_qualification,
+    )
 
 
 def _is_told(destination: DestinationSettings, is_chest: bool) -> bool:

@@ -18,7 +18,8 @@ from service.ledger.leases import Taken
 from service.ledger.outbox import Outbox
 from service.ledger.predictions import RecordedResult, Results
 from service.ledger.remedies import Remedies, Which
-from service.ledger.reporting import DueReport, EarlierReport, NewReport, Reporting
+from service.ledger.reporting import DueReport, EarlierReport, Reporting
+from service.ledger.reports import NewReport
 from service.ledger.retention import Retention
 from service.process.clock import Clock, utc_now
 from service.vocabulary.figures import Tally

@@ -60,18 +60,10 @@ class Analysis:
         order = (InstanceRecord.rank_at, InstanceRecord.id)
         with writing(self._engine) as session:
             for row in session.scalars(abandoned(now).order_by(*order).with_for_update(skip_locked=True, **LOCK)):
-                self._take_back(session, row, now, maximum_attempts)
+                _take_back(session, row, now, maximum_attempts)
             session.flush()
             rows = IMAGES.claim(session, waiting(), order, limit, owner=owner, now=now, lease=lease)
             return [claimed for row in rows if (claimed := _claimed(session, row, owner, now))]
-
-    def _take_back(self, session: Session, row: InstanceRecord, now: datetime, maximum_attempts: int) -> None:
-        """Take an image from a worker whose lease is over."""
-        if row.attempts >= maximum_attempts:
-            record(session, row, now, "lease expired", f"of {row.lease_owner}")
-            self._fail(session, row, f"given up after {row.attempts} attempts", now)
-        else:
-            advance(session, row, State.RECEIVED, now, "lease expired", f"of {row.lease_owner}")
 
     def renew(self, claimed: Sequence[ClaimedInstance], lease: timedelta) -> list[ClaimedInstance]:
         """Lengthen the leases of what a worker holds; return what it still holds."""
@@ -153,7 +145,7 @@ class Analysis:
         with writing(self._engine) as session:
             row = IMAGES.held(session, claim, [State.CLAIMED])
             if row.attempts >= maximum_attempts:
-                self._fail(session, row, detail, now)
+                _fail(session, row, detail, now)
             else:
                 IMAGES.put_off(row, retry_at)
                 advance(session, row, State.RECEIVED, now, "attempt failed", detail)
@@ -185,15 +177,6 @@ class Analysis:
         row.attempts, row.not_before = 0, None  # from here on, of building the reports
         return row
 
-    def _fail(self, session: Session, row: InstanceRecord, detail: str, now: datetime) -> None:
-        row.reason, row.detail, row.analysed_at, row.attempts = ANALYSIS_FAILED, detail, now, 0
-        row.not_before = None
-        # What an earlier version says may be of another identity: it must not go out in place of this one.
-        supersede_earlier(session, row, _LATER_FAILED, now)
-        advance(session, row, State.FAILED, now, "failed", detail)
-        row.is_chest = True  # not known, and silence would read as normal: so the report is due as for a chest image
-        row.reports_due = True
-
 
 def _any(session: Session, rows: Select[InstanceRecord]) -> bool:
     return session.scalars(rows.limit(1)).first() is not None
@@ -219,3 +202,22 @@ def _claimed(session: Session, row: InstanceRecord, owner: str, now: datetime) -
         again=AGAIN in row.flags,
         predecessor=predecessor(session, row),
     )
+
+
+def _take_back(session: Session, row: InstanceRecord, now: datetime, maximum_attempts: int) -> None:
+    """Take an image from a worker whose lease is over."""
+    if row.attempts >= maximum_attempts:
+        record(session, row, now, "lease expired", f"of {row.lease_owner}")
+        _fail(session, row, f"given up after {row.attempts} attempts", now)
+    else:
+        advance(session, row, State.RECEIVED, now, "lease expired", f"of {row.lease_owner}")
+
+
+def _fail(session: Session, row: InstanceRecord, detail: str, now: datetime) -> None:
+    row.reason, row.detail, row.analysed_at, row.attempts = ANALYSIS_FAILED, detail, now, 0
+    row.not_before = None
+    # What an earlier version says may be of another identity: it must not go out in place of this one.
+    supersede_earlier(session, row, _LATER_FAILED, now)
+    advance(session, row, State.FAILED, now, "failed", detail)
+    row.is_chest = True  # not known, and silence would read as normal: so the report is due as for a chest image
+    row.reports_due = True

@@ -91,41 +91,12 @@ class CommitmentRequests:
         for _ in range(_ATTEMPTS):
             try:
                 with writing(self._engine) as session:
-                    return self._register(session, requestor_ae_title, transaction_uid, references, answer_at, peers)
+                    return _register(
+                        session, requestor_ae_title, transaction_uid, references, answer_at, peers, self._clock()
+                    )
             except IntegrityError:
                 continue  # another listener wrote the same request a moment ago: look again
         raise LedgerUnavailable("the database refuses the row time and again; check its integrity")
-
-    def _register(
-        self,
-        session: Session,
-        requestor_ae_title: str,
-        transaction_uid: str,
-        references: Sequence[Reference],
-        answer_at: datetime,
-        peers: Collection[str],
-    ) -> int:
-        referenced = [[reference.sop_class_uid, reference.sop_instance_uid] for reference in references]
-        digest = hashlib.sha256(json.dumps(sorted(referenced)).encode()).hexdigest()
-        row = session.scalars(
-            _of_transaction(requestor_ae_title, transaction_uid).where(
-                CommitmentRequestRecord.referenced_digest == digest
-            )
-        ).one_or_none()
-        if row is None:
-            make_room(session, requestor_ae_title, peers, self._clock())
-            row = CommitmentRequestRecord(
-                requestor_ae_title=requestor_ae_title,
-                transaction_uid=transaction_uid,
-                referenced=referenced,
-                referenced_digest=digest,
-            )
-            session.add(row)
-        row.state, row.attempts, row.detail, row.answered_at = CommitmentState.WAITING.value, 0, None, None
-        row.requested_at = self._clock()
-        REQUESTS.put_off(row, answer_at)
-        session.flush()
-        return row.id
 
     def next_due(self, requestor_ae_title: str) -> datetime | None:
         """Return when a peer's next answer is due, at the earliest; a look that takes no lock."""
@@ -224,6 +195,36 @@ class CommitmentRequests:
                 )
                 held |= {uid: Holding(sop_class_uid, key) for uid, sop_class_uid, key in rows}
         return held
+
+
+def _register(
+    session: Session,
+    requestor_ae_title: str,
+    transaction_uid: str,
+    references: Sequence[Reference],
+    answer_at: datetime,
+    peers: Collection[str],
+    now: datetime,
+) -> int:
+    referenced = [[reference.sop_class_uid, reference.sop_instance_uid] for reference in references]
+    digest = hashlib.sha256(json.dumps(sorted(referenced)).encode()).hexdigest()
+    row = session.scalars(
+        _of_transaction(requestor_ae_title, transaction_uid).where(CommitmentRequestRecord.referenced_digest == digest)
+    ).one_or_none()
+    if row is None:
+        make_room(session, requestor_ae_title, peers, now)
+        row = CommitmentRequestRecord(
+            requestor_ae_title=requestor_ae_title,
+            transaction_uid=transaction_uid,
+            referenced=referenced,
+            referenced_digest=digest,
+        )
+        session.add(row)
+    row.state, row.attempts, row.detail, row.answered_at = CommitmentState.WAITING.value, 0, None, None
+    row.requested_at = now
+    REQUESTS.put_off(row, answer_at)
+    session.flush()
+    return row.id
 
 
 def _of_transaction(requestor_ae_title: str, transaction_uid: str) -> Select[CommitmentRequestRecord]:

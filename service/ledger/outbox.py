@@ -10,7 +10,7 @@ from service.ledger.deliveries import HOLDABLE, DueDelivery, confirm, due_delive
 from service.ledger.keys import Holds, assumed, name_object
 from service.ledger.leases import OBJECTS
 from service.ledger.records import DeliveryRecord, InstanceRecord, ReportRecord, StudyRecord
-from service.ledger.reporting import NewReport
+from service.ledger.reports import NewReport, variant_of
 from service.process.clock import Clock
 from service.vocabulary.figures import CONFIRMED, DEAD, SENT, TO_CONFIRMED, Tally
 from service.vocabulary.states import DeliveryState, State
@@ -157,23 +157,7 @@ class Outbox:
         with writing(self._engine) as session:
             name_object(session, variant.object_key, holds)
             row = OBJECTS.held(session, delivery, [DeliveryState.PENDING])
-            report = session.scalars(
-                select(ReportRecord).where(ReportRecord.sop_instance_uid == variant.sop_instance_uid)
-            ).one_or_none()
-            if report is None:
-                report = ReportRecord(
-                    instance_id=row.report.instance_id,
-                    kind=variant.kind,
-                    outcome=variant.outcome.value,
-                    sop_class_uid=variant.sop_class_uid,
-                    sop_instance_uid=variant.sop_instance_uid,
-                    series_instance_uid=variant.series_instance_uid,
-                    object_key=variant.object_key,
-                    created_at=now,
-                )
-                session.add(report)
-                session.flush()
-            row.report = report
+            row.report = variant_of(session, row.report, variant, now)
             OBJECTS.put_off(row, now)
             note(session, row, now, "replaced", f"{row.destination} does not accept the first SOP class")
 

@@ -12,6 +12,7 @@ from service.ledger.keys import Holds, assumed, name_object
 from service.ledger.leases import IMAGES, LOCK
 from service.ledger.predictions import prediction_of
 from service.ledger.records import DeliveryRecord, InstanceRecord, ReportRecord, StudyRecord
+from service.ledger.reports import NewReport, add
 from service.ledger.rows import advance, identity_of, record
 from service.process.clock import Clock
 from service.vocabulary.figures import TO_REPORT, Tally
@@ -63,19 +64,6 @@ class DueReport:
     analysed_at: datetime
     superseding_reason: str | None
     predecessors: tuple[EarlierReport, ...]
-
-
-@dataclass(frozen=True)
-class NewReport:
-    """A built object whose bytes are durable in the store, and the destinations that it is for."""
-
-    kind: str
-    outcome: Outcome
-    sop_class_uid: str
-    sop_instance_uid: str
-    series_instance_uid: str
-    object_key: str
-    destinations: tuple[str, ...]
 
 
 class Reporting:
@@ -133,7 +121,7 @@ class Reporting:
             for report in reports:
                 name_object(session, report.object_key, holds)
                 silent = told if report.outcome is Outcome.NOT_ANALYSED else set()
-                _add(session, row.id, report, [name for name in report.destinations if name not in silent], now)
+                add(session, row.id, report, [name for name in report.destinations if name not in silent], now)
             row.reports_due = False
             IMAGES.put_off(row, None)
             if row.state != State.FAILED.value:
@@ -267,29 +255,3 @@ def _told(session: Session, row: InstanceRecord) -> set[str]:
             )
         )
     )
-
-
-def _add(session: Session, instance_id: int, new: NewReport, destinations: Sequence[str], now: datetime) -> None:
-    """Put a report into the outbox; one that says the same as an earlier one is that one, and keeps its bytes."""
-    same = select(ReportRecord).where(ReportRecord.sop_instance_uid == new.sop_instance_uid)
-    report = session.scalars(same).one_or_none()
-    if report is None:
-        report = ReportRecord(
-            instance_id=instance_id,
-            kind=new.kind,
-            outcome=new.outcome.value,
-            sop_class_uid=new.sop_class_uid,
-            sop_instance_uid=new.sop_instance_uid,
-            series_instance_uid=new.series_instance_uid,
-            object_key=new.object_key,
-            created_at=now,
-        )
-        session.add(report)
-    elif report.object_removed_at is not None:
-        report.object_key, report.object_removed_at = new.object_key, None
-    known = {delivery.destination for delivery in report.deliveries}
-    report.deliveries += [
-        DeliveryRecord(destination=name, state=DeliveryState.PENDING.value, created_at=now, next_attempt_at=now)
-        for name in destinations
-        if name not in known
-    ]

@@ -61,9 +61,7 @@ def test_each_image_report_and_delivery_is_claimed_once(ward: Ward) -> None:
             row.state, row.lease_owner, row.lease_until = State.RECEIVED.value, None, None
     for _ in range(24):
         ward.infer(0.1)
-    reports = claimed_by_all(
-        ward, lambda ledger, owner: [one.id for one in ledger.reporting.claim(owner, 2, LEASE)]
-    )
+    reports = claimed_by_all(ward, lambda ledger, owner: [one.id for one in ledger.reporting.claim(owner, 2, LEASE)])
     assert (len(reports), set(reports.values())) == (24, {1})
 
     ward.now += 2 * LEASE

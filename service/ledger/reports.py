@@ -1,0 +1,69 @@
+"""The rows of what we built: one for each object, and one of the outbox for each destination that it is for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from service.ledger.records import DeliveryRecord, ReportRecord
+from service.vocabulary.findings import Outcome
+from service.vocabulary.states import DeliveryState
+
+
+@dataclass(frozen=True)
+class NewReport:
+    """A built object whose bytes are durable in the store, and the destinations that it is for."""
+
+    kind: str
+    outcome: Outcome
+    sop_class_uid: str
+    sop_instance_uid: str
+    series_instance_uid: str
+    object_key: str
+    destinations: tuple[str, ...]
+
+
+def add(session: Session, instance_id: int, new: NewReport, destinations: Sequence[str], now: datetime) -> None:
+    """Put a report into the outbox; one that says the same as an earlier one is that one, and keeps its bytes."""
+    report = _same(session, new)
+    if report is None:
+        report = _record_of(new, instance_id, now)
+        session.add(report)
+    elif report.object_removed_at is not None:
+        report.object_key, report.object_removed_at = new.object_key, None
+    known = {delivery.destination for delivery in report.deliveries}
+    report.deliveries += [
+        DeliveryRecord(destination=name, state=DeliveryState.PENDING.value, created_at=now, next_attempt_at=now)
+        for name in destinations
+        if name not in known
+    ]
+
+
+def variant_of(session: Session, report: ReportRecord, new: NewReport, now: datetime) -> ReportRecord:
+    """Return a report in another SOP class; one for all destinations that want it."""
+    variant = _same(session, new)
+    if variant is None:
+        variant = _record_of(new, report.instance_id, now)
+        session.add(variant)
+        session.flush()
+    return variant
+
+
+def _same(session: Session, new: NewReport) -> ReportRecord | None:
+    same = select(ReportRecord).where(ReportRecord.sop_instance_uid == new.sop_instance_uid)
+    return session.scalars(same).one_or_none()
+
+
+def _record_of(new: NewReport, instance_id: int, now: datetime) -> ReportRecord:
+    return ReportRecord(
+        instance_id=instance_id,
+        kind=new.kind,
+        outcome=new.outcome.value,
+        sop_class_uid=new.sop_class_uid,
+        sop_instance_uid=new.sop_instance_uid,
+        series_instance_uid=new.series_instance_uid,
+        object_key=new.object_key,
+        created_at=now,
+    )
