@@ -17,6 +17,7 @@ from service.ledger.inspection import Inspection
 from service.ledger.leases import Taken
 from service.ledger.outbox import Outbox
 from service.ledger.predictions import RecordedResult, Results
+from service.ledger.refusals import RecordedRefusal, Refusals
 from service.ledger.remedies import Remedies, Which
 from service.ledger.reporting import DueReport, EarlierReport, Reporting
 from service.ledger.reports import NewReport
@@ -47,6 +48,7 @@ class Ledger:
         self.commitments = Commitments(engine, clock, tally)
         self.commitment_requests = CommitmentRequests(engine, clock)
         self.figures = Figures(engine, tally)
+        self.refusals = Refusals(engine, clock, tally)
         self.results = Results(engine)
         self.remedies = Remedies(engine, clock)
         self.retention = Retention(engine, clock)
@@ -72,7 +74,9 @@ __all__ = [
     "NewReport",
     "Outbox",
     "Predecessor",
+    "RecordedRefusal",
     "RecordedResult",
+    "Refusals",
     "Registered",
     "Remedies",
     "Reporting",

@@ -1,21 +1,19 @@
 """The figures desk: adds what a process has counted to the sums of the whole site."""
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 from sqlalchemy import Engine, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from service.ledger.counts import FigureRecord
 from service.ledger.database import reading, writing
-from service.ledger.records import FigureRecord
+from service.ledger.flushing import flushed
 from service.vocabulary.errors import Unavailable
 from service.vocabulary.figures import Key, Tally
 
 _INSERT: dict[str, Callable[..., Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-#: Seconds between two visits to the ledger.
-_EVERY_S = 5.0
 
 
 class Figures:
@@ -55,23 +53,6 @@ class Figures:
         with reading(self._engine) as session:
             return {(row.name, row.label): row.value for row in session.scalars(select(FigureRecord))}
 
-    @contextmanager
-    def kept(self) -> Iterator[None]:
+    def kept(self) -> AbstractContextManager[None]:
         """Bring the tally to the ledger every few seconds, and at the end."""
-        ended = threading.Event()
-        thread = threading.Thread(target=self._keep, args=(ended,), name="figures", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join()
-
-    def _keep(self, ended: threading.Event) -> None:
-        is_last = False
-        while not is_last:
-            is_last = ended.wait(_EVERY_S)
-            try:
-                self.flush()
-            except Unavailable:
-                continue  # figures are worth no alarm of their own: whoever needs the ledger says that it is away
+        return flushed(self.flush, "figures")

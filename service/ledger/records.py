@@ -264,16 +264,6 @@ class CommitmentRequestRecord(LeasedRecord):
     answered_at: Mapped[datetime | None]
 
 
-class FigureRecord(Record):
-    """A sum over all processes of a site; see `service.vocabulary.figures`."""
-
-    __tablename__ = "figures"
-
-    name: Mapped[str] = mapped_column(String(64), primary_key=True)
-    label: Mapped[str] = mapped_column(String(64), primary_key=True)
-    value: Mapped[float] = mapped_column(Float(53))
-
-
 class EventRecord(Record):
     """One line of an instance's history."""
 

@@ -50,7 +50,27 @@ BATCH = Figure(
     "batch_images", "Images in one forward pass.", bounds=(1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
 )
 
-FIGURES = (RECEIVED, REFUSED, ANALYSED, OUT_OF_SCOPE, SENT, CONFIRMED, DEAD, TO_REPORT, TO_CONFIRMED, BATCH)
+ASSOCIATIONS_REFUSED = Figure(
+    "associations_refused", "Associations and connections that were not let in, by reason.", "reason"
+)
+CONTEXTS_REFUSED = Figure(
+    "presentation_contexts_refused", "Presentation contexts that were refused on associations, by reason.", "reason"
+)
+
+FIGURES = (
+    RECEIVED,
+    REFUSED,
+    ASSOCIATIONS_REFUSED,
+    CONTEXTS_REFUSED,
+    ANALYSED,
+    OUT_OF_SCOPE,
+    SENT,
+    CONFIRMED,
+    DEAD,
+    TO_REPORT,
+    TO_CONFIRMED,
+    BATCH,
+)
 
 #: A sum in the ledger: the name of a series, and the value of its label or of a bucket's bound.
 Key = tuple[str, str]

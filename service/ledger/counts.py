@@ -1,0 +1,39 @@
+"""The ledger's rows that count something for the whole site, and belong to no study."""
+
+from datetime import datetime
+
+from sqlalchemy import Float, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from service.ledger.records import Record
+
+
+class RefusalRecord(Record):
+    """Somebody who was not let in, or a presentation context that was refused; see `service.ledger.refusals`."""
+
+    __tablename__ = "refusals"
+    __table_args__ = (
+        UniqueConstraint(
+            "reason", "address", "calling_ae_title", "called_ae_title", "sop_class_uid", name="uq_refusals_key"
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    reason: Mapped[str] = mapped_column(String(32))
+    address: Mapped[str] = mapped_column(String(64))
+    calling_ae_title: Mapped[str] = mapped_column(String(16))
+    called_ae_title: Mapped[str] = mapped_column(String(16))
+    sop_class_uid: Mapped[str] = mapped_column(String(64))
+    count: Mapped[int]
+    first_at: Mapped[datetime]
+    last_at: Mapped[datetime]
+
+
+class FigureRecord(Record):
+    """A sum over all processes of a site; see `service.vocabulary.figures`."""
+
+    __tablename__ = "figures"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    label: Mapped[str] = mapped_column(String(64), primary_key=True)
+    value: Mapped[float] = mapped_column(Float(53))
