@@ -1,7 +1,6 @@
 """What `auscult doctor` looks at: each check yields ``(name, whether it passed, what was found and the remedy)``."""
 
 import os
-import socket
 import time
 from collections.abc import Callable, Iterator
 from importlib.resources import files
@@ -23,8 +22,9 @@ from service.ledger.database import connect, reading, tables_problem
 from service.ledger.trouble import RESTORE
 from service.objects import ObjectStore
 from service.operations.bootstrap import open_store
+from service.process.ports import require_free
 from service.settings import DestinationSettings, Settings, WebSettings
-from service.vocabulary.errors import DeliveryFailed, Unavailable, UndecodablePixels
+from service.vocabulary.errors import DeliveryFailed, SettingsInvalid, Unavailable, UndecodablePixels
 
 Found = Iterator[tuple[str, bool, str]]
 
@@ -140,13 +140,12 @@ def _answers_page(web: WebSettings) -> bool:
 def _port(name: str, host: str, port: int, is_ours: Callable[[], bool], setting: str) -> tuple[str, bool, str]:
     if port == 0:
         return name, True, "the system chooses one at each start"
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        socket.create_server((host, port), family=family).close()
-    except OSError as error:
+        require_free(setting, host, port)
+    except SettingsInvalid as error:
         if is_ours():
             return name, True, f"{port}: auscult is running on it"
-        return name, False, f"{port}: {error.strerror}; end what listens there, or set {setting} to another"
+        return name, False, str(error)
     return name, True, f"{port}: free"
 
 

@@ -14,7 +14,6 @@ from types import FrameType
 import click
 
 from service.audit import AuditTrail
-from service.dicom.acceptor.server import unbound
 from service.dicom.commitment.listening import CommitmentService
 from service.dicom.scp import Listener, prepare
 from service.intake import Intake
@@ -24,6 +23,7 @@ from service.operations.wake import waker
 from service.process import log as logging_setup
 from service.process.log import get_logger
 from service.process.memory import bound_arenas
+from service.process.ports import cannot_listen, family_of
 from service.process.pulse import Pulse
 from service.settings import ListenerSettings, Settings, load
 from service.vocabulary.figures import REFUSED
@@ -146,7 +146,7 @@ class _Reservation:
 
     def _hold(self, held: ExitStack, setting: str, port: int) -> int:
         host = self._settings.host
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        family = family_of(host)
         try:
             # Without SO_REUSEPORT, so that another listener of ours is found out too.
             with socket.socket(family) as probe:
@@ -158,7 +158,7 @@ class _Reservation:
             holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             holder.bind((host, number))
         except OSError as error:
-            raise unbound(setting, host, port, error) from None
+            raise cannot_listen(setting, host, port, error) from None
         return number
 
     def __exit__(self, *_: object) -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from service.process.log import get_logger
+from service.vocabulary.errors import SettingsInvalid
 
 log = get_logger(__name__)
 
@@ -35,9 +36,16 @@ class Supervisor:
         self._environment = {**environment, PARENT: str(os.getpid())}
         self._children: dict[tuple[str, ...], subprocess.Popen[bytes]] = {}
         self._started: dict[tuple[str, ...], float] = {}
+        self._restarted: set[tuple[str, ...]] = set()
 
     def run(self, stop: threading.Event) -> None:
-        """Run the parts until `stop` is set, then end them: SIGTERM, and SIGKILL for what has not ended in time."""
+        """Run the parts until `stop` is set, then end them: SIGTERM, and SIGKILL for what has not ended in time.
+
+        Raises
+        ------
+        SettingsInvalid
+            When a part cannot start as things are: one that has told so at its first start does so at each.
+        """
         try:
             while not stop.is_set():
                 for part in self._parts:
@@ -51,8 +59,13 @@ class Supervisor:
         now = time.monotonic()
         if child is not None:
             # A part that dies at once, again and again, is started only every few seconds: its message stays readable.
+            if child.poll() == os.EX_CONFIG and part not in self._restarted:
+                raise SettingsInvalid(
+                    f"`auscult {' '.join(part)}` cannot start; the line above says why. All of it ends"
+                )
             if child.poll() is None or now - self._started[part] < _PAUSE:
                 return
+            self._restarted.add(part)
             log.error("`auscult %s` ended with status %s; it is started again", " ".join(part), child.returncode)
         self._started[part] = now
         self._children[part] = subprocess.Popen(

@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 
 import click
 
@@ -10,7 +11,14 @@ from service.cli.supervisor import PARTS, Supervisor
 from service.ledger import migration
 from service.operations.bootstrap import make_data_dir
 from service.process import log
-from service.settings import load
+from service.process.ports import require_free
+from service.settings import Settings, load
+from service.vocabulary.errors import PortTaken
+
+#: Seconds in which an auscult that is ending has let go of its ports.
+_PATIENCE_S = 15.0
+
+logger = log.get_logger(__name__)
 
 
 @click.command()
@@ -19,6 +27,7 @@ def up() -> None:
     settings = load()
     log.configure(settings.log.level, settings.log.style)
     make_data_dir(settings)
+    _require_ports(settings)
     migration.upgrade(settings.database_url)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -31,3 +40,28 @@ def up() -> None:
     if not settings.destinations:
         click.echo("no destination is configured: reports are built and kept, and sent to nobody", err=True)
     Supervisor(PARTS, os.environ).run(stop)
+
+
+def _require_ports(settings: Settings) -> None:
+    """Find out before anything starts whether the ports can be had; wait a little for an auscult that is ending."""
+    listener, web = settings.listener, settings.web
+    ports = [("web.port", web.host, web.port)]
+    if not listener.tls.only:
+        ports.append(("listener.port", listener.host, listener.port))
+    if listener.tls.is_on:
+        ports.append(("listener.tls.port", listener.host, listener.tls.port))
+    deadline, told = time.monotonic() + _PATIENCE_S, False
+    for port in ports:
+        while True:
+            try:
+                require_free(*port)
+                break
+            except PortTaken:
+                if time.monotonic() > deadline:
+                    raise
+                if not told:
+                    logger.warning(
+                        "%s = %d on %s is taken; waiting %g s for it", port[0], port[2], port[1], _PATIENCE_S
+                    )
+                    told = True
+                time.sleep(0.2)

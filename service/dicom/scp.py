@@ -11,7 +11,7 @@ from typing import Self, cast
 from service.audit import AuditTrail
 from service.dicom.acceptor.access import Access, Refused, not_told
 from service.dicom.acceptor.contract import CStoreRequest, CStoreResponse, Peer, Sink
-from service.dicom.acceptor.server import AcceptorEntity, AcceptorServer, unbound
+from service.dicom.acceptor.server import AcceptorEntity, AcceptorServer
 from service.dicom.auditor import Auditor
 from service.dicom.command import CommandSet
 from service.dicom.commitment.listening import CommitmentService
@@ -20,6 +20,7 @@ from service.dicom.identity import is_valid_uid
 from service.intake import Intake, Reception, Request
 from service.ledger.admission import Registered
 from service.process.log import get_logger
+from service.process.ports import cannot_listen
 from service.security.passwords import PasswordFile
 from service.security.reloading import Reloading
 from service.security.tls import listener_context
@@ -118,7 +119,7 @@ class Listener:
                 beat=partial(self._turn, setting),
             )
         except OSError as error:
-            raise unbound(setting, settings.host, port, error) from None
+            raise cannot_listen(setting, settings.host, port, error) from None
         self._servers.append(server)
         threading.Thread(target=server.serve_forever, args=(0.1,), name=setting, daemon=True).start()
 

@@ -4,6 +4,7 @@
 
     AuscultError
     ├── SettingsInvalid
+    │   └── PortTaken
     ├── RefusedObject                 the peer's object is at fault; carries the DIMSE status for it
     │   ├── NotDicom                  0xC000
     │   ├── MissingAttribute          0xC001
@@ -45,6 +46,10 @@ class AuscultError(Exception):
 
 class SettingsInvalid(AuscultError):
     """The settings cannot be used as they are."""
+
+
+class PortTaken(SettingsInvalid):
+    """Another program has the port."""
 
 
 class RefusedObject(AuscultError):

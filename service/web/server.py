@@ -15,10 +15,10 @@ from starlette.applications import Starlette
 from service.audit import AuditTrail
 from service.ledger import Ledger
 from service.process.log import get_logger
+from service.process.ports import cannot_listen, family_of
 from service.security.reloading import Reloading
 from service.security.tls import web_context
 from service.settings import Settings
-from service.vocabulary.errors import SettingsInvalid
 from service.web.app import create_app
 
 log = get_logger(__name__)
@@ -111,11 +111,7 @@ def _end_with(server: uvicorn.Server, stop: threading.Event) -> None:
 
 
 def _bound(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=128)
+        return socket.create_server((host, port), family=family_of(host), backlog=128)
     except OSError as error:
-        raise SettingsInvalid(
-            f"web.port = {port}: cannot listen on {host} ({error.strerror}); end what listens there,"
-            " or choose another port"
-        ) from None
+        raise cannot_listen("web.port", host, port, error) from None

@@ -21,7 +21,6 @@ from service.dicom.acceptor.contract import CStoreService
 from service.dicom.acceptor.peer_socket import PeerSocket
 from service.dicom.acceptor.secure_socket import SecureSocket
 from service.security.reloading import Reloading
-from service.vocabulary.errors import SettingsInvalid
 
 Network = IPv4Network | IPv6Network
 Handlers = Sequence[tuple[evt.EventType, Callable[[evt.Event], Any]]]
@@ -179,11 +178,3 @@ class AcceptorServer(ThreadedAssociationServer):
         if len(waiting) >= self._maximum_waiting:
             min(waiting, key=lambda connection: connection.opened).hang_up()
         return True
-
-
-def unbound(setting: str, host: str, port: int, error: OSError) -> SettingsInvalid:
-    """Return what to say when a port cannot be had."""
-    return SettingsInvalid(
-        f"{setting} = {port}: cannot listen on {host} ({error.strerror}); "
-        "stop the program that has the port, or choose another"
-    )
