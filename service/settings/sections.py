@@ -176,6 +176,19 @@ class WebSettings(Section):
     users: Path | None = Field(
         None, description="File of names and scrypt hashes (`auscult password`); when set, every page needs a login."
     )
+    maximum_connections: Annotated[int, Field(ge=8)] = Field(
+        256, description="Most connections at once; fewer where the process has fewer file handles (`ulimit -n`)."
+    )
+    connections_by_address: Annotated[int, Field(ge=8)] = Field(
+        64, description="Most connections at once of one address; a proxy's users all come from the proxy's."
+    )
+    header_timeout: Seconds = Field(
+        10.0, description="Seconds in which a handshake of TLS, and then the header of a request, must have come whole."
+    )
+    body_timeout: Seconds = Field(30.0, description="Seconds in which the body of a request must have come whole.")
+    response_timeout: Seconds = Field(
+        120.0, description="Seconds in which a request must be answered, and its answer taken."
+    )
     open_metrics: bool = Field(
         False, description="Answer `/metrics` without a login; `/healthz` and `/readyz` never need one."
     )

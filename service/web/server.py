@@ -1,13 +1,16 @@
 """Serves the pages: on a loopback address, or over TLS with a login."""
 
+import asyncio
+import errno
 import logging
 import signal
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -20,15 +23,28 @@ from service.security.reloading import Reloading
 from service.security.tls import web_context
 from service.settings import Settings
 from service.web.app import create_app
+from service.web.connections import Connection, Connections
+from service.web.timed_protocol import TimedProtocol
 
 log = get_logger(__name__)
 
 
+#: What the system lacks when it cannot accept a connection, which is taken once another has ended.
+_OUT_OF_HANDLES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_PAUSE_S = 0.05
+
+
 class _Server(uvicorn.Server):
-    """A server that ends cleanly on a signal, instead of raising it again once it has shut down."""
+    """A server that accepts its connections itself, so that each is counted, and ends cleanly on a signal."""
+
+    def __init__(self, config: uvicorn.Config, connections: Connections) -> None:
+        super().__init__(config)
+        self._connections = connections
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
+        """End on a signal, instead of raising it again once it has shut down."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -41,6 +57,56 @@ class _Server(uvicorn.Server):
 
     def _end(self, _number: int, _frame: FrameType | None) -> None:
         self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept connections from now on; uvicorn's own servers would do so without counting."""
+        await self.lifespan.startup()
+        self.servers = []
+        for listening in sockets or []:
+            listening.setblocking(False)
+            self._begin(self._accept(listening))
+        self.started = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept no further connection, and end those that are open."""
+        for task in self._tasks:
+            task.cancel()
+        await super().shutdown(sockets)
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _accept(self, listening: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                accepted, peer = await loop.sock_accept(listening)
+            except OSError as error:
+                if error.errno in _OUT_OF_HANDLES:
+                    self._connections.make_room()
+                await asyncio.sleep(_PAUSE_S)
+                continue
+            connection = self._connections.admit(accepted, str(peer[0]))
+            if connection is not None:
+                self._begin(self._serve_one(accepted, connection))
+
+    async def _serve_one(self, accepted: socket.socket, connection: Connection) -> None:
+        """Make the handshake where there is one, and leave the connection to its protocol."""
+        tls = self.config.ssl
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: TimedProtocol(
+                    self._connections, connection, self.config, self.server_state, self.lifespan.state
+                ),
+                accepted,
+                ssl=tls,
+                ssl_handshake_timeout=None if tls is None else self._connections.settings.header_timeout,
+            )
+        except OSError:  # no handshake: what it says is the peer's, and health checks make none
+            self._connections.forget(connection)
+            accepted.close()
 
 
 def serve(
@@ -79,10 +145,11 @@ def _serve(settings: Settings, app: Starlette, ready: Callable[[str], None], sto
         # The address that pauses after wrong passwords is the one that connects, not one that a header names.
         proxy_headers=False,
         lifespan="off",
+        ws="none",
         timeout_graceful_shutdown=3,
         ssl_context_factory=None if tls is None else lambda *_: _renewing(tls),
     )
-    server = _Server(config)
+    server = _Server(config, Connections(settings.web))
     if stop is not None:
         threading.Thread(target=_end_with, args=(server, stop), name="web-stop", daemon=True).start()
     with listening:

@@ -1,0 +1,119 @@
+"""The page's connections: how many there may be, of whom, and how long each may take for what it sends.
+
+uvicorn limits neither: a request of which half has come stays open for ever, and holds a file handle. A connection is
+counted from its first moment, before a handshake of TLS. Where there is no room for a new one, the oldest that has not
+sent a whole request makes room: whoever asks gets an answer, whatever others leave undone.
+"""
+
+import asyncio
+import resource
+import socket
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from service.process.log import get_logger
+from service.process.sparingly import Sparing
+from service.settings import WebSettings
+
+log = get_logger(__name__)
+
+#: File handles for what is no connection: the ledger's, pictures, the log; beyond those that are open already.
+_RESERVED_HANDLES = 64
+#: With fewer connections than this no browser shows a page.
+_FEWEST = 8
+
+
+@dataclass(eq=False)
+class Connection:
+    """One connection, from the moment that it was accepted.
+
+    Attributes
+    ----------
+    is_waiting
+        Whether it has yet to send a whole request, so that it may be closed in favour of another.
+    transport
+        What reads from it; None during a handshake of TLS.
+    """
+
+    socket: socket.socket
+    address: str
+    is_waiting: bool = True
+    transport: asyncio.Transport | None = None
+
+    def abort(self) -> None:
+        """End it at once, in its handshake too, which finds the socket's end."""
+        if self.transport is not None:
+            self.transport.abort()
+            return
+        with suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+
+
+class Connections:
+    """All connections of the page, and the room for them."""
+
+    def __init__(self, settings: WebSettings) -> None:
+        self.settings = settings
+        self.most = min(settings.maximum_connections, _room())
+        self._of_address = min(settings.connections_by_address, self.most)
+        self._open: dict[Connection, None] = {}  # the oldest first
+        self._sparing = Sparing(log)
+
+    def admit(self, accepted: socket.socket, address: str) -> Connection | None:
+        """Return a new connection, having made room for it; None where there is none, and it is closed."""
+        own = [connection for connection in self._open if connection.address == address]
+        if len(own) >= self._of_address:
+            rivals, setting = own, "web.connections_by_address"
+        elif len(self._open) >= self.most:
+            rivals, setting = list(self._open), "web.maximum_connections"
+        else:
+            return self._add(accepted, address)
+        self._sparing.warn(
+            f"{setting} {address}",
+            "more connections at once than %s allows (%d), the last from %s: unfinished requests make room",
+            setting,
+            self._of_address if rivals is own else self.most,
+            address,
+        )
+        oldest = next((connection for connection in rivals if connection.is_waiting), None)
+        if oldest is None:
+            accepted.close()
+            return None
+        self._end(oldest)
+        return self._add(accepted, address)
+
+    def make_room(self) -> None:
+        """Close the oldest connection that waits: the process has no file handle left."""
+        self._sparing.warn("handles", "the page has no file handle left; raise its limit (`ulimit -n`)")
+        oldest = next((connection for connection in self._open if connection.is_waiting), None)
+        if oldest is not None:
+            self._end(oldest)
+
+    def late(self, connection: Connection, what: str, setting: str) -> None:
+        """Close a connection that took too long."""
+        self._sparing.warn(
+            f"{setting} {connection.address}", "connection from %s closed: %s (%s)", connection.address, what, setting
+        )
+        self._end(connection)
+
+    def forget(self, connection: Connection) -> None:
+        """Take a connection off the list: it is closed."""
+        self._open.pop(connection, None)
+
+    def _add(self, accepted: socket.socket, address: str) -> Connection:
+        connection = Connection(accepted, address)
+        self._open[connection] = None
+        return connection
+
+    def _end(self, connection: Connection) -> None:
+        self.forget(connection)
+        connection.abort()
+
+
+def _room() -> int:
+    """Return for how many connections this process has file handles."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if limit == resource.RLIM_INFINITY:
+        return 1 << 20
+    return max(_FEWEST, limit - sum(1 for _ in Path("/proc/self/fd").iterdir()) - _RESERVED_HANDLES)
