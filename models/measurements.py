@@ -155,7 +155,14 @@ class LungField:
     concentration
         Evidence over area: 1 is what a map without any sense of place would reach.
     peak
-        Share of images whose strongest cell lies inside the field.
+        Share of images whose strongest place lies inside the field.
+    near_peak
+        The same, with the tolerance of half a cell of the map with which the product judges.
+    rim_peak
+        Share of images whose strongest cell is of the map's first row or outermost columns: where side markers and
+        stamps stand.
+    outlined, withheld
+        Share of images whose report has a region in the lung field, and whose map is withheld.
     """
 
     images: int
@@ -164,6 +171,10 @@ class LungField:
     evidence: Estimate
     concentration: Estimate
     peak: Estimate
+    near_peak: Estimate | None = None
+    rim_peak: Estimate | None = None
+    outlined: Estimate | None = None
+    withheld: Estimate | None = None
 
 
 @dataclass(frozen=True)

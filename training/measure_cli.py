@@ -61,15 +61,14 @@ def shortcuts(data: Path, split: str, record: bool, montage: Path | None, folder
     """Measure copies with borders, corners, the lungs or the rest covered, and where the heat maps lie (9 passes)."""
     from training.card.record import record_measurement
     from training.fitting.dataset import find_images
-    from training.measuring.lung_field import find_lung_fields
-    from training.measuring.shortcuts import measure_lung_field, measure_shortcuts, read_reduced
+    from training.measuring.shortcuts import find_lung_fields, measure_lung_field, measure_shortcuts, read_reduced
 
     predictor = load_predictor(folder, threads)
     rows = []
     with faults_named():
         images = find_images(data, predictor.checkpoint.card.classes, split)
         pixels_NHW = read_reduced(images)
-        found = find_lung_fields(list(pixels_NHW))
+        found = find_lung_fields(pixels_NHW)
         if montage:
             from training.card.figures import write_lung_fields
 

@@ -21,6 +21,7 @@ from service.scope import Reason, judge_distance
 from service.settings import ScopeSettings, Settings
 from service.vocabulary.errors import Unavailable
 from service.vocabulary.figures import BATCH
+from worker.doubts import doubts_of_the_map
 from worker.heartbeat import Heartbeat
 from worker.ladder import Ladder, in_words
 from worker.liveness import Strand
@@ -165,7 +166,8 @@ class Inference:
                 self._settled(image.claim, partial(save, self._ledger.analysis, settled))
                 continue
             prediction = self._network.prediction(output)
-            self._settled(image.claim, partial(save_prediction, self._ledger.analysis, settled, prediction))
+            doubted = replace(settled, flags=(*settled.flags, *doubts_of_the_map(prediction, image.display)))
+            self._settled(image.claim, partial(save_prediction, self._ledger.analysis, doubted, prediction))
 
     def _fail(self, claim: ClaimedInstance, error: Exception) -> None:
         log.error("attempt %d at %s failed (%s)", claim.attempt, claim.sop_instance_uid, type(error).__name__)

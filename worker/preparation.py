@@ -11,7 +11,7 @@ from pydicom import Dataset
 from service.dicom.pixels import DecodedImage, decode, read_instance
 from service.ledger import ClaimedInstance
 from service.objects import ObjectStore
-from service.scope import Flag, Population, Reason, Verdict, blank, judge
+from service.scope import Flag, Population, Reason, Verdict, blank, judge, judge_orientation
 from service.settings import ScopeSettings
 from service.vocabulary.errors import UndecodablePixels
 from service.vocabulary.findings import Prediction
@@ -20,6 +20,9 @@ from service.vocabulary.states import State
 IDENTITY_CORRECTED = "patient or study identity was corrected"
 IMAGE_REPLACED = "the image was replaced"
 ANALYSED_AGAIN = "the image was analysed again"
+
+_OF_THE_NETWORK = (Flag.UNLIKE_TRAINING, Flag.ACTIVATION_OFF_LUNGS, Flag.LUNG_FIELD_NOT_FOUND)
+"""The doubts that come of the network's answer, not of header and pixels alone."""
 
 
 @dataclass(frozen=True)
@@ -120,23 +123,28 @@ class Preparation:
         superseding = _superseding_reason(claim, digest)
         reason = verdict.reason
         display = None
+        flags = verdict.flags
         if reason is None:
             try:
                 display, reason = _displayed(image)
             except UndecodablePixels:
                 reason = Reason.PIXELS_UNDECODABLE
+        if reason is None and display is not None:
+            turned = judge_orientation(display, self.rules)
+            if isinstance(turned, Reason):
+                reason = turned
+            elif turned is not None:
+                flags = (*flags, turned)
         if reason is not None or display is None:
-            return OutOfScope(
-                claim, reason or Reason.PIXELS_UNDECODABLE, verdict.chest, digest, verdict.flags, superseding
-            )
+            return OutOfScope(claim, reason or Reason.PIXELS_UNDECODABLE, verdict.chest, digest, flags, superseding)
         before = claim.predecessor if superseding == IDENTITY_CORRECTED else None
         known = before.prediction if before is not None else None
         if before is not None and known is not None and known.checkpoint_digest == self.checkpoint_digest:
             # What the network doubted of the pixels holds for the same pixels, unless the rule is another by now.
-            doubt = [Flag.UNLIKE_TRAINING] if Flag.UNLIKE_TRAINING in before.flags else []
-            if not doubt or self.rules.unlike_training == "analyse":
-                return Reidentified(claim, known, digest, (*verdict.flags, *doubt))
-        return Ready(claim, display, digest, verdict.flags, superseding)
+            doubts = [flag for flag in _OF_THE_NETWORK if flag in before.flags]
+            if Flag.UNLIKE_TRAINING not in doubts or self.rules.unlike_training == "analyse":
+                return Reidentified(claim, known, digest, (*flags, *doubts))
+        return Ready(claim, display, digest, flags, superseding)
 
 
 def _with_pixels(dataset: Dataset, verdict: Verdict) -> Verdict:

@@ -15,6 +15,7 @@ SETTINGS = {
     Reason.TOO_LARGE: "scope.maximum_pixels",
     Reason.AGE_OUTSIDE: "scope.age_outside",
     Reason.AGE_UNKNOWN: "scope.unknown_age",
+    Reason.UPSIDE_DOWN: "scope.upside_down",
     Reason.UNLIKE_TRAINING: "scope.unlike_training",
 }
 
@@ -30,5 +31,6 @@ def reasons() -> str:
 
 def flags() -> str:
     """Return the doubts under which an image is analysed."""
-    rows = [(f"`{flag.code}`", f"Note: {flag.value}", f"`{SETTINGS[Reason[flag.name]]}`") for flag in Flag]
+    settings = {reason.code: f"`{setting}`" for reason, setting in SETTINGS.items()}
+    rows = [(f"`{flag.code}`", f"Note: {flag.value}", settings.get(flag.code, "")) for flag in Flag]
     return table(("code", "in the report", "setting"), rows)

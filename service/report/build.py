@@ -15,8 +15,11 @@ from service.report.draft import Draft
 from service.report.equipment import Equipment
 from service.report.evidence import prepare
 from service.report.measurement_sr import SOP_CLASSES, measurement_sr
+from service.report.region import Localisation, localise
 from service.report.secondary_capture import secondary_capture
 from service.report.text_sr import text_sr
+from service.thorax import find_lung_field
+from service.vocabulary.findings import Outcome
 
 _SOP_CLASS = {
     ReportKind.TEXT_SR: EnhancedSRStorage,
@@ -47,7 +50,8 @@ def build(
     source
         The received image; its pixels are not read, and no attribute of it has to be valid but its UIDs.
     display
-        Its display values, float32, rows x cols, in [0, 1]; needed for a Secondary Capture alone.
+        Its display values, float32, rows x cols, in [0, 1]; needed for a Secondary Capture, and for the regions of a
+        positive.
     kinds
         What to build; built in the order of `ReportKind`. An image that was not analysed gets the text report alone: it
         has no probability to measure and no map to show.
@@ -57,9 +61,10 @@ def build(
     Raises
     ------
     ValueError
-        When a Secondary Capture is wanted without display values.
+        When a Secondary Capture, or the Measurement Report of a positive, is wanted without display values.
     """
     analysed = content.prediction is not None
+    localisation = _localisation(display, content, kinds)
     objects = []
     # pydicom and highdicom quote attribute values in their warnings.
     with warnings.catch_warnings():
@@ -69,7 +74,7 @@ def build(
             if kind not in kinds or not (analysed or kind is ReportKind.TEXT_SR):
                 continue
             earlier = tuple(report for report in predecessors if kind_of(report) is kind)
-            draft = Draft(kind, _SOP_CLASS[kind], evidence, content, equipment, earlier)
+            draft = Draft(kind, _SOP_CLASS[kind], evidence, content, equipment, earlier, localisation)
             objects.append(BuiltObject.of(kind, _dataset(draft, display)))
     return objects
 
@@ -106,6 +111,17 @@ def predecessor(
         )
         dataset.ConceptNameCodeSequence = [title]
     return dataset
+
+
+def _localisation(
+    display: NDArray[np.float32] | None, content: ReportContent, kinds: Collection[ReportKind]
+) -> Localisation | None:
+    """Return where the activation of a positive lies, for the objects that show it."""
+    if content.prediction is None or content.outcome is not Outcome.POSITIVE or not set(kinds) - {ReportKind.TEXT_SR}:
+        return None
+    if display is None:
+        raise ValueError("the regions of a positive need the display values of its image")
+    return localise(content.prediction.cam, find_lung_field(display))
 
 
 def _dataset(draft: Draft, display: NDArray[np.float32] | None) -> Dataset:

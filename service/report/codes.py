@@ -6,6 +6,7 @@ Source: PS3.16 (context groups and DCM definitions), SNOMED CT concepts as PS3.1
 from highdicom.coding_schemes import CodingSchemeIdentificationItem
 from highdicom.sr import CodedConcept
 
+from service.report.region import Withheld
 from service.vocabulary.findings import Finding, Outcome
 from service.vocabulary.states import Priority
 
@@ -39,6 +40,7 @@ DEVICE_OBSERVER_NAME = _dcm("121013", "Device Observer Name")
 PROCEDURE_REPORTED = _dcm("121058", "Procedure reported")
 PLAIN_CHEST_X_RAY = _sct("399208008", "Plain chest X-ray")
 LUNG = _sct("39607008", "Lung")
+CHEST = _sct("51185008", "Chest")
 SOURCE_IMAGE = _dcm("121322", "Source image for image processing operation")
 PERCENT = CodedConcept("%", "UCUM", "Percent")
 PROBABILITY = _dcm("122157", "Probability")
@@ -58,6 +60,14 @@ TRIAGE_RESULT = _own("TRIAGE", "AI triage result")
 OUT_OF_SCOPE = _own("OUTSCOPE", "AI out of scope")
 ASSESSMENT = _own("PNEUMO", "AI assessment pneumonia")
 P_PNEUMONIA = _own("PPNEU", "AI P(pneumonia)")
+ACTIVATION_OUTSIDE = _own("ACTOUT", "AI map off lungs")
+ACTIVATION_HERE = _own("ACTHERE", "AI map here")
+
+#: Why the map of a positive is not shown.
+WITHHELD = {
+    Withheld.NO_LUNG_FIELD: _own("NOFIELD", "AI map withheld: no lung field found"),
+    Withheld.OFF_LUNGS: _own("OFFLUNGS", "AI map withheld: most of it lies off the lungs"),
+}
 
 #: Names of the probabilities of the classes; short and distinct, for a viewer prints them over the image.
 P_CLASS = {

@@ -16,10 +16,11 @@ from service.report.built import ReportKind
 from service.report.content import ReportContent, series_description
 from service.report.equipment import Equipment, contributing_equipment
 from service.report.evidence import Evidence
+from service.report.region import Localisation
 from service.vocabulary.uids import MANUFACTURER, MODEL_NAME, derive_uid
 
 #: Version of what the modules of this package write for the same content. Raise it with every change of the output.
-TEMPLATE_VERSION = "1"
+TEMPLATE_VERSION = "2"
 
 #: The three series of a result must be told apart in a viewer's list; people read the first.
 _SERIES_SUFFIX = {
@@ -38,6 +39,8 @@ class Draft:
     ----------
     predecessors
         The earlier objects of the same kind whose place it takes.
+    localisation
+        Where the activation of a positive lies; None for every other outcome.
     """
 
     kind: ReportKind
@@ -46,6 +49,7 @@ class Draft:
     content: ReportContent
     equipment: Equipment
     predecessors: tuple[Dataset, ...]
+    localisation: Localisation | None
 
     def sop_instance_uid(self, rendered: str = "") -> str:
         """Return the UID of all that decides the object; `rendered` is the digest of its pixels, if it has any."""

@@ -1,13 +1,17 @@
-"""The report that machines read: a TID 1500 Measurement Report with one measurement group.
+"""The report that machines read: a TID 1500 Measurement Report with one measurement group, and one for each region.
 
-The group always carries a region in the image: one without coordinates makes OHIF fail.
+Each group carries a region in the image: one without coordinates makes OHIF fail. Where nothing is to be outlined it is
+the whole image, and its finding site the chest.
 
 Source: PS3.16 TID 1500, TID 1410; PS3.3 section A.35.13 (Comprehensive 3D SR IOD).
 """
 
 from copy import deepcopy
+from typing import Any
 
+import numpy as np
 from highdicom.sr import (
+    CodedConcept,
     Comprehensive3DSR,
     FindingSite,
     GraphicTypeValues,
@@ -20,6 +24,7 @@ from highdicom.sr import (
     SourceImageForRegion,
     TrackingIdentifier,
 )
+from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes as dictionary
 from pydicom.uid import UID, Comprehensive3DSRStorage, ComprehensiveSRStorage, EnhancedSRStorage
@@ -29,7 +34,7 @@ from service.report.built import BuiltObject, ReportKind
 from service.report.content import ReportContent, by_finding
 from service.report.draft import Draft
 from service.report.equipment import algorithm_identification, observation_context
-from service.report.region import evidence_region
+from service.report.region import WHOLE_IMAGE, Localisation, activation_within, in_pixels
 from service.report.stamp import separate, stamp
 from service.vocabulary.findings import Outcome, Prediction
 from service.vocabulary.uids import derive_uid
@@ -47,7 +52,7 @@ def measurement_sr(draft: Draft) -> Dataset:
     report = MeasurementReport(
         observation_context=observation_context(draft.equipment, prediction),
         procedure_reported=codes.PLAIN_CHEST_X_RAY,
-        imaging_measurements=[_group(draft, prediction, derive_uid("tracking", sop_instance_uid))],
+        imaging_measurements=_groups(draft, prediction, sop_instance_uid),
         title=dictionary.DCM.ImagingMeasurementReport,
         language_of_content_item_and_descendants=LanguageOfContentItemAndDescendants(codes.ENGLISH),
         referenced_images=[draft.evidence.dataset],
@@ -97,38 +102,85 @@ def _variant_uid(uid: str, sop_class_uid: str) -> str:
     return derive_uid("variant", str(uid), str(sop_class_uid))
 
 
-def _group(draft: Draft, prediction: Prediction, tracking_uid: str) -> PlanarROIMeasurementsAndQualitativeEvaluations:
-    source = draft.evidence.dataset
-    region = ImageRegion(
-        graphic_type=GraphicTypeValues.POLYLINE,
-        graphic_data=evidence_region(prediction, source.Rows, source.Columns),
-        source_image=SourceImageForRegion(source.SOPClassUID, source.SOPInstanceUID),
+def _groups(
+    draft: Draft, prediction: Prediction, sop_instance_uid: str
+) -> list[PlanarROIMeasurementsAndQualitativeEvaluations]:
+    """Return the group of the result, and one for each further region."""
+    regions = draft.localisation.regions if draft.localisation else ()
+    first = _group(
+        draft,
+        prediction,
+        regions[0] if regions else None,
+        TrackingIdentifier(uid=derive_uid("tracking", sop_instance_uid), identifier="AI assessment of pneumonia"),
+        measurements=_measurements(prediction, draft.localisation),
+        qualitative_evaluations=_evaluations(draft.content, draft.localisation),
     )
+    return [
+        first,
+        *(
+            _group(
+                draft,
+                prediction,
+                region,
+                TrackingIdentifier(
+                    uid=derive_uid("tracking", sop_instance_uid, str(number)), identifier=f"AI region {number}"
+                ),
+                measurements=[_per_cent(codes.ACTIVATION_HERE, activation_within(prediction.cam, region))],
+            )
+            for number, region in enumerate(regions[1:], start=2)
+        ),
+    ]
+
+
+def _group(
+    draft: Draft,
+    prediction: Prediction,
+    region: NDArray[np.float32] | None,
+    tracking: TrackingIdentifier,
+    **content: Any,
+) -> PlanarROIMeasurementsAndQualitativeEvaluations:
+    """Return a group: a region lies in the lung; without any it is the whole image, whose site is the chest."""
+    source = draft.evidence.dataset
+    outline = in_pixels(WHOLE_IMAGE if region is None else region, source.Rows, source.Columns)
     positive = prediction.outcome is Outcome.POSITIVE
     return PlanarROIMeasurementsAndQualitativeEvaluations(
-        tracking_identifier=TrackingIdentifier(uid=tracking_uid, identifier="AI assessment of pneumonia"),
-        referenced_region=region,
+        tracking_identifier=tracking,
+        referenced_region=ImageRegion(
+            graphic_type=GraphicTypeValues.POLYLINE,
+            graphic_data=outline,
+            source_image=SourceImageForRegion(source.SOPClassUID, source.SOPInstanceUID),
+        ),
         finding_type=codes.PNEUMONIA[prediction.pneumonia_type] if positive else None,
         algorithm_id=algorithm_identification(prediction),
-        finding_sites=[FindingSite(anatomic_location=codes.LUNG)],
-        measurements=_measurements(prediction),
-        qualitative_evaluations=_evaluations(draft.content),
+        finding_sites=[FindingSite(anatomic_location=codes.CHEST if region is None else codes.LUNG)],
+        **content,
     )
 
 
-def _measurements(prediction: Prediction) -> list[Measurement]:
-    """Return the probabilities, each under a name of its own: viewers print equal names over each other."""
+def _measurements(prediction: Prediction, localisation: Localisation | None) -> list[Measurement]:
+    """Return the probabilities and the quality of the map, each under a name of its own.
+
+    Viewers print equal names over each other.
+    """
     values = {codes.P_PNEUMONIA: prediction.p_pneumonia} | {
         codes.P_CLASS[finding]: probability for finding, probability in by_finding(prediction).items()
     }
-    return [Measurement(name, round(100 * value, 2), codes.PERCENT) for name, value in values.items()]
+    if localisation is not None and localisation.outside is not None:
+        values[codes.ACTIVATION_OUTSIDE] = localisation.outside
+    return [_per_cent(name, value) for name, value in values.items()]
 
 
-def _evaluations(content: ReportContent) -> list[QualitativeEvaluation]:
+def _per_cent(name: CodedConcept, share: float) -> Measurement:
+    return Measurement(name, round(100 * share, 2), codes.PERCENT)
+
+
+def _evaluations(content: ReportContent, localisation: Localisation | None) -> list[QualitativeEvaluation]:
     evaluations = [
         QualitativeEvaluation(codes.ASSESSMENT, codes.ASSESSMENT_VALUE[content.outcome]),
         QualitativeEvaluation(codes.PRIORITY_NAME, codes.PRIORITY_VALUE[content.priority]),
     ]
-    if content.outcome is Outcome.POSITIVE:
-        evaluations.append(QualitativeEvaluation(codes.VISUAL_EXPLANATION, codes.CLASS_ACTIVATION))
+    if localisation is not None:
+        withheld = localisation.withheld
+        shown = codes.CLASS_ACTIVATION if withheld is None else codes.WITHHELD[withheld]
+        evaluations.append(QualitativeEvaluation(codes.VISUAL_EXPLANATION, shown))
     return evaluations

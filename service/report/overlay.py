@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from service.report.content import ReportContent, percent, share_text
-from service.report.region import ACTIVATED, activated_contours, upsampled
+from service.report.region import ACTIVATED, Localisation, Withheld, in_pixels, upsampled
 from service.vocabulary.findings import Outcome
 from service.vocabulary.uids import MANUFACTURER
 
@@ -23,12 +23,18 @@ NARROWEST = 760
 
 #: Opacity of the colour where the activation is 1.
 _OPACITY = 0.5
-_LEGEND_WIDTH = 128
+_LEGEND_WIDTH, _LOWEST_LEGEND = 128, 380
 _LARGEST_FONT, _SMALLEST_FONT = 22, 14
 _MARGIN = 14
 _PAPER = (16, 18, 22)
 _INK = (236, 238, 240)
 _FAINT = (160, 166, 172)
+_OUTSIDE = np.float32(150)
+"""Grey of the map outside the lung field."""
+_WITHHELD = {
+    Withheld.NO_LUNG_FIELD: "HEAT MAP WITHHELD: no lung field was found in the image",
+    Withheld.OFF_LUNGS: "HEAT MAP WITHHELD: most of the activation lies outside the lung field",
+}
 _LINE_COLOUR = {
     Outcome.POSITIVE: (255, 196, 84),
     Outcome.NEGATIVE: _INK,
@@ -38,13 +44,17 @@ _LINE_COLOUR = {
 Picture = NDArray[np.uint8]
 
 
-def picture(display: NDArray[np.float32], content: ReportContent, software_version: str) -> Picture:
+def picture(
+    display: NDArray[np.float32], content: ReportContent, localisation: Localisation | None, software_version: str
+) -> Picture:
     """Draw the picture of one analysed image.
 
     Parameters
     ----------
     display
         Display values of the radiograph, float32, rows x cols, in [0, 1]; 0 is black.
+    localisation
+        Where the activation of a positive lies; None for every other outcome, which has no map.
 
     Returns
     -------
@@ -54,9 +64,14 @@ def picture(display: NDArray[np.float32], content: ReportContent, software_versi
     if prediction is None:
         raise ValueError("an image that was not analysed has no picture")
     grey = radiograph(display)
-    positive = content.outcome is Outcome.POSITIVE
-    painted = heat_map(grey, prediction.cam) if positive else np.repeat(grey[:, :, None], 3, axis=2)
-    return _mount(painted, burnt_in_line(content, software_version), _LINE_COLOUR[content.outcome], legend=positive)
+    painted = np.repeat(grey[:, :, None], 3, axis=2)
+    shown = localisation is not None and localisation.withheld is None
+    if localisation is not None and shown:
+        painted = heat_map(grey, prediction.cam, localisation)
+    mounted = _mount(painted, burnt_in_line(content, software_version), _LINE_COLOUR[content.outcome], legend=shown)
+    if localisation is not None and localisation.withheld is not None:
+        mounted = _with_line(mounted, _WITHHELD[localisation.withheld])
+    return mounted
 
 
 def burnt_in_line(content: ReportContent, software_version: str) -> str:
@@ -86,8 +101,11 @@ def radiograph(display: NDArray[np.float32]) -> Picture:
     return np.rint(np.clip(np.nan_to_num(resized), 0, 1) * 255).astype(np.uint8)
 
 
-def heat_map(grey: Picture, cam: NDArray[np.float32]) -> Picture:
-    """Return the grey picture with the class activation map over it and the outline of the activated places.
+def heat_map(grey: Picture, cam: NDArray[np.float32], localisation: Localisation) -> Picture:
+    """Return the grey picture with the class activation map over it and the outlines of the regions.
+
+    Outside the lung field the map is grey, as strong as it is inside: a reader sees that there was activation, and that
+    it is no finding.
 
     Parameters
     ----------
@@ -98,16 +116,28 @@ def heat_map(grey: Picture, cam: NDArray[np.float32]) -> Picture:
     """
     rows, columns = grey.shape
     activation = upsampled(cam, rows, columns)
-    painted = _tint(np.repeat(grey[:, :, None], 3, axis=2), activation)
-    outlines = [np.rint(outline - 0.5).astype(np.int32) for outline in activated_contours(activation)]
+    field = _lung_share(localisation, rows, columns)
+    painted = _tint(np.repeat(grey[:, :, None], 3, axis=2), activation, field)
+    outlines = [np.rint(in_pixels(region, rows, columns) - 0.5).astype(np.int32) for region in localisation.regions]
     if outlines:
         cv2.polylines(painted, outlines, isClosed=True, color=_INK, thickness=2, lineType=cv2.LINE_AA)
     return painted
 
 
-def _tint(picture_RGB: Picture, activation: NDArray[np.float32]) -> Picture:
+def _lung_share(localisation: Localisation, rows: int, columns: int) -> NDArray[np.float32]:
+    """Return the lung field at the picture's size: 1 inside, 0 outside, with a soft edge of a pixel or two."""
+    mask = localisation.lung_field_HW
+    if mask is None:
+        return np.zeros((rows, columns), dtype=np.float32)
+    return np.asarray(
+        cv2.resize(mask.astype(np.float32), (columns, rows), interpolation=cv2.INTER_LINEAR), dtype=np.float32
+    )
+
+
+def _tint(picture_RGB: Picture, activation: NDArray[np.float32], field: NDArray[np.float32]) -> Picture:
     """Blend the colour of each activation over a picture; opacity grows with the activation from nothing at 0."""
-    colour = _colours()[np.rint(activation * 255).astype(np.uint8)]
+    inside = field[:, :, None]
+    colour = _colours()[np.rint(activation * 255).astype(np.uint8)] * inside + _OUTSIDE * (1 - inside)
     opacity = (activation * _OPACITY)[:, :, None]
     return np.asarray(np.rint(picture_RGB * (1 - opacity) + colour * opacity), dtype=np.uint8)
 
@@ -135,13 +165,25 @@ def _mount(painted: Picture, line: str, colour: tuple[int, int, int], *, legend:
     width = max(columns + legend_width, NARROWEST, shortest)
     font = _fitting_font(line, width - 2 * _MARGIN)
     line_height = int(font.size * 1.3) + _MARGIN
-    canvas = Image.new("RGB", (width, max(rows, 320 if legend else 1) + line_height), _PAPER)
+    canvas = Image.new("RGB", (width, max(rows, _LOWEST_LEGEND if legend else 1) + line_height), _PAPER)
     left = (width - legend_width - columns) // 2
     canvas.paste(Image.fromarray(painted), (left, line_height))
     draw = ImageDraw.Draw(canvas)
     draw.text((_MARGIN, line_height // 2), line, font=font, fill=colour, anchor="lm")
     if legend:
         _draw_legend(canvas, draw, width - legend_width, line_height)
+    return np.asarray(canvas)
+
+
+def _with_line(mounted: Picture, line: str) -> Picture:
+    """Add a line of text below a picture."""
+    rows, columns = mounted.shape[:2]
+    font = _fitting_font(line, columns - 2 * _MARGIN)
+    line_height = int(font.size * 1.3) + _MARGIN
+    canvas = Image.new("RGB", (columns, rows + line_height), _PAPER)
+    canvas.paste(Image.fromarray(mounted), (0, 0))
+    place = (_MARGIN, rows + line_height // 2)
+    ImageDraw.Draw(canvas).text(place, line, font=font, fill=_LINE_COLOUR[Outcome.POSITIVE], anchor="lm")
     return np.asarray(canvas)
 
 
@@ -155,10 +197,10 @@ def _fitting_font(line: str, width: int) -> ImageFont.FreeTypeFont:
 
 def _draw_legend(canvas: Image.Image, draw: ImageDraw.ImageDraw, left: int, top: int) -> None:
     """Draw the colour bar of the activation scale, its colours over mid-grey as they look over the radiograph."""
-    height = min(360, canvas.height - top - 150)
+    height = min(360, canvas.height - top - 265)
     bar_left, bar_top, bar_width = left + 20, top + 76, 26
     ramp = np.linspace(1, 0, height, dtype=np.float32)[:, None].repeat(bar_width, axis=1)
-    bar = _tint(np.full((height, bar_width, 3), 110, dtype=np.uint8), ramp)
+    bar = _tint(np.full((height, bar_width, 3), 110, dtype=np.uint8), ramp, np.ones_like(ramp))
     canvas.paste(Image.fromarray(bar), (bar_left, bar_top))
     draw.rectangle((bar_left - 1, bar_top - 1, bar_left + bar_width, bar_top + height), outline=_FAINT)
     small = _font(15)
@@ -167,5 +209,6 @@ def _draw_legend(canvas: Image.Image, draw: ImageDraw.ImageDraw, left: int, top:
         row = bar_top + round((1 - value) * (height - 1))
         draw.line((bar_left + bar_width, row, bar_left + bar_width + 6, row), fill=_INK, width=1)
         draw.text((bar_left + bar_width + 12, row), f"{value:g}", font=small, fill=_INK, anchor="lm")
-    below = f"fixed scale,\nnot stretched\n\noutline:\nfrom {ACTIVATED:g}"
+    outline = f"outline:\nfrom {ACTIVATED:g}, in\nthe lung field"
+    below = f"fixed scale,\nnot stretched\n\n{outline}\n\ngrey: outside it,\nno finding"
     draw.multiline_text((left + 16, bar_top + height + 14), below, font=_font(14), fill=_FAINT, spacing=4)

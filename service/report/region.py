@@ -1,17 +1,85 @@
-"""The region that a result rests on, as a closed line in the image's own pixel coordinates."""
+"""Where the activation behind a positive lies: the one set of regions that every object of a report set shows.
+
+Activation in the lung field is evidence that a reader can check. What lies outside it (a side marker, an arm, the
+belly) is measured and said, and never given a region.
+Shape suffixes: H rows, W columns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from service.vocabulary.findings import Outcome, Prediction
+from service.thorax import SIDE, LungField
 
 #: Activation, on the checkpoint's fixed scale, from which a place counts as activated.
 ACTIVATED = 0.5
+#: Share of the activation outside the lung field beyond which the map is withheld.
+MOST_OUTSIDE = 0.5
 
-#: How finely the map is sampled before its contour is drawn, in samples a cell.
-_SAMPLES = 32
+_SMALLEST = (SIDE // 14) ** 2
+"""Smallest region, in places of the raster: a quarter of a cell of the map; less is the rim of what lies beside it."""
+_MOST_REGIONS = 4
 _MOST_POINTS = 64
+
+
+class Withheld(StrEnum):
+    """Why the map of a positive is not shown."""
+
+    NO_LUNG_FIELD = "no lung field found"
+    OFF_LUNGS = "most of the activation lies outside the lung field"
+
+
+@dataclass(frozen=True)
+class Localisation:
+    """Where the activation of one positive lies.
+
+    Attributes
+    ----------
+    lung_field_HW
+        True in the lungs, in a raster that spans the image; None where none was found.
+    regions
+        Outlines of the activated places in the lung field, the largest first: points x (column, row), the first also
+        the last, in [0, 1] of the image's width and height from its top left corner. None when the map is withheld.
+    outside
+        Share of the activation outside the lung field, in [0, 1]; None where no field was found or nothing is
+        activated. Half a cell beyond the field's edge still counts as inside: the map is no finer than that.
+    peak_in_lungs
+        Whether the highest activation lies in the lung field, with the same tolerance; false without a field.
+    withheld
+        Why the map is not shown; None when it is.
+    """
+
+    lung_field_HW: NDArray[np.bool_] | None
+    regions: tuple[NDArray[np.float32], ...]
+    outside: float | None
+    peak_in_lungs: bool
+    withheld: Withheld | None
+
+
+def localise(cam: NDArray[np.float32], lung_field: LungField | None) -> Localisation:
+    """Say where the activation of a positive lies.
+
+    Parameters
+    ----------
+    cam
+        Class activation map, rows x cols of any size, on the fixed scale [0, 1].
+    """
+    if lung_field is None:
+        return Localisation(None, (), None, False, Withheld.NO_LUNG_FIELD)
+    activation_HW = upsampled(cam, SIDE, SIDE)
+    near_HW = _widened(lung_field.mask_HW, SIDE / (2 * min(cam.shape)))
+    total = float(activation_HW.sum())
+    outside = float(activation_HW[~near_HW].sum()) / total if total > 0 else None
+    peak = bool(near_HW.flat[int(activation_HW.argmax())]) and total > 0
+    withheld = Withheld.OFF_LUNGS if outside is not None and outside > MOST_OUTSIDE else None
+    regions = () if withheld else _outlines((activation_HW >= ACTIVATED) & lung_field.mask_HW)
+    return Localisation(lung_field.mask_HW, regions, outside, peak, withheld)
 
 
 def upsampled(cam: NDArray[np.float32], rows: int, columns: int) -> NDArray[np.float32]:
@@ -27,42 +95,49 @@ def upsampled(cam: NDArray[np.float32], rows: int, columns: int) -> NDArray[np.f
     return np.clip(resized, 0, clean.max())
 
 
-def activated_contours(activation: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-    """Return the outlines of the activated places of an upsampled map, points x (column, row), the largest first."""
-    mask = (activation >= ACTIVATED).astype(np.uint8)
-    outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    # A contour runs through the centres of pixels; half a pixel more gives coordinates from the corner of the map.
-    return [
-        outline.reshape(-1, 2).astype(np.float32) + 0.5
-        for outline in sorted(outlines, key=cv2.contourArea, reverse=True)
-        if cv2.contourArea(outline) > 0
-    ]
+def in_pixels(outline: NDArray[np.float32], rows: int, columns: int) -> NDArray[np.float32]:
+    """Return an outline in an image's pixel coordinates, points x (column, row).
 
-
-def evidence_region(prediction: Prediction, rows: int, columns: int) -> NDArray[np.float32]:
-    """Return the region of a measurement group: a closed polyline, points x (column, row), the first also the last.
-
-    For a positive it runs round the largest activated place. Where none reaches `ACTIVATED`, and for every other
-    outcome, it is the rectangle of the whole image, which is what the network judged.
-
-    Source: PS3.16 TID 1410; PS3.3 section C.18.6.1.2: (0, 0) is the top left corner of the image.
+    Source: PS3.3 section C.18.6.1.2: (0, 0) is the top left corner of the image.
     """
-    height, width = (size * _SAMPLES for size in prediction.cam.shape)
-    contours = []
-    if prediction.outcome is Outcome.POSITIVE:
-        contours = activated_contours(upsampled(prediction.cam, height, width))
-    if not contours:
-        corners = [[0, 0], [columns, 0], [columns, rows], [0, rows], [0, 0]]
-        return np.asarray(corners, dtype=np.float32)
-    points = _simplified(contours[0]) * np.array([columns / width, rows / height], dtype=np.float32)
-    return np.concatenate([points, points[:1]]).astype(np.float32)
+    return np.asarray(outline * np.array([columns, rows], dtype=np.float32), dtype=np.float32)
 
 
-def _simplified(outline: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return an outline with at most `_MOST_POINTS` points."""
+def activation_within(cam: NDArray[np.float32], outline: NDArray[np.float32]) -> float:
+    """Return the share of the activation that lies within an outline, in [0, 1]."""
+    activation_HW = upsampled(cam, SIDE, SIDE)
+    mask_HW = np.zeros((SIDE, SIDE), dtype=np.uint8)
+    cv2.fillPoly(mask_HW, [np.rint(outline * SIDE - 0.5).astype(np.int32)], 1)
+    return float(activation_HW[mask_HW > 0].sum() / max(float(activation_HW.sum()), 1e-6))
+
+
+#: The outline of the whole image, which is what the network judged.
+WHOLE_IMAGE: NDArray[np.float32] = np.array([[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]], dtype=np.float32)
+
+
+def _widened(mask_HW: NDArray[np.bool_], radius: float) -> NDArray[np.bool_]:
+    side = 2 * round(radius) + 1
+    brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    return np.asarray(cv2.dilate(mask_HW.astype(np.uint8), brush) > 0)
+
+
+def _outlines(mask_HW: NDArray[np.bool_]) -> tuple[NDArray[np.float32], ...]:
+    """Return the outlines of the largest parts of a mask.
+
+    A contour runs through the centres of places; drawn there it stays inside what it surrounds.
+    """
+    outlines, _ = cv2.findContours(mask_HW.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    largest = sorted(outlines, key=cv2.contourArea, reverse=True)[:_MOST_REGIONS]
+    return tuple(
+        _closed(np.asarray(outline, dtype=np.int32)) for outline in largest if cv2.contourArea(outline) >= _SMALLEST
+    )
+
+
+def _closed(outline: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
+    """Return a contour as a closed line of at most `_MOST_POINTS` points, in [0, 1] of the raster."""
+    points = np.asarray(outline, dtype=np.float32).reshape(-1, 2)
     tolerance = 0.5
-    points = outline
     while len(points) > _MOST_POINTS:
         points = np.asarray(cv2.approxPolyDP(outline, tolerance, closed=True), dtype=np.float32).reshape(-1, 2)
         tolerance *= 1.5
-    return points
+    return np.asarray((np.concatenate([points, points[:1]]) + 0.5) / SIDE, dtype=np.float32)

@@ -26,7 +26,7 @@ def secondary_capture(draft: Draft, display: NDArray[np.float32]) -> Dataset:
     display
         Display values of the source image, float32, rows x cols, in [0, 1].
     """
-    pixels = picture(display, draft.content, draft.equipment.software_version)
+    pixels = picture(display, draft.content, draft.localisation, draft.equipment.software_version)
     sop_instance_uid = draft.sop_instance_uid(hashlib.sha256(pixels.tobytes()).hexdigest())
     source = draft.evidence.dataset
     image = SCImage.from_ref_dataset(

@@ -4,7 +4,7 @@ Silence never reads as normal: each image that is not analysed has a `Reason`; w
 carries a `Flag`.
 """
 
-from service.scope.gate import blank, judge, judge_distance
+from service.scope.gate import blank, judge, judge_distance, judge_orientation
 from service.scope.verdict import Flag, Population, Reason, Verdict
 
-__all__ = ["Flag", "Population", "Reason", "Verdict", "blank", "judge", "judge_distance"]
+__all__ = ["Flag", "Population", "Reason", "Verdict", "blank", "judge", "judge_distance", "judge_orientation"]

@@ -22,6 +22,7 @@ from service.scope.body_part import is_chest
 from service.scope.verdict import Flag, Population, Reason, Verdict
 from service.scope.view import View, view_of
 from service.settings import ScopeSettings
+from service.thorax import is_upright
 
 _SECONDARY_CAPTURE = frozenset(
     {
@@ -99,6 +100,23 @@ def judge_distance(distance: float | None, limit: float | None, rules: ScopeSett
     if distance is None or limit is None or rules.unlike_training == "ignore" or distance <= limit:
         return None
     return _doubt(rules.unlike_training, Reason.UNLIKE_TRAINING, Flag.UNLIKE_TRAINING)
+
+
+def judge_orientation(display: NDArray[np.float32], rules: ScopeSettings) -> Reason | Flag | None:
+    """Decide about an image that may have been turned by 180 degrees or flipped upside down.
+
+    Parameters
+    ----------
+    display
+        Display values, float32, rows x columns, in [0, 1].
+
+    Returns
+    -------
+    The reason against analysis, or the doubt under which it is analysed, or neither.
+    """
+    if rules.upside_down == "ignore" or is_upright(display):
+        return None
+    return _doubt(rules.upside_down, Reason.UPSIDE_DOWN, Flag.UPSIDE_DOWN)
 
 
 def _findings(

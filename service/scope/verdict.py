@@ -26,6 +26,7 @@ class Reason(StrEnum):
     NO_PIXEL_DATA = "no pixel data"
     PIXELS_UNDECODABLE = "pixels cannot be decoded"
     BLANK = "blank image"
+    UPSIDE_DOWN = "image is upside down"
     UNLIKE_TRAINING = "unlike the images that the network was validated on"
 
     @property
@@ -42,7 +43,10 @@ class Flag(StrEnum):
     AGE_UNKNOWN = "patient age unknown"
     AGE_OUTSIDE = "patient age outside the validated range"
     FOR_PROCESSING = "for-processing image"
+    UPSIDE_DOWN = "image is upside down"
     UNLIKE_TRAINING = "unlike the images that the network was validated on"
+    ACTIVATION_OFF_LUNGS = "what the network reacted to lies outside the lung field"
+    LUNG_FIELD_NOT_FOUND = "no lung field found; the heat map is withheld"
 
     @property
     def code(self) -> str:

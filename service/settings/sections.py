@@ -90,6 +90,11 @@ class ScopeSettings(Section):
     secondary_capture: Literal["analyse", "skip"] = Field(
         "analyse", description="What to do with Secondary Capture images whose modality is one of `modalities`."
     )
+    upside_down: Literal["analyse", "skip", "ignore"] = Field(
+        "skip",
+        description="What to do with images that are turned by 180 degrees or flipped upside down, judged by their"
+        " pixels: `skip` does not analyse them, `analyse` flags them, `ignore` does not look.",
+    )
     unlike_training: Literal["analyse", "skip", "ignore"] = Field(
         "skip",
         description="What to do with images that the network finds unlike those it was trained on: `skip` does not"

@@ -6,7 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from models.precision import Int8
 from models.predictor import Output, Predictor
@@ -23,25 +25,30 @@ from worker.replay import replay
 
 WORDS = "unlike the images that the network was validated on"
 
+IN_A_LUNG = np.zeros((7, 7), dtype=np.float32)
+IN_A_LUNG[3, 5] = 0.8
+AT_A_MARKER = np.roll(IN_A_LUNG, (-3, 1), axis=(0, 1))
+
 
 class _Far(Predictor):
-    """The shipped network, which finds every image at one distance."""
+    """The shipped network, which finds every image at one distance, and its evidence at one place."""
 
-    def __init__(self, distance: float) -> None:
+    def __init__(self, distance: float, cam: NDArray[np.float32]) -> None:
         known = network().checkpoint
         card = replace(known.card, unlike_training=UnlikeTraining(("layer4",), 2.0, 0.01, (), ()))
         self.checkpoint = replace(known, card=card)
-        self._distance = distance
+        self._distance, self._cam = distance, cam
 
     def predict(self, images: Any) -> list[Output]:
-        return [replace(output, distance=self._distance) for output in network().predictor.predict(images)]
+        outputs = network().predictor.predict(images)
+        return [replace(output, distance=self._distance, cam=self._cam) for output in outputs]
 
     def runtime_fingerprint(self) -> dict[str, str | int]:
         return network().predictor.runtime_fingerprint()
 
 
-def infer(made: Gateway, distance: float = 2.5) -> None:
-    worker = made.inference(network=Network(_Far(distance), "balanced", None))
+def infer(made: Gateway, distance: float = 2.5, cam: NDArray[np.float32] = IN_A_LUNG) -> None:
+    worker = made.inference(network=Network(_Far(distance, cam), "balanced", None))
     try:
         worker.run_until_idle()
     finally:
@@ -69,6 +76,39 @@ def test_an_image_within_the_limit_is_analysed_without_a_doubt(gateway: Any) -> 
     made.receive(chest())
     infer(made, 2.0)
     assert [(row.state, row.flags) for row in made.instances] == [(State.INFERRED, [])]
+
+
+def test_activation_beside_the_lungs_is_a_doubt_that_the_report_says(gateway: Any) -> None:
+    made: Gateway = gateway(scope={})
+    made.receive(chest())
+    infer(made, 2.0, AT_A_MARKER)
+    (row,) = made.instances
+    assert (row.state, row.flags) == (State.INFERRED, [Flag.ACTIVATION_OFF_LUNGS])
+    made.build()
+    from tests.worker.test_inference import text_of
+
+    assert f"Note: {Flag.ACTIVATION_OFF_LUNGS.value}" in text_of(made, 0)
+
+
+def test_an_image_that_is_upside_down_is_not_analysed_and_its_report_says_so(gateway: Any) -> None:
+    made: Gateway = gateway(scope={})
+    source = chest()
+    source.PixelData = np.ascontiguousarray(source.pixel_array[::-1]).tobytes()
+    made.receive(source)
+    infer(made, 2.0)
+    assert [(row.state, row.reason) for row in made.instances] == [(State.OUT_OF_SCOPE, Reason.UPSIDE_DOWN.code)]
+
+
+@pytest.mark.parametrize(("rule", "flags"), [("analyse", [Flag.UPSIDE_DOWN]), ("ignore", [])])
+def test_a_site_may_choose_a_doubt_of_what_is_upside_down(gateway: Any, rule: str, flags: list[Flag]) -> None:
+    made: Gateway = gateway(scope={"upside_down": rule})
+    source = chest()
+    source.PixelData = np.ascontiguousarray(source.pixel_array[::-1]).tobytes()
+    made.receive(source)
+    infer(made, 2.0)
+    (row,) = made.instances
+    assert row.state == State.INFERRED
+    assert [flag for flag in row.flags if flag == Flag.UPSIDE_DOWN] == flags
 
 
 @pytest.mark.parametrize(("rule", "flags"), [("analyse", [Flag.UNLIKE_TRAINING]), ("ignore", [])])

@@ -14,7 +14,7 @@ from sklearn.metrics import ConfusionMatrixDisplay, RocCurveDisplay
 
 from models.card import Card
 from training.measuring.evaluation import Evaluation
-from training.measuring.lung_field import LungFields
+from training.measuring.shortcuts import LungFields
 
 mpl.use("Agg")  # no window: these run on servers
 
@@ -55,7 +55,8 @@ def write_lung_fields(pixels_NHW: NDArray[np.float32], found: LungFields, path: 
         axis.set_axis_off()
     for axis, index in zip(axes.flat, chosen, strict=False):
         axis.imshow(pixels_NHW[index], cmap="gray", vmin=0, vmax=1)
-        style = "dashed" if found.borrowed_N[index] else "solid"
+        field = found.found[index]
+        style = "dashed" if field is None or field.borrowed else "solid"
         axis.contour(found.fields_NHW[index], levels=[0.5], colors="tab:green", linestyles=style, linewidths=1)
     _save(figure, path)
 

@@ -37,7 +37,8 @@ _LIMITS = """## Limits
   grey alone, at one fixed geometry, standardised, and was trained with random aspect, borders and covered
   corners; the table of changed copies shows what remains.
 - The heat map shows where the evidence for pneumonia in the last feature map lies (7 x 7 cells). It is no
-  segmentation. Seen in single images: warm cells at a side marker or an arm, outside the lungs.
+  segmentation. How often it is strongest at a side marker, an arm or the belly stands under Shortcuts; the report
+  says so as a doubt, and shows no region outside the lung field.
 - Val chose the epoch and fitted calibration, operating points and margin, so its figures flatter a little even
   though they are cross-fitted; `reserved` decided nothing. `fullres` holds the original-size images of a part of the
   reserved patients: it shows that full-size input works, and is no second opinion.

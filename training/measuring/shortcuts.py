@@ -6,6 +6,7 @@ Shape suffixes: N images, H rows, W columns.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -15,12 +16,42 @@ from rich.progress import track
 from models.measurements import LungField, ShortcutRow
 from models.predictor import Predictor
 from models.transforms import SIZE, stretch
+from service.report.region import Localisation, localise
+from service.thorax import LungField as FoundField
+from service.thorax import find_lung_field, usual_lung_field
 from training.fitting.dataset import LabelledImage, read_display_values
-from training.measuring.lung_field import LungFields
 from training.measuring.metrics import bootstrap, discrimination, known_only
 
 Images = NDArray[np.float32]
 _BORDER, _CORNER = 0.1, 0.2
+
+
+@dataclass(frozen=True)
+class LungFields:
+    """The lung field of every image.
+
+    Attributes
+    ----------
+    found
+        As the product finds it; None where it finds none.
+    fields_NHW
+        The same as masks, the usual field where none was found.
+    """
+
+    found: tuple[FoundField | None, ...]
+    fields_NHW: NDArray[np.bool_]
+
+    @property
+    def borrowed(self) -> float:
+        """Share of the images of which one lung at least was not found."""
+        return float(np.mean([field is None or field.borrowed for field in self.found]))
+
+
+def find_lung_fields(pixels_NHW: Images) -> LungFields:
+    """Find the lung field of each image, as the product does."""
+    found = tuple(find_lung_field(pixels_HW) for pixels_HW in pixels_NHW)
+    masks = [usual_lung_field() if field is None else field.mask_HW for field in found]
+    return LungFields(found, np.array(masks))
 
 
 def read_reduced(images: Sequence[LabelledImage]) -> Images:
@@ -56,30 +87,38 @@ def measure_lung_field(
         When there is no such image.
     """
     card = predictor.checkpoint.card
-    shares, groups = [], []
+    rows, groups = [], []
     outputs = predictor.predict(list(pixels_NHW))
-    for image, output, field_HW in zip(images, outputs, found.fields_NHW, strict=True):
+    for image, output, field, mask_HW in zip(images, outputs, found.found, found.fields_NHW, strict=True):
         called = max(output.probabilities, key=lambda name: output.probabilities[name])
         if {image.target, card.classes.index(called)} <= set(card.pneumonia_classes) and output.cam.any():
-            shares.append(_inside(output.cam, field_HW))
+            rows.append(_place(output.cam, mask_HW, localise(output.cam, field)))
             groups.append(image.group)
-    if not shares:
+    if not rows:
         raise ValueError("No image with pneumonia is called so: there is no heat map to judge.")
-    area_N, evidence_N, peak_N = np.array(shares, dtype=np.float64).T
+    values = {name: np.array([row[name] for row in rows], dtype=np.float64) for name in rows[0]}
 
-    def of(rows: NDArray[np.int64]) -> dict[str, float]:
-        area, evidence, peak = (float(values_N[rows].mean()) for values_N in (area_N, evidence_N, peak_N))
-        return {"area": area, "evidence": evidence, "concentration": evidence / area, "peak": peak}
+    def of(drawn: NDArray[np.int64]) -> dict[str, float]:
+        means = {name: float(values_N[drawn].mean()) for name, values_N in values.items()}
+        return {**means, "concentration": means["evidence"] / means["area"]}
 
-    return LungField(len(shares), round(float(found.borrowed_N.mean()), 4), **bootstrap(of, np.array(groups)))
+    return LungField(len(rows), round(found.borrowed, 4), **bootstrap(of, np.array(groups)))
 
 
-def _inside(cam_HW: NDArray[np.float32], field_HW: NDArray[np.bool_]) -> tuple[float, float, bool]:
-    """Return the shares of the area and of the activation inside the field, and whether its peak is there."""
+def _place(cam_HW: NDArray[np.float32], field_HW: NDArray[np.bool_], where: Localisation) -> dict[str, float]:
+    """Return what is measured of one map, by the names of `models.measurements.LungField`."""
     rows, columns = field_HW.shape
     activation_HW = np.clip(cv2.resize(cam_HW, (columns, rows), interpolation=cv2.INTER_LINEAR), 0, None)
-    evidence = activation_HW[field_HW].sum() / activation_HW.sum()
-    return float(field_HW.mean()), float(evidence), bool(field_HW.flat[int(activation_HW.argmax())])
+    peak_row, peak_column = np.unravel_index(int(cam_HW.argmax()), cam_HW.shape)
+    return {
+        "area": float(field_HW.mean()),
+        "evidence": float(activation_HW[field_HW].sum() / activation_HW.sum()),
+        "peak": float(field_HW.flat[int(activation_HW.argmax())]),
+        "near_peak": float(where.peak_in_lungs),
+        "rim_peak": float(peak_row == 0 or peak_column in (0, cam_HW.shape[1] - 1)),
+        "outlined": float(bool(where.regions)),
+        "withheld": float(where.withheld is not None),
+    }
 
 
 def _copies(pixels_NHW: Images, fields_NHW: NDArray[np.bool_]) -> Iterator[tuple[str, Images]]:

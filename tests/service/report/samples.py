@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from service.demo.phantom import phantom_values
 from service.report import Equipment, ReportContent
+from service.thorax import SIDE, LungField
 from service.vocabulary.findings import Finding, Outcome, Prediction
 from service.vocabulary.states import Priority
 
@@ -32,6 +34,21 @@ def activation() -> NDArray[np.float32]:
     cam[3:5, 4:6] = 0.9
     cam[2, 4] = 0.6
     return cam
+
+
+def lungs() -> LungField:
+    """Return a lung field of two ellipses beside the middle; the activated place lies in the right-hand one."""
+    y, x = np.linspace(-1, 1, SIDE)[:, None], np.linspace(-1, 1, SIDE)[None, :]
+    return LungField(np.asarray(((np.abs(x) - 0.45) / 0.35) ** 2 + (y / 0.8) ** 2 < 1), borrowed=False)
+
+
+#: A lung field that leaves nothing of a map out.
+EVERYWHERE = LungField(np.ones((SIDE, SIDE), dtype=bool), borrowed=False)
+
+
+def radiograph(rows: int, columns: int) -> NDArray[np.float32]:
+    """Return display values in which a lung field is found."""
+    return phantom_values(1, rows, columns)
 
 
 def prediction(outcome: Outcome, **changes: Any) -> Prediction:

@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,12 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes as dictionary
 from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage, EnhancedSRStorage
 
-from service.report import SOP_CLASSES, BuiltObject, ReportContent, ReportKind, as_sop_class, build
+from service.report import SOP_CLASSES, BuiltObject, ReportContent, ReportKind, as_sop_class, build, codes, overlay
+from service.report.region import Localisation
 from service.vocabulary.findings import Finding, Outcome
 from service.vocabulary.uids import is_own_uid
 from tests.phantoms import SopClass, chest
-from tests.service.report.samples import ANALYSED, EQUIPMENT, activation, content, prediction
+from tests.service.report.samples import ANALYSED, EQUIPMENT, activation, content, prediction, radiograph
 
 ALL = tuple(ReportKind)
 _OPTIONAL: dict[str, Any] = dict.fromkeys(
@@ -43,8 +45,9 @@ _OPTIONAL: dict[str, Any] = dict.fromkeys(
 
 def built(source: Dataset, what: ReportContent, predecessors: tuple[Dataset, ...] = ()) -> list[BuiltObject]:
     """Build the whole report set, and the Measurement Report as each SOP class."""
-    display = np.linspace(0, 1, source.Rows * source.Columns, dtype=np.float32).reshape(source.Rows, source.Columns)
-    objects = build(source, display, what, kinds=ALL, equipment=EQUIPMENT, predecessors=predecessors)
+    objects = build(
+        source, radiograph(source.Rows, source.Columns), what, kinds=ALL, equipment=EQUIPMENT, predecessors=predecessors
+    )
     return [variant for report in objects for variant in variants(report)]
 
 
@@ -224,23 +227,84 @@ def test_highdicom_reads_one_group_with_region_algorithm_and_distinct_measuremen
     assert isinstance(document.content, highdicom.sr.MeasurementReport)
     [group] = document.content.get_planar_roi_measurement_groups()
     values = {item.name.meaning: item.value for item in group.get_measurements()}
-    assert set(values) == {"AI P(pneumonia)", "AI P(bacterial)", "AI P(viral)", "AI P(no pattern)"}
+    quality = {"AI map off lungs"} if outcome is Outcome.POSITIVE else set()
+    assert set(values) == {"AI P(pneumonia)", "AI P(bacterial)", "AI P(viral)", "AI P(no pattern)"} | quality
     assert values["AI P(pneumonia)"] == pytest.approx(100 * prediction(outcome).p_pneumonia)
     assert group.roi is not None
     outline = group.roi.value
     assert (outline[0] == outline[-1]).all()
     assert outline.min() >= 0
     assert (outline.max(axis=0) <= (256, 320)).all()
-    whole = {tuple(point) for point in outline.tolist()} == {(0, 0), (256, 0), (256, 320), (0, 320)}
-    assert whole == (outcome is not Outcome.POSITIVE)
-    assert [site.value for site in group.finding_sites] == [dictionary.SCT.Lung]
+    assert _is_whole(outline, 256, 320) == (outcome is not Outcome.POSITIVE)
+    # The whole image is not called lung.
+    site = dictionary.SCT.Lung if outcome is Outcome.POSITIVE else codes.CHEST
+    assert [item.value for item in group.finding_sites] == [site]
+
+
+def _is_whole(outline: np.ndarray, columns: int, rows: int) -> bool:
+    return {tuple(point) for point in outline.tolist()} == {(0, 0), (columns, 0), (columns, rows), (0, rows)}
+
+
+def _groups(cam: np.ndarray, display: np.ndarray) -> list[Any]:
+    """Return the measurement groups of a positive."""
+    what = content(Outcome.POSITIVE, prediction=prediction(Outcome.POSITIVE, cam=cam.astype(np.float32)))
+    kinds = [ReportKind.MEASUREMENT_SR]
+    [report] = build(chest(rows=700, columns=700), display, what, kinds=kinds, equipment=EQUIPMENT)
+    document = highdicom.sr.srread(BytesIO(report.encoded()))
+    assert isinstance(document.content, highdicom.sr.MeasurementReport)
+    return list(document.content.get_planar_roi_measurement_groups())
+
+
+def test_each_region_has_a_group_of_its_own_with_a_name_of_its_own() -> None:
+    cam = np.zeros((7, 7))
+    cam[2:5, 1], cam[3, 5] = 0.9, 0.8
+    groups = _groups(cam, radiograph(700, 700))
+    assert len(groups) == 2
+    assert [group.finding_sites[0].value for group in groups] == [dictionary.SCT.Lung] * 2
+    assert {item.name.meaning for item in groups[1].get_measurements()} == {"AI map here"}
+    assert len({group.tracking_uid for group in groups}) == 2
+    left, right = (group.roi.value[:, 0] for group in groups)
+    assert left.max() < 350 < right.min()
+
+
+@pytest.mark.parametrize(
+    ("cam", "display", "reason"),
+    [
+        (np.pad(np.ones((1, 1)), ((0, 6), (0, 6))), radiograph(700, 700), "OFFLUNGS"),
+        (activation(), np.full((700, 700), 0.5, dtype=np.float32), "NOFIELD"),
+    ],
+    ids=["beside the lungs", "no lungs"],
+)
+def test_a_withheld_map_gives_no_region_and_its_reason_as_a_code(
+    cam: np.ndarray, display: np.ndarray, reason: str
+) -> None:
+    [group] = _groups(cam, display)
+    assert _is_whole(group.roi.value, 700, 700)
+    assert [site.value for site in group.finding_sites] == [codes.CHEST]
+    explanation = [item.value for item in group.get_qualitative_evaluations(codes.VISUAL_EXPLANATION)]
+    assert [(code.value, code.scheme_designator) for code in explanation] == [(reason, codes.OWN_SCHEME)]
+
+
+def test_picture_and_measurements_show_the_same_regions(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Any] = []
+    heat_map = overlay.heat_map
+
+    def watched(grey: np.ndarray, cam: np.ndarray, where: Localisation) -> np.ndarray:
+        drawn.extend(where.regions)
+        return heat_map(grey, cam, where)
+
+    monkeypatch.setattr(overlay, "heat_map", watched)
+    built(chest(rows=700, columns=700), content(Outcome.POSITIVE))
+    told = [group.roi.value for group in _groups(activation(), radiograph(700, 700))]
+    assert len(drawn) == len(told) == 1
+    assert np.allclose(drawn[0] * 700, told[0], atol=1e-3)
 
 
 def _is_measurement(report: BuiltObject, sop_class_uid: str) -> bool:
     return report.kind is ReportKind.MEASUREMENT_SR and report.sop_class_uid == sop_class_uid
 
 
-def test_the_region_of_a_positive_surrounds_the_activated_cells() -> None:
+def test_the_region_of_a_positive_surrounds_the_activated_cells_of_the_lungs() -> None:
     document = only(ReportKind.MEASUREMENT_SR, content(Outcome.POSITIVE), chest(rows=700, columns=700))
     [region] = [item for item in items(document) if item.get("ValueType") == "SCOORD"]
     outline = np.reshape(np.asarray(region.GraphicData, dtype=float), (-1, 2))
@@ -253,7 +317,9 @@ def test_the_region_of_a_positive_surrounds_the_activated_cells() -> None:
 
 
 def test_the_other_sop_classes_hold_the_same_content_under_uids_of_their_own() -> None:
-    [original] = build(chest(), None, content(Outcome.POSITIVE), kinds=[ReportKind.MEASUREMENT_SR], equipment=EQUIPMENT)
+    [original] = build(
+        chest(), radiograph(320, 256), content(Outcome.POSITIVE), kinds=[ReportKind.MEASUREMENT_SR], equipment=EQUIPMENT
+    )
     before = original.encoded()
     for sop_class_uid in (ComprehensiveSRStorage, EnhancedSRStorage):
         variant = as_sop_class(original.dataset, sop_class_uid)

@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from service.report.overlay import LONGEST_SIDE, NARROWEST, heat_map, picture, radiograph
-from service.report.region import activated_contours, upsampled
+from service.report.region import Localisation, Withheld, localise, upsampled
+from service.thorax import LungField
 from service.vocabulary.findings import Outcome
 from tests.invariants import Invariant
-from tests.service.report.samples import activation, content, prediction
+from tests.service.report.samples import EVERYWHERE, activation, content, lungs, prediction
 
 _GREY = np.full((210, 210), 90, dtype=np.uint8)
 _DISPLAY = np.tile(np.linspace(0, 1, 200, dtype=np.float32), (240, 1))
@@ -21,14 +22,18 @@ def _spread(picture_RGB: NDArray[np.uint8]) -> int:
     return int(np.ptp(picture_RGB.astype(np.int16), axis=2).max())
 
 
+def painted_map(cam: NDArray[np.float32], field: LungField = EVERYWHERE) -> NDArray[np.uint8]:
+    return heat_map(_GREY, cam, localise(cam, field))
+
+
 def test_a_map_of_zeros_adds_no_colour() -> None:
-    painted = heat_map(_GREY, np.zeros((7, 7), dtype=np.float32))
+    painted = painted_map(np.zeros((7, 7), dtype=np.float32))
     assert (painted == _GREY[:, :, None]).all()
 
 
 def test_the_same_map_at_half_strength_is_painted_fainter() -> None:
     cam = np.full((7, 7), 0.4, dtype=np.float32)
-    strong, faint = heat_map(_GREY, cam), heat_map(_GREY, cam * np.float32(0.5))
+    strong, faint = painted_map(cam), painted_map(cam * np.float32(0.5))
     assert _spread(strong) > 2 * _spread(faint) > 0
 
 
@@ -36,7 +41,7 @@ def test_the_same_map_at_half_strength_is_painted_fainter() -> None:
 def test_a_faint_map_is_not_stretched_to_full_colour() -> None:
     cam = np.full((7, 7), 0.01, dtype=np.float32)
     cam[3, 3] = 0.05
-    painted = heat_map(_GREY, cam).astype(np.int16)
+    painted = painted_map(cam).astype(np.int16)
     assert np.abs(painted - 90).max() <= 4
 
 
@@ -44,9 +49,9 @@ def test_a_faint_map_is_not_stretched_to_full_colour() -> None:
 def test_what_one_place_is_painted_does_not_depend_on_another(here: float, elsewhere: float) -> None:
     cam = np.zeros((7, 7), dtype=np.float32)
     cam[1, 1] = here
-    alone = heat_map(_GREY, cam)
+    alone = painted_map(cam)
     cam[5, 5] = elsewhere
-    together = heat_map(_GREY, cam)
+    together = painted_map(cam)
     # Cubic interpolation reaches two cells far; beyond, and clear of the outline, nothing may change.
     assert (alone[:70, :70] == together[:70, :70]).all()
 
@@ -55,7 +60,7 @@ def test_what_one_place_is_painted_does_not_depend_on_another(here: float, elsew
 def test_only_a_positive_is_painted_whatever_the_map_says(outcome: Outcome) -> None:
     def drawn(strength: float) -> NDArray[np.uint8]:
         cam = np.full((7, 7), strength, dtype=np.float32)
-        return picture(_DISPLAY, content(outcome, prediction=prediction(outcome, cam=cam)), "1.0.0")
+        return picture(_DISPLAY, content(outcome, prediction=prediction(outcome, cam=cam)), None, "1.0.0")
 
     full = drawn(1.0)
     assert (full == drawn(0.0)).all()
@@ -63,18 +68,19 @@ def test_only_a_positive_is_painted_whatever_the_map_says(outcome: Outcome) -> N
 
 
 def test_a_positive_is_painted_and_has_a_legend() -> None:
-    positive = picture(_DISPLAY, content(Outcome.POSITIVE), "1.0.0")
-    negative = picture(_DISPLAY, content(Outcome.NEGATIVE), "1.0.0")
+    positive = picture(_DISPLAY, content(Outcome.POSITIVE), localise(activation(), EVERYWHERE), "1.0.0")
+    negative = picture(_DISPLAY, content(Outcome.NEGATIVE), None, "1.0.0")
     assert _spread(positive[60:]) > 60
     assert positive.shape[1] > negative.shape[1]
 
 
 @given(st.integers(1, 3000), st.integers(1, 3000))
 def test_a_picture_of_any_shape_has_room_for_its_line(rows: int, columns: int) -> None:
-    drawn = picture(np.zeros((rows, columns), dtype=np.float32), content(Outcome.POSITIVE), "1.0.0")
+    display = np.zeros((rows, columns), dtype=np.float32)
+    drawn = picture(display, content(Outcome.POSITIVE), localise(activation(), EVERYWHERE), "1.0.0")
     assert drawn.dtype == np.uint8
     assert drawn.shape[1] >= NARROWEST
-    assert max(drawn.shape[:2]) <= LONGEST_SIDE + 260
+    assert max(drawn.shape[:2]) <= LONGEST_SIDE + 330
     line, margin = drawn[:30, :], drawn[:30, -8:]
     assert line.max() > 180, "there is text"
     assert margin.max() < 60, "and it ends before the edge"
@@ -82,7 +88,7 @@ def test_a_picture_of_any_shape_has_room_for_its_line(rows: int, columns: int) -
 
 def test_a_long_model_name_widens_the_picture_instead_of_being_cut() -> None:
     long = prediction(Outcome.NEGATIVE, checkpoint_name="a-rather-long-name-of-a-checkpoint" * 3)
-    drawn = picture(_DISPLAY, content(Outcome.NEGATIVE, prediction=long), "1.0.0")
+    drawn = picture(_DISPLAY, content(Outcome.NEGATIVE, prediction=long), None, "1.0.0")
     assert drawn.shape[1] > LONGEST_SIDE
     assert drawn[:24, -8:].max() < 60
 
@@ -129,13 +135,20 @@ def test_a_map_without_cells_is_refused() -> None:
         upsampled(np.zeros((0, 7), dtype=np.float32), 10, 10)
 
 
-def test_outlines_come_largest_first() -> None:
-    cam = np.zeros((14, 14), dtype=np.float32)
-    cam[1, 1] = 0.9
-    cam[8:12, 8:12] = 0.9
-    big, small = activated_contours(upsampled(cam, 140, 140))
-    assert big.min() > 70 > small.max()
+def test_outside_the_lung_field_the_map_is_grey_and_not_less_strong() -> None:
+    cam = np.full((7, 7), 0.8, dtype=np.float32)
+    field = lungs()
+    painted = painted_map(cam, field).astype(np.int16)
+    assert np.ptp(painted[100, 105]) == 0, "the spine is grey"
+    assert painted[100, 105, 0] > 90, "and marked all the same"
+    assert np.ptp(painted[110, 50]) > 60, "a lung is coloured"
 
 
-def test_a_positive_whose_map_stays_below_the_limit_has_no_outline() -> None:
-    assert activated_contours(upsampled(activation() * np.float32(0.5), 70, 70)) == []
+@pytest.mark.parametrize("withheld", list(Withheld))
+def test_a_withheld_map_is_not_painted_and_the_picture_says_why(withheld: Withheld) -> None:
+    where = Localisation(None, (), 0.8, False, withheld)
+    drawn = picture(_DISPLAY, content(Outcome.POSITIVE), where, "1.0.0")
+    plain = picture(_DISPLAY, content(Outcome.NEGATIVE), None, "1.0.0")
+    assert _spread(drawn[60 : plain.shape[0]]) <= 6, "no colour over the radiograph"
+    assert drawn.shape[0] > plain.shape[0]
+    assert drawn[plain.shape[0] :].max() > 180, "a line below it"

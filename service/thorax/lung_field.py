@@ -1,74 +1,104 @@
-"""Where the lungs are, found without a network: dark, inside the body, and where lungs are in the other images.
+"""Where the lungs are, found without a network: dark, inside the body, and where lungs are in other radiographs.
 
-An approximation, good enough to ask how much of the evidence lies outside; it is no segmentation for reading.
-Shape suffixes: N images, H rows, W columns.
+An approximation, good enough to ask how much of a network's evidence lies outside; it is no segmentation for reading.
+Shape suffixes: H rows, W columns.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from service.thorax.atlas import atlas
+
+#: Rows and columns of the raster in which a lung field is found; it spans the whole image, whatever its aspect.
+SIDE = 224
 
 _ROUNDS = 10
 _AREA = (0.025, 0.2)
 """Plausible share of the image for one lung."""
 _OVERLAP = 0.45
 """How much one lung must have in common with the atlas (intersection over union)."""
+_RARELY = 0.05
+"""Share of the atlas's radiographs up to which a place does not count as lung: the armpit is as dark, and near."""
+_MOSTLY = 0.5
+_CORE = 0.85
+"""Share of the atlas's radiographs from which a place counts as lung, dark or not: a consolidation is not dark."""
 
 
 @dataclass(frozen=True)
-class LungFields:
-    """The field of every image, and which of them are borrowed.
+class LungField:
+    """The field of one image.
 
     Attributes
     ----------
-    fields_NHW
-        True inside either lung.
-    borrowed_N
-        Whether the image got the mean field of the others on at least one side, because its own was not plausible.
+    mask_HW
+        True inside either lung; `SIDE` x `SIDE`, spanning the whole image.
+    borrowed
+        Whether one lung was not found and is the atlas's.
     """
 
-    fields_NHW: NDArray[np.bool_]
-    borrowed_N: NDArray[np.bool_]
+    mask_HW: NDArray[np.bool_]
+    borrowed: bool
 
 
-def find_lung_fields(images_NHW: Sequence[NDArray[np.float32]]) -> LungFields:
-    """Find the lungs in frontal radiographs of one size, with display values in [0, 1], air dark.
+def find_lung_field(display_HW: NDArray[np.float32]) -> LungField | None:
+    """Find the lungs in a frontal radiograph.
 
-    A threshold (Otsu 1979) finds them where the contrast is good. The mean of these fields is the atlas, which a second
-    pass takes as the prior of a mixture of two greys, lungs and the rest, in every image. A lung is the convex hull of
-    its dark part, so that ribs and small opacities belong to it; the heart does not.
+    The atlas of other radiographs is the prior of a mixture of two greys, lungs and the rest. A lung is the convex hull
+    of its dark part, so that ribs and small opacities belong to it, with the places that are lung in nearly all; the
+    heart does not belong to it.
 
-    Raises
-    ------
-    ValueError
-        When no image has two plausible lungs: then there is no atlas either.
+    Parameters
+    ----------
+    display_HW
+        Display values, float32, rows x columns, in [0, 1]; 0 is black.
+
+    Returns
+    -------
+    None where neither lung is credible: then nobody should say where in the lungs something is.
     """
-    smooth_NHW = [_smooth(image) for image in images_NHW]
-    pairs = [[_lung(side) for side in _sides(_dark(smooth))] for smooth in smooth_NHW]
-    certain = [left | right for left, right in pairs if _plausible(left) and _plausible(right)]
-    if not certain:
-        raise ValueError("No image shows two plausible lungs; the lung field needs frontal chest radiographs.")
-    mean_HW: NDArray[np.float32] = np.mean(np.array(certain), axis=0, dtype=np.float32)
-    atlas_HW = np.asarray(cv2.GaussianBlur(mean_HW, (0, 0), mean_HW.shape[1] / 45), dtype=np.float32)
-    found = [_field(smooth, atlas_HW) for smooth in smooth_NHW]
-    return LungFields(np.array([field for field, _ in found]), np.array([borrowed for _, borrowed in found]))
-
-
-def _field(smooth_HW: NDArray[np.float32], atlas_HW: NDArray[np.float32]) -> tuple[NDArray[np.bool_], bool]:
-    """Return both lungs, and whether one is the atlas's."""
-    field_HW, borrowed = np.zeros(smooth_HW.shape, dtype=bool), False
-    for side, mean in zip(_sides(_mixture(smooth_HW, atlas_HW)), _sides(atlas_HW > 0.5), strict=True):
-        lung = _lung(side)
+    smooth_HW = _smooth(_raster(display_HW))
+    prior_HW = _prior()
+    field_HW, missing = prior_HW > _CORE, 0
+    for side, mean in zip(_sides(_mixture(smooth_HW, prior_HW)), _sides(usual_lung_field()), strict=True):
+        lung = _lung(side) & (prior_HW > _RARELY)
         common = (lung & mean).sum() / max((lung | mean).sum(), 1)
         if not _plausible(lung) or common < _OVERLAP:
-            lung, borrowed = mean, True
-        field_HW |= lung
-    return field_HW, borrowed
+            lung = mean
+            missing += 1
+        field_HW = field_HW | lung
+    return None if missing == 2 else LungField(field_HW, missing == 1)
+
+
+def usual_lung_field() -> NDArray[np.bool_]:
+    """Return where the lungs lie in most radiographs, `SIDE` x `SIDE`."""
+    return np.asarray(_prior() > _MOSTLY)
+
+
+def lungs_by_threshold(display_HW: NDArray[np.float32]) -> NDArray[np.bool_] | None:
+    """Return both lungs by a threshold alone (Otsu 1979), `SIDE` x `SIDE`; None unless both are plausible.
+
+    It needs no atlas, and works where the contrast is good: an atlas is made of what it finds.
+    """
+    left, right = (_lung(side) for side in _sides(_dark(_smooth(_raster(display_HW)))))
+    return left | right if _plausible(left) and _plausible(right) else None
+
+
+@lru_cache(maxsize=1)
+def _prior() -> NDArray[np.float32]:
+    return np.asarray(cv2.resize(atlas().lung, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR), dtype=np.float32)
+
+
+def _raster(display_HW: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the image in the raster of the field, whatever its size and aspect."""
+    interpolation = cv2.INTER_AREA if min(display_HW.shape) > SIDE else cv2.INTER_LINEAR
+    clean = np.nan_to_num(np.asarray(display_HW, dtype=np.float32))
+    return np.asarray(cv2.resize(clean, (SIDE, SIDE), interpolation=interpolation), dtype=np.float32)
 
 
 def _smooth(image_HW: NDArray[np.float32]) -> NDArray[np.float32]:
