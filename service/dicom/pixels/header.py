@@ -90,7 +90,7 @@ def read_header(dataset: Dataset, max_pixels: int) -> PixelHeader:
         raise UndecodablePixels(f"Rows {header.rows} and Columns {header.columns} make no image")
     if header.rows * header.columns > max_pixels:
         raise PixelsTooLarge(f"{header.rows} x {header.columns} pixels are more than {max_pixels}, the limit")
-    if integer(dataset, "NumberOfFrames", 1) != 1:
+    if _frames(dataset) > 1:
         raise UndecodablePixels("the image is multi-frame")
     if header.samples not in (1, 3):
         raise UndecodablePixels(f"SamplesPerPixel {header.samples} is neither 1 nor 3")
@@ -102,6 +102,14 @@ def read_header(dataset: Dataset, max_pixels: int) -> PixelHeader:
             f"BitsAllocated {header.bits_allocated}"
         )
     return header
+
+
+def _frames(dataset: Dataset) -> int:
+    """Return Number of Frames; what is no number greater than zero is one frame (PS3.3 section C.7.6.6)."""
+    try:
+        return max(integer(dataset, "NumberOfFrames", 1), 1)
+    except UndecodablePixels:
+        return 1
 
 
 def _photometric(dataset: Dataset) -> str:

@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset
 
 from service.dicom.pixels.decoding import decode_stored
 from service.dicom.pixels.header import PixelHeader, read_header
-from service.dicom.pixels.rendering import RENDERING_KEYWORDS, render
+from service.dicom.pixels.rendering import OPTIONAL_KEYWORDS, RENDERING_KEYWORDS, render
 from service.vocabulary.errors import UndecodablePixels
 
 #: Default limit on rows x columns; the greatest detector in use has about 20 million.
@@ -58,7 +58,7 @@ class DecodedImage:
         Raises
         ------
         UndecodablePixels
-            When the image is in colour, or a LUT is malformed.
+            When the image is in colour, or a rescale value is malformed.
         """
         if not self.header.monochrome:
             raise UndecodablePixels("a colour image has no display values")
@@ -82,7 +82,8 @@ def decode(dataset: Dataset, max_pixels: int = MAXIMUM_PIXELS) -> DecodedImage:
             try:
                 presentation.add(dataset[keyword])
             except Exception:  # noqa: BLE001 - a malformed element raises whatever its VR's parser raises
-                raise UndecodablePixels(f"{keyword} is malformed") from None
+                if keyword not in OPTIONAL_KEYWORDS:
+                    raise UndecodablePixels(f"{keyword} is malformed") from None
     return DecodedImage(decode_stored(dataset, header), header, presentation)
 
 

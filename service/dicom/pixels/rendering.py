@@ -8,8 +8,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
 
 from service.dicom.pixels.header import PixelHeader, integer
+from service.dicom.pixels.lut import read_lut
 from service.dicom.pixels.window import Window, apply_window, read_window
 from service.vocabulary.errors import UndecodablePixels
 
@@ -25,6 +27,10 @@ RENDERING_KEYWORDS = (
     "PixelPaddingValue",
     "PixelPaddingRangeLimit",
 )
+#: Those in whose place something else counts where they cannot be read.
+OPTIONAL_KEYWORDS = frozenset(
+    {"ModalityLUTSequence", "VOILUTSequence", "WindowCenter", "WindowWidth", "VOILUTFunction"}
+)
 # A constant image has no range; it is shown in the middle grey of a window this narrow.
 _LEAST_WIDTH = 1e-30
 
@@ -32,22 +38,20 @@ _LEAST_WIDTH = 1e-30
 def render(stored: NDArray[np.integer], header: PixelHeader, presentation: Dataset) -> NDArray[np.float32]:
     """Return the displayed value of each pixel, float32 in [0, 1].
 
-    Without a VOI LUT or a usable window, the full range of the image's own values is shown. Padding never counts
-    towards that range, and is black. The photometric interpretation alone decides polarity: PresentationLUTShape says
-    the same once more (PS3.3 C.8.11.3.1.2) and must not invert twice.
+    A LUT that cannot be used counts as absent. Without a VOI LUT or a usable window, the full range of the image's own
+    values is shown. Padding never counts towards that range, and is black. The photometric interpretation alone decides
+    polarity: PresentationLUTShape says the same once more (PS3.3 C.8.11.3.1.2) and must not invert twice.
 
     Raises
     ------
     UndecodablePixels
-        When a LUT or a rescale value is malformed.
+        When a rescale value is malformed.
     """
     domain = _domain(stored.dtype)
     padding = _padding(domain, header, presentation)
-    modality = _modality(domain, header, presentation)
-    voi = _voi_lut(modality, header, presentation)
-    if voi is None:
-        window = read_window(presentation) or _full_range(modality[_present(stored) & ~padding])
-        voi = apply_window(modality, window)
+    can_be = _can_be(domain, header)
+    modality, step = _modality(domain, can_be, presentation)
+    voi = _voi(modality, can_be, _present(stored) & ~padding, step, presentation)
     displayed = 1 - voi if header.photometric == "MONOCHROME1" else voi
     displayed = np.where(padding, 0, displayed).astype(np.float32)
     bits = np.ascontiguousarray(stored).view(f"u{stored.itemsize}")
@@ -58,6 +62,12 @@ def _domain(kind: np.dtype[np.integer]) -> NDArray[np.int32]:
     """Return every value of an integer type, in the order of its bit patterns."""
     patterns = np.arange(2 ** (8 * kind.itemsize), dtype=f"u{kind.itemsize}")
     return patterns.view(kind).astype(np.int32)
+
+
+def _can_be(domain: NDArray[np.int32], header: PixelHeader) -> NDArray[np.bool_]:
+    """Tell of every value whether the stored bits can hold it."""
+    least = -(1 << (header.bits_stored - 1)) if header.signed else 0
+    return np.asarray((domain >= least) & (domain < least + (1 << header.bits_stored)))
 
 
 def _present(stored: NDArray[np.integer]) -> NDArray[np.bool_]:
@@ -86,24 +96,34 @@ def _as_stored(value: int, header: PixelHeader) -> int:
     return value - (1 << header.bits_stored) if negative else value
 
 
-def _modality(domain: NDArray[np.int32], header: PixelHeader, presentation: Dataset) -> NDArray[np.float64]:
-    item = _first_item(presentation, "ModalityLUTSequence")
-    if item is not None:
-        table, first, _ = _table(item, "ModalityLUTSequence", signed=header.signed)
-        return table[np.clip(domain - first, 0, len(table) - 1)]
+def _modality(
+    domain: NDArray[np.int32], can_be: NDArray[np.bool_], presentation: Dataset
+) -> tuple[NDArray[np.float64], float]:
+    """Return every value after the Modality LUT, or else after rescaling, and by how much neighbours differ."""
+    possible = domain[can_be]
+    lut = read_lut(presentation, "ModalityLUTSequence", float(possible.min()), float(possible.max()))
+    if lut is not None:
+        return lut.apply(domain), 1.0
     slope = _real(presentation, "RescaleSlope", 1.0)
     intercept = _real(presentation, "RescaleIntercept", 0.0)
-    return domain.astype(np.float64) * slope + intercept
+    if slope == 0:  # maps all to one value; other programs ignore it too
+        return domain.astype(np.float64), 1.0
+    return domain.astype(np.float64) * slope + intercept, abs(slope)
 
 
-def _voi_lut(modality: NDArray[np.float64], header: PixelHeader, presentation: Dataset) -> NDArray[np.float64] | None:
-    item = _first_item(presentation, "VOILUTSequence")
-    if item is None:
-        return None
-    signed = header.signed or _real(presentation, "RescaleIntercept", 0.0) < 0
-    table, first, bits = _table(item, "VOILUTSequence", signed=signed)
-    index = np.clip(modality - first, 0, len(table) - 1).astype(np.intp)
-    return np.asarray(np.clip(table[index] / (2**bits - 1), 0, 1))
+def _voi(
+    modality: NDArray[np.float64],
+    can_be: NDArray[np.bool_],
+    present: NDArray[np.bool_],
+    step: float,
+    attributes: Dataset,
+) -> NDArray[np.float64]:
+    """Return every value as a VOI LUT shows it, or else a window, or else the range of the values that are present."""
+    possible = modality[can_be]
+    lut = read_lut(attributes, "VOILUTSequence", float(possible.min()), float(possible.max()))
+    if lut is not None:
+        return np.asarray(np.clip(lut.apply(modality) / (2**lut.bits - 1), 0, 1))
+    return apply_window(modality, read_window(attributes, step) or _full_range(modality[present]))
 
 
 def _full_range(values: NDArray[np.float64]) -> Window:
@@ -114,36 +134,11 @@ def _full_range(values: NDArray[np.float64]) -> Window:
     return Window((least + greatest) / 2, max(greatest - least, _LEAST_WIDTH), "LINEAR_EXACT")
 
 
-def _first_item(presentation: Dataset, keyword: str) -> Dataset | None:
-    sequence = presentation.get(keyword)
-    if not sequence:
-        return None
-    item = sequence[0]
-    return item if "LUTData" in item else None
-
-
-def _table(item: Dataset, keyword: str, *, signed: bool) -> tuple[NDArray[np.float64], int, int]:
-    """Return a LUT's entries, the first value it maps, and the bits of an entry (PS3.3 C.11.1.1)."""
-    try:
-        entries, first, bits = (int(number) for number in item.LUTDescriptor)
-        data = item.LUTData
-        if isinstance(data, bytes):
-            # Entries of 8 bits may be packed two to a word.
-            packed = bits <= 8 and len(data) in (entries, entries + 1)
-            data = np.frombuffer(data, np.uint8 if packed else "<u2")
-        table = np.asarray(data, dtype=np.float64).ravel()
-    except Exception:  # noqa: BLE001 - a malformed element raises whatever its VR's parser raises
-        raise UndecodablePixels(f"{keyword} is malformed") from None
-    entries = (entries & 0xFFFF) or 65536
-    if len(table) < entries or not 1 <= bits <= 16:
-        raise UndecodablePixels(f"{keyword} has {len(table)} entries of {bits} bits where it promises {entries}")
-    first &= 0xFFFF
-    return table[:entries], first - 65536 if signed and first > 32767 else first, bits
-
-
 def _real(presentation: Dataset, keyword: str, default: float) -> float:
     try:
         value = presentation.get(keyword)
+        if isinstance(value, MultiValue | list):
+            value = value[0] if value else None
         number = default if value is None or value == "" else float(value)
     except Exception:  # noqa: BLE001 - a malformed element raises whatever its VR's parser raises
         raise UndecodablePixels(f"{keyword} is malformed") from None
