@@ -25,7 +25,7 @@ class Lut:
     def apply(self, values: NDArray[np.number[Any]]) -> NDArray[np.float64]:
         """Look values up; those outside the table get its first or last entry."""
         index = np.clip(values - self.first, 0, len(self.entries) - 1).astype(np.intp)
-        return self.entries[index].astype(np.float64)
+        return np.asarray(self.entries[index], dtype=np.float64)
 
 
 def read_lut(presentation: Dataset, keyword: str, least: float, greatest: float) -> Lut | None:

@@ -165,10 +165,10 @@ def test_pixel_data_are_never_read() -> None:
             self.taken += len(piece)
             return piece
 
-    data = header() + b"\xe0\x7f\x10\0OW\0\0\0\0\1\0" + bytes(65536)
+    data = header() + b"\xe0\x7f\x10\0OW\0\0\0\0\x10\0" + bytes(1 << 20)
     file = Counting(data)
     assert read_values(file, len(data), EXPLICIT, {STUDY, STUDY + 1}, LIMIT)[STUDY] == b"2.25.2001\0"
-    assert file.taken <= len(header())
+    assert file.taken < 20_000  # a window
 
 
 def test_a_long_value_that_nobody_asked_for_is_skipped_and_one_that_lies_is_found_out() -> None:
