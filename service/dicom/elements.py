@@ -101,7 +101,12 @@ class Elements:
         while at < self.end:
             head = self.head(at, implicit=self.implicit)
             if head is None:
-                raise NotDicom("no element can be made out where one must begin: not DICOM, or not the agreed syntax")
+                is_cut = self.end - at < 8
+                raise NotDicom(
+                    "the data set ends within an element"
+                    if is_cut
+                    else "an element has no known VR: not DICOM, or not the agreed syntax"
+                )
             if head.tag in (ITEM, ITEM_END, SEQUENCE_END):
                 at = head.value  # ends nothing
                 continue

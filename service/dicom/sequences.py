@@ -84,7 +84,7 @@ class _Sequence:
                 break
             found = self._elements.head(at, implicit=self._open[-1].implicit)
             if found is None or (self._open[-1].is_item and self._is_cut(found)):
-                return self._without_end()
+                return self._without_end(at)
             at = self._in_item(at, found) if self._open[-1].is_item else self._between_items(at, found)
         return at, tuple(self._edits)
 
@@ -126,8 +126,11 @@ class _Sequence:
         self._open.append(_Open(is_item=False, implicit=found.implicit or found.vr == b"UN"))
         return found.value
 
-    def _without_end(self) -> tuple[int, tuple[Edit, ...]]:
-        """Return where the sequence must have ended that the data set ends in."""
+    def _without_end(self, at: int) -> tuple[int, tuple[Edit, ...]]:
+        """Return where the sequence must have ended in which nothing more can be made out at a position."""
+        innermost = self._open[-1]
+        if innermost.is_item and innermost.outside_from is None and self._elements.begins(at, self._head.tag):
+            innermost.outside_from = at  # it is no element of an implicit sequence, but one of the explicit data set
         for depth, item in enumerate(self._open):
             if item.outside_from is not None:
                 end = item.outside_from

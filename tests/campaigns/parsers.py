@@ -17,17 +17,20 @@ from pydicom.uid import UID, JPEG2000Lossless, JPEGBaseline8Bit, JPEGLosslessSV1
 from service.dicom.acceptor.pdu import Data
 from service.dicom.characters import character_set, decode
 from service.dicom.command import CommandSet, InvalidCommand
+from service.dicom.elements import LONG_VRS, SHORT_VRS
 from service.dicom.header import read_values
-from service.dicom.pixels.codestream import check_rle, frame_size
+from service.dicom.pixels import jpeg, jpeg_2000, rle
 from service.vocabulary.errors import NotDicom, ObjectTooLarge, UndecodablePixels
 from tests import phantoms
 from tests.campaigns.mutation import BIG_ENDIAN
 from tests.service.dicom.raw_scu import CR, DEFLATED, EXPLICIT, IMPLICIT, data_pdu, store_command
 
 SYNTAXES = (EXPLICIT, IMPLICIT, BIG_ENDIAN, DEFLATED)
+READERS = (jpeg.read, jpeg.read, jpeg.read, jpeg_2000.read)
 CODECS = (JPEGBaseline8Bit, JPEGLosslessSV1, JPEGLSLossless, JPEG2000Lossless)
 WANTED = frozenset({0x00080005, 0x00080016, 0x00080018, 0x00080050, 0x00100010, 0x00100020, 0x0020000D, 0x0020000E})
 _MAXIMUM_BYTES = 1 << 20
+_KNOWN_VRS = frozenset(vr.decode() for vr in LONG_VRS | SHORT_VRS)
 
 
 def take_message(data: bytes) -> None:
@@ -62,13 +65,13 @@ def take_text(data: bytes) -> None:
 def take_frame(data: bytes) -> None:
     """Read what the header of a compressed frame says."""
     with suppress(UndecodablePixels):
-        frame_size(data[1:], CODECS[data[0] % len(CODECS)])
+        READERS[data[0] % len(READERS)](data[1:])
 
 
 def take_runs(data: bytes) -> None:
     """Count the runs of an RLE frame."""
     with suppress(UndecodablePixels):
-        check_rle(data[1:], 1 + data[0] % 3, 64 * (1 + data[0] // 3))
+        rle.read(data[1:], 1 + data[0] % 3, 64 * (1 + data[0] // 3))
 
 
 TAKERS: tuple[Callable[[bytes], None], ...] = (take_message, take_header, take_text, take_frame, take_runs)
@@ -83,9 +86,14 @@ def take(data: bytes) -> None:
 def _as_pydicom_reads(encoded: bytes, syntax: str) -> dict[int, bytes] | None:
     """Return the wanted values, or None where pydicom has no clear word on them."""
     tags = []
+    is_clear = True
 
-    def note(tag: int, _vr: str | None, _length: int) -> bool:
+    def note(tag: int, vr: str | None, length: int) -> bool:
+        nonlocal is_clear
         tags.append(int(tag))
+        # Where a data set breaks DICOM's rules for these, it is read by rules of our own.
+        is_clear &= tag >> 16 >= 0x0008 and length != 0xFFFFFFFF and (vr is None or vr in _KNOWN_VRS)
+        is_clear &= vr != "SQ" or length <= 8
         return int(tag) > max(WANTED)
 
     try:
@@ -100,7 +108,7 @@ def _as_pydicom_reads(encoded: bytes, syntax: str) -> dict[int, bytes] | None:
         )
     except Exception:  # noqa: BLE001 - a parser of foreign bytes raises anything
         return None
-    if any(later <= earlier for earlier, later in pairwise(tags)):
+    if not is_clear or any(later <= earlier for earlier, later in pairwise(tags)):
         return None  # elements out of order: no reader is wrong
     elements = [element for element in dataset._dict.values() if isinstance(element, RawDataElement)]
     return {int(element.tag): element.value or b"" for element in elements if int(element.tag) in WANTED}

@@ -8,7 +8,6 @@ import gdcm
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.encaps import generate_frames
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import (
     HTJ2K,
@@ -30,7 +29,9 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from service.dicom.pixels.codestream import check_rle, frame_size
+from service.dicom.pixels import jpeg, jpeg_2000, rle
+from service.dicom.pixels.fragments import encapsulated, joined
+from service.dicom.pixels.frame import Frame
 from service.dicom.pixels.header import PixelHeader
 from service.vocabulary.errors import UndecodablePixels
 
@@ -52,8 +53,14 @@ PLUGINS: dict[UID, tuple[str, ...]] = {
     HTJ2KLosslessRPCL: ("pylibjpeg",),
     HTJ2K: ("pylibjpeg",),
 }
+_LOSSLESS_JPEG = frozenset({JPEGLossless, JPEGLosslessSV1})
+_HUFFMAN_JPEG = _LOSSLESS_JPEG | {JPEGBaseline8Bit, JPEGExtended12Bit}
+_JPEG_2000 = frozenset({JPEG2000Lossless, JPEG2000, HTJ2KLossless, HTJ2KLosslessRPCL, HTJ2K})
 #: Every transfer syntax that can be decoded.
 TRANSFER_SYNTAXES: frozenset[UID] = _NATIVE | PLUGINS.keys()
+
+
+_Attempt = Callable[[bytes], NDArray[np.integer]]
 
 
 def decode_stored(dataset: Dataset, header: PixelHeader) -> NDArray[np.integer]:
@@ -71,6 +78,8 @@ def decode_stored(dataset: Dataset, header: PixelHeader) -> NDArray[np.integer]:
     """
     data = _pixel_data(dataset)
     if header.transfer_syntax_uid in _NATIVE:
+        if dataset["PixelData"].is_undefined_length:
+            raise UndecodablePixels("PixelData is encapsulated, which the transfer syntax is not")
         return _native(data, header, words=dataset["PixelData"].VR == "OW")
     if header.transfer_syntax_uid in PLUGINS:
         return _encapsulated(data, header)
@@ -127,44 +136,74 @@ def _arranged(values: NDArray[np.integer], header: PixelHeader, *, planar: bool)
 
 def _encapsulated(data: bytes, header: PixelHeader) -> NDArray[np.integer]:
     """Decode the only frame of encapsulated pixel data (PS3.5 section A.4)."""
-    try:
-        frame = next(generate_frames(data, number_of_frames=1))
-    except Exception as error:  # noqa: BLE001 - a parser of foreign bytes raises anything
-        raise UndecodablePixels(f"PixelData is not encapsulated: {type(error).__name__}") from None
-    bits = _check_size(frame, header)
+    frame = _frame(joined(data), header)
+    bits = header.bits_stored if frame.size is None else frame.size.bits
     failures = []
     for name, attempt in _attempts(header, bits):
-        try:
-            values = attempt(data, frame)
-            if values.size != header.count or values.dtype.kind not in "iu":
-                raise UndecodablePixels(f"{name} returned another image")
-            return np.ascontiguousarray(values.astype(header.container, copy=False).reshape(header.shape))
-        except BaseException as error:  # codecs raise anything, MemoryError included
-            if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
-                raise  # an interrupt; a panic of pylibjpeg-rle's is no Exception, and no interrupt either
-            failures.append(f"{name}: {type(error).__name__}")
+        values = _attempted(attempt, frame.data, header)
+        if isinstance(values, str):
+            failures.append(f"{name}: {values}")
+            continue
+        if header.transfer_syntax_uid in _HUFFMAN_JPEG and _may_be_filled(values, header, bits):
+            frame = jpeg.without_proof(frame)
+        _require_whole(frame, values, partial(_attempted, attempt, header=header))
+        return values
     raise UndecodablePixels(
         f"the frame cannot be decoded from {header.transfer_syntax_uid.name} ({', '.join(failures)})"
     )
 
 
-def _check_size(frame: bytes, header: PixelHeader) -> int:
-    """Refuse a frame whose own header disagrees with the data set's; return its precision in bits."""
-    size = frame_size(frame, header.transfer_syntax_uid)
-    if size is None:
-        check_rle(frame, header.samples * header.bits_allocated // 8, header.rows * header.columns)
-        return header.bits_stored
-    if (size.rows, size.columns, size.samples) != (header.rows, header.columns, header.samples):
+def _frame(frame: bytes, header: PixelHeader) -> Frame:
+    """Return a frame without what does not belong to it; refuse one whose own header disagrees with the data set's."""
+    syntax = header.transfer_syntax_uid
+    if syntax == RLELossless:
+        return rle.read(frame, header.samples * header.bits_allocated // 8, header.rows * header.columns)
+    read = jpeg_2000.read(frame) if syntax in _JPEG_2000 else jpeg.read(frame)
+    size = read.size
+    if size is None or (size.rows, size.columns, size.samples) != (header.rows, header.columns, header.samples):
+        found = "of no size" if size is None else f"{size.rows} x {size.columns} x {size.samples}"
         raise UndecodablePixels(
-            f"the frame is {size.rows} x {size.columns} x {size.samples} where the header promises "
-            f"{header.rows} x {header.columns} x {header.samples}"
+            f"the frame is {found} where the header promises {header.rows} x {header.columns} x {header.samples}"
         )
-    if not 1 <= size.bits <= (12 if header.transfer_syntax_uid == JPEGExtended12Bit else header.bits_allocated):
+    if not 1 <= size.bits <= (12 if syntax == JPEGExtended12Bit else header.bits_allocated):
         raise UndecodablePixels(f"the frame has {size.bits} bits a sample, more than it may have")
-    return size.bits
+    return read
 
 
-_Attempt = Callable[[bytes, bytes], NDArray[np.integer]]
+def _attempted(attempt: _Attempt, frame: bytes, header: PixelHeader) -> NDArray[np.integer] | str:
+    """Return what a codec makes of a frame, or the name of the error that it ends with."""
+    try:
+        values = attempt(frame)
+        if values.size != header.count or values.dtype.kind not in "iu":
+            return "returned another image"
+        return np.ascontiguousarray(values.astype(header.container, copy=False).reshape(header.shape))
+    except BaseException as error:  # codecs raise anything, MemoryError included
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise  # an interrupt; a panic of pylibjpeg-rle's is no Exception, and no interrupt either
+        return type(error).__name__
+
+
+def _may_be_filled(values: NDArray[np.integer], header: PixelHeader, bits: int) -> bool:
+    """Tell whether the last pixels look like those that libjpeg makes up where a frame is cut before its EOI.
+
+    It goes on without differences: lossless, a pixel repeats the one before; otherwise a block is all middle grey.
+    """
+    if header.transfer_syntax_uid in _LOSSLESS_JPEG:
+        last = values.reshape(-1)[-4:]
+        return bool((last == last[0]).all())
+    return bool((values[-4:, -4:].astype(np.int32) & ((1 << bits) - 1) == 1 << (bits - 1)).all())
+
+
+def _require_whole(
+    frame: Frame, values: NDArray[np.integer], decode: Callable[[bytes], NDArray[np.integer] | str]
+) -> None:
+    """Refuse a frame when what might follow changes a pixel: then pixels were missing, and the codec made them up."""
+    for continued in frame.continuations:
+        again = decode(continued)
+        if isinstance(again, str) and not frame.may_fail:
+            raise UndecodablePixels("the frame is truncated: it cannot prove that it is whole")
+        if not isinstance(again, str) and not np.array_equal(again, values):
+            raise UndecodablePixels("the frame is truncated: its last pixels are not in it")
 
 
 def _attempts(header: PixelHeader, bits: int) -> list[tuple[str, _Attempt]]:
@@ -175,7 +214,7 @@ def _attempts(header: PixelHeader, bits: int) -> list[tuple[str, _Attempt]]:
     return [(plugin, partial(_by_plugin, header, plugin)) for plugin in PLUGINS[header.transfer_syntax_uid]]
 
 
-def _by_plugin(header: PixelHeader, plugin: str, data: bytes, _frame: bytes) -> NDArray[np.integer]:
+def _by_plugin(header: PixelHeader, plugin: str, frame: bytes) -> NDArray[np.integer]:
     options: dict[str, Any] = {
         "rows": header.rows,
         "columns": header.columns,
@@ -190,11 +229,12 @@ def _by_plugin(header: PixelHeader, plugin: str, data: bytes, _frame: bytes) -> 
         "allow_excess_frames": False,
     }
     values: NDArray[np.integer]
+    data = encapsulated(frame)
     values, _ = get_decoder(header.transfer_syntax_uid).as_array(data, raw=True, decoding_plugin=plugin, **options)
     return values
 
 
-def _extended_12_bit(header: PixelHeader, _data: bytes, frame: bytes) -> NDArray[np.integer]:
+def _extended_12_bit(header: PixelHeader, frame: bytes) -> NDArray[np.integer]:
     """Decode JPEG Extended (process 4) of 12 bits with gdcm."""
     fragment = gdcm.Fragment()
     fragment.SetByteStringValue(frame)

@@ -122,7 +122,10 @@ def _meta(data: BytesAt, start: int, end: int) -> FileMetaDataset:
     """Read the file meta information, which is in explicit VR little endian."""
     bounded = BytesAt(BytesIO(data(start, end - start)), end - start)
     elements = Elements(bounded, 0, "<", implicit=False, first_group=_META)
-    return FileMetaDataset({BaseTag(element.tag): _raw(elements, element) for element in elements})
+    found: dict[BaseTag, DataElement | RawDataElement] = {}
+    for element in elements:
+        found.setdefault(BaseTag(element.tag), _raw(elements, element))
+    return FileMetaDataset(found)
 
 
 def _syntax_of(data: BytesAt, at: int) -> str:

@@ -102,7 +102,7 @@ def test_us_ss_and_ow_are_read_alike(data_vr: str, descriptor_vr: str, order: st
     """PS3.5 6.2 and PS3.3 C.11.1.1: LUT Data is US or OW, the descriptor US or SS; each is seen as another."""
     image, _ = chest()
     stored = np.array([[0, 1, 40000, 65535]])
-    image.update({"Rows": 1, "Columns": 4, "BitsStored": 16, "HighBit": 15})
+    image.Rows, image.Columns, image.BitsStored, image.HighBit = 1, 4, 16, 15
     image.PixelData = stored.astype("<u2").tobytes()
     whole = item([0, 0, 16], np.arange(65536)[::-1], data_vr=data_vr, descriptor_vr=descriptor_vr, order=order)
     image.VOILUTSequence = Sequence([whole])
