@@ -4,7 +4,7 @@ Each is a member of a kind. Where its pixels are whole they are those of `whole`
 """
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -25,6 +25,7 @@ from pydicom.uid import (
     JPEGLosslessSV1,
     JPEGLSLossless,
     RLELossless,
+    generate_uid,
 )
 
 from service.dicom.pixels.fragments import joined
@@ -62,8 +63,21 @@ class Broken:
 
 
 def whole(sop_instance_uid: str | None = None, bits: int = 12) -> FileDataset:
-    """Return the radiograph before anything was broken."""
-    return phantoms.chest(5, rows=250, columns=240, bits=bits, sop_instance_uid=sop_instance_uid)
+    """Return the radiograph before anything was broken; under another UID, in a study of its own."""
+    return phantoms.chest(
+        5,
+        study_instance_uid=None if sop_instance_uid is None else _another(sop_instance_uid),
+        rows=250,
+        columns=240,
+        bits=bits,
+        sop_instance_uid=sop_instance_uid,
+        WindowCenter=2 ** (bits - 1),
+        WindowWidth=2**bits,
+    )
+
+
+def _another(uid: str) -> str:
+    return str(generate_uid(prefix="2.25.", entropy_srcs=["study of", uid]))
 
 
 def encoded(dataset: FileDataset) -> bytes:
@@ -418,10 +432,88 @@ def _frames() -> list[Broken]:
     return made
 
 
+def _lut(keyword: str, *items: tuple[bytes, bytes]) -> bytes:
+    """Return a LUT sequence whose items hold these descriptors and data, as they stand in a file."""
+    made = (element(0x00283002, "US", descriptor) + element(0x00283006, "OW", data) for descriptor, data in items)
+    tag = 0x00283010 if keyword == "VOI" else 0x00283000
+    return sequence(tag, b"".join(map(item, made)) + SEQUENCE_END)
+
+
+def words(*numbers: int) -> bytes:
+    return np.asarray(numbers).astype("<i4").astype("<u2").tobytes()
+
+
+def _shown() -> list[Broken]:
+    """Images whose LUTs, windows or numbers of frames break a rule: all are shown as the window shows `whole`."""
+    ramp = words(*range(4096))
+    packed = (np.arange(4096) * 255 // 4095).astype(np.uint8).tobytes()
+    negative = words(*([0] * 100), *range(4096))
+    kind, rule = "a LUT that lies", "PS3.3 C.11.1.1, C.11.2.1.1"
+    made = [
+        Broken(
+            f"a VOI LUT that declares {bits} bits and has 12",
+            kind,
+            rule,
+            _with(_lut("VOI", (words(4096, 0, bits), ramp))),
+        )
+        for bits in (8, 10, 14, 16)
+    ]
+    for which in ("VOI", "Modality"):
+        made += [
+            Broken(f"a {which} LUT {name}", kind, rule, _with(_lut(which, *items)))
+            for name, items in (
+                ("with 0 for its number of entries", [(words(0, 0, 16), ramp)]),
+                ("a little shorter than it says", [(words(4100, 0, 12), ramp)]),
+                ("with an empty item", [(b"", b"")]),
+                ("with an empty item before a good one", [(b"", b""), (words(4096, 0, 12), ramp)]),
+                ("without its data", [(words(4096, 0, 12), b"")]),
+                ("with a negative first value of an image without a sign", [(words(4196, -100, 12), negative)]),
+            )
+        ]
+    made.append(
+        Broken(
+            "a VOI LUT of 8-bit entries packed into words, declared as 16",
+            kind,
+            rule,
+            _with(_lut("VOI", (words(4096, 0, 16), packed))),
+        )
+    )
+    for name, sloppy in (
+        ("Number of Frames 0", element(0x00280008, "IS", b"0 ")),
+        ("an empty Number of Frames", element(0x00280008, "IS", b"")),
+        ("a Number of Frames that is text", element(0x00280008, "IS", b"one ")),
+    ):
+        made.append(Broken(name, "Number of Frames", "PS3.3 C.7.6.6", before(ROWS, sloppy)))
+    for name, attributes in (
+        ("Rescale Slope 0", {"RescaleSlope": "0", "RescaleIntercept": "0"}),
+        ("an empty Rescale Slope", {"RescaleSlope": "", "RescaleIntercept": "0"}),
+        (
+            "a window below 1 with a small Rescale Slope",
+            {"RescaleSlope": "0.0001", "RescaleIntercept": "0", "WindowCenter": "0.20475", "WindowWidth": "0.4095"},
+        ),
+        ("windows of which the first is empty", {"WindowCenter": ["", "2048"], "WindowWidth": ["", "4096"]}),
+    ):
+        made.append(Broken(name, "windows and rescaling", "PS3.3 C.11.1, C.11.2", _attributes(attributes)))
+    return made
+
+
+def _with(inserted: bytes) -> Callable[[FileDataset], bytes]:
+    return before(PIXELS, inserted)
+
+
+def _attributes(values: Mapping[str, object]) -> Callable[[FileDataset], bytes]:
+    def make(dataset: FileDataset) -> bytes:
+        for keyword, value in values.items():
+            setattr(dataset, keyword, value)
+        return encoded(dataset)
+
+    return make
+
+
 @cache
 def inputs() -> tuple[Broken, ...]:
     """Return every broken input."""
-    return (*_readable(), *_frames())
+    return (*_readable(), *_frames(), *_shown())
 
 
 def right_pixels(broken: Broken) -> "np.ndarray[tuple[int, ...], np.dtype[np.integer]]":

@@ -86,7 +86,7 @@ def take(data: bytes) -> None:
 def _as_pydicom_reads(encoded: bytes, syntax: str) -> dict[int, bytes] | None:
     """Return the wanted values, or None where pydicom has no clear word on them."""
     tags = []
-    is_clear = True
+    is_clear = encoded[128:132] != b"DICM"
 
     def note(tag: int, vr: str | None, length: int) -> bool:
         nonlocal is_clear

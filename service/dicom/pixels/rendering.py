@@ -51,7 +51,9 @@ def render(stored: NDArray[np.integer], header: PixelHeader, presentation: Datas
     padding = _padding(domain, header, presentation)
     can_be = _can_be(domain, header)
     modality, step = _modality(domain, can_be, presentation)
-    voi = _voi(modality, can_be, _present(stored) & ~padding, step, presentation)
+    voi = _voi(modality, can_be, step, presentation)
+    if voi is None:
+        voi = apply_window(modality, _full_range(modality[_present(stored) & ~padding]))
     displayed = 1 - voi if header.photometric == "MONOCHROME1" else voi
     displayed = np.where(padding, 0, displayed).astype(np.float32)
     bits = np.ascontiguousarray(stored).view(f"u{stored.itemsize}")
@@ -112,18 +114,15 @@ def _modality(
 
 
 def _voi(
-    modality: NDArray[np.float64],
-    can_be: NDArray[np.bool_],
-    present: NDArray[np.bool_],
-    step: float,
-    attributes: Dataset,
-) -> NDArray[np.float64]:
-    """Return every value as a VOI LUT shows it, or else a window, or else the range of the values that are present."""
+    modality: NDArray[np.float64], can_be: NDArray[np.bool_], step: float, presentation: Dataset
+) -> NDArray[np.float64] | None:
+    """Return every value as a VOI LUT shows it, or else a window; None without either."""
     possible = modality[can_be]
-    lut = read_lut(attributes, "VOILUTSequence", float(possible.min()), float(possible.max()))
+    lut = read_lut(presentation, "VOILUTSequence", float(possible.min()), float(possible.max()))
     if lut is not None:
         return np.asarray(np.clip(lut.apply(modality) / (2**lut.bits - 1), 0, 1))
-    return apply_window(modality, read_window(attributes, step) or _full_range(modality[present]))
+    window = read_window(presentation, step)
+    return None if window is None else apply_window(modality, window)
 
 
 def _full_range(values: NDArray[np.float64]) -> Window:
