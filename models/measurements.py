@@ -105,6 +105,43 @@ class Abstention:
 
 
 @dataclass(frozen=True)
+class PointRow:
+    """What an operating point does with images of either truth.
+
+    Attributes
+    ----------
+    sensitivity, specificity
+        Share of the images with pneumonia called positive, and of the others called negative; None without such images.
+    missed, alarmed
+        Share of the images with pneumonia called negative, and of the others called positive.
+    indeterminate
+        Share of all images between the limits.
+    """
+
+    operating_point: str
+    sensitivity: Estimate | None
+    specificity: Estimate | None
+    missed: Estimate | None
+    alarmed: Estimate | None
+    indeterminate: Estimate
+
+
+@dataclass(frozen=True)
+class GateRow:
+    """Images of one class that the scope gate kept out by their pixels, before the figures were taken.
+
+    Attributes
+    ----------
+    reasons
+        How many of them for each reason, by its code.
+    """
+
+    label: str
+    images: int
+    reasons: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class SubgroupRow:
     """Figures of a part of the images; a figure that the part cannot give is left out.
 
@@ -124,12 +161,22 @@ class SubgroupRow:
 
 @dataclass(frozen=True)
 class SplitMeasurements:
-    """What follows from the probabilities of one split besides its figures of merit."""
+    """What follows from the probabilities of one split besides its figures of merit.
+
+    Attributes
+    ----------
+    operating_points
+        Empty in cards older than it.
+    gate
+        What the scope gate kept out before; empty where every image counted.
+    """
 
     calibration: CalibrationCheck
     predictive_values: tuple[PredictiveValue, ...]
     abstention: tuple[Abstention, ...]
     subgroups: tuple[SubgroupRow, ...]
+    operating_points: tuple[PointRow, ...] = ()
+    gate: tuple[GateRow, ...] = ()
 
 
 @dataclass(frozen=True)

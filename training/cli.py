@@ -16,6 +16,7 @@ from training.cli_options import CHECKPOINT, FILE, FOLDER, THREADS, faults_named
 from training.measure_cli import measure
 
 if TYPE_CHECKING:
+    from models.precision import Precision
     from training.measuring.evaluation import Evaluation
 
 _DATA = click.Path(exists=True, path_type=Path)
@@ -77,7 +78,19 @@ def train(
 @click.option("--data", type=_DATA, required=True, help=_DATA_HELP)
 @click.option("--split", help="Only this split.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for evaluation.json and the figures.")
-@click.option("--record", metavar="NAME", help="Write the figures into the checkpoint's card under this name.")
+@click.option(
+    "--record",
+    metavar="NAME",
+    help="Write the figures into the checkpoint's card under this name, such as the hospital's; calibration, operating "
+    "points and limits stay as they are.",
+)
+@click.option("--precision", type=click.Choice(["float32", "int8"]), default="float32", show_default=True)
+@click.option(
+    "--gate",
+    is_flag=True,
+    help="Leave out what the scope gate keeps out by its pixels (blank, upside down, unlike the training images), and "
+    "say how many of each class that are.",
+)
 @CHECKPOINT
 @THREADS
 def evaluate(
@@ -85,6 +98,8 @@ def evaluate(
     split: str | None,
     out: Path | None,
     record: str | None,
+    precision: Precision,
+    gate: bool,
     folder: Path | None,
     threads: int,
 ) -> None:
@@ -93,13 +108,17 @@ def evaluate(
     from training.fitting.dataset import find_images
     from training.measuring.assessment import assess, summarise
     from training.measuring.evaluation import evaluate_images
+    from training.measuring.gated import evaluate_after_gate
 
-    predictor = load_predictor(folder, threads)
+    predictor = load_predictor(folder, threads, precision)
     card = predictor.checkpoint.card
     with faults_named():
         images = find_images(data, card.classes, split)
-        evaluation = evaluate_images(predictor, images)
-        measured = assess(card, evaluation.probabilities_NK, images)
+        if gate:
+            evaluation, measured = evaluate_after_gate(predictor, images)
+        else:
+            evaluation = evaluate_images(predictor, images)
+            measured = assess(card, evaluation.probabilities_NK, images)
     _print(evaluation)
     for sentence in summarise(measured):
         click.echo(sentence)

@@ -11,6 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from models.checkpoint import Checkpoint
+    from models.precision import Precision
     from models.predictor import Predictor
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -31,13 +32,25 @@ def load_checkpoint(folder: Path | None) -> Checkpoint:
         raise click.ClickException(str(error)) from error
 
 
-def load_predictor(folder: Path | None, threads: int = 2) -> Predictor:
-    """Return a predictor of the checkpoint in the folder, or of the shipped one, on ONNX Runtime."""
+def load_predictor(folder: Path | None, threads: int = 2, precision: Precision = "float32") -> Predictor:
+    """Return a predictor of the checkpoint in the folder, or of the shipped one, on ONNX Runtime.
+
+    Raises
+    ------
+    click.ClickException
+        When the checkpoint cannot be read, or has no graph for the precision.
+    """
+    from models.precision import why_not_int8
     from models.predictor import Predictor
-    from models.runtimes import OnnxRuntime
+    from models.runtimes import OnnxRuntime, processor_features
 
     loaded = load_checkpoint(folder)
-    return Predictor(loaded, OnnxRuntime(loaded, threads))
+    if precision == "int8":
+        if loaded.card.int8 is None:
+            raise click.ClickException(f"{loaded.card.name} has no graph for int8; export it again.")
+        if refusal := why_not_int8(loaded.card.name, loaded.card.int8, processor_features()):
+            click.echo(f"Note: the service would not run int8 here: {refusal}.", err=True)
+    return Predictor(loaded, OnnxRuntime(loaded, threads, precision))
 
 
 @contextmanager

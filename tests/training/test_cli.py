@@ -1,6 +1,8 @@
 import json
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ from PIL import Image
 
 pytest.importorskip("sklearn")
 
-from models.checkpoint import Checkpoint, default_path
+from models.checkpoint import CARD, Checkpoint, default_path, write_card
 from models.predictor import Predictor
 from models.runtimes import OnnxRuntime
 from tests.training.conftest import stored_phantom
@@ -99,3 +101,59 @@ def test_train_names_an_unknown_recipe(folder: Path) -> None:
     )
     assert found.exit_code == 2
     assert "resnet50-three-class" in found.output
+
+
+def test_evaluate_prints_what_each_operating_point_does(folder: Path) -> None:
+    found = CliRunner().invoke(cli.evaluate, ["--data", str(folder)])
+    assert found.exit_code == 0, found.output
+    for name in ("rule-in", "balanced", "rule-out"):
+        assert f"{name}: sensitivity " in found.output
+
+
+def test_evaluate_behind_the_gate_leaves_out_what_the_product_would_not_analyse(folder: Path, tmp_path: Path) -> None:
+    # Phantoms are unlike radiographs: with the shipped limit none is left, with a wide one all but what is upside down.
+    found = CliRunner().invoke(cli.evaluate, ["--data", str(folder), "--gate"])
+    assert found.exit_code == 1
+    assert "keeps every image out" in found.output
+    checkpoint = tmp_path / "checkpoint"
+    shutil.copytree(default_path(), checkpoint)
+    card = Checkpoint.load(checkpoint).card
+    assert card.unlike_training is not None
+    wide = replace(card, unlike_training=replace(card.unlike_training, limit=1e6))
+    (checkpoint / CARD).write_bytes(write_card(wide))
+    data = tmp_path / "data"
+    shutil.copytree(folder, data)
+    turned = min((data / "viral").iterdir())
+    Image.open(turned).rotate(180).save(turned)
+    arguments = ["--data", str(data), "--gate", "--record", "elsewhere", "--checkpoint", str(checkpoint)]
+    found = CliRunner().invoke(cli.evaluate, arguments)
+    assert found.exit_code == 0, found.output
+    assert "11 images" in found.output
+    assert "gate, viral: of 4 images kept out: 1 upside_down" in found.output
+    assert "gate, normal: of 4 images kept out: none" in found.output
+    recorded = Checkpoint.load(checkpoint).card
+    assert [row.reasons for row in recorded.measurements.splits["elsewhere"].gate] == [{}, {}, {"upside_down": 1}]
+    # Another hospital's images change no decision.
+    for name in ("calibration", "operating_points", "type_margin", "unlike_training"):
+        assert getattr(recorded, name) == getattr(wide, name)
+
+
+def test_evaluate_refuses_int8_where_the_card_does_not_offer_it(folder: Path, tmp_path: Path) -> None:
+    checkpoint = tmp_path / "checkpoint"
+    shutil.copytree(default_path(), checkpoint)
+    card = Checkpoint.load(checkpoint).card
+    (checkpoint / CARD).write_bytes(write_card(replace(card, int8=None)))
+    arguments = ["--data", str(folder), "--precision", "int8", "--checkpoint", str(checkpoint)]
+    found = CliRunner().invoke(cli.evaluate, arguments)
+    assert found.exit_code == 1
+    assert "int8" in found.output
+
+
+def test_evaluate_with_int8_runs_the_8_bit_graph(folder: Path) -> None:
+    exact, small = (
+        CliRunner().invoke(cli.evaluate, ["--data", str(folder), "--precision", precision])
+        for precision in ("float32", "int8")
+    )
+    assert small.exit_code == 0, small.output
+    assert "12 images" in small.stdout
+    assert small.stdout != exact.stdout, "8-bit arithmetic rounds"

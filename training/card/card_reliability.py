@@ -63,6 +63,39 @@ margin of {card.type_margin:g} alone. A type named on a normal image is wrong.
 {table(header, rows)}"""
 
 
+def operating_points(card: Card) -> str:
+    """Return the section on what each operating point does on each set of images."""
+    rows = [
+        [name, row.operating_point, *map(show, (row.sensitivity, row.specificity, row.missed, row.alarmed))]
+        for name, part in card.measurements.splits.items()
+        for row in part.operating_points
+    ]
+    if not rows:
+        return ""
+    header = ["images", "point", "sensitivity", "specificity", "missed", "false alarms"]
+    return f"""## Operating points, set by set
+
+Limits come from val and are the same everywhere. Missed: called negative in spite of pneumonia. False alarms: called
+positive without. What lies between the limits is neither.
+
+{table(header, rows)}{_gate(card)}"""
+
+
+def _gate(card: Card) -> str:
+    """Return what the scope gate kept out of the sets that were measured behind it."""
+    rows = [
+        [name, row.label, str(row.images), ", ".join(f"{count} {why}" for why, count in row.reasons.items()) or "none"]
+        for name, part in card.measurements.splits.items()
+        for row in part.gate
+    ]
+    if not rows:
+        return ""
+    return f"""
+These sets were measured behind the scope gate, as the product works; of each class it kept out:
+
+{table(["images", "class", "number", "kept out"], rows)}"""
+
+
 def subgroups(card: Card) -> str:
     """Return the section on parts of the images."""
     splits = card.measurements.splits

@@ -9,7 +9,7 @@ from typing import Any
 from models.card import Card
 from training.card import gate_card
 from training.card.card_evidence import doors, label_noise, robustness, shortcuts
-from training.card.card_reliability import abstention, calibration, predictive_values, subgroups
+from training.card.card_reliability import abstention, calibration, operating_points, predictive_values, subgroups
 from training.card.markdown import show, table
 from training.card.provenance import SHIPPED
 
@@ -65,6 +65,7 @@ def render(card: Card, digest: str) -> str:
         _metrics(card),
         calibration(card),
         _operating_points(card),
+        operating_points(card),
         abstention(card),
         predictive_values(card),
         subgroups(card),

@@ -5,15 +5,16 @@ Shape suffixes: N images, K classes.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.card import Card
-from models.measurements import Estimate, SplitMeasurements
+from models.measurements import Estimate, GateRow, SplitMeasurements
 from training.fitting.dataset import LabelledImage
-from training.measuring.outcomes import abstention, outcomes, predictive_values
+from training.measuring.outcomes import abstention, at_point, outcomes, predictive_values
 from training.measuring.reliability import check_calibration
 from training.measuring.subgroups import measure_subgroups
 
@@ -28,11 +29,25 @@ def assess(card: Card, probabilities_NK: NDArray[np.float64], images: Sequence[L
         predictive_values=tuple(row for found in decided for row in predictive_values(found, groups_N)),
         abstention=tuple(abstention(found, groups_N) for found in decided),
         subgroups=measure_subgroups(card, probabilities_NK, images),
+        operating_points=tuple(at_point(found, groups_N) for found in decided),
     )
+
+
+def kept_out(card: Card, images: Sequence[LabelledImage], reasons: Sequence[str]) -> tuple[GateRow, ...]:
+    """Return for each class how many images the scope gate kept out, and why; an empty reason is none."""
+    found = []
+    for target, label in enumerate(card.classes):
+        of_class = [reason for image, reason in zip(images, reasons, strict=True) if image.target == target]
+        if of_class:
+            found.append(GateRow(label, len(of_class), dict(Counter(filter(None, of_class)))))
+    return tuple(found)
 
 
 def summarise(measured: SplitMeasurements) -> Iterator[str]:
     """Yield lines for the terminal: calibration, and each operating point with abstention apart."""
+    for gate in measured.gate:
+        kept = ", ".join(f"{count} {reason}" for reason, count in gate.reasons.items()) or "none"
+        yield f"gate, {gate.label}: of {gate.images} images kept out: {kept}"
     check = measured.calibration
     yield f"calibration slope {_show(check.slope)}, intercept {_show(check.intercept)}"
     for name, error in (("ece", check.error), ("classwise ece", check.classwise_error)):
@@ -41,6 +56,16 @@ def summarise(measured: SplitMeasurements) -> Iterator[str]:
             f"{name} {error.value:.4f}: {verdict} than perfect calibration gives for these images "
             f"(mean {error.expected:.4f}, 95 % below {error.upper:.4f})"
         )
+    for point in measured.operating_points:
+        yield (
+            f"{point.operating_point}: sensitivity {_show(point.sensitivity)}, specificity {_show(point.specificity)}, "
+            f"called negative in spite of pneumonia {_show(point.missed)}, called positive without "
+            f"{_show(point.alarmed)}, indeterminate {_show(point.indeterminate)}"
+        )
+    for part in measured.subgroups:
+        if part.aspect == "cluster":
+            figures = ", ".join(f"{name} {_show(found)}" for name, found in part.metrics.items())
+            yield f"cluster {part.value} ({part.images} images of {part.patients} patients): {figures}"
     for row in measured.abstention:
         yield (
             f"{row.operating_point}: answered {_show(row.coverage)}, of these right {_show(row.accuracy)}; "

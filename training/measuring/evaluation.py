@@ -6,7 +6,7 @@ Shape suffixes: N images, K classes, H rows, W columns.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -19,7 +19,9 @@ from sklearn.metrics import confusion_matrix
 
 from models.card import Card
 from models.measurements import Estimate, SplitMeasurements
-from models.predictor import Predictor
+from models.predictor import Output, Predictor
+from service.scope import Reason, blank, judge_distance, judge_orientation
+from service.settings import ScopeSettings
 from training.fitting.dataset import LabelledImage, read_display_values
 from training.measuring.metrics import known_only, measure_with_intervals
 
@@ -67,8 +69,14 @@ def evaluate_images(
     change: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None = None,
 ) -> Evaluation:
     """Run every image, of any size, through the predictor; ``change`` alters the display values before."""
+    return evaluation_of(predictor, images, predict_all(predictor, images, change))
+
+
+def evaluation_of(
+    predictor: Predictor, images: Sequence[LabelledImage], probabilities_NK: NDArray[np.float64]
+) -> Evaluation:
+    """Return the evaluation that follows from the probabilities of some images."""
     card = predictor.checkpoint.card
-    probabilities_NK = predict_all(predictor, images, change)
     targets_N = np.array([image.target for image in images], dtype=np.int64)
     return Evaluation(
         checkpoint=predictor.checkpoint.digest,
@@ -94,12 +102,43 @@ def predict_all(
     change: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None = None,
 ) -> NDArray[np.float64]:
     """Return the calibrated probabilities (N x K) of every image, read ahead of the network."""
+    classes = predictor.checkpoint.card.classes
+    rows = [[output.probabilities[name] for name in classes] for _, output in _outputs(predictor, images, change)]
+    return np.array(rows, dtype=np.float64)
+
+
+def predict_through_gate(
+    predictor: Predictor, images: Sequence[LabelledImage]
+) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+    """Return the probabilities of every image, and why the scope gate keeps it out by its pixels.
+
+    Returns
+    -------
+    Probabilities (N x K), and for each image the code of the reason, empty where it is analysed. The settings are the
+    product's defaults; what a header says is not looked at, for pictures have none.
+    """
+    card, rules = predictor.checkpoint.card, ScopeSettings()
+    limit = card.unlike_training.limit if card.unlike_training else None
+    rows, reasons = [], []
+    for values, output in _outputs(predictor, images, None):
+        rows.append([output.probabilities[name] for name in card.classes])
+        found = Reason.BLANK if blank(values) else judge_orientation(values, rules)
+        found = found or judge_distance(output.distance, limit, rules)
+        reasons.append(found.code if isinstance(found, Reason) else "")
+    return np.array(rows, dtype=np.float64), tuple(reasons)
+
+
+def _outputs(
+    predictor: Predictor,
+    images: Sequence[LabelledImage],
+    change: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None,
+) -> Iterator[tuple[NDArray[np.float32], Output]]:
+    """Yield display values and answer of every image."""
 
     def read(image: LabelledImage) -> NDArray[np.float32]:
         values = read_display_values(image.path)
         return values if change is None else change(values)
 
-    classes, rows = predictor.checkpoint.card.classes, []
     chunks = iter([images[start : start + _CHUNK] for start in range(0, len(images), _CHUNK)])
     with ThreadPoolExecutor(1) as reader:
         # One chunk is read while the one before it runs: full-size images would not fit into memory together.
@@ -107,5 +146,4 @@ def predict_all(
         for _ in track(range(0, len(images), _CHUNK), "images", transient=True):
             values = waiting.pop().result()
             waiting.extend(reader.submit(list, map(read, chunk)) for chunk in islice(chunks, 1))
-            rows.extend([[output.probabilities[name] for name in classes] for output in predictor.predict(values)])
-    return np.array(rows, dtype=np.float64)
+            yield from zip(values, predictor.predict(values), strict=True)

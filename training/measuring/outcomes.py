@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from models.card import Card
 from models.decision import decide
-from models.measurements import Abstention, PredictiveValue
+from models.measurements import Abstention, PointRow, PredictiveValue
 from training.measuring.metrics import bootstrap, known_only, share
 
 PREVALENCES = (0.05, 0.1, 0.3, 0.7)
@@ -103,6 +103,25 @@ def abstention(found: Outcomes, groups_N: NDArray[np.str_]) -> Abstention:
         }
 
     return Abstention(found.point, **known_only(bootstrap(of, groups_N)))
+
+
+def at_point(found: Outcomes, groups_N: NDArray[np.str_]) -> PointRow:
+    """Return what the operating point does with the images of either truth."""
+
+    def of(rows: NDArray[np.int64]) -> dict[str, float]:
+        truth_N, positive_N, negative_N = found.truth_N[rows], found.positive_N[rows], found.negative_N[rows]
+        return {
+            "sensitivity": share(positive_N, truth_N),
+            "specificity": share(negative_N, ~truth_N),
+            "missed": share(negative_N, truth_N),
+            "alarmed": share(positive_N, ~truth_N),
+            "indeterminate": float((~positive_N & ~negative_N).mean()),
+        }
+
+    known = known_only(bootstrap(of, groups_N))
+    sensitivity, specificity = known.get("sensitivity"), known.get("specificity")
+    missed, alarmed = known.get("missed"), known.get("alarmed")
+    return PointRow(found.point, sensitivity, specificity, missed, alarmed, known["indeterminate"])
 
 
 def _posterior(likely: float, unlikely: float, prior: float) -> float:

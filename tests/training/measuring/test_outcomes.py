@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from models.card import Card
 from models.checkpoint import Checkpoint, default_path
 from models.decision import decide
-from training.measuring.outcomes import PREVALENCES, Outcomes, abstention, outcomes, predictive_values
+from training.measuring.outcomes import PREVALENCES, Outcomes, abstention, at_point, outcomes, predictive_values
 
 _GROUPS = np.arange(200).astype(str)
 
@@ -79,3 +79,13 @@ def test_outcomes_are_those_that_the_product_decides(card: Card) -> None:
             assert found.named_N[index] == (decision.pneumonia_type is not None)
             label = card.findings[card.classes[targets[index]]]
             assert found.type_right_N[index] == (decision.pneumonia_type == label)
+
+
+def test_what_an_operating_point_does_is_counted_by_the_truth() -> None:
+    row = at_point(_outcomes(hits=90, misses=4, alarms=20, correct=70), _GROUPS)
+    assert row.sensitivity is not None
+    assert row.specificity is not None
+    assert row.missed is not None
+    assert row.alarmed is not None
+    found = (row.sensitivity, row.specificity, row.missed, row.alarmed, row.indeterminate)
+    assert [estimate.value for estimate in found] == pytest.approx([0.9, 0.7, 0.04, 0.2, 0.08])
