@@ -70,6 +70,10 @@ class Invariant(Enum):
     NO_CONNECTION_KEEPS_OTHERS_OUT = (
         "No connection keeps another one out, whatever it does or leaves undone before it has asked for an association."
     )
+    EVERY_REQUEST_ANSWERED = (
+        "Every association request is answered, whatever it says: accepted, or rejected with the code of PS3.8 and a "
+        "line in the log with both AE titles and the remedy."
+    )
     NOBODY_IN_BY_A_BROKEN_CHECK = (
         "Nobody is let in because a check broke; nobody sees a patient beyond this machine without TLS and a login."
     )

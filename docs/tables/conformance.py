@@ -104,10 +104,12 @@ def association_limits() -> str:
         "ae_title",
         "port",
         "maximum_associations",
+        "maximum_associations_per_peer",
         "maximum_pdu_bytes",
         "maximum_object_bytes",
         "acse_timeout",
         "dimse_timeout",
+        "minimum_bytes_per_second",
         "network_timeout",
     )
     fields = ListenerSettings.model_fields

@@ -15,7 +15,8 @@ import click
 
 from service.audit import AuditTrail
 from service.dicom.commitment.listening import CommitmentService
-from service.dicom.scp import Listener, prepare
+from service.dicom.entity import check
+from service.dicom.scp import Listener
 from service.intake import Intake
 from service.ledger import Ledger
 from service.operations.bootstrap import open_ledger, open_store, owner
@@ -45,7 +46,16 @@ def build_listener(
     store, wakes = open_store(settings), waker(settings)
     intake = Intake(settings, store, ledger.admission, wakes)
     commitment = CommitmentService(settings, ledger, store, wakes, owner())
-    return Listener(settings.listener, intake, commitment, trail, shares_port=shares_port, beat=beat, refused=refused)
+    return Listener(
+        settings.listener,
+        intake,
+        commitment,
+        trail,
+        shares_port=shares_port,
+        beat=beat,
+        refused=refused,
+        not_let_in=ledger.refusals.note,
+    )
 
 
 @click.command()
@@ -78,7 +88,7 @@ def _serve(settings: Settings, stopping: threading.Event, *, shares_port: bool =
         ledger, pulse = open_ledger(settings), Pulse(settings.pulse_dir, "listen")
         listener = build_listener(settings, ledger, trail, pulse.beat, shares_port=shares_port)
         listener.start()
-        with trail.activity("auscult listen"), ledger.figures.kept():
+        with trail.activity("auscult listen"), ledger.refusals.kept(), ledger.figures.kept():
             _wait(settings, listener, stopping)
         pulse.stop()
 
@@ -104,7 +114,7 @@ def _supervise(settings: Settings, stopping: threading.Event) -> None:
     """Keep the processes running that share the port."""
     # What keeps them from starting is said once, here.
     open_ledger(settings).engine.dispose()
-    prepare(settings.listener)
+    check(settings.listener)
     with _Reservation(settings.listener) as listener:
         settings = settings.model_copy(update={"listener": listener})
         children = [_start(settings) for _ in range(listener.processes)]

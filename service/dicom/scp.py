@@ -9,25 +9,22 @@ from functools import partial
 from typing import Self, cast
 
 from service.audit import AuditTrail
-from service.dicom.acceptor.access import Access, Refused, not_told
 from service.dicom.acceptor.contract import CStoreRequest, CStoreResponse, Peer, Sink
-from service.dicom.acceptor.server import AcceptorEntity, AcceptorServer
+from service.dicom.acceptor.server import AcceptorServer
 from service.dicom.auditor import Auditor
 from service.dicom.command import CommandSet
 from service.dicom.commitment.listening import CommitmentService
-from service.dicom.contexts import IMPLEMENTATION_VERSION_NAME, STORAGE_COMMITMENT, accepted
+from service.dicom.entity import access_of, entity_of, tls_of
 from service.dicom.identity import is_valid_uid
 from service.intake import Intake, Reception, Request
 from service.ledger.admission import Registered
 from service.process.log import get_logger
 from service.process.ports import cannot_listen
-from service.security.passwords import PasswordFile
 from service.security.reloading import Reloading
-from service.security.tls import listener_context
 from service.settings import ListenerSettings
 from service.vocabulary.errors import AuscultError, RefusedObject, SettingsInvalid, StoreFull, Unavailable
 from service.vocabulary.identity import Identity
-from service.vocabulary.uids import IMPLEMENTATION_CLASS_UID
+from service.vocabulary.refusals import Refusal
 
 log = get_logger(__name__)
 
@@ -48,6 +45,8 @@ class Listener:
         Called whenever each port's loop that accepts connections has turned.
     refused
         Called with the status of each object that is not taken.
+    not_let_in
+        Called with each association, connection and presentation context that is refused.
 
     Raises
     ------
@@ -65,12 +64,15 @@ class Listener:
         shares_port: bool = False,
         beat: Callable[[], None] = lambda: None,
         refused: Callable[[int], None] = lambda _: None,
+        not_let_in: Callable[[Refusal], None] = lambda _: None,
     ) -> None:
         self._settings = settings
         self._auditor = Auditor(trail, settings.ae_title)
         self._commitment = commitment
-        self._service = _Service(intake, self._auditor, refused)
-        self._entity, self._tls = prepare(settings, self._auditor.refused)
+        self._not_let_in = not_let_in
+        access = access_of(settings, self._tell_of_refusal)
+        self._entity = entity_of(settings, _Service(intake, self._auditor, refused), access)
+        self._tls = tls_of(settings)
         self._shares_port = shares_port
         self._servers: list[AcceptorServer] = []
         self._beat = beat
@@ -85,6 +87,11 @@ class Listener:
     def tls_port(self) -> int | None:
         """The TCP port for TLS; none without."""
         return next((server.port for server in self._servers if server.tls is not None), None)
+
+    def _tell_of_refusal(self, refusal: Refusal, why: str) -> None:
+        self._not_let_in(refusal)
+        if not refusal.reason.is_of_context:
+            self._auditor.refused(refusal.calling_ae_title, refusal.address, why)
 
     def start(self) -> None:
         """Bind the ports and serve in threads of its own.
@@ -110,7 +117,6 @@ class Listener:
             server = AcceptorServer(
                 self._entity,
                 (settings.host, port),
-                self._service,
                 allowed=settings.allowed_addresses,
                 maximum_waiting=max(32, 2 * settings.maximum_associations),
                 handlers=self._commitment.handlers(),
@@ -153,43 +159,6 @@ class Listener:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-
-
-def prepare(
-    settings: ListenerSettings, refused: Refused = not_told
-) -> tuple[AcceptorEntity, Reloading[ssl.SSLContext] | None]:
-    """Return our application entity and our side of TLS, if there is one.
-
-    Parameters
-    ----------
-    refused
-        Is told of everybody who is not let in.
-
-    Raises
-    ------
-    SettingsInvalid
-        When a certificate, a key or the file of users cannot be used.
-    """
-    return _entity(settings, refused), listener_context(settings.tls) if settings.tls.is_on else None
-
-
-def _entity(settings: ListenerSettings, refused: Refused) -> AcceptorEntity:
-    users = None if settings.users is None else PasswordFile("listener.users", settings.users)
-    entity = AcceptorEntity(settings.ae_title, Access(settings.tls.allowed_certificates, users, refused))
-    entity.implementation_class_uid = IMPLEMENTATION_CLASS_UID
-    entity.implementation_version_name = IMPLEMENTATION_VERSION_NAME
-    entity.require_called_aet = True
-    entity.require_calling_aet = list(settings.allowed_ae_titles)
-    entity.maximum_associations = settings.maximum_associations
-    entity.maximum_pdu_size = settings.maximum_pdu_bytes
-    entity.acse_timeout = settings.acse_timeout
-    entity.dimse_timeout = settings.dimse_timeout
-    entity.network_timeout = settings.network_timeout
-    for sop_class_uid, transfer_syntax_uids in accepted().items():
-        # Peers ask us for storage commitment, and answer what we asked of them: we are its SCP and its SCU.
-        both = True if sop_class_uid == STORAGE_COMMITMENT else None
-        entity.add_supported_context(sop_class_uid, list(transfer_syntax_uids), scu_role=both, scp_role=both)
-    return entity
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,12 @@ class ListenerSettings(Section):
         1, description="Listener processes that share the port (SO_REUSEPORT)."
     )
     maximum_associations: Annotated[int, Field(ge=1)] = Field(
-        20, description="Associations served at once by each process."
+        40, description="Associations served at once by each process."
+    )
+    maximum_associations_per_peer: Annotated[int, Field(ge=1)] | None = Field(
+        None,
+        description="Most of them from one address, and most with one calling AE title, so that no peer keeps the"
+        " others out; half of `maximum_associations` when absent.",
     )
     maximum_pdu_bytes: Annotated[int, Field(ge=4096)] = Field(
         131072, description="Largest PDU that we offer to receive."
@@ -45,14 +50,28 @@ class ListenerSettings(Section):
         "peer has ended it by then, on one that we open to the peer (`peers`).",
     )
     acse_timeout: Seconds = Field(30.0, description="Seconds to wait for an association message.")
-    dimse_timeout: Seconds = Field(60.0, description="Seconds to wait for the next part of a DIMSE message.")
-    network_timeout: Seconds = Field(120.0, description="Seconds of silence after which an association is aborted.")
+    dimse_timeout: Seconds = Field(
+        60.0,
+        description="Seconds to wait for the next byte of a DIMSE message, and in which a message must be whole, but"
+        " for the time that its bytes may take by `minimum_bytes_per_second`.",
+    )
+    minimum_bytes_per_second: Annotated[float, Field(ge=1)] = Field(
+        1000.0, description="Slowest rate at which a message may arrive."
+    )
+    network_timeout: Seconds = Field(
+        120.0, description="Seconds without a DIMSE message after which an association is aborted."
+    )
     users: Path | None = Field(
         None,
         description="File of names and scrypt hashes (`auscult password`); when set, an association must bring a valid"
         " user name and passcode (PS3.7 section D.3.3.7).",
     )
     tls: ListenerTlsSettings = ListenerTlsSettings()
+
+    @property
+    def associations_per_peer(self) -> int:
+        """Most associations from one address, and most with one calling AE title."""
+        return self.maximum_associations_per_peer or max(1, self.maximum_associations // 2)
 
     @model_validator(mode="after")
     def _passcodes_are_never_in_the_clear(self) -> "ListenerSettings":

@@ -1,4 +1,4 @@
-"""Those at a listener's door while others send it broken messages: silent, slow, and two who keep the rules."""
+"""Who is at a listener while others send broken messages: silent, slow, never ending, and two who keep the rules."""
 
 import socket
 import ssl
@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 
 from tests.campaigns.mutation import COMMITMENT_CONTEXTS, CONTEXTS, PROPOSED
 from tests.service.dicom.raw_commitment import COMMITMENT, N_EVENT_REPORT, action_command, event_response, information
-from tests.service.dicom.raw_scu import EXPLICIT, Ended, RawAssociation, association_request, header
+from tests.service.dicom.raw_scu import EXPLICIT, Ended, RawAssociation, association_request, data_pdu, header
 
 #: A connection that is neither answered nor closed within this time counts as hung.
 HUNG_S = 30.0
 #: A sender that keeps the rules waits no longer than this while others do not, on a machine that is busy with fuzzing.
 PATIENCE_S = 10.0
+#: Peers of one address whose commands never end: more than there are places for them.
+HOGS = 40
 #: The AE title of those who keep the rules.
 GOOD = "GOOD"
 
@@ -49,7 +51,8 @@ def bystanders(door: Door, findings: Findings) -> Iterator[None]:
     """Keep silent and slow peers at the door, and two senders who must not suffer from them, until the block ends."""
     stop = threading.Event()
     peers = [
-        threading.Thread(target=work, args=(door.port, stop), daemon=True) for work in [_be_silent] * 4 + [_be_slow] * 4
+        threading.Thread(target=work, args=(door.port, stop), daemon=True)
+        for work in [_be_silent] * 4 + [_be_slow] * 4 + [_never_end] * HOGS
     ]
     # Of those who keep the rules, one comes over TLS.
     senders = [
@@ -66,8 +69,8 @@ def bystanders(door: Door, findings: Findings) -> Iterator[None]:
             thread.join()
 
 
-def _again_and_again(stop: threading.Event, visit: Callable[[], None]) -> None:
-    while not stop.is_set():
+def _again_and_again(stop: threading.Event, visit: Callable[[], None], pause_s: float = 0.0) -> None:
+    while not stop.wait(pause_s):
         with suppress(Ended, OSError):
             visit()
 
@@ -99,6 +102,17 @@ def _be_slow(port: int, stop: threading.Event) -> None:
                 connection.sendall(request[at : at + 1])
 
     _again_and_again(stop, visit)
+
+
+def _never_end(port: int, stop: threading.Event) -> None:
+    """Begin a command, and feed it with fragments of no bytes, again and again from an address of its own."""
+
+    def visit() -> None:
+        with RawAssociation(port, calling="HOG", source="127.0.0.2") as association:
+            while not stop.wait(0.5):
+                association.connection.sendall(data_pdu(CONTEXTS[EXPLICIT], 0x01, b""))
+
+    _again_and_again(stop, visit, pause_s=1.0)
 
 
 def _keep_the_rules(series: int, door: Door, secure: bool, stop: threading.Event, findings: Findings) -> None:

@@ -15,6 +15,7 @@ from pydicom.filewriter import write_dataset
 from pydicom.uid import UID, JPEG2000Lossless, JPEGBaseline8Bit, JPEGLosslessSV1, JPEGLSLossless, RLELossless
 
 from service.dicom.acceptor.pdu import Data
+from service.dicom.associate import InvalidAssociate, encode_answer, read_answer, read_request
 from service.dicom.characters import character_set, decode
 from service.dicom.command import CommandSet, InvalidCommand
 from service.dicom.elements import LONG_VRS, SHORT_VRS
@@ -23,7 +24,7 @@ from service.dicom.pixels import jpeg, jpeg_2000, rle
 from service.vocabulary.errors import NotDicom, ObjectTooLarge, UndecodablePixels
 from tests import phantoms
 from tests.campaigns.mutation import BIG_ENDIAN
-from tests.service.dicom.raw_scu import CR, DEFLATED, EXPLICIT, IMPLICIT, data_pdu, store_command
+from tests.service.dicom.raw_scu import CR, DEFLATED, EXPLICIT, IMPLICIT, association_request, data_pdu, store_command
 
 SYNTAXES = (EXPLICIT, IMPLICIT, BIG_ENDIAN, DEFLATED)
 READERS = (jpeg.read, jpeg.read, jpeg.read, jpeg_2000.read)
@@ -74,7 +75,26 @@ def take_runs(data: bytes) -> None:
         rle.read(data[1:], 1 + data[0] % 3, 64 * (1 + data[0] // 3))
 
 
-TAKERS: tuple[Callable[[bytes], None], ...] = (take_message, take_header, take_text, take_frame, take_runs)
+def take_association(data: bytes) -> None:
+    """Read the bodies of A-ASSOCIATE-RQ and A-ASSOCIATE-AC PDUs; what is read can be written and read again."""
+    with suppress(InvalidAssociate):
+        request = read_request(data)
+        assert (request.calling_ae_title + request.called_ae_title).isascii()
+    with suppress(InvalidAssociate):
+        answer = read_answer(data)
+        if all(context.transfer_syntax.isascii() for context in answer.contexts):
+            said = read_answer(encode_answer(answer, b"", b"")[6:])
+            assert said.contexts == answer.contexts
+
+
+TAKERS: tuple[Callable[[bytes], None], ...] = (
+    take_message,
+    take_header,
+    take_text,
+    take_frame,
+    take_runs,
+    take_association,
+)
 
 
 def take(data: bytes) -> None:
@@ -122,6 +142,8 @@ def seeds() -> list[bytes]:
     found += [bytes((TAKERS.index(take_text),)) + text for text in texts]
     for index, uid in enumerate(CODECS):
         found.append(bytes((TAKERS.index(take_frame), index)) + _frame(uid))
+    request = association_request([(1, CR, (EXPLICIT, IMPLICIT))], user=("name", "passcode"), roles=(CR,))[6:]
+    found.append(bytes((TAKERS.index(take_association),)) + request)
     return [*found, bytes((TAKERS.index(take_runs), 0)) + _frame(RLELossless)]
 
 

@@ -10,18 +10,20 @@ from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 
-from service.dicom.acceptor.access import Access
-from service.dicom.acceptor.contract import CStoreRequest, CStoreService, OutgoingRequest, UserIdentity
+from service.dicom.acceptor.contract import CStoreRequest, OutgoingRequest
 from service.dicom.acceptor.negotiation import Negotiation
+from service.dicom.acceptor.pdu import Request
 from service.dicom.acceptor.peer_socket import LOOK_S
 from service.dicom.acceptor.secure_socket import SecureSocket
 from service.dicom.acceptor.streaming import StreamingDimse
+from service.dicom.acceptor.terms import Terms
 from service.dicom.acceptor.upper_layer import UpperLayer
+from service.dicom.associate import AssociateRequest
 from service.dicom.release import shut
-from service.process.log import get_logger
 from service.security.tls import PeerCertificate, peer_certificate
 
-log = get_logger(__name__)
+_TOO_SLOW = "aborted: a message took too long to arrive (listener.dimse_timeout, listener.minimum_bytes_per_second)"
+_TOO_SILENT = "aborted: no message came for too long (listener.network_timeout)"
 
 
 class AcceptedAssociation(Association):
@@ -30,21 +32,19 @@ class AcceptedAssociation(Association):
     dul: UpperLayer
     dimse: StreamingDimse
 
-    def __init__(self, ae: ApplicationEntity, access: Access, service: CStoreService) -> None:
+    def __init__(self, ae: ApplicationEntity, terms: Terms) -> None:
         super().__init__(ae, "acceptor")
         self.opened = time.monotonic()
         self.certificate: PeerCertificate | None = None
         self.outgoing: list[OutgoingRequest] = []
-        self._access = access
-        self._service = service
+        self._terms = terms
         self._is_serving = False
-        self.dimse = StreamingDimse(self, self, service)
-        self.dul = UpperLayer(self, self.dimse, ae.maximum_pdu_size)
-        self.acse = Negotiation(self, self, access)
+        self.dimse = StreamingDimse(self, self, terms.service)
+        self.dul = UpperLayer(self, self, self.dimse, ae.maximum_pdu_size, terms.minimum_rate)
+        self.acse = Negotiation(self, self, self.dul, terms)
         # The timeouts also set the timers of the upper layer, which is new.
         self.acse_timeout = ae.acse_timeout
         self.network_timeout = ae.network_timeout
-        self.bind(evt.EVT_REJECTED, self._tell_rejection)
 
     def _bind_defaults(self) -> None:
         # Without those for notifications, which would make pynetdicom describe each PDU in its log.
@@ -67,25 +67,24 @@ class AcceptedAssociation(Association):
         return str(self.requestor.address)
 
     @property
+    def _request_pdu(self) -> Request | None:
+        primitive: object = self.requestor.primitive
+        return primitive if isinstance(primitive, Request) else None
+
+    @property
+    def requested(self) -> AssociateRequest | None:
+        """The peer's request; none before it has come, and where it cannot be read."""
+        return None if self._request_pdu is None else self._request_pdu.request
+
+    @property
     def calling_ae_title(self) -> str:
         """What the peer calls itself, without padding; empty before its request."""
-        return self._requested_ae_title("calling_ae_title")
+        return "" if self._request_pdu is None else self._request_pdu.calling_ae_title
 
     @property
     def called_ae_title(self) -> str:
         """What the peer calls us, without padding; empty before its request."""
-        return self._requested_ae_title("called_ae_title")
-
-    def _requested_ae_title(self, which: str) -> str:
-        return str(getattr(self.requestor.primitive, which, "")).strip()
-
-    @property
-    def user(self) -> UserIdentity | None:
-        """The user that the peer named."""
-        said = self.requestor.user_identity
-        if said is None or said.user_identity_type is None:
-            return None
-        return UserIdentity(said.user_identity_type, said.primary_field or b"", said.secondary_field or b"")
+        return "" if self._request_pdu is None else self._request_pdu.called_ae_title
 
     @property
     def transfer_syntaxes(self) -> dict[int, tuple[str, str]]:
@@ -104,6 +103,11 @@ class AcceptedAssociation(Association):
         """Send a message of pynetdicom's in a presentation context."""
         self.dimse.send_msg(message, context_id)
 
+    def warn(self, what: str) -> None:
+        """Write a warning about the peer into the log."""
+        titles = f" of {self.calling_ae_title!r} to {self.called_ae_title!r}" if self.is_requested else ""
+        self._terms.access.warnings.warn(self.address, f"association{titles} with {self.address} {what}")
+
     def hang_up(self) -> None:
         """Close the connection without a word."""
         shut(self)
@@ -115,6 +119,7 @@ class AcceptedAssociation(Association):
         try:
             super().run_reactor()
         finally:
+            self._terms.places.leave(self)
             self.dul.ring()
             for request in self.outgoing:
                 request.end()
@@ -131,7 +136,7 @@ class AcceptedAssociation(Association):
             connection.shake_hands(self.acse_timeout or LOOK_S)
             self.certificate = peer_certificate(connection.connection)
         except OSError as error:
-            self._access.refused_connection(self.address, error)
+            self._terms.access.refused_connection(self.address, error)
             connection.close()
             self.dul.close()
             return False
@@ -164,7 +169,7 @@ class AcceptedAssociation(Association):
             for request in self.outgoing:
                 request.hear(msg)
             return
-        outcome = self._service.finish(msg)
+        outcome = self._terms.service.finish(msg)
         response = C_STORE()
         response.MessageIDBeingRespondedTo = msg.command.message_id
         response.AffectedSOPClassUID = msg.command.sop_class_uid_or_none
@@ -173,14 +178,6 @@ class AcceptedAssociation(Association):
         if outcome.comment:
             response.ErrorComment = cast(Any, outcome.comment[:64])
         self.send(response, context_id)
-
-    def _tell_rejection(self, _: evt.Event) -> None:
-        """Tell that pynetdicom has rejected the association."""
-        self._access.refused_association(
-            self,
-            "AE titles are checked against listener.ae_title and listener.allowed_ae_titles, "
-            "their number against listener.maximum_associations",
-        )
 
     def _is_over(self) -> bool:
         """Return whether the association has ended; a release that the peer requests is granted."""
@@ -191,7 +188,7 @@ class AcceptedAssociation(Association):
             self.dul.receive_pdu(wait=False)
             self.is_aborted = True
         elif self.dul.is_alive() and self.dul.idle_timer_expired():
-            log.warning("association with %s aborted: no word from it for too long", self.address)
+            self.warn(_TOO_SLOW if self.dimse.is_arriving else _TOO_SILENT)
             self.abort()
         elif self.dul.is_alive():
             return False

@@ -3,18 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
+from service.dicom.associate import AssociateRequest
 from service.dicom.command import CommandSet
 from service.security.tls import PeerCertificate
-
-
-class UserIdentity(NamedTuple):
-    """A user identity sub-item of an association request (PS3.7 Table D.3-14)."""
-
-    kind: int
-    primary_field: bytes
-    secondary_field: bytes
 
 
 class Peer(Protocol):
@@ -36,8 +29,8 @@ class Peer(Protocol):
         """What it calls us, without padding."""
 
     @property
-    def user(self) -> UserIdentity | None:
-        """The user that it named."""
+    def requested(self) -> AssociateRequest | None:
+        """Its association request; none before that has come, and where it cannot be read."""
 
     @property
     def is_secure(self) -> bool:
@@ -53,6 +46,9 @@ class Peer(Protocol):
 
     def send(self, message: Any, context_id: int) -> None:
         """Send a message of pynetdicom's in a presentation context."""
+
+    def warn(self, what: str) -> None:
+        """Write a warning about it into the log; the same again within a minute is counted."""
 
     def hang_up(self) -> None:
         """Close the connection without a word."""

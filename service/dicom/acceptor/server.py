@@ -3,23 +3,23 @@
 import socket
 import ssl
 import threading
+import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from copy import deepcopy
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from socketserver import BaseRequestHandler
 from typing import Any, cast
 
 from pynetdicom import evt
 from pynetdicom.ae import ApplicationEntity
-from pynetdicom.association import Association
 from pynetdicom.transport import AddressInformation, ThreadedAssociationServer
 
-from service.dicom.acceptor.access import Access, Refusal
 from service.dicom.acceptor.association import AcceptedAssociation
-from service.dicom.acceptor.contract import CStoreService
 from service.dicom.acceptor.peer_socket import PeerSocket
+from service.dicom.acceptor.places import host
 from service.dicom.acceptor.secure_socket import SecureSocket
+from service.dicom.acceptor.terms import Terms
 from service.security.reloading import Reloading
 
 Network = IPv4Network | IPv6Network
@@ -27,22 +27,17 @@ Handlers = Sequence[tuple[evt.EventType, Callable[[evt.Event], Any]]]
 
 
 class AcceptorEntity(ApplicationEntity):
-    """Our application entity, and whom it lets in."""
+    """Our application entity: the terms on which it serves associations."""
 
-    def __init__(self, ae_title: str = "AUSCULT", access: Access | None = None) -> None:
+    def __init__(self, ae_title: str, terms: Terms) -> None:
         super().__init__(ae_title)
-        self.access = access or Access()
+        self.terms = terms
 
     @property
     def connections(self) -> list[AcceptedAssociation]:
         """All associations and those connections that have not asked for one yet."""
         threads = [thread for thread in threading.enumerate() if isinstance(thread, AcceptedAssociation)]
         return [thread for thread in threads if thread.ae is self]
-
-    @property
-    def active_associations(self) -> list[Association]:
-        """The associations that count against the maximum: a connection that says nothing takes no one's place."""
-        return [connection for connection in self.connections if connection.is_requested]
 
 
 class _Handler(BaseRequestHandler):
@@ -53,20 +48,15 @@ class _Handler(BaseRequestHandler):
     def handle(self) -> None:
         server = self.server
         entity = server.ae
-        assoc = AcceptedAssociation(entity, entity.access, server.service)
+        assoc = AcceptedAssociation(entity, entity.terms)
         assoc._server = server  # noqa: SLF001 - how pynetdicom's acceptor finds the way to close its connection
         assoc.name = f"AcceptorThread {self.client_address[0]}:{self.client_address[1]}"
-        assoc.acceptor.maximum_length = entity.maximum_pdu_size
-        assoc.acceptor.ae_title = server.ae_title
         assoc.acceptor.address_info = AddressInformation.from_tuple(server.server_address)
-        assoc.acceptor.implementation_class_uid = entity.implementation_class_uid
-        assoc.acceptor.implementation_version_name = entity.implementation_version_name
-        assoc.acceptor.supported_contexts = deepcopy(server.contexts)
         assoc.requestor.address_info = AddressInformation.from_tuple(self.client_address)
         try:
             assoc.set_socket(self._socket(assoc))
         except OSError as error:
-            entity.access.refused_connection(self.client_address[0], error)
+            entity.terms.access.refused_connection(self.client_address[0], error)
             assoc.dul.close()
             self.request.close()
             return
@@ -113,7 +103,6 @@ class AcceptorServer(ThreadedAssociationServer):
         self,
         entity: AcceptorEntity,
         address: tuple[str, int],
-        service: CStoreService,
         *,
         allowed: Sequence[Network] = (),
         maximum_waiting: int,
@@ -122,10 +111,10 @@ class AcceptorServer(ThreadedAssociationServer):
         tls: Reloading[ssl.SSLContext] | None = None,
         beat: Callable[[], None] = lambda: None,
     ) -> None:
-        self.service = service
         self.handlers = handlers
         self.tls = tls
         self._beat = beat
+        self._look_at_warnings = 0.0
         self._allowed = tuple(allowed)
         self._maximum_waiting = maximum_waiting
         self._shares_port = shares_port
@@ -133,7 +122,7 @@ class AcceptorServer(ThreadedAssociationServer):
             entity,
             address,
             entity.ae_title,
-            entity.supported_contexts,
+            [],
             request_handler=_Handler,
         )
         entity._servers.append(self)  # noqa: SLF001 - `shutdown` takes it off this list again
@@ -154,9 +143,12 @@ class AcceptorServer(ThreadedAssociationServer):
         super().server_bind()
 
     def service_actions(self) -> None:
-        """Say that connections are accepted."""
+        """Say that connections are accepted, and how many warnings were not written."""
         super().service_actions()
         self._beat()
+        if time.monotonic() > self._look_at_warnings:
+            self._look_at_warnings = time.monotonic() + 1.0
+            self.ae.terms.access.warnings.turn()
 
     def shutdown_request(self, request: Any) -> None:
         """Close a connection; see `AcceptedAssociation.hang_up`."""
@@ -172,9 +164,17 @@ class AcceptorServer(ThreadedAssociationServer):
         if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
             address = address.ipv4_mapped
         if self._allowed and not any(address in network for network in self._allowed):
-            self.ae.access.tell(Refusal(str(address), "the address is not in listener.allowed_addresses"))
+            self.ae.terms.access.refused_address(str(address))
             return False
         waiting = [connection for connection in self.ae.connections if not connection.is_requested]
         if len(waiting) >= self._maximum_waiting:
-            min(waiting, key=lambda connection: connection.opened).hang_up()
+            _of_the_busiest(waiting).hang_up()
         return True
+
+
+def _of_the_busiest(waiting: Sequence[AcceptedAssociation]) -> AcceptedAssociation:
+    """Return the oldest connection of the host that has the most."""
+    hosts = [host(connection.address) for connection in waiting]
+    busiest = Counter(hosts).most_common(1)[0][0]
+    theirs = [connection for connection, where in zip(waiting, hosts, strict=True) if where == busiest]
+    return min(theirs, key=lambda connection: connection.opened)

@@ -14,18 +14,26 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, cast
 
+from pydicom.uid import UID
 from pynetdicom.association import Association
 from pynetdicom.dul import DULServiceProvider
+from pynetdicom.pdu import A_ABORT_RQ, A_ASSOCIATE_AC
+from pynetdicom.pdu_primitives import A_ASSOCIATE
 
-from service.dicom.acceptor.pdu import INVALID_PDU, Data
+from service.dicom.acceptor.contract import Peer
+from service.dicom.acceptor.pdu import INVALID_PARAMETER, INVALID_PDU, UNEXPECTED_PDU, UNRECOGNIZED_PDU, Data, Request
 from service.dicom.acceptor.peer_socket import CONNECTION_CLOSED, LOOK_S, PeerSocket
 from service.dicom.acceptor.streaming import StreamingDimse
+from service.dicom.associate import APPLICATION_CONTEXT
 from service.dicom.release import shut
-from service.process.log import get_logger
 
-log = get_logger(__name__)
-
+_A_ASSOCIATE_RQ, _P_DATA_TF, _A_RELEASE_RQ, _A_ABORT = 0x01, 0x04, 0x05, 0x07
+_A_ASSOCIATE_RQ_RECEIVED = "Evt6"
 _P_DATA_TF_RECEIVED = "Evt10"
+#: Source of an A-ABORT (PS3.8 Table 9-26).
+_BY_PROVIDER = 0x02
+#: The states before an association request (PS3.8 Table 9-4); a connection that opens with its request is still idle.
+_AWAITING_REQUEST = {"Sta1", "Sta2"}
 #: Largest PDU other than P-DATA; an association request with 128 presentation contexts takes some ten kilobytes.
 _MAXIMUM_CONTROL_PDU_BYTES = 1 << 20
 
@@ -43,18 +51,33 @@ class _SignallingQueue(queue.Queue[Any]):
 
 
 class UpperLayer(DULServiceProvider):
-    """The DICOM upper layer of one association: a thread that owns the socket."""
+    """The DICOM upper layer of one association: a thread that owns the socket.
+
+    Parameters
+    ----------
+    assoc, peer
+        The association; both are the same object, as pynetdicom and as we see it.
+    minimum_rate
+        Bytes that a second of a message must bring, once `dimse_timeout` seconds have passed.
+    """
 
     socket: PeerSocket | None
 
-    def __init__(self, assoc: Association, dimse: StreamingDimse, maximum_pdu_bytes: int) -> None:
+    def __init__(
+        self, assoc: Association, peer: Peer, dimse: StreamingDimse, maximum_pdu_bytes: int, minimum_rate: float
+    ) -> None:
         super().__init__(assoc)
+        self._peer = peer
         self._dimse = dimse
+        self._minimum_rate = minimum_rate
+        self._acceptance = b""
+        self._abort_reason = INVALID_PARAMETER
+        self._is_refused = False
         self.daemon = True
         self._run_loop_delay = 0
         # Some senders leave the headers out of their count, so the limit that we announced is not taken at its word.
         self._maximum_data_pdu_bytes = 2 * maximum_pdu_bytes
-        self._last_input = time.monotonic()
+        self._last_message = time.monotonic()
         self._bell_lock = threading.Lock()
         self._bell: tuple[int, int] | None = os.pipe()
         for descriptor in self._bell:
@@ -90,6 +113,25 @@ class UpperLayer(DULServiceProvider):
                 os.read(bell, 4096)
         return connection in ready or (is_read and has_room)
 
+    def accept(self, answer: bytes) -> None:
+        """Send an A-ASSOCIATE-AC PDU."""
+        self._acceptance = answer
+        self.restart_idle_timer()
+        accepted = A_ASSOCIATE()
+        accepted.result = 0x00
+        accepted.application_context_name = UID(APPLICATION_CONTEXT)  # its own A-ASSOCIATE-AC cannot be without
+        self.send_pdu(accepted)
+
+    def _send(self, pdu: Any) -> None:
+        if isinstance(pdu, A_ASSOCIATE_AC):
+            # pynetdicom's own would repeat no odd AE title and answer no context without a transfer syntax.
+            cast(PeerSocket, self.socket).send(self._acceptance)
+            return
+        if isinstance(pdu, A_ABORT_RQ) and (pdu.source == _BY_PROVIDER or self._is_refused):
+            # Also before an association, where pynetdicom names the service user, whose reason has no meaning.
+            pdu.source, pdu.reason_diagnostic = _BY_PROVIDER, self._abort_reason
+        super()._send(pdu)
+
     def send_pdu(self, primitive: Any) -> None:
         """Send a primitive."""
         super().send_pdu(primitive)
@@ -105,7 +147,7 @@ class UpperLayer(DULServiceProvider):
         try:
             super().run_reactor()
         except Exception as error:  # noqa: BLE001 - a PDU that the state machine has no answer to; the peer shall not wait
-            log.warning("connection with %s closed: %s", self.assoc.requestor.address, type(error).__name__)
+            self._peer.warn(f"closed: {type(error).__name__}")
             shut(self.assoc)
         finally:
             self._dimse.abandon()
@@ -119,13 +161,19 @@ class UpperLayer(DULServiceProvider):
             self._bell = None
 
     def idle_timer_expired(self) -> bool:
-        """Return whether the peer has been silent for too long: between messages, or within one."""
-        limit = self.assoc.dimse_timeout if self._dimse.is_arriving else self.network_timeout
-        return limit is not None and time.monotonic() - self._last_input > limit
+        """Return whether the peer has been silent for too long between messages, or takes too long for one."""
+        if self._dimse.is_backed_up:
+            return False
+        now = time.monotonic()
+        due = self._dimse.due(self.assoc.dimse_timeout or LOOK_S, self._minimum_rate)
+        if due is not None:
+            return now > due
+        return self.network_timeout is not None and now > self._last_message + self.network_timeout
 
     def restart_idle_timer(self) -> None:
-        """Count the peer's silence from now on."""
-        self._last_input = time.monotonic()
+        """Count the peer's silence from now on: a message was served, or the association begins."""
+        self._last_message = time.monotonic()
+        self._dimse.start_clock_anew()
 
     def _is_transport_event(self) -> bool:
         connection = cast(PeerSocket, self.socket)
@@ -144,32 +192,43 @@ class UpperLayer(DULServiceProvider):
         try:
             header = connection.recv(6)
             kind, length = header[0], int.from_bytes(header[2:6], "big")
-            limit = self._maximum_data_pdu_bytes if kind == 0x04 else _MAXIMUM_CONTROL_PDU_BYTES
-            if not 0x01 <= kind <= 0x07 or length > limit:
-                self._refuse(f"a PDU of type {kind:#04x} and {length} bytes")
+            limit = self._maximum_data_pdu_bytes if kind == _P_DATA_TF else _MAXIMUM_CONTROL_PDU_BYTES
+            if not _A_ASSOCIATE_RQ <= kind <= _A_ABORT or length > limit:
+                self._refuse(f"a PDU of type {kind:#04x} and {length} bytes", UNRECOGNIZED_PDU)
                 return
             body = connection.recv(length)
         except OSError:
             self.event_queue.put(CONNECTION_CLOSED)
             self._end_wait_for_request()
             return
-        self.restart_idle_timer()
+        if self.state_machine.current_state in _AWAITING_REQUEST and kind != _A_ASSOCIATE_RQ:
+            self._refuse(f"a PDU of type {kind:#04x} before it asked for an association", UNEXPECTED_PDU)
+            return
+        if kind not in {_P_DATA_TF, _A_RELEASE_RQ, _A_ABORT}:
+            self._abort_reason = UNEXPECTED_PDU  # should the state machine abort
         try:
-            pdu, event = (
-                (cast(Any, Data(body)), _P_DATA_TF_RECEIVED) if kind == 0x04 else self._decode_pdu(header + body)
-            )
+            pdu, event = self._decoded(kind, header, body)
         except Exception as error:  # noqa: BLE001 - pynetdicom's decoders raise whatever a broken PDU leads them to
-            self._refuse(f"a PDU of type {kind:#04x} that cannot be decoded ({type(error).__name__})")
+            what = f"a PDU of type {kind:#04x} that cannot be decoded ({type(error).__name__})"
+            self._refuse(what, INVALID_PARAMETER)
             return
         self._recv_pdu.put(pdu)
         self.event_queue.put(event)
 
-    def _refuse(self, what: str) -> None:
-        log.warning("association with %s aborted: it sent %s", self.assoc.requestor.address, what)
+    def _decoded(self, kind: int, header: bytearray, body: bytearray) -> tuple[Any, str]:
+        if kind == _P_DATA_TF:
+            return Data(body), _P_DATA_TF_RECEIVED
+        if kind == _A_ASSOCIATE_RQ:
+            return Request(bytes(body)), _A_ASSOCIATE_RQ_RECEIVED
+        return self._decode_pdu(header + body)
+
+    def _refuse(self, what: str, reason: int) -> None:
+        self._peer.warn(f"aborted: it sent {what}")
+        self._is_refused, self._abort_reason = True, reason
         self.event_queue.put(INVALID_PDU)
         self._end_wait_for_request()
 
     def _end_wait_for_request(self) -> None:
         """Tell an association that waits for its request that it no longer comes: nothing else would end that wait."""
-        if self.state_machine.current_state == "Sta2":
+        if self.state_machine.current_state in _AWAITING_REQUEST:
             self.to_user_queue.put(cast(Any, None))

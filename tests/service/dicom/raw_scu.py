@@ -170,13 +170,15 @@ class RawAssociation:
         tls: ssl.SSLContext | None = None,
         user: tuple[str, str] | None = None,
         roles: Iterable[str] = (),
+        source: str = "127.0.0.1",
+        request: bytes | None = None,
     ) -> None:
-        self.connection = socket.create_connection(("127.0.0.1", port), timeout=timeout_s)
+        self.connection = socket.create_connection(("127.0.0.1", port), timeout_s, (source, 0))
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             if tls is not None:
                 self.connection = tls.wrap_socket(self.connection, server_hostname="127.0.0.1")
-            self.connection.sendall(association_request(contexts, calling, called, user, roles))
+            self.connection.sendall(request or association_request(contexts, calling, called, user, roles))
             kind, self.accepted = self.receive()
             if kind != 0x02:
                 raise Ended(f"PDU type {kind}: {self.accepted.hex()}")

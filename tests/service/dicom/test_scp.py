@@ -168,7 +168,7 @@ def test_an_address_outside_the_allowed_networks_is_turned_away_and_one_inside_i
 
 def test_one_association_more_than_the_maximum_is_rejected_for_now(tmp_path: Path) -> None:
     with (
-        listening(tmp_path, maximum_associations=2) as site,
+        listening(tmp_path, maximum_associations=2, maximum_associations_per_peer=2) as site,
         RawAssociation(site.port),
         RawAssociation(site.port),
         pytest.raises(Ended, match="PDU type 3: 00020302"),

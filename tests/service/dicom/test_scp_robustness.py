@@ -206,7 +206,7 @@ def test_the_same_instance_over_four_associations_at_once_is_registered_once(tmp
 
 @pytest.mark.proves(Invariant.NO_CONNECTION_KEEPS_OTHERS_OUT)
 def test_silent_connections_keep_nobody_out_and_are_closed(tmp_path: Path) -> None:
-    with listening(tmp_path, maximum_associations=2, acse_timeout=1.0) as site:
+    with listening(tmp_path, maximum_associations=2, maximum_associations_per_peer=2, acse_timeout=1.0) as site:
         silent = [socket.create_connection(("127.0.0.1", site.port), timeout=10) for _ in range(40)]
         try:
             started = time.monotonic()

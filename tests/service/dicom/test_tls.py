@@ -164,7 +164,12 @@ def _drip(connection: socket.socket) -> None:
 def test_silent_dripping_and_plain_connections_keep_nobody_out_and_are_closed(
     tmp_path: Path, authority: Authority, own: Issued, modality: Issued
 ) -> None:
-    with secure(tmp_path, authority, own, acse_timeout=1.5, maximum_associations=2) as site, ExitStack() as stack:
+    with (
+        secure(
+            tmp_path, authority, own, acse_timeout=1.5, maximum_associations=2, maximum_associations_per_peer=2
+        ) as site,
+        ExitStack() as stack,
+    ):
 
         def knock() -> socket.socket:
             return stack.enter_context(socket.create_connection(("127.0.0.1", site.tls_port), timeout=10))
@@ -396,7 +401,7 @@ def test_an_access_check_that_breaks_lets_nobody_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with listening(tmp_path) as site:
-        monkeypatch.setattr(type(site.listener._entity.access), "objection", lambda *_: 1 / 0)
+        monkeypatch.setattr(type(site.listener._entity.terms.access), "objection", lambda *_: 1 / 0)
         with pytest.raises(Ended, match="PDU type 3: 00020101"):
             RawAssociation(site.port)
         wait_until(lambda: "could not be checked (ZeroDivisionError)" in caplog.text, "it is told", 5)
