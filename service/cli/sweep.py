@@ -44,10 +44,13 @@ def _sweep(settings: Settings, trail: AuditTrail, *, once: bool) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    due = time.monotonic()
+    due, counted = time.monotonic(), False
     pulse = Pulse(settings.pulse_dir, "sweep")
     while not stop.wait(settings.sweep.interval):
         try:
+            if not counted:  # processes of an earlier version may have written before this one started
+                ledger.counts.recount()
+                counted = True
             sweeper.once()
             if time.monotonic() >= due:
                 due = time.monotonic() + settings.retention.interval

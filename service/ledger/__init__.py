@@ -14,6 +14,7 @@ from service.ledger.commitments import Answered, Commitments
 from service.ledger.deliveries import DueDelivery
 from service.ledger.figures import Figures
 from service.ledger.inspection import Inspection
+from service.ledger.kept_counts import KeptCounts
 from service.ledger.leases import Taken
 from service.ledger.outbox import Outbox
 from service.ledger.predictions import RecordedResult, Results
@@ -52,6 +53,7 @@ class Ledger:
         self.results = Results(engine)
         self.remedies = Remedies(engine, clock)
         self.retention = Retention(engine, clock)
+        self.counts = KeptCounts(engine)
         self.inspection = Inspection(engine)
 
 

@@ -37,3 +37,14 @@ class FigureRecord(Record):
     name: Mapped[str] = mapped_column(String(64), primary_key=True)
     label: Mapped[str] = mapped_column(String(64), primary_key=True)
     value: Mapped[float] = mapped_column(Float(53))
+
+
+class CountRecord(Record):
+    """A part of a count; see `service.ledger.kept_counts`."""
+
+    __tablename__ = "counts"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(32))
+    label: Mapped[str] = mapped_column(String(64))
+    value: Mapped[int]

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from service.ledger.trouble import TLS, trouble
 
 #: The revision in migrations/ that this version's code is written for.
-TABLES = "0005"
+TABLES = "0006"
 
 #: What libpq is told where the URL says nothing else. A host that vanishes resets no connection, and the kernel would
 #: wait a quarter of an hour for it to take what was sent, and two hours for what it has yet to answer: a C-STORE and a
@@ -90,6 +90,10 @@ def _begin_immediate(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
+class LedgerSession(Session):
+    """A transaction that writes; what it changes is counted (see `service.ledger.kept_counts`)."""
+
+
 @contextmanager
 def writing(engine: Engine) -> Iterator[Session]:
     """Open a transaction that writes; it is durable once the block has ended.
@@ -103,7 +107,7 @@ def writing(engine: Engine) -> Iterator[Session]:
         told(engine.url),
         engine.connect().execution_options(writes=True) as connection,
         connection.begin(),
-        Session(connection) as session,
+        LedgerSession(connection) as session,
     ):
         yield session
         session.flush()

@@ -7,10 +7,12 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, Select, exists, func, or_, select
+from sqlalchemy import Engine, Select, func, or_, select
 from sqlalchemy.orm import Session, contains_eager, defer, joinedload, load_only, selectinload
 
+from service.ledger import kept_counts
 from service.ledger.database import reading
+from service.ledger.kept_counts import SILENT, is_listed, kept
 from service.ledger.records import (
     CommitmentRequestRecord,
     DeliveryRecord,
@@ -35,9 +37,6 @@ from service.ledger.views import (
 from service.vocabulary.findings import Outcome
 from service.vocabulary.states import CommitmentState, DeliveryState, Priority, State
 
-#: Versions that are not in force: no row of the worklist stands for them.
-_SILENT = (State.OWN.value, State.DUPLICATE.value, State.SUPERSEDED.value)
-
 
 class Inspection:
     """Answers what a person, or a monitor, asks of the ledger."""
@@ -50,7 +49,7 @@ class Inspection:
         with reading(self._engine) as session:
             studies = session.scalars(
                 select(StudyRecord)
-                .where(_is_shown())
+                .where(is_listed())
                 .order_by(StudyRecord.reading_rank_at, StudyRecord.first_received_at, StudyRecord.id)
                 .limit(limit)
                 .offset(offset)
@@ -60,44 +59,37 @@ class Inspection:
     def count_studies(self) -> int:
         """Return how many studies the whole worklist has."""
         with reading(self._engine) as session:
-            return session.scalars(select(func.count()).select_from(StudyRecord).where(_is_shown())).one()
+            return kept(session).get((kept_counts.STUDIES, ""), 0)
 
     def status(self) -> StatusView:
         """Return counts by state, reason, outcome and destination, and what is on hold."""
-        instance, delivery = InstanceRecord, DeliveryRecord
         with reading(self._engine) as session:
-            states = _pairs(session, select(instance.state, func.count()).group_by(instance.state))
-            outcomes = (
-                select(PredictionRecord.outcome, func.count())
-                .join(instance, instance.id == PredictionRecord.instance_id)
-                .where(instance.state.not_in(_SILENT))
-                .group_by(PredictionRecord.outcome)
-            )
-            outbox = select(delivery.destination, delivery.state, func.count()).group_by(
-                delivery.destination, delivery.state
-            )
-            under_way = (State.RECEIVED.value, State.CLAIMED.value)
-            oldest = (
-                select(instance.received_at)
-                .where(instance.state.in_(under_way))
-                .order_by(instance.received_at)
-                .limit(1)
-            )
-            held = select(StudyRecord.study_instance_uid, StudyRecord.held_reason).where(
-                StudyRecord.held_reason.is_not(None)
-            )
+            counts = kept(session)
+
+            def by_label(name: str) -> dict[str, int]:
+                return {label: count for (counted, label), count in counts.items() if counted == name}
+
+            failures = by_label(kept_counts.FAILED)
+            # An image out of scope whose report failed stays out of scope.
+            if unreported := counts.get((kept_counts.UNREPORTED, ""), 0):
+                failures[REPORT_FAILED] = failures.get(REPORT_FAILED, 0) + unreported
+            outbox = [
+                (destination, state.value, count)
+                for state in DeliveryState
+                for destination, count in by_label(kept_counts.outbox(state)).items()
+            ]
             return StatusView(
-                studies=session.scalars(select(func.count()).select_from(StudyRecord).where(_is_shown())).one(),
-                states={State(name): count for name, count in states.items()},
-                out_of_scope=_reasons(session, State.OUT_OF_SCOPE),
-                failures=_failures(session),
-                outcomes={Outcome(name): count for name, count in _pairs(session, outcomes).items()},
-                outbox=by_destination(session.execute(outbox)),
+                studies=counts.get((kept_counts.STUDIES, ""), 0),
+                states={State(name): count for name, count in by_label(kept_counts.STATES).items()},
+                out_of_scope=by_label(kept_counts.OUT_OF_SCOPE),
+                failures=failures,
+                outcomes={Outcome(name): count for name, count in by_label(kept_counts.OUTCOMES).items()},
+                outbox=by_destination(outbox),
                 commitment_requests=_commitment_requests(session),
                 oldest_unanswered_since=_oldest_unanswered(session),
-                oldest_waiting_since=session.scalars(oldest).one_or_none(),
+                oldest_waiting_since=_oldest_waiting(session),
                 oldest_unsent_since=_oldest_unsent(session),
-                held_studies=_pairs(session, held.order_by(StudyRecord.first_received_at)),
+                held_studies=_held_studies(session),
             )
 
     def dossier(self, uid: str) -> DossierView | None:
@@ -140,7 +132,7 @@ class Inspection:
             rows = session.scalars(
                 _instances()
                 .where(InstanceRecord.sop_instance_uid == sop_instance_uid)
-                .order_by(InstanceRecord.state.in_(_SILENT), InstanceRecord.version.desc())
+                .order_by(InstanceRecord.state.in_(SILENT), InstanceRecord.version.desc())
                 .limit(1)
             ).all()
             return instance_view(rows[0]) if rows else None
@@ -154,12 +146,6 @@ class Inspection:
                 .one_or_none()
             )
             return report_view(row) if row is not None else None
-
-
-def _is_shown() -> ColumnElement[bool]:
-    return exists(
-        select(InstanceRecord.id).where(InstanceRecord.study_id == StudyRecord.id, InstanceRecord.state.not_in(_SILENT))
-    )
 
 
 def _instances() -> Select[InstanceRecord]:
@@ -197,7 +183,7 @@ def _study_views(session: Session, studies: Sequence[StudyRecord]) -> list[Study
     current: dict[int, dict[str, InstanceRecord]] = {id_: {} for id_ in ids}
     for row in session.scalars(
         _instances()
-        .where(InstanceRecord.study_id.in_(ids), InstanceRecord.state.not_in(_SILENT))
+        .where(InstanceRecord.study_id.in_(ids), InstanceRecord.state.not_in(SILENT))
         .order_by(InstanceRecord.version, InstanceRecord.id)
     ):
         current[row.study_id][row.sop_instance_uid] = row
@@ -231,32 +217,6 @@ def _study_view(
     )
 
 
-def _reasons(session: Session, state: State) -> dict[str, int]:
-    counts = (
-        select(InstanceRecord.reason, func.count())
-        .where(InstanceRecord.state == state.value)
-        .group_by(InstanceRecord.reason)
-    )
-    return {reason or "": count for reason, count in _pairs(session, counts).items()}
-
-
-def _failures(session: Session) -> dict[str, int]:
-    """Return how many images failed, by reason; an image out of scope whose report failed stays out of scope."""
-    failures = _reasons(session, State.FAILED)
-    unreported = session.scalars(
-        select(func.count())
-        .select_from(InstanceRecord)
-        .where(
-            InstanceRecord.state == State.OUT_OF_SCOPE.value,
-            InstanceRecord.detail.is_not(None),
-            InstanceRecord.reports_due.is_(False),
-        )
-    ).one()
-    if unreported:
-        failures[REPORT_FAILED] = failures.get(REPORT_FAILED, 0) + unreported
-    return failures
-
-
 def _commitment_requests(session: Session) -> dict[CommitmentState, int]:
     request = CommitmentRequestRecord
     counts = _pairs(session, select(request.state, func.count()).group_by(request.state))
@@ -269,6 +229,16 @@ def _oldest_unanswered(session: Session) -> datetime | None:
     return session.scalars(waiting).one()
 
 
+def _oldest_waiting(session: Session) -> datetime | None:
+    under_way = InstanceRecord.state.in_((State.RECEIVED.value, State.CLAIMED.value))
+    return session.scalars(select(func.min(InstanceRecord.received_at)).where(under_way)).one()
+
+
+def _held_studies(session: Session) -> dict[str, str]:
+    held = select(StudyRecord.study_instance_uid, StudyRecord.held_reason).where(StudyRecord.held_reason.is_not(None))
+    return _pairs(session, held.order_by(StudyRecord.first_received_at))
+
+
 def _oldest_unsent(session: Session) -> datetime | None:
     free = StudyRecord.held_reason.is_(None)
     unbuilt = (
@@ -279,7 +249,7 @@ def _oldest_unsent(session: Session) -> datetime | None:
         .join(ReportRecord)
         .join(InstanceRecord)
         .join(StudyRecord)
-        .where(DeliveryRecord.state == DeliveryState.PENDING.value, free)
+        .where(DeliveryRecord.state == DeliveryState.PENDING.value, DeliveryRecord.next_attempt_at.is_not(None), free)
     )
     moments = [session.scalars(query).one() for query in (unbuilt, pending)]
     return min((moment for moment in moments if moment is not None), default=None)

@@ -6,6 +6,7 @@ from alembic.util import CommandError
 from sqlalchemy import make_url
 
 from service.ledger.database import connect, tables_problem, told
+from service.ledger.kept_counts import KeptCounts
 from service.vocabulary.errors import AuscultError, LedgerUnavailable
 
 
@@ -20,6 +21,9 @@ def upgrade(url: str) -> None:
     try:
         with told(make_url(url)):
             command.upgrade(configuration(url), "head")
+            engine = connect(url)
+            KeptCounts(engine).recount()
+            engine.dispose()
     except CommandError:
         engine = connect(url)
         problem = tables_problem(engine)

@@ -20,9 +20,15 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.types import TypeDecorator
+
+
+def _where(condition: str) -> dict[str, Any]:
+    """Make an index of the rows that a look is about, a few among all that history leaves behind."""
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
 
 class Moment(TypeDecorator[datetime]):
@@ -72,7 +78,8 @@ class LeasedRecord(Record):
     __abstract__ = True
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    state: Mapped[str] = mapped_column(String(16))
+    # Its earlier value is wanted also where it was not read before it was set.
+    state: Mapped[str] = mapped_column(String(16), active_history=True)
     attempts: Mapped[int] = mapped_column(default=0)
     lease_owner: Mapped[str | None] = mapped_column(String(100))
     lease_until: Mapped[datetime | None]
@@ -82,6 +89,7 @@ class StudyRecord(Record):
     """A study: one row of the reading worklist."""
 
     __tablename__ = "studies"
+    __table_args__ = (Index("ix_studies_held", "first_received_at", **_where("held_reason IS NOT NULL")),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     study_instance_uid: Mapped[str] = mapped_column(String(64), unique=True)
@@ -101,6 +109,13 @@ class InstanceRecord(LeasedRecord):
     __table_args__ = (
         UniqueConstraint("sop_instance_uid", "version"),
         Index("ix_instances_state_rank_at", "state", "rank_at"),
+        # In the very words of the queries: SQLite uses the index for no others.
+        Index(
+            "ix_instances_open",
+            "rank_at",
+            sqlite_where=text("reports_due IS 1"),
+            postgresql_where=text("reports_due IS true"),
+        ),
     )
 
     study_id: Mapped[int] = mapped_column(ForeignKey("studies.id"), index=True)
@@ -193,6 +208,7 @@ class DeliveryRecord(LeasedRecord):
     __table_args__ = (
         UniqueConstraint("report_id", "destination"),
         Index("ix_deliveries_destination_state_next_attempt_at", "destination", "state", "next_attempt_at"),
+        Index("ix_deliveries_open", "state", "next_attempt_at", **_where("next_attempt_at IS NOT NULL")),
     )
 
     report_id: Mapped[int] = mapped_column(ForeignKey("reports.id"), index=True)

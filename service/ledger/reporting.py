@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Engine, Select, select
+from sqlalchemy import Engine, Select, exists, select
 from sqlalchemy.orm import Session
 
 from service.ledger.database import reading, writing
@@ -209,14 +209,16 @@ def _due_report(session: Session, row: InstanceRecord, owner: str) -> DueReport:
 
 def _predecessors(session: Session, row: InstanceRecord) -> tuple[EarlierReport, ...]:
     """Return the reports, of this version or an earlier one, that a destination may hold: the latest of each kind."""
-    attempted = select(DeliveryRecord.report_id).where(DeliveryRecord.attempts > 0)
+    attempted = exists(
+        select(DeliveryRecord.id).where(DeliveryRecord.report_id == ReportRecord.id, DeliveryRecord.attempts > 0)
+    )
     reports = session.scalars(
         select(ReportRecord)
         .join(InstanceRecord)
         .where(
             InstanceRecord.sop_instance_uid == row.sop_instance_uid,
             InstanceRecord.version <= row.version,
-            ReportRecord.id.in_(attempted),
+            attempted,
         )
         .order_by(ReportRecord.id)
     )

@@ -18,7 +18,7 @@ class Swept:
 
 @dataclass(frozen=True)
 class Sweep:
-    """Looks at the ledger and the store; repeats what is needed and changes nothing else."""
+    """Looks at the ledger and the store; repeats what is needed, and puts counts together."""
 
     settings: SweepSettings
     ledger: Ledger
@@ -33,6 +33,7 @@ class Sweep:
         LedgerUnavailable, StoreUnavailable
             When the ledger or the store cannot be read.
         """
+        self.ledger.counts.put_together()
         woken = []
         if self.ledger.analysis.any_due():
             woken.append(Task.INFER)

@@ -11,8 +11,8 @@ from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 from sqlalchemy import Engine
 
-from service.ledger import Arrival, ArrivalKind, ClaimedInstance, Ledger, NewReport
-from service.ledger.database import connect
+from service.ledger import Arrival, ArrivalKind, ClaimedInstance, Ledger, NewReport, kept_counts
+from service.ledger.database import connect, reading
 from service.ledger.migration import upgrade
 from service.objects import LocalStore
 from service.settings import Settings
@@ -177,8 +177,11 @@ class Ward:
                 outbox.save_confirmed(due)
 
     def close(self) -> None:
-        """Close the ledger."""
+        """Close the ledger; whatever a test did, the counts that are kept must be what counting finds."""
+        with reading(self.engine) as session:
+            kept, counted = kept_counts.kept(session), dict(kept_counts._counted(session))
         self.engine.dispose()
+        assert kept == {key: count for key, count in counted.items() if count}
 
 
 def identity_of(dataset: Dataset) -> Identity:

@@ -81,7 +81,7 @@ def test_a_damaged_file_is_said_to_be_damaged_with_the_page_on_restoring(
 
 def test_a_damaged_page_that_is_met_later_is_told_the_same_way(ledger: Path) -> None:
     # The page of one table alone: the rest goes on, and whatever looks into it says so.
-    (root,) = sqlite3.connect(ledger).execute("SELECT rootpage FROM sqlite_master WHERE name = 'studies'").fetchone()
+    (root,) = sqlite3.connect(ledger).execute("SELECT rootpage FROM sqlite_master WHERE name = 'counts'").fetchone()
     content = bytearray(ledger.read_bytes())
     content[(root - 1) * 4096 : root * 4096] = b"\x5a" * 4096
     ledger.write_bytes(content)

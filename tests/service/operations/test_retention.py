@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from service.audit import AuditTrail
 from service.ledger import Arrival
 from service.ledger.admission import Registered
+from service.ledger.database import writing
 from service.ledger.records import InstanceRecord, ReportRecord
 from service.operations.retention import Removed, RetentionRounds
 from service.settings import RetentionSettings
@@ -207,7 +208,7 @@ def test_an_image_is_not_registered_when_the_same_bytes_are_being_removed(either
 def test_bytes_that_two_rows_name_go_with_the_last(ward: Ward) -> None:
     dataset = delivered(ward)
     (instance,), _ = rows(ward)
-    with Session(ward.engine) as session, session.begin():
+    with writing(ward.engine) as session:
         second = InstanceRecord(
             **{
                 column.key: getattr(instance, column.key)

@@ -1,0 +1,60 @@
+"""What a look and a step cost in a ledger with years of history, against an empty one, in turns.
+
+``INSTANCES`` in the environment sets the size of the history (50,000; a hospital makes some 1,000 a day), and
+``AUSCULT_BENCH_DATABASE`` may name an empty PostgreSQL database for it.
+"""
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks.history import fill
+from benchmarks.interleaved import compare
+from service.ledger.kept_counts import KeptCounts
+from service.vocabulary.states import DeliveryState
+from tests.service.ward import Ward
+
+
+def _steps(ward: Ward) -> dict[str, Callable[[], object]]:
+    ledger = ward.ledger
+    return {
+        "status, as for page and metrics": ledger.inspection.status,
+        "first page of the worklist": lambda: ledger.inspection.worklist(50),
+        "readiness": ledger.inspection.count_studies,
+        "sweep": lambda: (ledger.analysis.any_due(), ledger.reporting.any_due(), ledger.outbox.any_due()),
+        "a courier's look": lambda: (ledger.outbox.any_due("pacs"), ledger.outbox.next_due("pacs")),
+        "an image, from intake to confirmed": lambda: _image(ward),
+    }
+
+
+def _image(ward: Ward) -> None:
+    ward.receive()
+    ward.infer(0.9)
+    ward.report("pacs")
+    ward.deliver("pacs", DeliveryState.CONFIRMED)
+
+
+def main() -> None:
+    """Print a table for each step."""
+    instances = int(os.environ.get("INSTANCES", "50000"))
+    with tempfile.TemporaryDirectory() as folder:
+        full = Ward(Path(folder) / "full", os.environ.get("AUSCULT_BENCH_DATABASE"))
+        fill(full.engine, instances)
+        KeptCounts(full.engine).recount()
+        # As many open studies as a page shows, in both.
+        young = Ward(Path(folder) / "young")
+        fill(young.engine, 100)
+        KeptCounts(young.engine).recount()
+        for ward in (young, full):
+            ward._seed = 1_000_000  # noqa: SLF001 - instances that the history does not have
+        names = ("100 instances", f"{instances:,} instances")
+        ways = zip(_steps(young).items(), _steps(full).values(), strict=True)
+        for (title, of_young), of_full in ways:
+            compare(title, dict(zip(names, (of_young, of_full), strict=True)), rounds=5)
+        for ward in (young, full):
+            ward.close()
+
+
+if __name__ == "__main__":
+    main()

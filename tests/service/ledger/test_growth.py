@@ -1,0 +1,75 @@
+"""What a look costs must not grow with what the ledger remembers: no look at open work reads through history."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event, text
+
+from benchmarks.history import fill
+from service.ledger.database import reading, writing
+from service.vocabulary.states import DeliveryState
+from tests.service.ward import LEASE, Ward
+
+#: Tables that history fills.
+_LARGE = ("studies", "instances", "predictions", "reports", "deliveries", "events")
+
+
+@contextmanager
+def statements(engine: Engine) -> Iterator[list[tuple[str, Any]]]:
+    """Collect what is read within the block."""
+    found: list[tuple[str, Any]] = []
+
+    def keep(_connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool) -> None:
+        if statement.startswith("SELECT"):
+            found.append((statement, parameters))
+
+    event.listen(engine, "before_cursor_execute", keep)
+    yield found
+    event.remove(engine, "before_cursor_execute", keep)
+
+
+def through_history(ward: Ward, read: list[tuple[str, Any]]) -> set[str]:
+    """Return the steps of the planner that look at each row of a large table, in no order that a limit would end."""
+    steps: set[tuple[str, str]] = set()
+    with reading(ward.engine) as session:
+        connection = session.connection()
+        for statement, parameters in read:
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            steps.update((str(row[3]), statement) for row in plan)
+    large = "|".join(_LARGE)
+    short = r"(?!.* USING (COVERING )?INDEX ix_(studies_reading|\w+_open|\w+_held))"
+    # A search that names no index is one by hand over the rows that are left.
+    scan = re.compile(rf"SCAN ({large})(_\d)?\b{short}|SEARCH ({large})(_\d)?$")
+    return {f"{step}: {statement}" for step, statement in steps if scan.search(step)}
+
+
+@pytest.mark.parametrize("statistics", [False, True])
+def test_no_look_at_open_work_reads_through_history(tmp_path: Path, statistics: bool) -> None:
+    ward = Ward(tmp_path / "data")
+    fill(ward.engine, 600)
+    ward.ledger.counts.recount()
+    if statistics:
+        with writing(ward.engine) as session:
+            session.execute(text("ANALYZE"))
+    ward.receive()
+    with statements(ward.engine) as read:
+        ward.infer(0.9)
+        ward.report("pacs")
+        ward.receive()
+        ward.ledger.outbox.any_due()
+        ward.ledger.outbox.next_due("pacs")
+        ward.deliver("pacs", DeliveryState.SENT)
+        ward.ledger.outbox.any_due("pacs")
+        ward.ledger.analysis.any_due()
+        ward.ledger.reporting.any_due()
+        ward.ledger.reporting.claim("builder", 1, LEASE)
+        ward.ledger.inspection.status()
+        ward.ledger.inspection.count_studies()
+        ward.ledger.inspection.worklist(50)
+    assert len(read) > 20
+    assert through_history(ward, read) == set()
+    ward.close()
