@@ -333,7 +333,7 @@ def _readable() -> list[Broken]:
             "a deflated data set with bytes behind it",
             "behind the pixels",
             "PS3.5 A.5",
-            lambda dataset: _deflated(encoded(dataset) + SIGNATURES) + b"\x17" * 100,
+            lambda dataset: deflated(encoded(dataset) + SIGNATURES) + b"\x17" * 100,
             DeflatedExplicitVRLittleEndian,
         ),
     ]
@@ -343,7 +343,7 @@ def _cut_native(dataset: FileDataset) -> bytes:
     return encoded(dataset)[:-1000]
 
 
-def _deflated(data: bytes) -> bytes:
+def deflated(data: bytes) -> bytes:
     import zlib
 
     deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)

@@ -56,6 +56,10 @@ class Invariant(Enum):
     )
     FULL_DISK_LOSES_NOTHING = "A disk that fills up loses nothing that was acknowledged."
     OWN_IS_NEVER_ANALYSED = "Nothing of our own is ever analysed."
+    ACKNOWLEDGED_IS_TOLD_OF = (
+        "Whatever was acknowledged ends in a report or in a stated reason without one, whatever its bytes are and "
+        "whatever becomes of them."
+    )
     SILENCE_IS_NOT_NORMAL = "Silence never reads as normal: what is not analysed says so, and why."
     UNLIKE_GETS_NO_PROBABILITY = "What the network finds unlike its training images gets no probability."
     PRIORITY_ONLY_RISES = "Nothing lowers a study's priority."

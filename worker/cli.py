@@ -8,6 +8,7 @@ from service.audit import AuditTrail
 from service.operations.bootstrap import open_ledger, open_store, owner
 from service.operations.wake import Task, waker
 from service.process import log
+from service.process.codec_output import silenced
 from service.process.pulse import Pulse
 from service.settings import load
 
@@ -35,7 +36,11 @@ def work(task: str, device: str | None) -> None:
         inference = Inference(settings, ledger, store, load_network(settings.analysis), waker(settings), owner(), stop)
         pulse = Pulse(settings.pulse_dir, task)
         try:
-            with ledger.figures.kept(), Liveness([inference.strand], pulse, settings.liveness.stalled_after):
+            with (
+                silenced(),
+                ledger.figures.kept(),
+                Liveness([inference.strand], pulse, settings.liveness.stalled_after),
+            ):
                 turn(settings, Task.INFER, inference.run_until_idle, stop)
         finally:
             inference.close()
@@ -48,6 +53,7 @@ def work(task: str, device: str | None) -> None:
         delivery = Delivery(settings, ledger, store, checkpoint, trail, owner(), stop)
         try:
             with (
+                silenced(),
                 ledger.figures.kept(),
                 Liveness(delivery.strands, Pulse(settings.pulse_dir, task), settings.liveness.stalled_after),
             ):

@@ -4,6 +4,7 @@ import click
 
 from service.operations.bootstrap import open_ledger
 from service.process import log
+from service.process.codec_output import silenced
 from service.settings import load
 from service.web.server import serve
 
@@ -13,4 +14,5 @@ def web() -> None:
     """Serve the reading worklist until SIGTERM or Ctrl-C: on a loopback address, or over TLS with a login."""
     settings = load()
     log.configure(settings.log.level, settings.log.style)
-    serve(settings, open_ledger(settings))
+    with silenced():
+        serve(settings, open_ledger(settings))

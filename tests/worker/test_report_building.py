@@ -52,6 +52,7 @@ def _damaged(made: Gateway) -> None:
     path.write_bytes(b"what a disk made of it")
 
 
+@pytest.mark.proves(Invariant.ACKNOWLEDGED_IS_TOLD_OF)
 @pytest.mark.parametrize("befall", [_lost, _damaged])
 def test_an_image_whose_bytes_cannot_be_had_is_reported_from_what_the_ledger_knows(
     gateway: Any, befall: Callable[[Gateway], None]
