@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 from typing import Any, cast
+from unittest.mock import MagicMock
 
 import numpy as np
 from pydicom import dcmread
@@ -105,7 +106,7 @@ class Trial:
         store = cast(Any, self._store)
         checkpoint = load_checkpoint(settings.analysis)
         self._preparation = Preparation(store, Population(0, 21), settings.scope, checkpoint.digest)
-        self._building = ReportBuilding(settings, cast(Any, None), store, checkpoint, "fuzz")
+        self._building = ReportBuilding(settings, cast(Any, MagicMock()), store, checkpoint, "fuzz")
 
     def take(self, content: bytes) -> None:
         """Take one object all the way; note how it ended."""

@@ -139,7 +139,7 @@ IMAGES = st.lists(
 
 
 @pytest.mark.proves(Invariant.ACKNOWLEDGED_IS_TOLD_OF)
-@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(images=IMAGES)
 def test_whatever_was_acknowledged_ends_in_a_report_or_a_stated_reason(gateway: Any, images: Any) -> None:
     check(_only(gateway), images)

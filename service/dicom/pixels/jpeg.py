@@ -50,7 +50,9 @@ def read(frame: bytes) -> Frame:
         return Frame(frame if end == len(frame) else frame[:end], header.size)
     if header.process not in _SEQUENTIAL or header.size.samples != 1:
         raise UndecodablePixels("the JPEG frame is truncated: it does not end with EOI")
-    return without_proof(Frame(frame.rstrip(b"\0") + b"\xff\xd9", header.size), header.process)
+    coded = frame.rstrip(b"\0")
+    stuffed = b"\0" if coded.endswith(b"\xff") else b""  # it belongs to the 0xFF before it
+    return without_proof(Frame(coded + stuffed + b"\xff\xd9", header.size), header.process)
 
 
 def without_proof(frame: Frame, process: int | None = None) -> Frame:

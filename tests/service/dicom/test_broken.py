@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from io import BytesIO
 from pathlib import Path
 
@@ -58,3 +61,32 @@ def test_an_input_that_breaks_a_rule_is_read_where_its_pixels_are_whole(made: Br
         np.testing.assert_allclose(
             decode(dataset).display(), expected, atol=1 / 255 if "8-bit" in made.name else 1 / 4095
         )
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        "voi_lut_narrower_than_declared",
+        "empty_modality_lut",
+        "number_of_frames_zero",
+        "pixel_data_with_excess_padding",
+        "sequence_after_pixels_without_end",
+        "j2k_comment_between_last_tile_and_eoc",
+    ],
+)
+def test_the_cases_handed_over_are_read(case: str, shared: Path) -> None:
+    script = shared / "cases" / f"{case}.py"
+    if not script.exists():
+        pytest.skip(f"there is no {script}")
+    ran = subprocess.run(
+        [sys.executable, str(script)],
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert "displayed" in ran.stdout
+    assert "NOT READ" not in ran.stdout
+    for difference in re.findall(r"largest difference from right ([0-9.]+)", ran.stdout):
+        assert float(difference) < 1
