@@ -1,7 +1,6 @@
 """The ledger's database: SQLite for one machine, PostgreSQL for many; the tables come from migrations/."""
 
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -11,7 +10,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-from service.ledger.trouble import TLS, trouble
+from service.ledger.trouble import obstacle, trouble
+from service.vocabulary.errors import LedgerUnavailable
 
 #: The revision in migrations/ that this version's code is written for.
 TABLES = "0006"
@@ -26,9 +26,6 @@ _PATIENCE: Mapping[str, int] = {
     "keepalives_interval": 5,  # seconds until it is asked again
     "keepalives_count": 3,  # questions without an answer that end the connection
 }
-
-#: What libpq calls the ways in which a connection over TLS can fail before it begins.
-_TLS_TROUBLE = re.compile("certificate|private key|SSL error|SSL was required|no encryption")
 
 
 def connect(url: str) -> Engine:
@@ -54,7 +51,26 @@ def connect(url: str) -> Engine:
         connect_args={name: value for name, value in _PATIENCE.items() if name not in make_url(url).query},
     )
     event.listen(engine, "handle_error", _quote_no_row)
+    # Before SQLAlchemy's own first question, whose answer it cannot read otherwise.
+    event.listen(engine, "connect", _require_utf8, insert=True)
     return engine
+
+
+def _require_utf8(connection: Any, _record: object) -> None:
+    """Refuse a database that cannot hold every name as it was received.
+
+    Raises
+    ------
+    LedgerUnavailable
+        When its encoding is not UTF8.
+    """
+    encoding = connection.pgconn.parameter_status(b"server_encoding").decode("ascii", "replace")
+    if encoding != "UTF8":
+        connection.close()
+        raise LedgerUnavailable(
+            f"the database's encoding is {encoding}, and names in other scripts would be lost; create it with"
+            " ENCODING 'UTF8' TEMPLATE template0"
+        )
 
 
 def _quote_no_row(context: ExceptionContext) -> None:
@@ -63,8 +79,8 @@ def _quote_no_row(context: ExceptionContext) -> None:
     if not hasattr(error, "diag"):  # no error of psycopg's
         return
     names = (error.diag.table_name, error.diag.column_name, error.diag.constraint_name)
-    tls = TLS if context.connection is None and _TLS_TROUBLE.search(str(error)) else None
-    told = " ".join(name for name in (type(error).__name__, error.sqlstate, *names, tls) if name)
+    obstacle_ = obstacle(str(error)) if context.connection is None else None
+    told = " ".join(name for name in (type(error).__name__, error.sqlstate, *names, obstacle_) if name)
     error.args = (told,)
     if context.sqlalchemy_exception is not None:
         context.sqlalchemy_exception.args = (told,)

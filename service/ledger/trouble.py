@@ -1,5 +1,6 @@
 """What is wrong with a database that does not do as it is told, and what a person does about it."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,9 +9,6 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from service.vocabulary.errors import LedgerDamaged, LedgerUnavailable
-
-#: The mark on an error of a connection over TLS that failed before it began; see `service.ledger.database`.
-TLS = "TLS"
 
 #: What to do about a damaged ledger.
 RESTORE = "stop auscult, keep the damaged ledger, and restore the last copy: docs/howto/back-up-and-restore.md"
@@ -34,10 +32,51 @@ _SQLITE_DAMAGED = frozenset({11, 24, 26})  # SQLITE_CORRUPT, SQLITE_FORMAT, SQLI
 #: PostgreSQL's SQLSTATEs, or their classes, that psycopg does not raise as an `OperationalError`.
 _POSTGRESQL: Mapping[str, str] = {
     "25006": "takes no writing: it is a standby, or its transactions are read-only; name the primary in `database.url`",
+    "53100": "cannot grow: its disk is full; free some of it where the server keeps its data",
+    "53300": "takes no more connections; raise its max_connections, or run fewer processes",
     "42501": "does not let our user at its tables; grant them to it: docs/howto/run-with-postgresql-and-redis.md",
     "42P01": _OTHER_TABLES,
     "42703": _OTHER_TABLES,
 }
+#: What keeps a connection from coming about: its mark, libpq's words for it, and what they mean. A server that tells in
+#: the language of its site is not understood.
+_OBSTACLES: Mapping[str, tuple[re.Pattern[str], str]] = {
+    "TLS": (
+        re.compile("certificate|private key|SSL error|SSL was required|no encryption"),
+        (
+            "cannot be reached over TLS ({name}); check sslmode, sslrootcert, sslcert and sslkey in `database.url`, those"
+            " files, and the server's certificate and whom it lets in"
+        ),
+    ),
+    "LOGIN": (
+        re.compile("password authentication failed|no password supplied|pg_hba.conf|role .* does not exist"),
+        (
+            "refuses the login ({name}); check the user in `database.url`, its password (`database.password_file`), and"
+            " whom pg_hba.conf lets in"
+        ),
+    ),
+    "DATABASE": (
+        re.compile('database ".*" does not exist'),
+        "is not there ({name}); create it on the server, or correct its name in `database.url`",
+    ),
+    "HOST": (
+        re.compile("could not translate host name|failed to resolve host|[Nn]ame or service not known"),
+        "has an unknown host ({name}); correct the host in `database.url`, or this machine's name resolution",
+    ),
+    "CONNECTIONS": (
+        re.compile("too many clients|remaining connection slots"),
+        "takes no more connections ({name}); raise its max_connections, or run fewer processes",
+    ),
+    "SERVER": (
+        re.compile("refused|timeout expired|timed out|[Nn]o route|unreachable|starting up|shutting down"),
+        "does not answer ({name}); start its server, or correct host and port in `database.url`",
+    ),
+}
+
+
+def obstacle(words: str) -> str | None:
+    """Return the mark of what kept a connection from coming about, by libpq's words; None for what they do not tell."""
+    return next((mark for mark, (pattern, _) in _OBSTACLES.items() if pattern.search(words)), None)
 
 
 def trouble(error: DBAPIError | PoolTimeout, url: URL) -> LedgerUnavailable | None:
@@ -68,9 +107,5 @@ def _of_postgresql(error: Any) -> LedgerUnavailable | None:
         return LedgerDamaged(f"the ledger's database is damaged ({name}); {RESTORE}")
     if state in _POSTGRESQL:
         return LedgerUnavailable(f"the ledger's database {_POSTGRESQL[state]} ({name})")
-    if not str(error).endswith(f" {TLS}"):
-        return None
-    return LedgerUnavailable(
-        f"the database cannot be reached over TLS ({name}); check sslmode, sslrootcert, sslcert and sslkey in"
-        " `database.url`, those files, and the server's certificate and whom it lets in"
-    )
+    _, told = _OBSTACLES.get(str(error).rpartition(" ")[2], (None, None))
+    return LedgerUnavailable(f"the database {told.format(name=name)}") if told is not None else None

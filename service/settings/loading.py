@@ -1,6 +1,7 @@
 """Read the settings, and say of each one that is wrong what is wrong and what it is for."""
 
 import os
+import stat
 from pathlib import Path
 from typing import get_args
 
@@ -19,13 +20,9 @@ def load(**overrides: object) -> Settings:
     SettingsInvalid
         With a line for each setting that is wrong: its name, its value unless secret, what is wrong, what it is for.
     """
-    named = os.environ.get("AUSCULT_CONFIG")
-    if named is not None and not Path(named).is_file():
-        raise SettingsInvalid(
-            f"AUSCULT_CONFIG: no file at {named}; name an existing auscult.toml or unset the variable"
-        )
     _refuse_unknown_variables()
     try:
+        _require_file()
         return Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:
         raise SettingsInvalid("\n".join(_explain(error))) from None
@@ -34,6 +31,29 @@ def load(**overrides: object) -> Settings:
         raise SettingsInvalid(f"a variable does not hold valid JSON: {error}") from None
     except ValueError as error:
         raise SettingsInvalid(f"the settings file is not valid TOML: {error}") from None
+    except OSError as error:
+        raise SettingsInvalid(_unreadable(error)) from None
+
+
+def _require_file() -> None:
+    """Refuse a settings file that was named and is not there."""
+    named = os.environ.get("AUSCULT_CONFIG")
+    if named is not None and not Path(named).is_file():
+        raise SettingsInvalid(
+            f"AUSCULT_CONFIG: no file at {named}; name an existing auscult.toml or unset the variable"
+        )
+
+
+def _unreadable(error: OSError) -> str:
+    """Return why the settings file cannot be read, whose it is, and who reads it."""
+    path, we = Path(error.filename or "auscult.toml").absolute(), f"user {os.geteuid()}"
+    try:
+        found = path.stat()
+    except OSError as reason:
+        return f"{path} cannot be reached by {we} ({reason.strerror}); let that user enter its folders: chmod a+x"
+    mode, owner = stat.S_IMODE(found.st_mode), f"{found.st_uid}:{found.st_gid}"
+    remedy = f"chmod 644 {path}, or give it to that user" if isinstance(error, PermissionError) else "look at the file"
+    return f"{path} cannot be read by {we}: {error.strerror} (mode {mode:04o}, owner {owner}); {remedy}"
 
 
 def _refuse_unknown_variables() -> None:

@@ -7,15 +7,19 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import Engine, make_url, text
 from sqlalchemy.exc import IntegrityError
 
-from service.ledger.database import connect, writing
+from service.ledger.database import connect, reading, writing
+from service.ledger.migration import upgrade
 from service.ledger.records import StudyRecord
 from service.vocabulary.errors import LedgerUnavailable
+from tests import servers
 from tests.campaigns.gate import Gate, Mode
 from tests.invariants import Invariant
 from tests.service.ward import Ward
@@ -85,9 +89,11 @@ def test_what_the_url_says_of_patience_counts(postgres_url: str) -> None:
     assert (found["TCP_USER_TIMEOUT"], found["TCP_KEEPIDLE"], found["TCP_KEEPINTVL"]) == (4000, 7, 5)
 
 
-def _write(engine: Engine, statement: str, first: Callable[[], object]) -> None:
+def _write(engine: Engine, statement: str, first: Callable[[], object], before: str = "") -> None:
     with writing(engine) as session:
         first()
+        if before:
+            session.execute(text(before))
         session.execute(text(statement))
 
 
@@ -114,3 +120,46 @@ def test_an_answer_that_a_vanished_host_owes_is_not_awaited_for_long(behind_a_ga
     seconds = _seconds_until_refused(engine, f"SELECT pg_sleep({2 * _BOUNDED})", timer.start)
     timer.join()
     assert 0.5 < seconds < _BOUNDED
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"port": 1}, "does not answer"),
+        ({"host": "no-such-host.invalid"}, "has an unknown host"),
+        ({"database": "nowhere"}, "is not there"),
+        ({"username": "stranger"}, "refuses the login"),
+    ],
+    ids=["server", "host", "database", "login"],
+)
+def test_what_keeps_the_database_away_is_said_with_its_own_remedy(
+    change: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    with servers.postgres_cluster(["--auth-host=scram-sha-256"], "geheim") as cluster, cluster.run() as postgres:
+        url = make_url(postgres.url()).set(password="geheim", **change).render_as_string(hide_password=False)
+        with _connected(url) as engine, pytest.raises(LedgerUnavailable) as raised, reading(engine) as session:
+            session.execute(text("SELECT 1"))
+    assert f"the database {said} (" in str(raised.value)
+    assert "geheim" not in str(raised.value)
+
+
+def test_a_standby_and_a_full_disk_are_said_as_such(postgres_url: str) -> None:
+    with _connected(postgres_url) as engine:
+        with pytest.raises(LedgerUnavailable, match="takes no writing: it is a standby"):
+            _write(engine, "CREATE TABLE seen (n integer)", lambda: None, before="SET TRANSACTION READ ONLY")
+        full = "DO $$ BEGIN RAISE EXCEPTION 'certificate' USING ERRCODE = '53100'; END $$"
+        with pytest.raises(LedgerUnavailable, match="its disk is full"):
+            _write(engine, full, lambda: None)
+
+
+def test_a_database_that_cannot_hold_every_name_is_refused_in_words(program: Callable[[str], str]) -> None:
+    program("initdb")
+    with servers.postgres_server() as postgres:
+        server = postgres.url().replace("+psycopg", "")
+        for encoding in ("SQL_ASCII", "LATIN1"):
+            with psycopg.connect(server, autocommit=True) as connection:
+                connection.execute(
+                    f"CREATE DATABASE {encoding} ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+                )
+            with pytest.raises(LedgerUnavailable, match=f"encoding is {encoding}.*ENCODING 'UTF8'"):
+                upgrade(postgres.url(encoding.lower()))

@@ -1,5 +1,9 @@
 """Settings: a wrong one is named with its remedy, and a secret is never shown."""
 
+import os
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -177,3 +181,38 @@ def test_a_password_file_that_cannot_be_used_is_named_and_never_quoted(
 
     assert said in str(caught.value)
     assert "geheim" not in str(caught.value)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_settings_file_of_another_user_is_refused_with_its_mode_and_its_owner() -> None:
+    # Not below pytest's own folder, which only its user may enter.
+    with tempfile.TemporaryDirectory() as folder:
+        _require_telling_refusals(Path(folder))
+
+
+def _require_telling_refusals(folder: Path) -> None:
+    folder.chmod(0o755)
+    file = folder / "auscult.toml"
+    file.write_text("")
+    file.chmod(0o600)
+    # The interpreter itself may lie where only root may look: what it needs is imported before.
+    code = """
+import os, tomllib
+from service.settings import load
+from service.vocabulary.errors import SettingsInvalid
+os.setuid(10001)
+try:
+    load()
+except SettingsInvalid as error:
+    print(error)
+"""
+
+    def said() -> str:
+        environment = os.environ | {"AUSCULT_CONFIG": str(file), "AUSCULT_DATA_DIR": str(folder / "data")}
+        command = [sys.executable, "-c", code]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True).stdout
+
+    told = f"{file} cannot be read by user 10001: Permission denied (mode 0600, owner 0:0); chmod 644 {file}"
+    assert told in said()
+    folder.chmod(0o700)
+    assert f"{file} cannot be reached by user 10001 (Permission denied)" in said()
