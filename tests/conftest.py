@@ -5,6 +5,7 @@ it fails.
 """
 
 import os
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -19,6 +20,12 @@ from tests import servers
 # Workers of pytest-xdist share the processors: a pool of threads in each would fight over them.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_configure() -> None:
+    """Have SIGTERM end a run as Ctrl-C does: the servers of its fixtures end with it."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
 
 # Deadlines measure the neighbours on a shared machine, not the code.
 hypothesis.settings.register_profile("here", deadline=None, max_examples=25)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests import servers
+from tests.campaigns.ending import end_in_order
 from tests.campaigns.faults import Misfortune
 from tests.campaigns.recovery import Recovery
 from tests.campaigns.site import Engine, Site, site
@@ -145,4 +146,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    end_in_order()
     main()

@@ -21,6 +21,7 @@ from service.ledger.commitment_quota import MOST_OF_OTHERS
 from service.ledger.records import CommitmentRequestRecord
 from tests.campaigns.broken_messages import send_data_sets
 from tests.campaigns.bystanders import GOOD, HUNG_S, Door, Findings, bystanders
+from tests.campaigns.ending import end_in_order
 from tests.campaigns.mutation import Mutator
 from tests.campaigns.verdict import told_too_much
 from tests.campaigns.vitals import Vitals, settled
@@ -192,4 +193,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    end_in_order()
     main()

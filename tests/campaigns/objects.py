@@ -38,6 +38,7 @@ from service.settings import Settings
 from service.vocabulary.errors import AuscultError
 from service.vocabulary.states import Priority, State
 from tests import phantoms
+from tests.campaigns.ending import end_in_order
 from tests.campaigns.mutation import Mutator
 from tests.campaigns.vitals import Vitals
 from tests.phantoms import chest
@@ -203,6 +204,7 @@ def run(number: int, seed: int, folder: Path) -> Trial:
 
 
 if __name__ == "__main__":
+    end_in_order()
     with tempfile.TemporaryDirectory(prefix="auscult-fuzz-") as temporary:
         done = run(int(sys.argv[1]), int(sys.argv[2]), Path(temporary))
     print(dict(done.ends))  # noqa: T201 - a program

@@ -20,6 +20,7 @@ from sqlalchemy import select
 from service.ledger.records import EventRecord, InstanceRecord
 from service.vocabulary.states import Priority, State
 from tests import phantoms
+from tests.campaigns.ending import end_in_order
 from tests.campaigns.site import Engine, Site, site
 from tests.campaigns.verdict import illegal_steps, stuck, told_too_much
 from tests.campaigns.vitals import Watch
@@ -243,4 +244,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    end_in_order()
     main()

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests import servers
+from tests.campaigns.ending import end_in_order
 from tests.campaigns.site import Engine, Site, site
 from tests.campaigns.stream import Image, Modality, make_images
 from tests.campaigns.verdict import find_faults
@@ -144,4 +145,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    end_in_order()
     main()
