@@ -44,8 +44,8 @@ _OBSTACLES: Mapping[str, tuple[re.Pattern[str], str]] = {
     "TLS": (
         re.compile("certificate|private key|SSL error|SSL was required|no encryption"),
         (
-            "cannot be reached over TLS ({name}); check sslmode, sslrootcert, sslcert and sslkey in `database.url`, those"
-            " files, and the server's certificate and whom it lets in"
+            "cannot be reached over TLS ({name}); check sslmode, sslrootcert, sslcert and sslkey in `database.url`,"
+            " those files, and the server's certificate and whom it lets in"
         ),
     ),
     "LOGIN": (
