@@ -119,7 +119,8 @@ def test_a_password_that_is_wrong_opens_nothing_and_is_told_as_such(
             secret.write_text("quite-another\n")
         refused, examined = place.run("migrate", "db", "upgrade"), place.run("listen", "doctor", "--json")
     assert refused.returncode == 1
-    assert "check `database.url`, the user's password, the server and its disk" in refused.stderr
+    assert "the database refuses the login" in refused.stderr
+    assert "database.password_file" in refused.stderr
     passed = {finding["name"]: finding["passed"] for finding in json.loads(examined.stdout)}
     assert (passed["database"], passed["queue"]) == (False, False)
     assert "quite-another" not in refused.stderr + examined.stdout + examined.stderr
