@@ -229,6 +229,13 @@ _FRONT, _ORDER, _SEQUENCE = "groups below 0008 at the front", "PS3.5 7.1", "a se
 _FRAME = "the end of a compressed frame"
 
 
+_NAMED = implicit(0x00081150, b"1.2\0") + implicit(0x00081155, b"2.25.77\0")
+
+
+def _implicit(value: bytes, length: int) -> Callable[[FileDataset], bytes]:
+    return before(PATIENT[:4], implicit(0x00081140, value, length))
+
+
 def _readable() -> list[Broken]:
     """Data sets that break a rule before or behind their pixels."""
     elements = element(0x00030010, "LO", b"X ") + element(0x00051001, "UN", b"abc ")
@@ -281,6 +288,21 @@ def _readable() -> list[Broken]:
             _SEQUENCE,
             "PS3.5 6.2.2",
             before(PATIENT, element(UNKNOWN, "UN", OPEN_ITEM + implicit(0x00080100, b"T-1 "), 0xFFFFFFFF)),
+        ),
+        *(
+            Broken(
+                f"an implicit data set with {name}",
+                "a sequence of wrong length",
+                "PS3.5 7.5",
+                change,
+                ImplicitVRLittleEndian,
+            )
+            for name, change in (
+                ("a sequence without delimiters", _implicit(OPEN_ITEM + _NAMED, 0xFFFFFFFF)),
+                ("a sequence longer than its items", _implicit(item(_NAMED), 300)),
+                ("a sequence shorter than its items", _implicit(item(_NAMED) * 2, 31)),
+                ("an item longer than its sequence", _implicit(item(_NAMED, 400), len(item(_NAMED)))),
+            )
         ),
         Broken("delimiters that end nothing", _SEQUENCE, "PS3.5 7.5", before(ROWS, ITEM_END + SEQUENCE_END)),
         *(

@@ -192,17 +192,29 @@ class Elements:
         return head.vr == b"SQ" or (head.implicit and self._data(head.value, 4) == self._tag.pack(0xFFFE, 0xE000))
 
     def _end_of_sequence(self, head: Head) -> tuple[int, tuple[Edit, ...]]:
-        """Return where a sequence ends that says its length: there, or where its items end."""
+        """Return where a sequence ends that says its length: there, or where its items end, whichever is followed."""
         said = head.value + head.length
-        fits = said <= self.end and self.begins(said, head.tag)
         try:
             end, edits = through(self, head, said)
         except NotDicom:
-            if fits:
+            if said <= self.end and self.begins(said, head.tag):
                 return said, ()
             raise
-        has_items = end > head.value
-        return (said, ()) if fits and (end == said or not has_items or not self.begins(end, head.tag)) else (end, edits)
+        if end == said:
+            return end, edits
+        # Where its items end before it says, that is where it ends; where they go on, one of both lengths is wrong.
+        is_longer_than_its_items = head.value < end < said and self.begins(end, head.tag)
+        return (end, edits) if is_longer_than_its_items or not self._is_followed(said, head.tag) else (said, ())
+
+    def _is_followed(self, at: int, after: int) -> bool:
+        """Tell whether an element, and another one behind it, or the end, seem to follow at a position."""
+        if at >= self.end or not self.begins(at, after):
+            return at == self.end
+        found = self.head(at, implicit=self.implicit)
+        if found is None or found.tag >> 16 == 0xFFFE:
+            return False
+        is_last = found.tag == PIXEL_DATA or found.length == UNDEFINED
+        return is_last or self.begins(found.value + found.length, found.tag)
 
     def _behind(self, end: int, head: Head) -> int:
         """Return where the next element begins; a value of odd length may have been padded."""

@@ -99,13 +99,13 @@ def _pixel_data(dataset: Dataset) -> bytes:
 def _native(data: bytes, header: PixelHeader, *, words: bool) -> NDArray[np.integer]:
     """View uncompressed pixel data (PS3.5 section 8.1.1 and annex A).
 
-    What stands behind the last pixel is padding, and ignored. Another frame is none, nor are whole rows or columns that
-    show something: then the header speaks of other pixels.
+    What stands behind the last pixel is padding, and ignored. Whole rows or columns that show something are none: then
+    the header speaks of other pixels.
     """
     expected = header.count * header.bits_allocated // 8
     excess = data[expected:]
     is_padding = len(excess) * max(header.rows, header.columns) < expected or excess.count(excess[:1]) == len(excess)
-    if not expected <= len(data) < 2 * expected or not is_padding:
+    if len(data) < expected or not is_padding:
         raise UndecodablePixels(f"PixelData has {len(data)} bytes where the header promises {expected}")
     big = header.transfer_syntax_uid == ExplicitVRBigEndian
     if header.bits_allocated == 8 and big and words:

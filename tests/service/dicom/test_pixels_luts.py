@@ -254,7 +254,7 @@ def test_a_number_of_frames_that_is_no_number_above_zero_is_one_frame(frames: by
     close(image, stored / 4095)
 
 
-@pytest.mark.parametrize("excess", [bytes(1), bytes(2), bytes(128), b"\xff" * 4096, bytes(range(80))])
+@pytest.mark.parametrize("excess", [bytes(1), bytes(2), bytes(128), b"\xff" * 9999, bytes(range(80))])
 def test_what_stands_behind_the_last_native_pixel_is_ignored(excess: bytes) -> None:
     """PS3.5 8.1.1, Note: applications should be prepared to accept Pixel Data with excess padding."""
     image, stored = chest()
@@ -262,7 +262,7 @@ def test_what_stands_behind_the_last_native_pixel_is_ignored(excess: bytes) -> N
     assert (decode(image).stored == stored).all()
 
 
-@pytest.mark.parametrize("excess", [bytes(64 * 48 * 2), struct.pack("<48H", *range(48)), bytes(range(100))])
+@pytest.mark.parametrize("excess", [bytes(range(256)) * 24, struct.pack("<48H", *range(48)), bytes(range(100))])
 def test_another_frame_or_row_is_no_padding(excess: bytes) -> None:
     """PS3.5 8.1.1: with a wrong number of columns every row would be shown beside its place."""
     image, _ = chest()
