@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 
-from service.dicom.contexts import IMAGE_SOP_CLASSES
+from service.dicom.contexts import IMAGE_SOP_CLASSES, is_image_class
 from service.dicom.identity import identify, is_valid_uid
 from service.dicom.part10 import file_head
 from service.ledger.admission import Admission, Arrival, ArrivalKind, Receipt, Registered
@@ -169,4 +169,6 @@ class Intake:
 def _kind(request: Request, *, own_equipment: bool) -> ArrivalKind:
     if own_equipment or is_own_uid(request.sop_instance_uid):
         return ArrivalKind.OWN
-    return ArrivalKind.IMAGE if request.sop_class_uid in IMAGE_SOP_CLASSES else ArrivalKind.NOT_AN_IMAGE
+    if request.sop_class_uid in IMAGE_SOP_CLASSES:
+        return ArrivalKind.IMAGE
+    return ArrivalKind.OTHER_IMAGE if is_image_class(request.sop_class_uid) else ArrivalKind.NOT_AN_IMAGE

@@ -78,7 +78,7 @@ def replay(settings: Settings, ledger: Ledger, store: ObjectStore, sop_instance_
     """
     recorded = ledger.results.latest(sop_instance_uid)
     if recorded is None:
-        raise AuscultError(f"the ledger has no result for {sop_instance_uid}; `auscult show` tells what became of it")
+        raise AuscultError(_without_result(ledger, sop_instance_uid))
     if recorded.object_removed_at is not None:
         raise AuscultError(
             f"the pixels of {sop_instance_uid} were removed by retention at {recorded.object_removed_at.isoformat()};"
@@ -102,6 +102,20 @@ def replay(settings: Settings, ledger: Ledger, store: ObjectStore, sop_instance_
         same_decision=(again.outcome, again.pneumonia_type) == (prediction.outcome, prediction.pneumonia_type),
         largest_difference=max(*differences, float(np.abs(again.cam - prediction.cam).max())),
     )
+
+
+def _without_result(ledger: Ledger, uid: str) -> str:
+    """Say what a UID is that is no image's with a result, and which images are meant."""
+    dossier = ledger.inspection.dossier(uid)
+    if dossier is None:
+        return f"the ledger knows no image {uid}; `auscult worklist --uids` lists the studies"
+    if any(version.sop_instance_uid == uid for version in dossier.versions):
+        return f"the ledger has no result for {uid}; `auscult show {uid}` tells what became of it"
+    images = dict.fromkeys(view.sop_instance_uid for view in dossier.versions if view.result is not None)
+    what = "a study" if dossier.study.study_instance_uid == uid else "a report"
+    if not images:
+        return f"{uid} is {what}'s UID, and no image of that study has a result; `auscult show {uid}` tells why"
+    return f"{uid} is {what}'s UID; replay takes an image's. Images of that study with a result: {', '.join(images)}"
 
 
 def _compute(settings: Settings, store: ObjectStore, network: Network, key: str, recorded: Prediction) -> Prediction:

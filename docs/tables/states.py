@@ -10,7 +10,12 @@ from service.ledger import ArrivalKind
 from service.vocabulary.states import TRANSITIONS, CommitmentState, DeliveryState, State
 
 #: How a new instance starts, as the ledger's admission desk decides; a test registers one of each.
-FIRST = {ArrivalKind.IMAGE: State.RECEIVED, ArrivalKind.NOT_AN_IMAGE: State.OUT_OF_SCOPE, ArrivalKind.OWN: State.OWN}
+FIRST = {
+    ArrivalKind.IMAGE: State.RECEIVED,
+    ArrivalKind.NOT_AN_IMAGE: State.OUT_OF_SCOPE,
+    ArrivalKind.OTHER_IMAGE: State.OUT_OF_SCOPE,
+    ArrivalKind.OWN: State.OWN,
+}
 
 
 def member_docs(enumeration: type[Enum]) -> dict[str, str]:

@@ -43,6 +43,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         ("database", examinations.database),
         ("file modes", private_files.private_files),
         ("ports", examinations.ports),
+        ("callers", examinations.callers),
         ("certificates", certificates.certificates),
         ("decoders", examinations.decoders),
         ("destinations", examinations.destinations),

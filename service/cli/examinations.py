@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from importlib.resources import files
 from io import BytesIO
 from typing import Any
@@ -21,8 +22,10 @@ from service.dicom.scu import DestinationAssociation
 from service.ledger.database import connect, reading, tables_problem
 from service.ledger.trouble import RESTORE
 from service.objects import ObjectStore
-from service.operations.bootstrap import open_store
+from service.operations.bootstrap import open_ledger, open_store
+from service.process.clock import utc_now
 from service.process.ports import require_free
+from service.refused import not_mended, refused_callers
 from service.settings import DestinationSettings, Settings, WebSettings
 from service.vocabulary.errors import DeliveryFailed, SettingsInvalid, Unavailable, UndecodablePixels
 
@@ -31,6 +34,8 @@ Found = Iterator[tuple[str, bool, str]]
 #: An fsync that takes longer holds up every acknowledgement.
 _SLOW_FSYNC_S = 0.25
 _SAMPLE_BYTES = 1024**2
+#: Refused peers that are told of; `auscult status` lists all.
+_CALLERS_SHOWN = 5
 #: Largest mean difference of a decoded sample from what was encoded, on a scale of 0 to 1; the lossy ones need it.
 _TOLERANCE = 0.04
 _HTJ2K = ("1.2.840.10008.1.2.4.201", "1.2.840.10008.1.2.4.202", "1.2.840.10008.1.2.4.203")
@@ -202,6 +207,26 @@ def destinations(settings: Settings) -> Found:
     for peer in settings.peers:
         problem = _echo_problem(DestinationAssociation(peer, settings.calling_ae_title(peer)))
         yield f"peer {peer.ae_title}", problem is None, f"{peer.host}:{peer.port} {problem or 'answers C-ECHO'}"
+
+
+def callers(settings: Settings) -> Found:
+    """Check that nobody was refused in the last day whom the settings would refuse again."""
+    try:
+        ledger = open_ledger(settings)
+    except Unavailable:
+        return  # what is wrong with the database is told there
+    try:
+        refused = not_mended(refused_callers(ledger, utc_now(), timedelta(days=1)), settings)
+    finally:
+        ledger.engine.dispose()
+    if not refused:
+        yield "callers", True, "nobody was refused in the last day whom the settings would refuse now"
+    for caller in refused[:_CALLERS_SHOWN]:
+        yield (
+            "callers",
+            False,
+            f"{caller.sentence}: {caller.why}",
+        )
 
 
 def audit_trail(settings: Settings) -> Found:

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -15,6 +15,7 @@ from service.ledger import Ledger
 from service.ledger.views import StatusView
 from service.operations.bootstrap import open_ledger
 from service.process.clock import utc_now
+from service.refused import RefusedCaller, refused_callers
 from service.settings import load
 from service.vocabulary.errors import AuscultError
 from service.vocabulary.states import DeliveryState, Priority
@@ -36,16 +37,27 @@ _PRIORITY_STYLES = {Priority.STAT: "bold red", Priority.URGENT: "bold dark_orang
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for a monitor.")
 def status(as_json: bool) -> None:
-    """Show how many images are in which state, what waits, and what a person has to see to."""
-    view = open_ledger(load()).inspection.status()
-    found = alarms(view, utc_now())
+    """Show how many images are in which state, what waits, what a person has to see to, and who was not let in."""
+    ledger, now = open_ledger(load()), utc_now()
+    view, refused = ledger.inspection.status(), refused_callers(ledger, now)
+    found = alarms(view, now)
     if as_json:
-        print_json({**json_value(view), "alarms": json_value(found)})
+        print_json({**json_value(view), "alarms": json_value(found), "refused": json_value(refused)})
         return
     console = Console()
     for alarm in found:
         console.print(f"[bold red]{alarm.text}[/] Remedy: [bold]{alarm.remedy}[/]", highlight=False, soft_wrap=True)
     console.print(_status_table(view))
+    _print_refused(console, refused)
+
+
+def _print_refused(console: Console, refused: Sequence[RefusedCaller]) -> None:
+    if not refused:
+        return
+    console.print(Text("\nnot let in this week, the latest first", "bold"))
+    for caller in refused:
+        # Text, not markup: an AE title may hold square brackets.
+        console.print(Text.assemble((f"  {caller.sentence}", "bold red"), f": {caller.why}"), soft_wrap=True)
 
 
 def _status_table(view: StatusView) -> Table:

@@ -1,8 +1,13 @@
 """What the listener accepts, as data: SOP classes and transfer syntaxes; docs/conformance.md is generated from here."""
 
+import re
+
+from pydicom._uid_dict import UID_dictionary
 from pydicom.uid import (
     HTJ2K,
     JPEG2000,
+    UID,
+    AllTransferSyntaxes,
     BasicTextSRStorage,
     Comprehensive3DSRStorage,
     ComprehensiveSRStorage,
@@ -75,11 +80,43 @@ ENCAPSULATED_TRANSFER_SYNTAXES: tuple[str, ...] = (
 )
 
 
-def accepted() -> dict[str, tuple[str, ...]]:
-    """Return the transfer syntaxes that are accepted for each SOP class, by UID."""
+#: Every other storage SOP class, retired ones too: CT, MR, ultrasound, documents. A PACS whose rule forwards everything
+#: sends them; where the settings say so, they are kept and recorded as out of scope.
+OTHER_SOP_CLASSES: tuple[str, ...] = tuple(
+    sorted(
+        uid
+        for uid, (name, kind, *_) in UID_dictionary.items()
+        if kind == "SOP Class" and re.search(r" Storage( -|$)", name)
+        if uid not in {*IMAGE_SOP_CLASSES, *REPORT_SOP_CLASSES}
+    )
+)
+#: Transfer syntaxes of theirs besides: video, and what no decoder here reads. The data set around the pixels is in
+#: explicit little endian, which is all that is read of it. JPIP's pixels are elsewhere, and would be kept by nobody.
+FURTHER_TRANSFER_SYNTAXES: tuple[str, ...] = tuple(
+    str(uid)
+    for uid in AllTransferSyntaxes
+    if uid.is_encapsulated and "JPIP" not in uid.name and uid not in ENCAPSULATED_TRANSFER_SYNTAXES
+)
+
+
+def is_image_class(sop_class_uid: str) -> bool:
+    """Return whether a storage SOP class is of images, by its name in the standard."""
+    return "Image Storage" in UID(sop_class_uid).name
+
+
+def accepted(*, other_objects: bool = False) -> dict[str, tuple[str, ...]]:
+    """Return the transfer syntaxes that are accepted for each SOP class, by UID.
+
+    Parameters
+    ----------
+    other_objects
+        Takes storage SOP classes of every kind, not of radiographs and reports alone.
+    """
     images = PLAIN_TRANSFER_SYNTAXES + ENCAPSULATED_TRANSFER_SYNTAXES
+    others = OTHER_SOP_CLASSES if other_objects else ()
     return (
-        dict.fromkeys((VERIFICATION, STORAGE_COMMITMENT), (ExplicitVRLittleEndian, ImplicitVRLittleEndian))
+        dict.fromkeys(others, images + FURTHER_TRANSFER_SYNTAXES)
+        | dict.fromkeys((VERIFICATION, STORAGE_COMMITMENT), (ExplicitVRLittleEndian, ImplicitVRLittleEndian))
         | dict.fromkeys(IMAGE_SOP_CLASSES, images)
         | dict.fromkeys(REPORT_SOP_CLASSES, PLAIN_TRANSFER_SYNTAXES)
     )

@@ -69,7 +69,7 @@ def entity_of(settings: ListenerSettings, service: CStoreService, access: Access
         service,
         access,
         # Peers ask us for storage commitment, and answer what we asked of them: we are its SCP and its SCU.
-        Offer(accepted(), frozenset({STORAGE_COMMITMENT}), said),
+        Offer(accepted(other_objects=settings.other_objects == "record"), frozenset({STORAGE_COMMITMENT}), said),
         Places(settings.maximum_associations, settings.associations_per_peer),
         settings.minimum_bytes_per_second,
     )

@@ -33,8 +33,14 @@ class ArrivalKind(StrEnum):
     """A worker will look at it."""
     NOT_AN_IMAGE = "not an image"
     """Kept and recorded; there is nothing to analyse."""
+    OTHER_IMAGE = "other image"
+    """An image of a SOP class that is never a radiograph's; kept and recorded."""
     OWN = "own"
     """One of our own reports, come back."""
+
+
+#: Why an object that no worker looks at is out of scope.
+_REASONS = {ArrivalKind.NOT_AN_IMAGE: NOT_AN_IMAGE, ArrivalKind.OTHER_IMAGE: "modality"}
 
 
 class Registered(StrEnum):
@@ -45,6 +51,8 @@ class Registered(StrEnum):
     """The instance is known with other bytes; a worker decides whether they differ in what matters."""
     KNOWN = "known"
     """The same bytes were received before."""
+    OTHER_IMAGE = "other image"
+    """An image of a SOP class that is never a radiograph's; kept and recorded."""
     OWN = "own"
 
 
@@ -106,8 +114,8 @@ class Admission:
 
     def _count(self, arrival: Arrival, registered: Registered) -> None:
         self._tally.count(RECEIVED, registered.value)
-        if arrival.kind is ArrivalKind.NOT_AN_IMAGE and registered is not Registered.KNOWN:
-            self._tally.count(OUT_OF_SCOPE, NOT_AN_IMAGE)
+        if arrival.kind in _REASONS and registered is not Registered.KNOWN:
+            self._tally.count(OUT_OF_SCOPE, _REASONS[arrival.kind])
 
     def _register(self, session: Session, arrival: Arrival, holds: Holds) -> Receipt:
         now = self._clock()
@@ -152,6 +160,7 @@ class Admission:
         states = {
             ArrivalKind.IMAGE: State.RECEIVED,
             ArrivalKind.NOT_AN_IMAGE: State.OUT_OF_SCOPE,
+            ArrivalKind.OTHER_IMAGE: State.OUT_OF_SCOPE,
             ArrivalKind.OWN: State.OWN,
         }
         return InstanceRecord(
@@ -168,7 +177,7 @@ class Admission:
             calling_ae_title=arrival.calling_ae_title,
             order_priority=int(arrival.order_priority),
             state=states[arrival.kind].value,
-            reason=NOT_AN_IMAGE if arrival.kind is ArrivalKind.NOT_AN_IMAGE else None,
+            reason=_REASONS.get(arrival.kind),
             received_at=now,
             rank_at=self._order.rank(now, arrival.order_priority),
         )

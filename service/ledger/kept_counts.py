@@ -82,10 +82,23 @@ def kept(session: Session) -> dict[Key, int]:
 
 
 def is_listed() -> ColumnElement[bool]:
-    """Return the condition on studies of the worklist; one that consists of our own objects alone is none."""
-    return exists(
-        select(InstanceRecord.id).where(InstanceRecord.study_id == StudyRecord.id, InstanceRecord.state.not_in(SILENT))
-    )
+    """Return the condition on studies of the worklist.
+
+    One that consists of our own objects alone is none, nor is one of what was out of scope when it came, as CT is.
+    """
+    return exists(select(InstanceRecord.id).where(InstanceRecord.study_id == StudyRecord.id, _stand()))
+
+
+def _stand() -> ColumnElement[bool]:
+    """Return the condition on versions that stand for their study on the worklist; see `_stands`."""
+    is_recorded_only = (InstanceRecord.state == State.OUT_OF_SCOPE.value) & InstanceRecord.analysed_at.is_(None)
+    return InstanceRecord.state.not_in(SILENT) & ~is_recorded_only
+
+
+def _stands(value: Callable[[str], Any]) -> bool:
+    """Return whether a version stands for its study: nobody has to look at what no worker had to."""
+    state = value("state")
+    return state not in SILENT and not (state == State.OUT_OF_SCOPE.value and value("analysed_at") is None)
 
 
 @event.listens_for(LedgerSession, "before_flush")
@@ -95,13 +108,13 @@ def _keep(session: LedgerSession, _context: UOWTransaction, _instances: object) 
     with session.no_autoflush:
         for row in session.new:
             changes.update(_counts_of(row, partial(getattr, row)))
-            if isinstance(row, InstanceRecord) and row.state not in SILENT and not _has_another(session, row):
+            if isinstance(row, InstanceRecord) and _stands(partial(getattr, row)) and not _has_another(session, row):
                 changes[STUDIES, ""] += 1
         for row in session.dirty:
             changes.update(_counts_of(row, partial(getattr, row)))
             changes.subtract(_counts_of(row, partial(_before, row)))
             if isinstance(row, InstanceRecord) and row.state in SILENT and _before(row, "state") not in SILENT:
-                changes[STUDIES, ""] -= not _has_another(session, row)
+                changes[STUDIES, ""] -= _stands(partial(_before, row)) and not _has_another(session, row)
                 if row.prediction is not None:
                     changes[OUTCOMES, row.prediction.outcome] -= 1
         _add(session, changes)
@@ -135,7 +148,7 @@ def _has_another(session: Session, row: InstanceRecord) -> bool:
     if not study:  # it is as new as the row
         return False
     others = select(InstanceRecord.id).where(
-        InstanceRecord.study_id == study, InstanceRecord.state.not_in(SILENT), InstanceRecord.id != (row.id or 0)
+        InstanceRecord.study_id == study, _stand(), InstanceRecord.id != (row.id or 0)
     )
     return session.scalars(others.limit(1)).first() is not None
 

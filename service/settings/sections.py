@@ -24,6 +24,12 @@ class ListenerSettings(Section):
     allowed_addresses: tuple[IPv4Network | IPv6Network, ...] = Field(
         (), description="Networks whose addresses may associate, such as `10.1.0.0/16`; empty allows every one."
     )
+    other_objects: Literal["refuse", "record"] = Field(
+        "refuse",
+        description="What to do with objects of storage SOP classes that are neither radiographs nor reports, as CT is:"
+        " `refuse` their presentation contexts, or `record` them: they are kept like any object, and out of scope; so a"
+        " PACS whose rule forwards everything has no failing job.",
+    )
     processes: Annotated[int, Field(ge=1, le=64)] = Field(
         1, description="Listener processes that share the port (SO_REUSEPORT)."
     )

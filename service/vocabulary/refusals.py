@@ -52,6 +52,7 @@ _SETTINGS = {
     RefusalReason.USER: "listener.users",
     RefusalReason.PEER_LIMIT: "listener.maximum_associations_per_peer",
     RefusalReason.LIMIT: "listener.maximum_associations",
+    RefusalReason.SOP_CLASS: "listener.other_objects",
 }
 
 

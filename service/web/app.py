@@ -24,6 +24,7 @@ from service.ledger.views import DossierView, InstanceView, ReportView
 from service.objects import ObjectStore
 from service.operations.bootstrap import open_store
 from service.process.clock import Clock, utc_now
+from service.refused import refused_callers
 from service.security.passwords import PasswordFile
 from service.settings import Settings, WebSettings
 from service.vocabulary.errors import ObjectDamaged, ObjectMissing, StoreFull, Unavailable, UndecodablePixels
@@ -113,6 +114,7 @@ class _Site:
             rows=rows(inspection, now, PAGE, (page - 1) * PAGE),
             status=status,
             alarms=alarms(status, now),
+            refused=refused_callers(self._ledger, now),
             page=page,
             pages=max(-(-status.studies // PAGE), 1),
             now=now,
@@ -151,8 +153,9 @@ class _Site:
         return JSONResponse({"notice": BANNER, "answer": json_value(row.answer), **json_value(dossier)})
 
     def api_status(self, _request: Request) -> Response:
-        status = self._ledger.inspection.status()
-        return JSONResponse({**json_value(status), "alarms": json_value(alarms(status, self._clock()))})
+        status, now = self._ledger.inspection.status(), self._clock()
+        refused = json_value(refused_callers(self._ledger, now))
+        return JSONResponse({**json_value(status), "alarms": json_value(alarms(status, now)), "refused": refused})
 
     def healthz(self, _request: Request) -> Response:
         return JSONResponse({"status": "ok"})
@@ -171,7 +174,8 @@ class _Site:
     def metrics(self, _request: Request) -> Response:
         fails = audit.examine(self._settings) is not None
         status, totals = self._ledger.inspection.status(), self._ledger.figures.totals()
-        page = exposition(status, totals, self._clock, self._store.room, audit_fails=fails)
+        refused = refused_callers(self._ledger, self._clock())
+        page = exposition(status, totals, self._clock, self._store.room, audit_fails=fails, refused=refused)
         return Response(page, media_type=CONTENT_TYPE_LATEST)
 
     def problem(self, request: Request, error: Exception) -> Response:

@@ -3,7 +3,8 @@
 Gauges are counted from its rows; counters and histograms are the sums that all processes of the site add to.
 """
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,16 +15,23 @@ from prometheus_client.registry import Collector
 from service.ledger.views import StatusView
 from service.objects import Room
 from service.process.clock import Clock
+from service.refused import RefusedCaller
 from service.vocabulary.figures import FIGURES, Figure, Key
 from service.web.room_figures import RoomFigures
 
 
 def exposition(
-    status: StatusView, totals: Mapping[Key, float], clock: Clock, room: Room, *, audit_fails: bool
+    status: StatusView,
+    totals: Mapping[Key, float],
+    clock: Clock,
+    room: Room,
+    *,
+    audit_fails: bool,
+    refused: Sequence[RefusedCaller] = (),
 ) -> bytes:
     """Return the metrics page of a status, of the sums of all processes, and of the objects' disk."""
     registry = CollectorRegistry()
-    registry.register(Scrape(status, totals, clock, audit_fails=audit_fails))
+    registry.register(Scrape(status, totals, clock, audit_fails=audit_fails, refused=refused))
     registry.register(RoomFigures(room))
     return generate_latest(registry)
 
@@ -31,8 +39,17 @@ def exposition(
 class Scrape(Collector):
     """The figures of one scrape."""
 
-    def __init__(self, status: StatusView, totals: Mapping[Key, float], clock: Clock, *, audit_fails: bool) -> None:
+    def __init__(
+        self,
+        status: StatusView,
+        totals: Mapping[Key, float],
+        clock: Clock,
+        *,
+        audit_fails: bool,
+        refused: Sequence[RefusedCaller] = (),
+    ) -> None:
         self._audit_fails = audit_fails
+        self._refused = refused
         self._status = status
         self._totals = totals
         self._clock = clock
@@ -63,12 +80,27 @@ class Scrape(Collector):
         waiting, unsent = self._age(status.oldest_waiting_since), self._age(status.oldest_unsent_since)
         yield _single("oldest_waiting_seconds", "Age of the image that waits longest for its analysis.", waiting)
         yield _single("oldest_unsent_seconds", "Age of the result or report that waits longest to be sent.", unsent)
+        yield _not_let_in(self._refused)
         yield _single("audit_failing", "Whether the audit trail of this machine fails.", self._audit_fails)
         yield _single("studies", "Studies in the worklist.", status.studies)
         yield _single("held_studies", "Studies on hold; nothing of them is sent.", len(status.held_studies))
 
     def _age(self, since: datetime | None) -> float:
         return (self._clock() - since).total_seconds() if since is not None else 0.0
+
+
+def _not_let_in(refused: Iterable[RefusedCaller]) -> Metric:
+    """Return who was refused; strangers choose what stands in the labels, so the ledger bounds how many there are."""
+    labels = ["reason", "address", "calling_ae_title", "setting"]
+    family = GaugeMetricFamily(
+        "auscult_not_let_in", "Refusals in a week by peer, and what would admit it.", labels=labels
+    )
+    counts: Counter[tuple[str, str, str, str]] = Counter()
+    for caller in refused:
+        counts[str(caller.reason), caller.address, caller.calling_ae_title, caller.setting or ""] += caller.count
+    for values, number in counts.items():
+        family.add_metric(list(values), number)
+    return family
 
 
 def _counter(figure: Figure, totals: Mapping[Key, float]) -> Metric:

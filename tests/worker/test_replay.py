@@ -94,3 +94,16 @@ def test_another_checkpoint_is_named(analysed: Gateway, monkeypatch: pytest.Monk
 
 def _substitute(made: Gateway, monkeypatch: pytest.MonkeyPatch, recorded: RecordedResult) -> None:
     monkeypatch.setattr(made.ledger.results, "latest", lambda _uid: recorded)
+
+
+def test_a_study_s_uid_is_answered_with_its_images(analysed: Gateway) -> None:
+    source = chest(seed=2)
+    with pytest.raises(AuscultError) as told:
+        replay(analysed.settings, analysed.ledger, analysed.store, str(source.StudyInstanceUID))
+    assert f"{source.StudyInstanceUID} is a study's UID; replay takes an image's" in str(told.value)
+    assert str(source.SOPInstanceUID) in str(told.value)
+
+
+def test_a_uid_that_nobody_knows_is_answered_with_where_they_are_listed(analysed: Gateway) -> None:
+    with pytest.raises(AuscultError, match=r"knows no image 2\.25\.9; `auscult worklist --uids`"):
+        replay(analysed.settings, analysed.ledger, analysed.store, "2.25.9")
