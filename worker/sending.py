@@ -84,9 +84,11 @@ class Sending:
 
     def _replace(self, row: DueDelivery, dataset: Dataset) -> None:
         """Fall back to the next SOP class of the same report that the destination accepts."""
-        for sop_class_uid in SOP_CLASSES if row.kind == ReportKind.MEASUREMENT_SR.value else ():
+        kind = ReportKind(row.kind)
+        first, *others = SOP_CLASSES[kind]
+        for sop_class_uid in others if row.sop_class_uid == first else ():
             if self._association.accepts(sop_class_uid):
-                variant = as_sop_class(dataset, sop_class_uid)
+                variant = as_sop_class(kind, dataset, sop_class_uid)
                 self._outbox.replace(
                     row,
                     NewReport(

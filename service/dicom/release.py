@@ -1,6 +1,7 @@
 """The end of an association, also while the peer has a request of its own on it or reads nothing."""
 
 import socket
+import struct
 import time
 from contextlib import suppress
 from typing import Any, cast
@@ -51,3 +52,14 @@ def shut(association: Association) -> None:
     with suppress(OSError, AttributeError, TypeError):  # that thread may be closing it just now
         # Not a TLS socket's own `shutdown`: that thread would go on, read cipher text and send in the clear.
         socket.socket.shutdown(cast(Any, association.dul.socket).socket, socket.SHUT_RDWR)
+
+
+def discard_unsent(association: Association) -> None:
+    """Have the kernel throw away what a peer has not taken yet, as soon as the connection is closed.
+
+    Left to itself, it would go on to send that for a quarter of an hour: behind a network that was away for a while, an
+    object would arrive long after it was given up, and maybe after its second copy.
+    """
+    with suppress(OSError, AttributeError, TypeError):  # closed by now
+        connection = cast(Any, association.dul.socket).socket
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

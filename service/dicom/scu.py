@@ -10,6 +10,7 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import AE, build_role, evt
 from pynetdicom.association import Association
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
+    BasicTextSRStorage,
     Comprehensive3DSRStorage,
     ComprehensiveSRStorage,
     EnhancedSRStorage,
@@ -21,14 +22,16 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 from service.dicom.contexts import IMPLEMENTATION_VERSION_NAME
 from service.dicom.destination_tls import DestinationTls
 from service.dicom.latency import without_delay
-from service.dicom.release import cut, release
+from service.dicom.release import cut, discard_unsent, release
 from service.settings import NodeSettings
 from service.vocabulary.errors import PermanentDeliveryFailure, TransientDeliveryFailure
 from service.vocabulary.uids import IMPLEMENTATION_CLASS_UID
 
 STORED_SOP_CLASSES = (
+    BasicTextSRStorage,
     EnhancedSRStorage,
     ComprehensiveSRStorage,
+    BasicTextSRStorage,
     Comprehensive3DSRStorage,
     SecondaryCaptureImageStorage,
 )
@@ -38,8 +41,18 @@ _DESTINATION_SOP_CLASSES = (*STORED_SOP_CLASSES, StudyRootQueryRetrieveInformati
 # Deflated and big endian, which pynetdicom would propose as well, are not for archives to choose: viewers stumble.
 _TRANSFER_SYNTAXES = [ExplicitVRLittleEndian, ImplicitVRLittleEndian]
 
-#: C-STORE response statuses that another try cannot change: PS3.4 Table B.2-1, PS3.7 Annex C.
-_PERMANENT = {0x0117, 0x0118, 0x0122, 0x0124, 0x0210, 0x0211, 0x0212}
+#: The peer has an instance of this UID already (PS3.7 Annex C): whether it is this one, it can be asked.
+DUPLICATE_INSTANCE = 0x0111
+#: C-STORE response statuses of an object that the peer took: success, warnings (PS3.4 Table B.2-1, PS3.7 Annex C)
+#: and the duplicate.
+_TAKEN = {0x0000, 0x0001, 0x0107, DUPLICATE_INSTANCE, 0x0116}
+#: Those that another try cannot change: they are about the object or the service (PS3.7 Annex C).
+_PERMANENT = {
+    *(0x0105, 0x0106, 0x0112, 0x0113, 0x0114, 0x0115, 0x0117, 0x0118, 0x0119),
+    *(0x0120, 0x0121, 0x0122, 0x0123, 0x0124, 0x0211, 0x0212),
+}
+
+_NO_ANSWER = "the destination did not answer in time"
 
 
 class DestinationAssociation:
@@ -87,7 +100,7 @@ class DestinationAssociation:
         self._association: Association | None = None
 
     def store(self, dataset: Dataset) -> int:
-        """Send an instance; return the status, success or a warning (PS3.4 Table B.2-1).
+        """Send an instance; return the status of one that the destination took (PS3.4 Table B.2-1).
 
         Raises
         ------
@@ -97,13 +110,18 @@ class DestinationAssociation:
             When it refuses the object itself.
         """
         association = self._established()
+        broken = _NO_ANSWER
         try:
             response = association.send_c_store(dataset)
         except (RuntimeError, OSError) as error:
+            response, broken = Dataset(), _broken(error)
+        if "Status" not in response:
+            # The destination may have it, or be about to.
+            discard_unsent(association)
             self.abort()
-            raise TransientDeliveryFailure(f"the association broke ({type(error).__name__})") from None
-        status = self._status(response)
-        if status == 0x0000 or status & 0xF000 == 0xB000 or status in (0x0001, 0x0107, 0x0116):
+            raise TransientDeliveryFailure(broken, in_doubt=True)
+        status = int(response.Status)
+        if status in _TAKEN or status & 0xF000 == 0xB000:
             return status
         message = f"the destination answered status 0x{status:04X}"
         if status in _PERMANENT or status & 0xFF00 == 0xA900 or status & 0xF000 == 0xC000:
@@ -143,7 +161,7 @@ class DestinationAssociation:
                 found = found or (identifier is not None and identifier.get("SOPInstanceUID") == sop_instance_uid)
         except (RuntimeError, OSError) as error:
             self.abort()
-            raise TransientDeliveryFailure(f"the association broke ({type(error).__name__})") from None
+            raise TransientDeliveryFailure(_broken(error)) from None
         return found
 
     def echo(self) -> None:
@@ -179,7 +197,7 @@ class DestinationAssociation:
     def _status(self, response: Dataset) -> int:
         if "Status" not in response:
             self.abort()
-            raise TransientDeliveryFailure("the destination did not answer in time")
+            raise TransientDeliveryFailure(_NO_ANSWER)
         return int(response.Status)
 
     def close(self) -> None:
@@ -212,6 +230,10 @@ def instance_query(study_instance_uid: str, series_instance_uid: str, sop_instan
     query.SeriesInstanceUID = series_instance_uid
     query.SOPInstanceUID = sop_instance_uid
     return query
+
+
+def _broken(error: Exception) -> str:
+    return f"the association broke ({type(error).__name__})"
 
 
 def _why_not(association: Association, tls: DestinationTls | None) -> str:

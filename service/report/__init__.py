@@ -4,7 +4,7 @@ from service.report.build import build, kind_of, predecessor
 from service.report.built import BuiltObject, ReportKind
 from service.report.content import ReportContent
 from service.report.equipment import Equipment
-from service.report.measurement_sr import SOP_CLASSES, as_sop_class
+from service.report.variants import SOP_CLASSES, as_sop_class
 
 __all__ = [
     "SOP_CLASSES",

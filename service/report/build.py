@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.uid import Comprehensive3DSRStorage, EnhancedSRStorage, SecondaryCaptureImageStorage
+from pydicom.uid import SecondaryCaptureImageStorage
 
 from service.report import codes
 from service.report.built import BuiltObject, ReportKind
@@ -14,19 +14,13 @@ from service.report.content import ReportContent
 from service.report.draft import Draft
 from service.report.equipment import Equipment
 from service.report.evidence import prepare
-from service.report.measurement_sr import SOP_CLASSES, measurement_sr
+from service.report.measurement_sr import measurement_sr
 from service.report.region import Localisation, localise
 from service.report.secondary_capture import secondary_capture
 from service.report.text_sr import text_sr
+from service.report.variants import SOP_CLASSES
 from service.thorax import find_lung_field
 from service.vocabulary.findings import Outcome
-
-_SOP_CLASS = {
-    ReportKind.TEXT_SR: EnhancedSRStorage,
-    ReportKind.MEASUREMENT_SR: Comprehensive3DSRStorage,
-    ReportKind.SECONDARY_CAPTURE: SecondaryCaptureImageStorage,
-}
-
 
 #: Document title of a TID 1500 report, PS3.16.
 _MEASUREMENT_REPORT = ("126000", "DCM")
@@ -74,7 +68,7 @@ def build(
             if kind not in kinds or not (analysed or kind is ReportKind.TEXT_SR):
                 continue
             earlier = tuple(report for report in predecessors if kind_of(report) is kind)
-            draft = Draft(kind, _SOP_CLASS[kind], evidence, content, equipment, earlier, localisation)
+            draft = Draft(kind, SOP_CLASSES[kind][0], evidence, content, equipment, earlier, localisation)
             objects.append(BuiltObject.of(kind, _dataset(draft, display)))
     return objects
 
@@ -86,10 +80,10 @@ def kind_of(dataset: Dataset) -> ReportKind | None:
         return ReportKind.SECONDARY_CAPTURE
     names = dataset.get("ConceptNameCodeSequence") or [Dataset()]
     title = (names[0].get("CodeValue"), names[0].get("CodingSchemeDesignator"))
-    if sop_class_uid in SOP_CLASSES and title == _MEASUREMENT_REPORT:
+    if sop_class_uid in SOP_CLASSES[ReportKind.MEASUREMENT_SR] and title == _MEASUREMENT_REPORT:
         return ReportKind.MEASUREMENT_SR
     is_text = title == (codes.TRIAGE_RESULT.value, codes.OWN_SCHEME)
-    return ReportKind.TEXT_SR if sop_class_uid == EnhancedSRStorage and is_text else None
+    return ReportKind.TEXT_SR if sop_class_uid in SOP_CLASSES[ReportKind.TEXT_SR] and is_text else None
 
 
 def predecessor(

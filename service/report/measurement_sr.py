@@ -6,7 +6,6 @@ the whole image, and its finding site the chest.
 Source: PS3.16 TID 1500, TID 1410; PS3.3 section A.35.13 (Comprehensive 3D SR IOD).
 """
 
-from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -27,10 +26,8 @@ from highdicom.sr import (
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes as dictionary
-from pydicom.uid import UID, Comprehensive3DSRStorage, ComprehensiveSRStorage, EnhancedSRStorage
 
 from service.report import codes
-from service.report.built import BuiltObject, ReportKind
 from service.report.content import ReportContent, by_finding
 from service.report.draft import Draft
 from service.report.equipment import algorithm_identification, observation_context
@@ -38,9 +35,6 @@ from service.report.region import WHOLE_IMAGE, Localisation, activation_within, 
 from service.report.stamp import separate, stamp
 from service.vocabulary.findings import Outcome, Prediction
 from service.vocabulary.uids import derive_uid
-
-#: The SOP classes that can hold the report, the one built first; the others are for peers that do not accept it.
-SOP_CLASSES = (Comprehensive3DSRStorage, ComprehensiveSRStorage, EnhancedSRStorage)
 
 
 def measurement_sr(draft: Draft) -> Dataset:
@@ -61,45 +55,6 @@ def measurement_sr(draft: Draft) -> Dataset:
     stamp(document, draft.evidence.dataset, draft.content.content_time, draft.equipment.software_version)
     separate(document)
     return document
-
-
-def as_sop_class(dataset: Dataset, sop_class_uid: str) -> BuiltObject:
-    """Return a Measurement Report as another SOP class, under UIDs that follow from the original's.
-
-    Parameters
-    ----------
-    dataset
-        A Comprehensive 3D SR that `build` made; it stays as it is.
-    sop_class_uid
-        One of `SOP_CLASSES`.
-
-    Raises
-    ------
-    ValueError
-        When the data set is not such a report, or the SOP class cannot hold it.
-    """
-    if dataset.get("SOPClassUID") != Comprehensive3DSRStorage or sop_class_uid not in SOP_CLASSES:
-        raise ValueError(f"cannot turn an object of SOP class {dataset.get('SOPClassUID')} into {sop_class_uid}")
-    if sop_class_uid == Comprehensive3DSRStorage:
-        return BuiltObject.of(ReportKind.MEASUREMENT_SR, dataset)
-    variant = deepcopy(dataset)
-    variant.SOPClassUID = sop_class_uid
-    variant.SOPInstanceUID = _variant_uid(dataset.SOPInstanceUID, sop_class_uid)
-    variant.SeriesInstanceUID = _variant_uid(dataset.SeriesInstanceUID, sop_class_uid)
-    variant.file_meta.MediaStorageSOPClassUID = UID(sop_class_uid)
-    variant.file_meta.MediaStorageSOPInstanceUID = variant.SOPInstanceUID
-    # A peer that takes this variant got the same variant of the predecessor.
-    for study in variant.get("PredecessorDocumentsSequence", []):
-        for series in study.ReferencedSeriesSequence:
-            series.SeriesInstanceUID = _variant_uid(series.SeriesInstanceUID, sop_class_uid)
-            for reference in series.ReferencedSOPSequence:
-                reference.ReferencedSOPClassUID = sop_class_uid
-                reference.ReferencedSOPInstanceUID = _variant_uid(reference.ReferencedSOPInstanceUID, sop_class_uid)
-    return BuiltObject.of(ReportKind.MEASUREMENT_SR, variant)
-
-
-def _variant_uid(uid: str, sop_class_uid: str) -> str:
-    return derive_uid("variant", str(uid), str(sop_class_uid))
 
 
 def _groups(

@@ -161,6 +161,11 @@ class DeliveryFailed(AuscultError):
 class TransientDeliveryFailure(DeliveryFailed):
     """The destination could not take the object for now."""
 
+    def __init__(self, message: str | None = None, *, status: int | None = None, in_doubt: bool = False) -> None:
+        super().__init__(message, status=status)
+        #: Whether the object was under way: the destination may still be taking it.
+        self.in_doubt = in_doubt
+
 
 class PermanentDeliveryFailure(DeliveryFailed):
     """The destination refused the object for good."""

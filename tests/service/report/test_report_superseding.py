@@ -72,8 +72,8 @@ def test_without_the_earlier_report_at_hand_the_line_still_says_that_there_was_o
 def test_a_variant_names_the_same_variant_of_the_predecessor(earlier: dict[ReportKind, Dataset]) -> None:
     kind = ReportKind.MEASUREMENT_SR
     later = _build(chest(patient_id="CORRECTED"), list(earlier.values()), _REASON)
-    variant = as_sop_class(later[kind], ComprehensiveSRStorage).dataset
-    predecessor = as_sop_class(earlier[kind], ComprehensiveSRStorage)
+    variant = as_sop_class(kind, later[kind], ComprehensiveSRStorage).dataset
+    predecessor = as_sop_class(kind, earlier[kind], ComprehensiveSRStorage)
     series = variant.PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0]
     assert series.SeriesInstanceUID == predecessor.series_instance_uid
     assert series.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == predecessor.sop_instance_uid
