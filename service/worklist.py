@@ -200,7 +200,13 @@ def _weight(answer: Answer) -> tuple[int, float]:
 
 def _delivered(deliveries: Mapping[str, Mapping[DeliveryState, int]]) -> Iterator[Delivered]:
     """Yield the least advanced state of each destination: one dead object outweighs all others."""
-    order = (DeliveryState.DEAD, DeliveryState.PENDING, DeliveryState.SENT, DeliveryState.CONFIRMED)
+    order = (
+        DeliveryState.DEAD,
+        DeliveryState.PENDING,
+        DeliveryState.SENT,
+        DeliveryState.UNCONFIRMABLE,
+        DeliveryState.CONFIRMED,
+    )
     for destination, counts in deliveries.items():
         state = next((state for state in order if counts.get(state)), None)
         if state is not None:

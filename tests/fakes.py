@@ -53,8 +53,8 @@ class CountingWaker:
 class ScriptedPacs:
     """A PACS whose C-STORE answers follow a script; after its end every answer is success.
 
-    `holds` decides what its C-FIND admits to, and `find_failure` makes it fail with that status. `commitments` are the
-    requests for storage commitment that it took, each with the association it came on.
+    `finds_asked` counts its C-FINDs, `holds` decides what they admit to, and `find_failure` makes them fail with that
+    status. `commitments` are the requests for storage commitment that it took, each with the association it came on.
     """
 
     port: int
@@ -62,6 +62,7 @@ class ScriptedPacs:
     received: list[Dataset]
     holds: bool = True
     find_failure: int = 0x0000
+    finds_asked: int = 0
     commitments: list[tuple[Association, Dataset]] = field(default_factory=list)
 
     def uids(self) -> list[str]:
@@ -90,6 +91,7 @@ def scripted_pacs(
             return status
 
     def find(event: evt.Event) -> Iterator[tuple[int, Dataset | None]]:
+        pacs.finds_asked += 1
         uid = str(event.identifier.SOPInstanceUID)
         if pacs.find_failure:
             yield pacs.find_failure, None

@@ -1,44 +1,50 @@
 """Whether a destination holds what it took: by storage commitment, by C-FIND, or by C-FIND where the other fails."""
 
-from contextlib import suppress
 from datetime import timedelta
 
 from pydicom.uid import ImplicitVRLittleEndian
-from pynetdicom import evt
 from pynetdicom.dsutils import encode
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind  # type: ignore[attr-defined]
 
 from service.audit import AuditTrail, events
 from service.audit.events import Node
-from service.dicom.commitment.associations import AskingAssociation
-from service.dicom.commitment.listening import take_answer
-from service.dicom.commitment.messages import new_transaction_uid
-from service.dicom.scu import DestinationAssociation, instance_query
+from service.dicom.scu import DUPLICATE_INSTANCE, DestinationAssociation, instance_query
 from service.ledger import DueDelivery, Ledger
 from service.process.backoff import backoff
 from service.process.clock import Clock
 from service.process.log import get_logger
 from service.settings import DestinationSettings, Settings
-from service.vocabulary.commitment import FINAL_REASONS, FailureReason, Reference
-from service.vocabulary.errors import LeaseLost, PermanentDeliveryFailure, TransientDeliveryFailure
+from service.vocabulary.commitment import FINAL_REASONS, FailureReason
+from service.vocabulary.errors import DeliveryFailed, TransientDeliveryFailure
+from worker.circuit import CircuitBreaker
+from worker.commitment_asking import CommitmentAsking
+from worker.condition import Condition
 
 log = get_logger(__name__)
 
+#: An archive may list an object some time after it took it.
 _MISSING_AFTER = timedelta(minutes=5)
 _LONGEST_PAUSE = timedelta(minutes=1)
+#: A destination that fails to say is asked so often at least, whatever the clock says of the time that has passed.
+_LEAST_QUESTIONS = 5
+#: Questions that take as long with the pauses between them, where the clock does not say.
+_MISSING_QUESTIONS = 16
+#: Questions, a minute apart, before what was confirmed once is taken for lost: an archive may be at its own repair.
+_LOST_QUESTIONS = 6
 
 
 class Confirmation:
     """Asks one destination; used by its courier's thread.
 
-    With storage commitment, several objects go into one request. Its answer comes on the request's association or on
-    one that the destination opens to the listener. Either way it goes into the ledger: what is held is CONFIRMED there,
-    and what is not becomes due again.
-
     Parameters
     ----------
     association
         The courier's own, for C-FIND.
+
+    Attributes
+    ----------
+    asking
+        What is asked for by storage commitment.
     """
 
     def __init__(
@@ -53,13 +59,15 @@ class Confirmation:
         self._settings = settings.delivery
         self._destination = destination
         self._calling_ae_title = settings.calling_ae_title(destination)
-        self._ledger = ledger
+        self._outbox = ledger.outbox
         self._association = association
         self._trail = trail
         self._clock = clock
-        self._commits = destination.confirm == "commitment"
-        self._unasked: list[DueDelivery] = []
-        self._asking: list[AskingAssociation] = []
+        self._condition = Condition(f"{destination.name}: what it took cannot be confirmed for now")
+        self.asking = CommitmentAsking(settings, destination, ledger, clock)
+        # Open while the destination is not to be asked by C-FIND: it fails to say, for one object as for another.
+        self._trouble = ""
+        self._circuit = CircuitBreaker(clock, self._settings.first_retry, self._settings.longest_retry)
 
     def check(self, row: DueDelivery) -> None:
         """Find out whether a row's object is held, or put it aside for the next request.
@@ -71,77 +79,40 @@ class Confirmation:
         """
         reason = row.answers[-1] if row.answers else None
         if reason == FailureReason.NO_SUCH_INSTANCE:
-            self._send_again(row)
+            self._missing(row)
         elif reason == FailureReason.CLASS_INSTANCE_CONFLICT:
-            self._ledger.outbox.save_dead(
-                row, None, "the destination holds an object of another SOP class under its UID"
-            )
-        elif self._commits and reason not in FINAL_REASONS and len(row.answers) < self._settings.commitment_requests:
-            self._unasked.append(row)
+            self._outbox.save_dead(row, None, "the destination holds an object of another SOP class under its UID")
+        elif (
+            self.asking.is_offered
+            and reason not in FINAL_REASONS
+            and len(row.answers) < self._settings.commitment_requests
+        ):
+            self.asking.add(row)
+        elif self._circuit.is_open():
+            self._save_retry(row, None, self._trouble)
         else:
             self._find(row)
 
-    def unasked(self) -> list[DueDelivery]:
-        """Return the rows that were put aside and are still held under their leases; they are the caller's now."""
-        rows, self._unasked = self._unasked, []
-        return rows
-
-    def ask(self) -> None:
-        """Ask the destination to commit to what was put aside.
-
-        Raises
-        ------
-        TransientDeliveryFailure
-            When the destination cannot be reached; nothing was asked then.
-        Unavailable
-            When the ledger is away; what was put aside is still.
-        """
-        self._close_what_is_done()
-        if not self._unasked:
-            return
-        association = AskingAssociation(self._destination, self._calling_ae_title, self._take)
-        try:
-            association.establish()
-        except PermanentDeliveryFailure as error:
-            association.close()
-            self._do_without(str(error))
-            return
-        self._asking.append(association)
-        self._ask_on(association)
-
-    def _ask_on(self, association: AskingAssociation) -> None:
-        uid, name = new_transaction_uid(), self._destination.name
-        ask_again_at = self._clock() + timedelta(seconds=self._settings.commitment_timeout)
-        rows = self._ledger.commitments.open(uid, name, self._unasked, ask_again_at)
-        # Looking at the others and opening the association took its time; what is lost holds no other row up.
-        for row in self.unasked():
-            if row not in rows:
-                log.warning("%s was settled or taken over meanwhile", row.sop_instance_uid)
-        if not rows:
-            return
-        try:
-            association.ask(uid, [Reference(row.sop_class_uid, row.sop_instance_uid) for row in rows])
-        except TransientDeliveryFailure as error:
-            pause = backoff(len(rows[0].answers) + 1, self._settings.first_retry, self._settings.longest_retry)
-            log.warning("%s: storage commitment is put off by %.1f s: %s", name, pause, error)
-            self._ledger.commitments.postpone(uid, self._clock() + timedelta(seconds=pause), str(error))
+    def put_off(self, row: DueDelivery, error: DeliveryFailed) -> None:
+        """Ask again later, each time after a longer pause, or leave the row as sent in the end."""
+        self._trouble = str(error)
+        self._condition.bad(self._trouble)
+        if not self._circuit.is_open():
+            self._circuit.fail()
+        patience = timedelta(seconds=self._settings.confirm_give_up_after)
+        if self._age(row) > patience and row.questions >= _LEAST_QUESTIONS:
+            log.info("%s: nobody can say whether %s is held", self._destination.name, row.sop_instance_uid)
+            self._outbox.save_unconfirmable(row, f"it could not be asked whether it holds it: {error}")
         else:
-            log.info("asked %s to commit to %d objects", name, len(rows))
+            self._save_retry(row, error.status, self._trouble)
 
-    def _do_without(self, why: str) -> None:
-        """Ask by C-FIND from now on."""
-        log.warning("%s: %s; it is asked by C-FIND", self._destination.name, why)
-        self._commits = False
-        for row in self.unasked():
-            with suppress(LeaseLost):
-                self._ledger.outbox.save_retry(row, self._clock(), None, f"{why}; it is asked by C-FIND")
-
-    def _take(self, event: evt.Event) -> int:
-        return take_answer(event, self._ledger.commitments)
+    def _save_retry(self, row: DueDelivery, status: int | None, detail: str) -> None:
+        pause = timedelta(seconds=backoff(row.questions, self._settings.first_retry, self._settings.longest_retry))
+        self._outbox.save_retry(row, self._clock() + max(pause, self._circuit.left()), status, detail)
 
     def _find(self, row: DueDelivery) -> None:
         if not self._association.accepts(StudyRootQueryRetrieveInformationModelFind):
-            self._ledger.outbox.save_unconfirmable(row, 'the destination offers no C-FIND; set its `confirm` to "none"')
+            self._outbox.save_unconfirmable(row, 'the destination offers no C-FIND; set its `confirm` to "none"')
             return
         try:
             held = self._association.holds(*_uids(row))
@@ -149,16 +120,47 @@ class Confirmation:
             self._note_query(row, why=str(error))
             raise
         self._note_query(row)
-        now = self._clock()
-        age = now - (row.sent_at or row.created_at)
+        self._condition.good()
+        self._circuit.succeed()
         if held:
-            self._ledger.outbox.save_confirmed(row)
-        elif age > _MISSING_AFTER:
-            log.warning("%s does not hold %s; it is sent again", self._destination.name, row.sop_instance_uid)
-            self._ledger.outbox.save_missing(row, now)
+            self._outbox.save_confirmed(row)
+        elif self._is_missing(row):
+            self._missing(row)
         else:
-            pause = min(_LONGEST_PAUSE, max(timedelta(seconds=self._settings.confirm_after), age))
-            self._ledger.outbox.save_retry(row, now + pause, None, "not held yet")
+            self._outbox.save_retry(row, self._clock() + self._pause(row), None, "not held yet")
+
+    def _is_missing(self, row: DueDelivery) -> bool:
+        """Return whether an object that the destination does not list has had its time."""
+        if row.is_confirmed:
+            return row.questions >= _LOST_QUESTIONS
+        return self._age(row) > _MISSING_AFTER or row.questions >= _MISSING_QUESTIONS
+
+    def _pause(self, row: DueDelivery) -> timedelta:
+        if row.is_confirmed:
+            return _LONGEST_PAUSE
+        first, longest = self._settings.confirm_after, _LONGEST_PAUSE.total_seconds()
+        grown = timedelta(seconds=backoff(row.questions, first, max(first, longest)))
+        return min(_LONGEST_PAUSE, max(grown, self._age(row)))
+
+    def _age(self, row: DueDelivery) -> timedelta:
+        """Return how long ago a row was sent; a clock that was set back may say less than nothing."""
+        return self._clock() - (row.sent_at or row.created_at)
+
+    def _missing(self, row: DueDelivery) -> None:
+        """Send again what the destination says it does not hold; growing pauses keep the two from going in a circle."""
+        now, name = self._clock(), self._destination.name
+        if row.status == DUPLICATE_INSTANCE:
+            # To send it again would get the same answer.
+            why = f"it says that it has the object (0x{DUPLICATE_INSTANCE:04X}), and that it does not"
+            self._outbox.save_unconfirmable(row, why)
+            return
+        if now - row.created_at > timedelta(seconds=self._settings.give_up_after) and not row.is_confirmed:
+            log.error("%s: gave %s up: it takes the object and does not hold it", name, row.sop_instance_uid)
+            self._outbox.save_dead(row, None, "the destination takes the object and does not hold it")
+            return
+        pause = backoff(row.attempts, self._settings.first_retry, self._settings.longest_retry)
+        log.warning("%s does not hold %s; it is sent again in %.1f s", name, row.sop_instance_uid, pause)
+        self._outbox.save_missing(row, now + timedelta(seconds=pause))
 
     def _note_query(self, row: DueDelivery, why: str = "") -> None:
         self._trail.note(
@@ -171,28 +173,9 @@ class Confirmation:
             why=why,
         )
 
-    def _send_again(self, row: DueDelivery) -> None:
-        """Send what the destination says it does not hold; growing pauses keep the two from running in a circle."""
-        now, name = self._clock(), self._destination.name
-        if now - row.created_at > timedelta(seconds=self._settings.give_up_after):
-            log.error("%s: gave %s up: it takes the object and does not hold it", name, row.sop_instance_uid)
-            self._ledger.outbox.save_dead(row, None, "the destination takes the object and does not commit to it")
-            return
-        pause = backoff(row.attempts, self._settings.first_retry, self._settings.longest_retry)
-        log.warning("%s does not hold %s; it is sent again in %.1f s", name, row.sop_instance_uid, pause)
-        self._ledger.outbox.save_missing(row, now + timedelta(seconds=pause))
-
-    def _close_what_is_done(self) -> None:
-        done = [item for item in self._asking if item.is_done(self._settings.commitment_linger)]
-        self._asking = [item for item in self._asking if item not in done]
-        for association in done:
-            association.close()
-
     def close(self) -> None:
-        """Release every association; an answer that has not come finds the listener."""
-        for association in self._asking:
-            association.close()
-        self._asking = []
+        """Release every association that was opened to ask."""
+        self.asking.close()
 
 
 def _uids(row: DueDelivery) -> tuple[str, str, str]:

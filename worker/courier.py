@@ -23,6 +23,7 @@ from service.vocabulary.errors import (
 )
 from service.vocabulary.states import DeliveryState
 from worker.batch import Batch
+from worker.condition import Condition
 from worker.confirmation import Confirmation
 from worker.ladder import Ladder, in_words
 from worker.leases import lease_for
@@ -70,29 +71,35 @@ class Courier:
         self._association = DestinationAssociation(destination, calling_ae_title)
         self._sending = Sending(settings, destination, ledger, store, self._association, trail, clock)
         self._confirmation = Confirmation(settings, destination, ledger, self._association, trail, clock)
+        self._condition = Condition(f"{destination.name}: nothing is delivered for now")
         self._last_use = clock()
         self.strand = Strand(f"the courier to {destination.name}", partial(self._outbox.any_due, destination.name))
-        self._batch = Batch(
-            Ladder(
-                name=lambda row: row.sop_instance_uid,
-                unavailable=self._untried,
-                transient=self._put_off,
-                permanent=self._give_up,
-                unexpected=self._unexpected,
-            ),
-            self._outbox.renew,
-            self._outbox.release,
-            lease_for(settings.delivery, destination),
-            clock,
-            stop,
-            self.strand.progress,
+        sending = Ladder(
+            name=_uid,
+            unavailable=self._untried,
+            transient=self._put_off,
+            permanent=self._give_up,
+            unexpected=lambda row, error: self._put_off(row, _unexpected(error)),
         )
+        asking = Ladder(
+            name=_uid,
+            unavailable=self._untried,
+            transient=self._confirmation.put_off,
+            permanent=self._confirmation.put_off,
+            unexpected=lambda row, error: self._confirmation.put_off(row, _unexpected(error)),
+        )
+        lease = lease_for(settings.delivery, destination)
+        progress, outbox = self.strand.progress, self._outbox
+        self._to_send = Batch(sending, outbox.renew, outbox.release, lease, clock, stop, progress)
+        self._to_ask_for = Batch(asking, outbox.renew, outbox.release, lease, clock, stop, progress)
 
     def step(self) -> int:
         """Send and confirm what is due, one batch of each; return how many rows were handled."""
         try:
-            handled = self._each(DeliveryState.PENDING, self._sending.send)
-            handled += self._each(DeliveryState.SENT, self._confirmation.check)
+            handled = self._each(DeliveryState.PENDING, self._to_send, self._send)
+            handled += self._each(DeliveryState.SENT, self._to_ask_for, self._confirmation.check)
+            # What was confirmed once is looked for again much later.
+            handled += self._each(DeliveryState.CONFIRMED, self._to_ask_for, self._confirmation.check)
             self._ask()
         except Exception:
             # Nobody knows for how long store or ledger are away, and an archive has few places for associations.
@@ -118,27 +125,32 @@ class Courier:
 
     def _ask(self) -> None:
         """Ask for the commitment to what the confirmation has put together, in one request."""
+        asking = self._confirmation.asking
         try:
-            self._confirmation.ask()
+            asking.ask()
         except TransientDeliveryFailure as error:
-            for row in self._confirmation.unasked():
+            for row in asking.take():
                 with suppress(LeaseLost):
-                    self._put_off(row, error)
+                    self._confirmation.put_off(row, error)
         except Exception:
-            self._batch.give_back(self._confirmation.unasked())
+            self._to_ask_for.give_back(asking.take())
             raise
         finally:
             self.strand.progress()
 
-    def _each(self, state: DeliveryState, act: Callable[[DueDelivery], None]) -> int:
-        rows = self._outbox.claim(self._owner, self._destination.name, state, _BATCH, self._batch.lease)
+    def _each(self, state: DeliveryState, batch: Batch[DueDelivery], act: Callable[[DueDelivery], None]) -> int:
+        rows = self._outbox.claim(self._owner, self._destination.name, state, _BATCH, batch.lease)
         self.strand.progress()
         try:
-            self._batch.run(rows, act)
+            batch.run(rows, act)
         except Unavailable:
-            self._batch.give_back(self._confirmation.unasked())
+            batch.give_back(self._confirmation.asking.take())
             raise
         return len(rows)
+
+    def _send(self, row: DueDelivery) -> None:
+        self._sending.send(row)
+        self._condition.good()
 
     def _untried(self, row: DueDelivery, error: Unavailable) -> None:
         # Whatever is read from the store or written to it comes before the sending. Where the ledger is away, nobody
@@ -152,14 +164,24 @@ class Courier:
             self._give_up(row, error)
             return
         pause = backoff(row.attempts, self._settings.first_retry, self._settings.longest_retry)
-        log.warning("%s: %s is put off by %.1f s: %s", self._destination.name, row.sop_instance_uid, pause, error)
+        if isinstance(error, TransientDeliveryFailure) and error.in_doubt:
+            # What is still alive of this attempt, on the way or at the destination, must not meet the next one: an
+            # archive may delete as the broken first copy what it has just stored as the second.
+            pause = max(pause, self._destination.response_timeout)
+        self._condition.bad(str(error))
+        log.debug("%s: %s is put off by %.1f s", self._destination.name, row.sop_instance_uid, pause)
         self._outbox.save_retry(row, now + timedelta(seconds=pause), error.status, str(error))
-
-    def _unexpected(self, row: DueDelivery, error: Exception) -> None:
-        self._put_off(row, TransientDeliveryFailure(f"an unexpected error: {in_words(error)}"))
 
     def _give_up(self, row: DueDelivery, error: DeliveryFailed) -> None:
         log.error(
             "%s: gave %s up: %s; `auscult retry` sends it again", self._destination.name, row.sop_instance_uid, error
         )
         self._outbox.save_dead(row, error.status, str(error))
+
+
+def _uid(row: DueDelivery) -> str:
+    return row.sop_instance_uid
+
+
+def _unexpected(error: Exception) -> TransientDeliveryFailure:
+    return TransientDeliveryFailure(f"an unexpected error: {in_words(error)}")

@@ -21,11 +21,11 @@ from service.scope import Reason, judge_distance
 from service.settings import ScopeSettings, Settings
 from service.vocabulary.errors import Unavailable
 from service.vocabulary.figures import BATCH
+from worker.circuit import CircuitBreaker
 from worker.doubts import doubts_of_the_map
 from worker.heartbeat import Heartbeat
 from worker.ladder import Ladder, in_words
 from worker.liveness import Strand
-from worker.lull import Lull
 from worker.network import Network
 from worker.preparation import (
     OutOfScope,
@@ -38,6 +38,11 @@ from worker.results import save, save_prediction
 log = get_logger(__name__)
 
 _RETRY_AFTER = timedelta(seconds=5)
+#: Seconds for which nothing is claimed because the store was away for a whole batch. A batch of which one image went
+#: well is no reason for it: a single file that the disk cannot read must not keep the others waiting.
+_PAUSE_S = 15.0
+#: When an image is due again whose bytes were away: after others have had their turn.
+_PUT_OFF = timedelta(seconds=2 * _PAUSE_S)
 _Batch = list[tuple[ClaimedInstance, "Future[Prepared]"]]
 
 
@@ -77,7 +82,7 @@ class Inference:
         self._owner = owner
         self._stop = stop
         self._clock = clock
-        self._lull = Lull(clock)
+        self._circuit = CircuitBreaker(clock, _PAUSE_S, _PAUSE_S)
         self._preparation = Preparation(store, network.population, settings.scope, network.checkpoint.digest)
         self._decoders = ThreadPoolExecutor(max_workers=2, thread_name_prefix="decode")
         self._heartbeat = Heartbeat(lambda claims: ledger.analysis.renew(claims, self._lease), self._lease / 3)
@@ -116,7 +121,7 @@ class Inference:
         self._heartbeat.close()
 
     def _claim(self) -> _Batch:
-        if self._lull.is_on():
+        if self._circuit.is_open():
             return []
         claims = self._ledger.analysis.claim(
             self._owner, self._settings.batch_size, self._lease, self._settings.maximum_attempts
@@ -142,7 +147,7 @@ class Inference:
         self._infer([image for image in prepared if isinstance(image, Ready)])
         if batch:
             if all(isinstance(error, Unavailable) for error in errors):
-                self._lull.begin()
+                self._circuit.fail()
             self._waker.wake(Task.DELIVER)
         return len(batch)
 
@@ -176,7 +181,7 @@ class Inference:
 
     def _put_off(self, claim: ClaimedInstance, error: Unavailable) -> None:
         log.warning("%s is put off: %s", claim.sop_instance_uid, error)
-        self._ledger.analysis.release(claim, retry_at=self._lull.retry_at(), detail=str(error))
+        self._ledger.analysis.release(claim, retry_at=self._clock() + _PUT_OFF, detail=str(error))
 
     def _attempt(self, claim: ClaimedInstance, act: Callable[[], None]) -> Exception | None:
         """Do something with an image, and let it go when that cannot be done."""

@@ -23,8 +23,8 @@ from service.vocabulary.findings import Outcome
 from service.vocabulary.states import State
 from service.wording import priority_source, reason_in_words
 from worker.batch import Batch
+from worker.circuit import CircuitBreaker
 from worker.ladder import Ladder
-from worker.lull import Lull
 from worker.report_source import source_of
 
 log = get_logger(__name__)
@@ -35,6 +35,11 @@ LIMITS = (
 )
 ANALYSIS_FAILED_TEXT = "the analysis failed; see the gateway's log"
 _RETRY_AFTER = timedelta(seconds=15)
+#: Seconds for which nothing is claimed because the store was away for a whole batch. A batch of which one image went
+#: well is no reason for it: a single file that the disk cannot read must not keep the others waiting.
+_PAUSE_S = 15.0
+#: When an image is due again whose bytes were away: after others have had their turn.
+_PUT_OFF = timedelta(seconds=2 * _PAUSE_S)
 
 
 @dataclass
@@ -59,7 +64,7 @@ class ReportBuilding:
     progress: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
-        self._lull = Lull(self.clock)
+        self._circuit = CircuitBreaker(self.clock, _PAUSE_S, _PAUSE_S)
         self._batch = Batch(
             Ladder(
                 name=lambda due: f"the reports of {due.sop_instance_uid}",
@@ -85,12 +90,12 @@ class ReportBuilding:
         while claimed := self._claim():
             errors = self._batch.run(claimed, self._bring)
             if len(errors) == len(claimed) and all(isinstance(error, Unavailable) for error in errors):
-                self._lull.begin()
+                self._circuit.fail()
             built += len(claimed)
         return built
 
     def _claim(self) -> list[DueReport]:
-        if self.stop.is_set() or self._lull.is_on():
+        if self.stop.is_set() or self._circuit.is_open():
             return []
         return self.ledger.reporting.claim(self.owner, 4, self._batch.lease, self._maximum_attempts)
 
@@ -100,7 +105,7 @@ class ReportBuilding:
 
     def _put_off(self, due: DueReport, error: Exception) -> None:
         log.warning("the reports of %s are put off: %s", due.sop_instance_uid, error)
-        self.ledger.reporting.release(due, str(error), self._lull.retry_at())
+        self.ledger.reporting.release(due, str(error), self.clock() + _PUT_OFF)
 
     def _fail(self, due: DueReport, error: Exception) -> None:
         # A report that cannot be built must not keep others from being built; a person is called for it.

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from service.cli import certificates, examinations, private_files
+from service.cli.clock import clock
 from service.cli.look import print_json
 from service.settings import Settings, load
 from service.vocabulary.errors import SettingsInvalid
@@ -49,6 +50,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         ("destinations", examinations.destinations),
         ("queue", examinations.queue),
         ("audit trail", examinations.audit_trail),
+        ("clock", clock),
     ]
     for title, check in checks:
         yield from _findings(title, check, settings)
@@ -80,8 +82,8 @@ def _findings(title: str, check: Check, settings: Settings) -> Iterator[Finding]
 def doctor(as_json: bool) -> None:
     """Check whether everything is here that auscult needs.
 
-    Settings, disk, database, file modes, ports, certificates, decoders, checkpoint, destinations, queue, audit trail.
-    The exit status is 1 when something is not as it must be.
+    Settings, disk, database, file modes, ports, certificates, decoders, checkpoint, destinations, queue, audit trail,
+    clock. The exit status is 1 when something is not as it must be.
     """
     findings = []
     try:

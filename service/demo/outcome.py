@@ -11,7 +11,7 @@ from service.vocabulary.states import DeliveryState, Priority, State
 from service.worklist import row_of
 
 _FINAL = {State.REPORTED, State.DELIVERED, State.OUT_OF_SCOPE, State.FAILED, State.DUPLICATE, State.HELD}
-_SETTLED = {DeliveryState.SENT, DeliveryState.CONFIRMED, DeliveryState.WITHDRAWN}
+_SETTLED = {DeliveryState.SENT, DeliveryState.CONFIRMED, DeliveryState.UNCONFIRMABLE, DeliveryState.WITHDRAWN}
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,6 @@ STORED_SOP_CLASSES = (
     BasicTextSRStorage,
     EnhancedSRStorage,
     ComprehensiveSRStorage,
-    BasicTextSRStorage,
     Comprehensive3DSRStorage,
     SecondaryCaptureImageStorage,
 )

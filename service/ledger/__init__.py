@@ -4,6 +4,9 @@ Each method is one transaction; what it returned from is durable. Workers hold r
 an image by a lease and loses none. Every change of an instance's state passes through `rows.advance`.
 """
 
+from collections.abc import Sequence
+from datetime import timedelta
+
 from sqlalchemy import Engine
 
 from service.ledger.admission import Admission, Arrival, ArrivalKind, Registered
@@ -23,6 +26,7 @@ from service.ledger.remedies import Remedies, Which
 from service.ledger.reporting import DueReport, EarlierReport, Reporting
 from service.ledger.reports import NewReport
 from service.ledger.retention import Retention
+from service.ledger.timekeeping import ClockView, Timekeeping
 from service.process.clock import Clock, utc_now
 from service.vocabulary.figures import Tally
 from service.vocabulary.reading_order import ReadingOrder
@@ -37,17 +41,26 @@ class Ledger:
         From `service.ledger.database.connect`, with current tables.
     order
         How priority moves a study, or an image in the queue, forward.
+    look_again
+        How long after a destination confirmed an object it is asked whether it still holds it.
     """
 
-    def __init__(self, engine: Engine, order: ReadingOrder | None = None, clock: Clock = utc_now) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        order: ReadingOrder | None = None,
+        clock: Clock = utc_now,
+        look_again: Sequence[timedelta] = (),
+    ) -> None:
         order, tally = order or ReadingOrder(), Tally()
         self.engine = engine
         self.admission = Admission(engine, order, clock, tally)
         self.analysis = Analysis(engine, order, clock, tally)
         self.reporting = Reporting(engine, clock, tally)
-        self.outbox = Outbox(engine, clock, tally)
-        self.commitments = Commitments(engine, clock, tally)
+        self.outbox = Outbox(engine, clock, tally, look_again)
+        self.commitments = Commitments(engine, clock, tally, look_again)
         self.commitment_requests = CommitmentRequests(engine, clock)
+        self.timekeeping = Timekeeping(engine, clock)
         self.figures = Figures(engine, tally)
         self.refusals = Refusals(engine, clock, tally)
         self.results = Results(engine)
@@ -64,6 +77,7 @@ __all__ = [
     "Arrival",
     "ArrivalKind",
     "ClaimedInstance",
+    "ClockView",
     "CommitmentRequests",
     "Commitments",
     "DueCommitment",
@@ -85,5 +99,6 @@ __all__ = [
     "Results",
     "Retention",
     "Taken",
+    "Timekeeping",
     "Which",
 ]

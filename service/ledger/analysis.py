@@ -68,14 +68,15 @@ class Analysis:
     def renew(self, claimed: Sequence[ClaimedInstance], lease: timedelta) -> list[ClaimedInstance]:
         """Lengthen the leases of what a worker holds; return what it still holds."""
         with writing(self._engine) as session:
-            return IMAGES.renew(session, claimed, self._clock() + lease)
+            return IMAGES.renew(session, claimed, self._clock(), lease)
 
     def release(self, claim: ClaimedInstance, *, retry_at: datetime | None = None, detail: str | None = None) -> None:
         """Give an image back unharmed: the worker is stopping, or a resource that it needs is unavailable."""
         with writing(self._engine) as session:
             row = IMAGES.held(session, claim, [State.CLAIMED])
             IMAGES.give_back(row)
-            row.not_before = retry_at
+            if retry_at is not None:
+                IMAGES.put_off(row, retry_at, self._clock())
             advance(session, row, State.RECEIVED, self._clock(), "released", detail)
 
     def save_prediction(
@@ -147,7 +148,7 @@ class Analysis:
             if row.attempts >= maximum_attempts:
                 _fail(session, row, detail, now)
             else:
-                IMAGES.put_off(row, retry_at)
+                IMAGES.put_off(row, retry_at, now)
                 advance(session, row, State.RECEIVED, now, "attempt failed", detail)
 
     def save_duplicate(self, claim: ClaimedInstance, pixel_digest: str) -> None:

@@ -144,7 +144,7 @@ class CommitmentRequests:
     def renew(self, due: Sequence[DueCommitment], lease: timedelta) -> list[DueCommitment]:
         """Begin leases anew, for a request's turn may come late in its batch; return what is still held."""
         with writing(self._engine) as session:
-            return REQUESTS.renew(session, due, self._clock() + lease)
+            return REQUESTS.renew(session, due, self._clock(), lease)
 
     def release(self, due: DueCommitment) -> None:
         """Give a request back untried."""
@@ -158,7 +158,7 @@ class CommitmentRequests:
             if row is None:  # settled, and gone to make room
                 return
             if row.state == CommitmentState.WAITING.value and row.lease_owner in (None, owner):
-                REQUESTS.put_off(row, self._clock())
+                REQUESTS.put_off(row, self._clock(), self._clock())
 
     def save_answered(self, due: DueCommitment, detail: str) -> None:
         """Record that the peer took the answer."""
@@ -166,21 +166,21 @@ class CommitmentRequests:
             row = REQUESTS.held(session, due, _HOLDABLE)
             row.state, row.detail = CommitmentState.ANSWERED.value, detail
             row.answered_at = self._clock()
-            REQUESTS.put_off(row, None)
+            REQUESTS.settle(row)
 
     def save_retry(self, due: DueCommitment, retry_at: datetime, detail: str) -> None:
         """Put an answer off that the peer could not be told."""
         with writing(self._engine) as session:
             row = REQUESTS.held(session, due, _HOLDABLE)
             row.detail = detail
-            REQUESTS.put_off(row, retry_at)
+            REQUESTS.put_off(row, retry_at, self._clock())
 
     def save_dead(self, due: DueCommitment, detail: str) -> None:
         """Give an answer up; `auscult retry` starts it again."""
         with writing(self._engine) as session:
             row = REQUESTS.held(session, due, _HOLDABLE)
             row.state, row.detail = CommitmentState.DEAD.value, detail
-            REQUESTS.put_off(row, None)
+            REQUESTS.settle(row)
 
     def holdings(self, sop_instance_uids: Iterable[str]) -> Mapping[str, Holding]:
         """Return what the ledger holds of each instance that it knows; whether the bytes are there is the store's."""
@@ -222,7 +222,7 @@ def _register(
         session.add(row)
     row.state, row.attempts, row.detail, row.answered_at = CommitmentState.WAITING.value, 0, None, None
     row.requested_at = now
-    REQUESTS.put_off(row, answer_at)
+    REQUESTS.put_off(row, answer_at, now)
     session.flush()
     return row.id
 

@@ -8,9 +8,9 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from service.ledger.database import writing
-from service.ledger.deliveries import DueDelivery, confirm, note
+from service.ledger.deliveries import ASKED, DueDelivery, confirm, note
 from service.ledger.leases import OBJECTS, lock_delivery
-from service.ledger.records import CommitmentItemRecord, CommitmentRecord
+from service.ledger.records import CommitmentItemRecord, CommitmentRecord, DeliveryRecord
 from service.process.clock import Clock
 from service.vocabulary.commitment import FINAL_REASONS
 from service.vocabulary.errors import LeaseLost
@@ -29,7 +29,8 @@ class Answered:
 class Commitments:
     """Opens transactions of storage commitment, and takes their answers from whatever association they come on."""
 
-    def __init__(self, engine: Engine, clock: Clock, tally: Tally) -> None:
+    def __init__(self, engine: Engine, clock: Clock, tally: Tally, look_again: Sequence[timedelta] = ()) -> None:
+        self._look_again = look_again
         self._engine = engine
         self._clock = clock
         self._tally = tally
@@ -53,10 +54,10 @@ class Commitments:
             # In one order everywhere, so that nobody waits for another in a circle.
             for delivery in sorted(deliveries, key=lambda delivery: delivery.id):
                 try:
-                    row = OBJECTS.held(session, delivery, [DeliveryState.SENT])
+                    row = OBJECTS.held(session, delivery, ASKED)
                 except LeaseLost:
                     continue
-                OBJECTS.put_off(row, ask_again_at)
+                OBJECTS.put_off(row, ask_again_at, now)
                 row.detail = "the destination was asked to commit to it and has not answered yet"
                 commitment.items.append(CommitmentItemRecord(delivery_id=row.id))
                 note(session, row, now, "commitment requested", f"of {row.destination}")
@@ -72,8 +73,8 @@ class Commitments:
             for item in _items(session, transaction_uid):
                 row = lock_delivery(session, item.delivery_id)
                 # The response may have been lost, and the answer have come all the same.
-                if row is not None and row.state == DeliveryState.SENT.value:
-                    row.next_attempt_at, row.detail = retry_at, detail
+                if row is not None and _is_awaited(row):
+                    row.next_attempt_at, row.timed_at, row.detail = retry_at, now, detail
                     note(session, row, now, "put off", f"{row.destination}: {detail}")
 
     def answer(
@@ -113,16 +114,16 @@ class Commitments:
                 if uid in failed:
                     failures += 1
                     item.failure_reason = failed[uid]
-                    if row.state == DeliveryState.SENT.value and _is_latest(session, item):
+                    if _is_awaited(row) and _is_latest(session, item):
                         if failed[uid] in FINAL_REASONS:
                             row.next_attempt_at = now
                         row.detail = f"the destination does not commit to it: reason 0x{failed[uid]:04X}"
                         note(session, row, now, "not committed", f"by {row.destination}: reason 0x{failed[uid]:04X}")
                 elif uid in held:
                     confirmed += 1
-                    if row.state == DeliveryState.SENT.value:
-                        confirm(session, row, now, "storage commitment")
-                        waits.append((row.destination, now - row.report.instance.received_at))
+                    if _is_awaited(row) or row.state == DeliveryState.UNCONFIRMABLE.value:
+                        waited = confirm(session, row, now, "storage commitment", self._look_again)
+                        waits += [] if waited is None else [(row.destination, waited)]
         for destination, waited in waits:
             self._tally.count(CONFIRMED, destination)
             self._tally.observe(TO_CONFIRMED, waited.total_seconds())
@@ -136,6 +137,11 @@ def _items(session: Session, transaction_uid: str) -> Sequence[CommitmentItemRec
         .where(CommitmentRecord.transaction_uid == transaction_uid)
         .order_by(CommitmentItemRecord.delivery_id)
     ).all()
+
+
+def _is_awaited(row: DeliveryRecord) -> bool:
+    """Return whether the destination was asked for an object and has not said yet."""
+    return row.state == DeliveryState.SENT.value or (row.state == DeliveryState.CONFIRMED.value and bool(row.questions))
 
 
 def _is_latest(session: Session, item: CommitmentItemRecord) -> bool:

@@ -1,7 +1,8 @@
 """What the desks do to the rows of the outbox: claim, confirm, and derive an image's state from them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -13,7 +14,9 @@ from service.vocabulary.states import DeliveryState, State
 
 DELIVERY_FAILED = "delivery_failed"
 #: States of a row that a courier may still hold: it is withdrawn while it is under way.
-HOLDABLE = (DeliveryState.PENDING, DeliveryState.SENT, DeliveryState.WITHDRAWN)
+HOLDABLE = (DeliveryState.PENDING, DeliveryState.SENT, DeliveryState.CONFIRMED, DeliveryState.WITHDRAWN)
+#: Those in which a destination is asked whether it holds the object.
+ASKED = (DeliveryState.SENT, DeliveryState.CONFIRMED)
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,13 @@ class DueDelivery:
 
     Attributes
     ----------
+    attempts, questions
+        How often it was tried to send it, and how often the destination was asked since it took it or last said that it
+        holds it; this time included.
+    status
+        Of the response with which the destination took it.
+    is_confirmed
+        Whether the destination said before that it holds it, and is asked again.
     answers
         The requests for storage commitment since it was sent, the last one last: the Failure Reason (0008,1197) of
         each, None where no answer has come.
@@ -40,6 +50,9 @@ class DueDelivery:
     attempts: int
     created_at: datetime
     sent_at: datetime | None
+    status: int | None
+    questions: int
+    is_confirmed: bool
     answers: tuple[int | None, ...]
 
 
@@ -60,7 +73,10 @@ def due_delivery(session: Session, row: DeliveryRecord, owner: str) -> DueDelive
         attempts=row.attempts,
         created_at=row.created_at,
         sent_at=row.sent_at,
-        answers=_answers(session, row) if row.state == DeliveryState.SENT.value else (),
+        status=row.status,
+        questions=row.questions or 0,
+        is_confirmed=row.state == DeliveryState.CONFIRMED.value,
+        answers=() if row.state == DeliveryState.PENDING.value else _answers(session, row),
     )
 
 
@@ -80,13 +96,51 @@ def note(session: Session, row: DeliveryRecord, at: datetime, event: str, detail
     record(session, row.report.instance, at, event, f"{row.report.kind} {detail}")
 
 
-def confirm(session: Session, row: DeliveryRecord, at: datetime, by: str) -> None:
-    """Record that a destination says it holds an object, and by which service it said so."""
-    row.state = DeliveryState.CONFIRMED.value
-    row.confirmed_at, row.detail = at, None
-    OBJECTS.put_off(row, None)
-    note(session, row, at, "confirmed", f"by {row.destination} ({by})")
+def confirm(
+    session: Session, row: DeliveryRecord, at: datetime, by: str, look_again: Sequence[timedelta]
+) -> timedelta | None:
+    """Record that a destination says it holds an object, and by which service it said so.
+
+    Parameters
+    ----------
+    look_again
+        How long after the first time it is asked again: it may lose what it took.
+
+    Returns
+    -------
+    timedelta or None
+        How long after its image's receipt it said so for the first time; None when it had said so before.
+    """
+    is_first = row.state != DeliveryState.CONFIRMED.value
+    if is_first:
+        row.state, row.confirmed_at, row.confirmations = DeliveryState.CONFIRMED.value, at, 0
+    row.detail, row.questions, row.confirmations = None, 0, (row.confirmations or 0) + 1
+    if row.confirmations <= len(look_again):
+        OBJECTS.put_off(row, max(at, (row.confirmed_at or at) + look_again[row.confirmations - 1]), at)
+    else:
+        OBJECTS.settle(row)
+    note(session, row, at, "confirmed" if is_first else "still held", f"by {row.destination} ({by})")
     settle(session, row, at)
+    return at - row.report.instance.received_at if is_first else None
+
+
+def miss(session: Session, row: DeliveryRecord, at: datetime, retry_at: datetime) -> None:
+    """Send again what a destination took and does not hold.
+
+    A report whose place another has taken is not: it would arrive after the one that supersedes it.
+    """
+    instance = row.report.instance
+    # Its instance is locked, so that a version that supersedes it sees the row before or after this change.
+    if instance.state == State.SUPERSEDED.value:
+        row.state = DeliveryState.WITHDRAWN.value
+        OBJECTS.settle(row)
+        note(session, row, at, "missing", f"at {row.destination}, and superseded: not sent again")
+        return
+    row.state, row.detail = DeliveryState.PENDING.value, "the destination does not hold it; sent again"
+    OBJECTS.put_off(row, retry_at, at)
+    note(session, row, at, "missing", f"at {row.destination}")
+    if instance.state == State.DELIVERED.value:
+        advance(session, instance, State.REPORTED, at, "to be delivered again", f"{row.destination} has lost a report")
 
 
 def settle(session: Session, row: DeliveryRecord, at: datetime) -> None:

@@ -21,12 +21,16 @@ from service.ledger.records import (
     LeasedRecord,
     ReportRecord,
 )
+from service.process.clock import recent_leap
 from service.vocabulary.errors import LeaseLost
 from service.vocabulary.states import DeliveryState
 
 #: How a row that a worker takes or changes is locked. PostgreSQL's FOR UPDATE would also stop whoever writes a row that
 #: refers to it, such as a line of its history, and two who do both would wait for each other.
 LOCK: Any = {"key_share": True}
+
+#: Clocks of two machines differ by less.
+_TOLERANCE = timedelta(minutes=1)
 
 
 class Taken(Protocol):
@@ -45,8 +49,8 @@ R = TypeVar("R", bound=LeasedRecord)
 T = TypeVar("T", bound=Taken)
 
 
-def _always(_: object) -> bool:
-    return True
+def _count_attempt(row: LeasedRecord, step: int) -> None:
+    row.attempts += step
 
 
 class Lease(Generic[R]):
@@ -60,9 +64,9 @@ class Lease(Generic[R]):
         The column with the moment before which nobody takes a row.
     is_due_without
         Whether a row without such a moment is due at once; otherwise it is never due.
-    counts
-        Tells whether taking a row counts as an attempt. It is counted before the attempt: a crash in the middle of it
-        may have done what was to be done.
+    count
+        Counts an attempt at a row, or takes one back. It is counted before the attempt: a crash in the middle of it may
+        have done what was to be done.
     lock_row
         Locks a row, and before it whatever the order of ADR 0022 wants locked first.
     """
@@ -73,18 +77,19 @@ class Lease(Generic[R]):
         due_at: InstrumentedAttribute[datetime | None],
         *,
         is_due_without: bool = False,
-        counts: Callable[[R], bool] = _always,
+        count: Callable[[R, int], None] = _count_attempt,
         lock_row: Callable[[Session, int], R | None] | None = None,
     ) -> None:
         self._record = record
         self._due_at = due_at
         self._is_due_without = is_due_without
-        self._counts = counts
+        self._count = count
         self._lock_row = lock_row or (lambda session, number: session.get(record, number, with_for_update=LOCK))
 
     def is_free(self, now: datetime) -> ColumnElement[bool]:
         """Return the condition on rows that no worker holds, or whose lease is over."""
-        return or_(self._record.lease_until.is_(None), self._record.lease_until < now)
+        # A clock that was set forward ends no lease: whoever holds it is as alive as before.
+        return or_(self._record.lease_until.is_(None), self._record.lease_until < now - recent_leap())
 
     def due(self, waiting: Select[R], now: datetime) -> Select[R]:
         """Return the rows among those that wait which somebody may take now."""
@@ -117,18 +122,18 @@ class Lease(Generic[R]):
 
     def take(self, row: R, owner: str, now: datetime, lease: timedelta) -> None:
         """Take a row that is locked and free."""
-        row.lease_owner, row.lease_until = owner, now + lease
-        if self._counts(row):
-            row.attempts += 1
+        row.lease_owner, row.lease_until, row.timed_at = owner, now + lease, now
+        self._count(row, 1)
 
-    def renew(self, session: Session, taken: Sequence[T], until: datetime) -> list[T]:
-        """Let the leases of what one worker took end later; return what it still holds.
+    def renew(self, session: Session, taken: Sequence[T], now: datetime, lease: timedelta) -> list[T]:
+        """Begin the leases of what one worker took anew; return what it still holds.
 
         It is one statement, so that nobody takes a row between the look and the change.
         """
         row = self._record
         still_held = (row.id.in_([item.id for item in taken]), row.lease_owner.in_({item.owner for item in taken}))
-        held = set(session.scalars(update(row).where(*still_held).values(lease_until=until).returning(row.id)))
+        renewed = update(row).where(*still_held).values(lease_until=now + lease, timed_at=now)
+        held = set(session.scalars(renewed.returning(row.id)))
         return [item for item in taken if item.id in held]
 
     def held(self, session: Session, taken: Taken, states: Collection[str]) -> R:
@@ -148,16 +153,35 @@ class Lease(Generic[R]):
         """Let a row go."""
         row.lease_owner = row.lease_until = None
 
-    def put_off(self, row: R, until: datetime | None) -> None:
-        """Let a row go until a moment; None means for good, or where that is said of the queue, until now."""
+    def put_off(self, row: R, until: datetime, now: datetime) -> None:
+        """Let a row go until a moment."""
         self.end(row)
+        row.timed_at = now
         setattr(row, self._due_at.key, until)
+
+    def settle(self, row: R) -> None:
+        """Let a row go for good."""
+        self.end(row)
+        setattr(row, self._due_at.key, None)
 
     def give_back(self, row: R) -> None:
         """Let a row go untried: taking it was no attempt."""
         self.end(row)
-        if self._counts(row):
-            row.attempts -= 1
+        self._count(row, -1)
+
+    def ahead(self, rows: Select[R], now: datetime) -> Select[R]:
+        """Return the rows among these whose lease or pause was set by a clock that is ahead of this one."""
+        row = self._record
+        return rows.where(row.timed_at > now + _TOLERANCE, or_(self._due_at > now, row.lease_until > now))
+
+    def rewind(self, row: R, now: datetime) -> None:
+        """Cap a row's lease and pause against their own length."""
+        since, due_at = row.timed_at or now, getattr(row, self._due_at.key)
+        if due_at is not None and due_at > now:
+            setattr(row, self._due_at.key, now + max(timedelta(0), due_at - since))
+        if row.lease_until is not None:
+            row.lease_until = now + max(timedelta(0), row.lease_until - since)
+        row.timed_at = now
 
 
 def lock_delivery(session: Session, number: int) -> DeliveryRecord | None:
@@ -171,13 +195,21 @@ def lock_delivery(session: Session, number: int) -> DeliveryRecord | None:
     return session.get(DeliveryRecord, number, with_for_update=LOCK)
 
 
+def _count_delivery(row: DeliveryRecord, step: int) -> None:
+    """Count an attempt to send an object, or a question whether it is held."""
+    if row.state == DeliveryState.PENDING.value:
+        row.attempts += step
+    else:
+        row.questions = max(0, (row.questions or 0) + step)
+
+
 #: On images: of a worker that analyses one, and of one that builds its reports.
 IMAGES = Lease(InstanceRecord, InstanceRecord.not_before, is_due_without=True)
-#: On rows of the outbox. To ask whether an object is held is no attempt to send it.
+#: On rows of the outbox.
 OBJECTS = Lease(
     DeliveryRecord,
     DeliveryRecord.next_attempt_at,
-    counts=lambda row: row.state == DeliveryState.PENDING.value,
+    count=_count_delivery,
     lock_row=lock_delivery,
 )
 #: On what peers ask of us.

@@ -6,20 +6,24 @@ from datetime import datetime, timedelta
 from sqlalchemy import Engine, Select, select
 
 from service.ledger.database import reading, writing
-from service.ledger.deliveries import HOLDABLE, DueDelivery, confirm, due_delivery, note, settle
+from service.ledger.deliveries import ASKED, HOLDABLE, DueDelivery, confirm, due_delivery, miss, note, settle
 from service.ledger.keys import Holds, assumed, name_object
 from service.ledger.leases import OBJECTS
 from service.ledger.records import DeliveryRecord, InstanceRecord, ReportRecord, StudyRecord
 from service.ledger.reports import NewReport, variant_of
 from service.process.clock import Clock
-from service.vocabulary.figures import CONFIRMED, DEAD, SENT, TO_CONFIRMED, Tally
-from service.vocabulary.states import DeliveryState, State
+from service.vocabulary.figures import CONFIRMED, DEAD, MISSING, SENT, TO_CONFIRMED, UNCONFIRMABLE, Tally
+from service.vocabulary.states import DeliveryState
+
+#: States of rows that somebody may take: to send the object, or to ask whether it is held.
+OPEN = (DeliveryState.PENDING, *ASKED)
 
 
 class Outbox:
     """Claims deliveries and confirmations of one destination, and keeps what became of them."""
 
-    def __init__(self, engine: Engine, clock: Clock, tally: Tally) -> None:
+    def __init__(self, engine: Engine, clock: Clock, tally: Tally, look_again: Sequence[timedelta] = ()) -> None:
+        self._look_again = look_again
         self._engine = engine
         self._clock = clock
         self._tally = tally
@@ -27,18 +31,18 @@ class Outbox:
     def any_due(self, destination: str | None = None) -> bool:
         """Return whether an object waits to be sent to a destination, or any, or confirmed; it takes no lock."""
         with reading(self._engine) as session:
-            return any(OBJECTS.any_due(session, waiting, self._clock()) for waiting in _waiting(destination))
+            return any(OBJECTS.any_due(session, _waiting_in(state, destination), self._clock()) for state in OPEN)
 
-    def next_due(self, destination: str) -> datetime | None:
+    def next_due(self, destination: str, states: Sequence[DeliveryState] = OPEN) -> datetime | None:
         """Return when a destination's next row is due, at the earliest; a look that takes no lock."""
         with reading(self._engine) as session:
-            moments = [session.scalars(_next(waiting)).first() for waiting in _waiting(destination)]
+            moments = [session.scalars(_next(_waiting_in(state, destination))).first() for state in states]
             return min((moment for moment in moments if moment is not None), default=None)
 
     def claim(
         self, owner: str, destination: str, state: DeliveryState, limit: int, lease: timedelta
     ) -> list[DueDelivery]:
-        """Take due rows of a destination, the most urgent first: PENDING to send, or SENT to confirm.
+        """Take due rows of a destination, the most urgent first: PENDING to send, SENT or CONFIRMED to ask for.
 
         Nothing of a study on hold is sent; what was sent before may still be confirmed.
         """
@@ -55,7 +59,7 @@ class Outbox:
     def renew(self, deliveries: Sequence[DueDelivery], lease: timedelta) -> list[DueDelivery]:
         """Begin leases anew, for a row's turn may come late in its batch; return the rows that are still held."""
         with writing(self._engine) as session:
-            return OBJECTS.renew(session, deliveries, self._clock() + lease)
+            return OBJECTS.renew(session, deliveries, self._clock(), lease)
 
     def is_called_off(self, delivery: DueDelivery) -> bool:
         """Return whether, since a delivery was claimed, its study was put on hold or its report superseded."""
@@ -81,57 +85,62 @@ class Outbox:
             row = OBJECTS.held(session, delivery, [DeliveryState.PENDING, DeliveryState.WITHDRAWN])
             row.state = DeliveryState.SENT.value
             row.status, row.detail, row.sent_at = status, detail, now
-            OBJECTS.put_off(row, confirm_at)
+            row.questions = row.confirmations = 0
+            if confirm_at is None:
+                OBJECTS.settle(row)
+            else:
+                OBJECTS.put_off(row, confirm_at, now)
             note(session, row, now, "sent", f"to {row.destination}: status 0x{status:04X}")
             settle(session, row, now)
             destination = row.destination
         self._tally.count(SENT, destination)
 
     def save_confirmed(self, delivery: DueDelivery) -> None:
-        """Record that the destination says it holds the object."""
+        """Record that the destination says it holds the object, for the first time or still."""
         now = self._clock()
         with writing(self._engine) as session:
-            row = OBJECTS.held(session, delivery, [DeliveryState.SENT])
-            confirm(session, row, now, "C-FIND")
-            destination, waited = row.destination, now - row.report.instance.received_at
-        self._tally.count(CONFIRMED, destination)
-        self._tally.observe(TO_CONFIRMED, waited.total_seconds())
+            row = OBJECTS.held(session, delivery, ASKED)
+            waited, destination = confirm(session, row, now, "C-FIND", self._look_again), row.destination
+        if waited is not None:
+            self._tally.count(CONFIRMED, destination)
+            self._tally.observe(TO_CONFIRMED, waited.total_seconds())
 
     def save_retry(self, delivery: DueDelivery, retry_at: datetime, status: int | None, detail: str) -> None:
-        """Put off a row that could not be sent, or not be confirmed, to a later moment."""
-        with writing(self._engine) as session:
-            row = OBJECTS.held(session, delivery, HOLDABLE)
-            row.status, row.detail = status, detail
-            OBJECTS.put_off(row, retry_at)
-            note(session, row, self._clock(), "put off", f"{row.destination}: {detail}")
+        """Put off a row that could not be sent, or not be confirmed, to a later moment.
 
-    def save_unconfirmable(self, delivery: DueDelivery, detail: str) -> None:
-        """Leave a row as sent: its destination cannot be asked whether it holds the object."""
+        The history tells it once for each reason: a destination may be away, or not say, for days.
+        """
         now = self._clock()
         with writing(self._engine) as session:
-            row = OBJECTS.held(session, delivery, [DeliveryState.SENT])
+            row = OBJECTS.held(session, delivery, HOLDABLE)
+            if row.detail != detail:
+                note(session, row, now, "put off", f"{row.destination}: {detail}")
+            if row.state == DeliveryState.PENDING.value:
+                row.status = status
             row.detail = detail
-            OBJECTS.put_off(row, None)
-            note(session, row, now, "not confirmable", f"by {row.destination}: {detail}")
+            OBJECTS.put_off(row, retry_at, now)
+
+    def save_unconfirmable(self, delivery: DueDelivery, detail: str) -> None:
+        """Stop asking for an object: its destination took it, and cannot say, or does not, whether it holds it."""
+        now = self._clock()
+        with writing(self._engine) as session:
+            row = OBJECTS.held(session, delivery, ASKED)
+            is_first, destination = row.state == DeliveryState.SENT.value, row.destination
+            if is_first:
+                row.state = DeliveryState.UNCONFIRMABLE.value
+            row.detail = detail
+            OBJECTS.settle(row)
+            note(session, row, now, "not confirmable", f"by {destination}: {detail}")
             settle(session, row, now)
+        if is_first:
+            self._tally.count(UNCONFIRMABLE, destination)
 
     def save_missing(self, delivery: DueDelivery, retry_at: datetime) -> None:
-        """Send again what a destination took and does not hold: the same bytes under the same UID.
-
-        A report whose place another has taken is not: it would arrive after the one that supersedes it.
-        """
+        """Send again what a destination took and does not hold: the same bytes under the same UID."""
         with writing(self._engine) as session:
-            row = OBJECTS.held(session, delivery, [DeliveryState.SENT])
-            # Its instance is locked, so that a version that supersedes it sees the row before or after this change.
-            if row.report.instance.state == State.SUPERSEDED.value:
-                row.state = DeliveryState.WITHDRAWN.value
-                OBJECTS.put_off(row, None)
-                note(session, row, self._clock(), "missing", f"at {row.destination}, and superseded: not sent again")
-                return
-            row.state = DeliveryState.PENDING.value
-            OBJECTS.put_off(row, retry_at)
-            row.detail = "the destination does not hold it; sent again"
-            note(session, row, self._clock(), "missing", f"at {row.destination}")
+            row = OBJECTS.held(session, delivery, ASKED)
+            miss(session, row, self._clock(), retry_at)
+        self._tally.count(MISSING, row.destination)
 
     def save_dead(self, delivery: DueDelivery, status: int | None, detail: str) -> None:
         """Give a row up; the instance fails once nothing else of it is under way."""
@@ -139,7 +148,7 @@ class Outbox:
         with writing(self._engine) as session:
             row = OBJECTS.held(session, delivery, HOLDABLE)
             row.state = DeliveryState.DEAD.value
-            OBJECTS.put_off(row, None)
+            OBJECTS.settle(row)
             row.status, row.detail = status, detail
             note(session, row, now, "dead", f"{row.destination}: {detail}")
             settle(session, row, now)
@@ -158,12 +167,8 @@ class Outbox:
             name_object(session, variant.object_key, holds)
             row = OBJECTS.held(session, delivery, [DeliveryState.PENDING])
             row.report = variant_of(session, row.report, variant, now)
-            OBJECTS.put_off(row, now)
+            OBJECTS.put_off(row, now, now)
             note(session, row, now, "replaced", f"{row.destination} does not accept the first SOP class")
-
-
-def _waiting(destination: str | None) -> Sequence[Select[DeliveryRecord]]:
-    return [_waiting_in(state, destination) for state in (DeliveryState.PENDING, DeliveryState.SENT)]
 
 
 def _waiting_in(state: DeliveryState, destination: str | None) -> Select[DeliveryRecord]:

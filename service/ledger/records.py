@@ -83,6 +83,8 @@ class LeasedRecord(Record):
     attempts: Mapped[int] = mapped_column(default=0)
     lease_owner: Mapped[str | None] = mapped_column(String(100))
     lease_until: Mapped[datetime | None]
+    #: When the lease or the pause that stands was set: what lies in the future was set by a clock that ran ahead.
+    timed_at: Mapped[datetime | None]
 
 
 class StudyRecord(Record):
@@ -219,6 +221,10 @@ class DeliveryRecord(LeasedRecord):
     detail: Mapped[str | None] = mapped_column(Text)
     sent_at: Mapped[datetime | None]
     confirmed_at: Mapped[datetime | None]
+    #: How often the destination was asked since it took the object, or since it last said that it holds it.
+    questions: Mapped[int | None]
+    #: How often it has said so.
+    confirmations: Mapped[int | None]
 
     report: Mapped[ReportRecord] = relationship(back_populates="deliveries")
 
@@ -278,6 +284,17 @@ class CommitmentRequestRecord(LeasedRecord):
     next_attempt_at: Mapped[datetime | None]
     detail: Mapped[str | None] = mapped_column(Text)
     answered_at: Mapped[datetime | None]
+
+
+class ClockStepRecord(Record):
+    """A moment at which a machine's clock was set: by how much, as one of its processes noticed."""
+
+    __tablename__ = "clock_steps"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    seconds: Mapped[float] = mapped_column(Float(53))
+    host: Mapped[str] = mapped_column(String(64))
 
 
 class EventRecord(Record):

@@ -98,7 +98,7 @@ class Reporting:
     def renew(self, due: Sequence[DueReport], lease: timedelta) -> list[DueReport]:
         """Begin leases anew, for an instance's turn may come late in its batch; return what is still held."""
         with writing(self._engine) as session:
-            return IMAGES.renew(session, due, self._clock() + lease)
+            return IMAGES.renew(session, due, self._clock(), lease)
 
     def save(self, due: DueReport, reports: Sequence[NewReport], holds: Holds = assumed) -> None:
         """Put an instance's reports into the outbox, in one commit.
@@ -123,7 +123,7 @@ class Reporting:
                 silent = told if report.outcome is Outcome.NOT_ANALYSED else set()
                 add(session, row.id, report, [name for name in report.destinations if name not in silent], now)
             row.reports_due = False
-            IMAGES.put_off(row, None)
+            IMAGES.settle(row)
             if row.state != State.FAILED.value:
                 row.detail = None  # of an earlier attempt at the reports; a failed analysis keeps its own
             if row.state == State.INFERRED.value:
@@ -141,7 +141,7 @@ class Reporting:
         with writing(self._engine) as session:
             row = IMAGES.held(session, due, _DUE_STATES)
             IMAGES.give_back(row)
-            row.not_before = retry_at
+            IMAGES.put_off(row, retry_at, self._clock())
             record(session, row, self._clock(), "reports put off", detail)
 
     def save_failure(self, due: DueReport, detail: str, retry_at: datetime, maximum_attempts: int) -> None:
@@ -151,7 +151,7 @@ class Reporting:
             row = IMAGES.held(session, due, _DUE_STATES)
             if row.attempts < maximum_attempts:
                 row.detail = _not_built(detail)
-                IMAGES.put_off(row, retry_at)
+                IMAGES.put_off(row, retry_at, now)
                 record(session, row, now, "report attempt failed", detail)
                 return
             _give_up(session, row, detail, now)

@@ -145,7 +145,14 @@ def _is_unsettled() -> ColumnElement[bool]:
         .join(ReportRecord)
         .where(
             ReportRecord.instance_id == InstanceRecord.id,
-            or_(DeliveryRecord.state.not_in(settled), DeliveryRecord.lease_owner.is_not(None)),
+            or_(
+                DeliveryRecord.state.not_in(settled),
+                DeliveryRecord.lease_owner.is_not(None),
+                # It will be asked for again, and sent again where it is gone.
+                and_(
+                    DeliveryRecord.state == DeliveryState.CONFIRMED.value, DeliveryRecord.next_attempt_at.is_not(None)
+                ),
+            ),
         )
     )
 

@@ -160,4 +160,4 @@ def withdraw(session: Session, instance: InstanceRecord) -> None:
         .where(ReportRecord.instance_id == instance.id, DeliveryRecord.state == DeliveryState.PENDING.value)
     )
     for delivery in pending:
-        delivery.state = DeliveryState.WITHDRAWN.value
+        delivery.state, delivery.next_attempt_at = DeliveryState.WITHDRAWN.value, None

@@ -2,6 +2,7 @@
 
 import os
 import socket
+from datetime import timedelta
 
 from service.ledger import Ledger, database
 from service.objects import LocalStore, ObjectStore
@@ -44,7 +45,8 @@ def open_ledger(settings: Settings) -> Ledger:
     if problem is not None:
         engine.dispose()
         raise LedgerUnavailable(problem)
-    return Ledger(engine, settings.worklist.reading_order)
+    look_again = [timedelta(seconds=seconds) for seconds in settings.delivery.confirm_again]
+    return Ledger(engine, settings.worklist.reading_order, look_again=look_again)
 
 
 def open_store(settings: Settings) -> ObjectStore:

@@ -1,11 +1,16 @@
 """The sweep: wakes workers again for what a crash or a broker lost, and clears away what a crash left behind."""
 
+import socket
 from dataclasses import dataclass
 
 from service.ledger import Ledger
 from service.objects import ObjectStore
 from service.operations.wake import Task, Waker
+from service.process.clock import WATCH
+from service.process.log import get_logger
 from service.settings import SweepSettings
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -18,7 +23,7 @@ class Swept:
 
 @dataclass(frozen=True)
 class Sweep:
-    """Looks at the ledger and the store; repeats what is needed, and puts counts together."""
+    """Looks at the ledger and the store; repeats what is needed, rights what a clock has mistimed, adds counts up."""
 
     settings: SweepSettings
     ledger: Ledger
@@ -33,6 +38,12 @@ class Sweep:
         LedgerUnavailable, StoreUnavailable
             When the ledger or the store cannot be read.
         """
+        steps = WATCH.take()
+        if steps:
+            self.ledger.timekeeping.note(steps, socket.gethostname())
+        righted = self.ledger.timekeeping.rewind()
+        if steps or righted:
+            log.warning("%s; %d leases and pauses were righted", self.ledger.timekeeping.view(), righted)
         self.ledger.counts.put_together()
         woken = []
         if self.ledger.analysis.any_due():

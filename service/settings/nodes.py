@@ -58,6 +58,16 @@ class DeliverySettings(Section):
     confirm_after: Seconds = Field(
         0.2, description="Seconds between a report's acceptance and the first question whether it is held."
     )
+    confirm_give_up_after: Seconds = Field(
+        86400.0,
+        description="Seconds after a report's acceptance after which a destination that fails to say whether it holds"
+        " it is not asked any more: the report is sent, and cannot be confirmed.",
+    )
+    confirm_again: tuple[Seconds, ...] = Field(
+        (3600.0, 86400.0),
+        description="Seconds after a report's confirmation at which its destination is asked whether it still holds it;"
+        " what is gone is sent again.",
+    )
     commitment_timeout: Seconds = Field(
         300.0, description="Seconds to wait for the answer to a request for storage commitment before asking again."
     )

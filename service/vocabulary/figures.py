@@ -40,6 +40,10 @@ OUT_OF_SCOPE = Figure("images_out_of_scope", "Objects that were not analysed.", 
 SENT = Figure("reports_sent", "Objects that a destination took.", "destination")
 CONFIRMED = Figure("reports_confirmed", "Objects that a destination said it holds.", "destination")
 DEAD = Figure("reports_dead", "Objects that were given up.", "destination")
+MISSING = Figure("reports_missing", "Objects that a destination took and then did not hold; sent again.", "destination")
+UNCONFIRMABLE = Figure(
+    "reports_unconfirmable", "Objects that a destination took and could not say whether it holds.", "destination"
+)
 TO_REPORT = Figure("receipt_to_report_seconds", "From the receipt of an image to its built reports.", bounds=_WAITS_S)
 TO_CONFIRMED = Figure(
     "receipt_to_confirmed_seconds",
@@ -66,6 +70,8 @@ FIGURES = (
     OUT_OF_SCOPE,
     SENT,
     CONFIRMED,
+    MISSING,
+    UNCONFIRMABLE,
     DEAD,
     TO_REPORT,
     TO_CONFIRMED,

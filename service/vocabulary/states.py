@@ -19,7 +19,7 @@ class State(StrEnum):
     REPORTED = "reported"
     """The reports are built and stand in the outbox."""
     DELIVERED = "delivered"
-    """Every destination confirmed every report, or took it where it cannot be asked."""
+    """Every destination confirmed every report, or took it where it cannot be asked or does not say."""
     FAILED = "failed"
     """Analysis or delivery gave up; the reason is recorded, `auscult retry` starts it again."""
     DUPLICATE = "duplicate"
@@ -41,7 +41,7 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.INFERRED: frozenset({State.REPORTED, State.FAILED, State.SUPERSEDED}),
     State.OUT_OF_SCOPE: frozenset({State.SUPERSEDED}),
     State.REPORTED: frozenset({State.DELIVERED, State.FAILED, State.SUPERSEDED}),
-    State.DELIVERED: frozenset({State.SUPERSEDED}),
+    State.DELIVERED: frozenset({State.REPORTED, State.SUPERSEDED}),
     State.FAILED: frozenset({State.RECEIVED, State.INFERRED, State.REPORTED, State.SUPERSEDED}),
     State.DUPLICATE: frozenset(),
     State.HELD: frozenset({State.RECEIVED}),
@@ -71,6 +71,8 @@ class DeliveryState(StrEnum):
     """The destination answered the C-STORE with success or a warning."""
     CONFIRMED = "confirmed"
     """The destination says that it holds the object."""
+    UNCONFIRMABLE = "unconfirmable"
+    """Sent; the destination cannot be asked whether it holds the object, or fails to say."""
     DEAD = "dead"
     """Given up; `auscult retry` makes it pending again."""
     WITHDRAWN = "withdrawn"

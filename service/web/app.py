@@ -163,12 +163,13 @@ class _Site:
     def readyz(self, _request: Request) -> Response:
         """Tell whether database and store answer, and whether the store would take another object.
 
-        A failing audit trail is told and keeps nobody out.
+        A failing audit trail, and a clock that was set, are told and keep nobody out.
         """
         checks = {"database": self._ledger.inspection.count_studies, "store": self._store.check}
         answers = {name: _answer(check) for name, check in checks.items()}
         ready = set(answers.values()) == {"ok"}
         answers["audit"] = "failing" if audit.examine(self._settings) else "ok"
+        answers["clock"] = _clock_answer(self._ledger)
         return JSONResponse(answers, HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE)
 
     def metrics(self, _request: Request) -> Response:
@@ -220,6 +221,13 @@ class _Site:
 
     def _page(self, template: str, code: HTTPStatus = HTTPStatus.OK, **values: object) -> Response:
         return HTMLResponse(self._templates.get_template(template).render(values), code)
+
+
+def _clock_answer(ledger: Ledger) -> str:
+    try:
+        return "ok" if ledger.timekeeping.view().is_steady else "set"
+    except Unavailable:
+        return "unavailable"
 
 
 def _answer(check: Callable[[], object]) -> str:

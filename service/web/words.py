@@ -14,6 +14,7 @@ _DELIVERY = {
     DeliveryState.PENDING: "waiting to be sent",
     DeliveryState.SENT: "sent, not confirmed",
     DeliveryState.CONFIRMED: "confirmed",
+    DeliveryState.UNCONFIRMABLE: "sent; cannot be confirmed",
     DeliveryState.DEAD: "given up",
     DeliveryState.WITHDRAWN: "withdrawn",
 }

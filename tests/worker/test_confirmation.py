@@ -194,7 +194,7 @@ def test_a_failure_for_now_leaves_the_object_to_the_next_request(gateway: Any) -
         courier.close()
 
 
-@pytest.mark.parametrize(("finds", "expected"), [(True, DeliveryState.CONFIRMED), (False, DeliveryState.SENT)])
+@pytest.mark.parametrize(("finds", "expected"), [(True, DeliveryState.CONFIRMED), (False, DeliveryState.UNCONFIRMABLE)])
 def test_an_archive_without_storage_commitment_is_asked_by_c_find(gateway: Any, finds: bool, expected: str) -> None:
     with scripted_pacs(commits=False, finds=finds) as pacs:
         made, courier = sent(gateway, pacs)

@@ -211,7 +211,7 @@ def test_what_the_peer_took_and_does_not_hold_is_sent_again(gateway: Any) -> Non
     assert states(made) == [DeliveryState.CONFIRMED]
 
 
-def test_a_peer_without_c_find_leaves_the_report_sent(gateway: Any) -> None:
+def test_what_a_peer_without_c_find_took_is_sent_and_cannot_be_confirmed(gateway: Any) -> None:
     with scripted_pacs(finds=False) as pacs:
         made = ready(gateway, destination(pacs.port, reports=["text_sr"]))
         courier = made.courier()
@@ -219,7 +219,7 @@ def test_a_peer_without_c_find_leaves_the_report_sent(gateway: Any) -> None:
         made.clock.turn(seconds=1)
         courier.step()
         courier.close()
-    assert states(made) == [DeliveryState.SENT]
+    assert states(made) == [DeliveryState.UNCONFIRMABLE]
     assert "no C-FIND" in str(made.deliveries[0].detail)
     assert made.instances[0].state == State.DELIVERED
 

@@ -120,12 +120,12 @@ def test_each_object_stands_in_a_series_of_its_own_that_is_not_the_images() -> N
     source = chest()
     objects = built(source, content(Outcome.POSITIVE))
     assert len({report.series_instance_uid for report in objects}) == len(objects) == 6
-    assert len({report.sop_instance_uid for report in objects}) == 5
+    assert len({report.sop_instance_uid for report in objects}) == 6
     assert source.SeriesInstanceUID not in {report.series_instance_uid for report in objects}
 
 
 def test_an_image_that_was_not_analysed_gets_the_text_report_alone() -> None:
-    assert [report.kind for report in built(chest(), content(Outcome.NOT_ANALYSED))] == [ReportKind.TEXT_SR]
+    assert {report.kind for report in built(chest(), content(Outcome.NOT_ANALYSED))} == {ReportKind.TEXT_SR}
 
 
 def test_a_secondary_capture_without_display_values_is_refused() -> None:

@@ -68,7 +68,7 @@ def test_nobody_learns_anything_without_a_login_but_that_it_serves(
             assert "default-src 'none'" in response.headers["content-security-policy"]
         assert response.headers["www-authenticate"] == 'Basic realm="auscult", charset="UTF-8"'
         assert client.get("/healthz").json() == {"status": "ok"}
-        assert set(client.get("/readyz").json()) == {"database", "store", "audit"}
+        assert set(client.get("/readyz").json()) == {"database", "store", "audit", "clock"}
         assert "Ames" in client.get("/", auth=READER).text
         assert client.get("/metrics", auth=READER).status_code == 200
         assert client.get("/", auth=READER, headers={"host": "evil.example"}).status_code == 421

@@ -216,7 +216,7 @@ def test_a_store_without_room_is_not_ready(ward: Ward, client: httpx.Client, mon
 
     ready = client.get("/readyz")
     assert ready.status_code == 503
-    assert ready.json() == {"database": "ok", "store": "full", "audit": "ok"}
+    assert ready.json() == {"database": "ok", "store": "full", "audit": "ok", "clock": "ok"}
 
 
 def test_pixels_that_nobody_can_decode_are_said_so(ward: Ward, client: httpx.Client) -> None:
@@ -280,7 +280,7 @@ def test_an_error_shows_no_traceback_and_logs_its_type_alone(
 
 
 def test_a_database_that_is_gone_is_told_as_unavailable(ward: Ward, client: httpx.Client) -> None:
-    assert client.get("/readyz").json() == {"database": "ok", "store": "ok", "audit": "ok"}
+    assert client.get("/readyz").json() == {"database": "ok", "store": "ok", "audit": "ok", "clock": "ok"}
     with ward.engine.connect().execution_options(writes=True) as connection, connection.begin():
         connection.execute(text("ALTER TABLE studies RENAME TO lost"))
     ready, page, api = client.get("/readyz"), client.get("/"), client.get("/api/worklist")

@@ -1,0 +1,112 @@
+"""What the ledger does about clocks that are set: pauses and leases keep their length, and somebody is told."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Engine, Select, select
+
+from service.ledger.database import reading, writing
+from service.ledger.leases import IMAGES, LOCK, OBJECTS, REQUESTS, Lease
+from service.ledger.records import (
+    ClockStepRecord,
+    CommitmentRequestRecord,
+    DeliveryRecord,
+    EventRecord,
+    InstanceRecord,
+)
+from service.process.clock import Clock, ClockStep
+from service.vocabulary.states import CommitmentState, State
+
+#: For how long it is told that a clock was set.
+_TOLD_FOR = timedelta(days=1)
+#: Clocks of two machines may differ by so much.
+_TOLERANCE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class ClockView:
+    """What is known of the clocks of a site.
+
+    Attributes
+    ----------
+    steps
+        When which machine's clock was set, and by how many seconds, within the last day.
+    ahead
+        By how much the ledger's last entry lies in the future; None when it does not.
+    """
+
+    steps: tuple[tuple[str, ClockStep], ...]
+    ahead: timedelta | None
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether nothing is known against the clocks."""
+        return not self.steps and self.ahead is None
+
+    def __str__(self) -> str:
+        told = [
+            f"the clock of {host} was set {'forward' if step.seconds > 0 else 'back'} by {abs(step.seconds):.0f} s"
+            f" at {step.at:%Y-%m-%d %H:%M:%S} UTC"
+            for host, step in self.steps
+        ]
+        if self.ahead is not None:
+            told.append(
+                f"the ledger's last entry is {self.ahead.total_seconds():.0f} s in the future: this machine's clock was"
+                " set back, or differs from another machine's"
+            )
+        return "; ".join(told) or "not set within the last day"
+
+
+class Timekeeping:
+    """Records that a clock was set, and rights what was timed by it."""
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._engine = engine
+        self._clock = clock
+
+    def note(self, steps: Sequence[ClockStep], host: str) -> None:
+        """Record that a machine's clock was set; what waits has not waited for longer because of it."""
+        forward = timedelta(seconds=max(0.0, sum(step.seconds for step in steps)))
+        is_open = DeliveryRecord.next_attempt_at.is_not(None)
+        with writing(self._engine) as session:
+            session.add_all([ClockStepRecord(at=step.at, seconds=step.seconds, host=host[:64]) for step in steps])
+            if forward:
+                for row in session.scalars(select(DeliveryRecord).where(is_open)):
+                    # Only the age that giving up is reckoned from.
+                    row.created_at += forward
+
+    def rewind(self) -> int:
+        """Cap every lease and pause that was set in the future against its own length; return how many there were."""
+        now, found = self._clock(), 0
+        with reading(self._engine) as session:
+            if not any(session.scalars(ahead.limit(1)).first() for _, ahead in _ahead(now)):
+                return 0
+        with writing(self._engine) as session:
+            for queue, ahead in _ahead(now):
+                for row in session.scalars(ahead.with_for_update(skip_locked=True, **LOCK)):
+                    queue.rewind(row, now)
+                    found += 1
+        return found
+
+    def view(self) -> ClockView:
+        """Return what is known of the clocks; a look that takes no lock."""
+        now = self._clock()
+        with reading(self._engine) as session:
+            last = session.scalars(select(EventRecord.at).order_by(EventRecord.id.desc()).limit(1)).first()
+            rows = session.scalars(select(ClockStepRecord).order_by(ClockStepRecord.id.desc()).limit(10)).all()
+            steps = tuple((row.host, ClockStep(row.at, row.seconds)) for row in rows if abs(now - row.at) < _TOLD_FOR)
+        return ClockView(steps, last - now if last is not None and last > now + _TOLERANCE else None)
+
+
+def _ahead(now: datetime) -> list[tuple[Lease[Any], Select[Any]]]:
+    """Return what was timed in the future, of each queue; only what is open is looked at."""
+    images, objects, requests = InstanceRecord, DeliveryRecord, CommitmentRequestRecord
+    under_way = images.state.in_([State.RECEIVED.value, State.CLAIMED.value])
+    return [
+        (IMAGES, IMAGES.ahead(select(images).where(under_way), now)),
+        (IMAGES, IMAGES.ahead(select(images).where(images.reports_due.is_(True)), now)),
+        (OBJECTS, OBJECTS.ahead(select(objects).where(objects.next_attempt_at.is_not(None)), now)),
+        (REQUESTS, REQUESTS.ahead(select(requests).where(requests.state == CommitmentState.WAITING.value), now)),
+    ]
