@@ -1,4 +1,4 @@
-"""The ledger's rows that count something for the whole site, and belong to no study."""
+"""The ledger's rows that count or note something of the whole site, and belong to no study."""
 
 from datetime import datetime
 
@@ -48,3 +48,14 @@ class CountRecord(Record):
     name: Mapped[str] = mapped_column(String(32))
     label: Mapped[str] = mapped_column(String(64))
     value: Mapped[int]
+
+
+class ClockStepRecord(Record):
+    """A moment at which a machine's clock was set: by how much, as one of its processes noticed."""
+
+    __tablename__ = "clock_steps"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    seconds: Mapped[float] = mapped_column(Float(53))
+    host: Mapped[str] = mapped_column(String(64))

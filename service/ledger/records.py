@@ -286,17 +286,6 @@ class CommitmentRequestRecord(LeasedRecord):
     answered_at: Mapped[datetime | None]
 
 
-class ClockStepRecord(Record):
-    """A moment at which a machine's clock was set: by how much, as one of its processes noticed."""
-
-    __tablename__ = "clock_steps"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    at: Mapped[datetime]
-    seconds: Mapped[float] = mapped_column(Float(53))
-    host: Mapped[str] = mapped_column(String(64))
-
-
 class EventRecord(Record):
     """One line of an instance's history."""
 

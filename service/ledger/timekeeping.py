@@ -7,10 +7,10 @@ from typing import Any
 
 from sqlalchemy import Engine, Select, select
 
+from service.ledger.counts import ClockStepRecord
 from service.ledger.database import reading, writing
 from service.ledger.leases import IMAGES, LOCK, OBJECTS, REQUESTS, Lease
 from service.ledger.records import (
-    ClockStepRecord,
     CommitmentRequestRecord,
     DeliveryRecord,
     EventRecord,
