@@ -112,7 +112,7 @@ def _as_pydicom_reads(encoded: bytes, syntax: str) -> dict[int, bytes] | None:
         nonlocal is_clear
         tags.append(int(tag))
         # Where a data set breaks DICOM's rules for these, it is read by rules of our own.
-        is_clear &= tag >> 16 >= 0x0008 and length != 0xFFFFFFFF and (vr is None or vr in _KNOWN_VRS)
+        is_clear &= tag >> 16 >= 0x0008 and length != 0xFFFFFFFF and (vr in _KNOWN_VRS or syntax == IMPLICIT)
         is_clear &= vr != "SQ" or length <= 8
         return int(tag) > max(WANTED)
 
