@@ -1,4 +1,4 @@
-"""A-ASSOCIATE-RQ and A-ASSOCIATE-AC PDUs: one reader that is strict about lengths and nothing else, and their writer.
+"""PDUs that begin or abort an association: a reader that is strict about lengths and nothing else, and a writer.
 
 PS3.8 section 9.3.1 wants items of unknown types skipped, Table 9-11 bit 0 of the protocol version tested alone, and
 reserved bytes never. Devices pad AE titles and UIDs with NUL, leave items out and write others twice; who reads decides
@@ -25,6 +25,8 @@ _ABSTRACT_SYNTAX, _TRANSFER_SYNTAX = 0x30, 0x40
 _MAXIMUM_LENGTH, _IMPLEMENTATION_CLASS_UID, _IMPLEMENTATION_VERSION_NAME = 0x51, 0x52, 0x55
 _ROLE_SELECTION, _USER_IDENTITY = 0x54, 0x58
 
+#: Of the service provider (PS3.8 Table 9-26).
+_ABORT_REASONS = {0, 1, 2, 4, 5, 6}
 #: Protocol version, AE titles and reserved bytes, before the items.
 _FIXED_BYTES = 68
 #: A peer that takes less than this in a PDU could not be sent anything: a fragment has six bytes before its data.
@@ -195,6 +197,12 @@ def encode_answer(answer: AssociateAnswer, called: bytes, calling: bytes) -> byt
     body = head + _item(_APPLICATION_CONTEXT, APPLICATION_CONTEXT.encode("ascii")) + contexts
     body += _item(_USER_INFORMATION, information)
     return struct.pack(">BBL", 0x02, 0, len(body)) + body
+
+
+def abort_body(body: bytes) -> bytes:
+    """Return the body of an A-ABORT PDU with a source and a reason that PS3.8 has (Table 9-26), whatever it said."""
+    source, reason = body[2:4].ljust(2, b"\0")
+    return bytes((0, 0, source if source in {0, 2} else 0, reason if source == 2 and reason in _ABORT_REASONS else 0))
 
 
 def _variable(body: bytes) -> bytes:

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
-from pynetdicom import AE, build_role, evt
+from pynetdicom import build_role, evt
 from pynetdicom.association import Association
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     BasicTextSRStorage,
@@ -23,6 +23,7 @@ from service.dicom.contexts import IMPLEMENTATION_VERSION_NAME
 from service.dicom.destination_tls import DestinationTls
 from service.dicom.latency import without_delay
 from service.dicom.release import cut, discard_unsent, release
+from service.dicom.requestor import RequestorEntity, RequestorUpperLayer
 from service.settings import NodeSettings
 from service.vocabulary.errors import PermanentDeliveryFailure, TransientDeliveryFailure
 from service.vocabulary.uids import IMPLEMENTATION_CLASS_UID
@@ -79,7 +80,7 @@ class DestinationAssociation:
         handlers: Iterable[tuple[evt.EventType, Any]] = (),
     ) -> None:
         self._destination = destination
-        self._ae = AE(ae_title=calling_ae_title)
+        self._ae = RequestorEntity(ae_title=calling_ae_title)
         self._ae.implementation_class_uid = IMPLEMENTATION_CLASS_UID
         self._ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
         self._ae.connection_timeout = destination.connect_timeout
@@ -238,17 +239,12 @@ def _broken(error: Exception) -> str:
 def _why_not(association: Association, tls: DestinationTls | None) -> str:
     if tls is not None and tls.problem is not None:
         return f"TLS with the destination failed ({tls.problem}); check its certificate and destinations.tls"
-    if association.is_rejected:
-        return "the destination rejected the association; check both AE titles and its list of known peers"
-    if (
-        association.is_aborted
-        and association.requestor.primitive is not None
-        and association.acceptor.primitive is not None
-    ):
+    upper_layer = association.dul
+    refusal = upper_layer.refusal if isinstance(upper_layer, RequestorUpperLayer) else None
+    if refusal is not None:
+        return f"the destination did not take the association: {refusal}"
+    if association.acceptor.primitive is not None:
         return "the destination accepted none of the presentation contexts"
-    if tls is not None:
-        return (
-            "the destination cannot be reached or ends the connection; check its host and port,"
-            " and whether it accepts our certificate"
-        )
-    return "the destination cannot be reached or does not answer; check its host, port and network"
+    silence = upper_layer.silence if isinstance(upper_layer, RequestorUpperLayer) else "does not answer"
+    certificate = "" if tls is None else "; check also whether it accepts our certificate"
+    return f"the destination {silence}{certificate}"

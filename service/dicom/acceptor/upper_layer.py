@@ -24,7 +24,7 @@ from service.dicom.acceptor.contract import Peer
 from service.dicom.acceptor.pdu import INVALID_PARAMETER, INVALID_PDU, UNEXPECTED_PDU, UNRECOGNIZED_PDU, Data, Request
 from service.dicom.acceptor.peer_socket import CONNECTION_CLOSED, LOOK_S, PeerSocket
 from service.dicom.acceptor.streaming import StreamingDimse
-from service.dicom.associate import APPLICATION_CONTEXT
+from service.dicom.associate import APPLICATION_CONTEXT, abort_body
 from service.dicom.release import shut
 
 _A_ASSOCIATE_RQ, _P_DATA_TF, _A_RELEASE_RQ, _A_ABORT = 0x01, 0x04, 0x05, 0x07
@@ -220,6 +220,8 @@ class UpperLayer(DULServiceProvider):
             return Data(body), _P_DATA_TF_RECEIVED
         if kind == _A_ASSOCIATE_RQ:
             return Request(bytes(body)), _A_ASSOCIATE_RQ_RECEIVED
+        if kind == _A_ABORT:
+            body = bytearray(abort_body(bytes(body)))
         return self._decode_pdu(header + body)
 
     def _refuse(self, what: str, reason: int) -> None:

@@ -27,7 +27,16 @@ from service.dicom.associate import (
 from tests.invariants import Invariant
 from tests.servers import wait_until
 from tests.service.dicom.odd_requests import ODD_REQUESTS, OddRequest, accepted_contexts, answered
-from tests.service.dicom.raw_scu import CR, Ended, RawAssociation, association_request, data_pdu, header, store_command
+from tests.service.dicom.raw_scu import (
+    CR,
+    Ended,
+    RawAssociation,
+    association_request,
+    data_pdu,
+    header,
+    pdu,
+    store_command,
+)
 from tests.service.listening import Site, listening
 
 uids = st.from_regex(r"1\.2(\.[1-9][0-9]{0,8}){1,5}", fullmatch=True)
@@ -187,6 +196,17 @@ def test_an_abort_names_its_reason_and_the_log_what_came(
         while len(answer) < 10 and (piece := connection.recv(10 - len(answer))):
             answer += piece
     assert answer == struct.pack(">BBLBBBB", 7, 0, 4, 0, 0, 2, reason)
+
+
+@pytest.mark.parametrize("codes", [b"\0\0\t\x63", b"", b"\0\0\2\2", b"\0\0\1\3junk"])
+def test_an_abort_ends_an_association_whatever_its_codes(
+    site: Site, codes: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.clear()
+    with RawAssociation(site.port) as association:
+        association.connection.sendall(pdu(0x07, codes))
+        wait_until(lambda: site.listener._entity.connections == [], "its thread ends", 5)
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 def test_a_peer_s_maximum_length_is_kept_in_what_it_is_sent(tmp_path: Path) -> None:

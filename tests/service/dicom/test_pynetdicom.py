@@ -29,6 +29,7 @@ from service.dicom.acceptor.streaming import StreamingDimse
 from service.dicom.acceptor.terms import Terms
 from service.dicom.acceptor.upper_layer import UpperLayer
 from service.dicom.associate import UserInformation
+from service.dicom.requestor import RequestorEntity, RequestorSocket, RequestorUpperLayer
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs" / "reference" / "pynetdicom.md").read_text()
@@ -41,6 +42,9 @@ BASES = {
     AcceptorEntity: ApplicationEntity,
     AcceptorServer: AssociationServer,
     Negotiation: ACSE,
+    RequestorEntity: ApplicationEntity,
+    RequestorSocket: AssociationSocket,
+    RequestorUpperLayer: DULServiceProvider,
 }
 PYNETDICOM = {base.__name__: base for base in (*BASES.values(), PresentationContext)}
 
@@ -120,6 +124,9 @@ def test_the_reactor_calls_what_is_overridden() -> None:
     assert "to_primitive()" in inspect.getsource(AE_6)
     assert "self.maximum_pdu_size" in inspect.getsource(DIMSEServiceProvider.send_msg)
     assert issubclass(AcceptorServer, ThreadedAssociationServer)
+    associate = inspect.getsource(ApplicationEntity.associate)
+    assert associate.index("self._create_socket(assoc") < associate.index("assoc.acceptor.ae_title")
+    assert associate.index("assoc.bind(") < associate.index("assoc.request()")
 
 
 def test_the_state_machine_aborts_on_an_invalid_pdu_and_passes_data_on() -> None:
