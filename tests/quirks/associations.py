@@ -1,21 +1,14 @@
-"""What devices write into association requests, and destinations into their answers."""
+"""What devices write into association requests, and what keeps an association open for ever."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, suppress
 from functools import partial
-from pathlib import Path
-from typing import Any
 
-from tests.phantoms import chest
 from tests.quirks import Collection, NotRight, Quirk
 from tests.quirks.target import Target
-from tests.service.dicom.odd_answers import BAD_ANSWERS, GOOD_ANSWERS, OddAnswer
 from tests.service.dicom.odd_requests import ODD_REQUESTS, OddRequest, accepted_contexts, answered
-from tests.service.dicom.raw_scp import RawScp
 from tests.service.dicom.raw_scu import CR, Ended, RawAssociation, command_set, data_pdu, header, pdu, store_command
-from tests.service.listening import send
 
 
 def _asked(odd: OddRequest, target: Target) -> str:
@@ -121,57 +114,6 @@ def _has_ended(association: RawAssociation, again: bytes) -> bool:
         return True
 
 
-@dataclass(frozen=True)
-class _Peer:
-    """A destination whose answers are odd."""
-
-    name: str
-    scp: RawScp
-
-    @property
-    def destination(self) -> Mapping[str, Any]:
-        """The table of its settings."""
-        return {**self.scp.destination(self.name), "reports": ["text"]}
-
-
-def _name(odd: OddAnswer) -> str:
-    everything = (*GOOD_ANSWERS, *BAD_ANSWERS)
-    return f"odd{everything.index(odd)}"
-
-
-@contextmanager
-def _peers(_folder: Path) -> Iterator[Mapping[str, _Peer]]:
-    with ExitStack() as stack:
-        yield {
-            _name(odd): _Peer(_name(odd), stack.enter_context(RawScp(odd.answer)))
-            for odd in (*GOOD_ANSWERS, *BAD_ANSWERS)
-        }
-
-
-def _delivered(odd: OddAnswer, target: Target) -> str:
-    """Send an image once, and see what becomes of its report at this destination."""
-    uid = _image(target)
-    deadline = time.monotonic() + 30
-    while True:
-        rows = target.deliveries(uid, _name(odd))
-        detail = str(rows[0].detail or "") if rows else ""
-        if odd.refused is None and target.peers[_name(odd)].scp.stored:
-            return "the report is stored"
-        if odd.refused is not None and odd.refused in detail:
-            return detail
-        if time.monotonic() > deadline:
-            raise NotRight(detail or "no report came, and nothing is said")
-        time.sleep(0.1)
-
-
-def _image(target: Target) -> str:
-    """Return the UID of the image whose reports all these destinations get; it is sent the first time."""
-    dataset = chest(seed=4711)
-    if target.version(dataset.SOPInstanceUID) is None:
-        send(target.port, dataset)
-    return str(dataset.SOPInstanceUID)
-
-
 def _quirks() -> Iterator[Quirk]:
     kind = "association request"
     for odd in ODD_REQUESTS:
@@ -179,19 +121,10 @@ def _quirks() -> Iterator[Quirk]:
     for name, (first, again) in _NEVER_ENDING.items():
         right = "a message has a deadline whatever comes of it, and nobody else is kept out meanwhile"
         yield Quirk(name, "association held", "PS3.8 section 9.1.5", right, partial(_held, first, again), slow=True)
-    for answer in GOOD_ANSWERS:
-        run: Callable[[Target], str] = partial(_delivered, answer)
-        name = f"destination that answers with {answer.name}"
-        yield Quirk(name, "association answer", answer.source, "the association is used", run, slow=True)
-    for answer in BAD_ANSWERS:
-        name = f"destination that answers: {answer.name}"
-        right = "tried again with growing pauses, and the detail says what it answered"
-        yield Quirk(name, "association answer", answer.source, right, partial(_delivered, answer), slow=True)
 
 
 COLLECTION = Collection(
     "associations",
     tuple(_quirks()),
     settings={"listener": {"maximum_associations": _ALL, "dimse_timeout": 3.0, "network_timeout": 6.0}},
-    peers=_peers,
 )

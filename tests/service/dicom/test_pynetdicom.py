@@ -106,7 +106,9 @@ def private() -> set[str]:
 
 
 def test_every_private_name_of_pynetdicom_that_is_used_stands_on_the_page() -> None:
-    assert private() == {name.partition(".")[2] for name in rows("Private and used")}
+    # What is overridden somewhere is called there as our own.
+    overridden = {name.partition(".")[2] for name in rows("Overridden")}
+    assert private() == {name.partition(".")[2] for name in rows("Private and used")} - overridden
 
 
 def test_the_reactor_calls_what_is_overridden() -> None:
