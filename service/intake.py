@@ -11,6 +11,7 @@ from service.objects import Incoming, ObjectStore
 from service.operations.wake import Task, Waker
 from service.settings import Settings
 from service.vocabulary.errors import AuscultError, ContradictsSopClass, InvalidUid, NotDicom, ObjectTooLarge
+from service.vocabulary.facts import PrioritySource
 from service.vocabulary.identity import Identity
 from service.vocabulary.states import Priority
 from service.vocabulary.uids import is_own_uid
@@ -156,14 +157,14 @@ class Intake:
             self._waker.wake(Task.INFER)
         return receipt
 
-    def _order_priority(self, request: Request) -> tuple[Priority, str]:
+    def _order_priority(self, request: Request) -> tuple[Priority, PrioritySource]:
         """Return how urgent the order is, and who says so: the first that answers."""
         if request.has_high_priority:
-            return Priority.STAT, "C-STORE priority"
+            return Priority.STAT, PrioritySource.C_STORE
         mapped = self._settings.worklist.ae_title_priorities.get(request.calling_ae_title)
         if mapped is not None:
-            return Priority[mapped.upper()], "AE title map"
-        return Priority.ROUTINE, "default"
+            return Priority[mapped.upper()], PrioritySource.AE_TITLE
+        return Priority.ROUTINE, PrioritySource.DEFAULT
 
 
 def _kind(request: Request, *, own_equipment: bool) -> ArrivalKind:

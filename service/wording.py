@@ -6,37 +6,24 @@ from datetime import datetime, timedelta
 from enum import Enum, IntEnum
 from typing import Any
 
-from service.scope import Reason
-from service.vocabulary.findings import Finding
+from service.texts import texts_in
+from service.vocabulary.facts import Failure, Reason
+from service.vocabulary.language import Language
+
+_ENGLISH = texts_in(Language.ENGLISH)
+_FAILURES = frozenset(failure.value for failure in Failure)
 
 
 def reason_in_words(reason: str | None) -> str:
     """Return a recorded reason as a phrase."""
     if not reason:
         return "no reason recorded"
-    known = Reason.__members__.get(reason.upper())
-    return known.value if known is not None else reason.replace("_", " ")
+    return _ENGLISH.of_stored(Failure if reason in _FAILURES else Reason, reason)
 
 
-_SOURCES = {"prediction": "AI result", "default": "no order priority"}
-
-_FINDINGS = {
-    # The class is called normal where it was trained; nothing here calls an image normal.
-    Finding.NORMAL: "no pneumonia pattern",
-    Finding.PNEUMONIA: "pneumonia",
-    Finding.BACTERIAL_PNEUMONIA: "bacterial pneumonia",
-    Finding.VIRAL_PNEUMONIA: "viral pneumonia",
-}
-
-
-def priority_source(source: str) -> str:
-    """Return where a priority comes from, for a reader."""
-    return _SOURCES.get(source, source)
-
-
-def finding_in_words(finding: Finding) -> str:
-    """Return what a class means, for a reader."""
-    return _FINDINGS[finding]
+def in_words(fact: Enum) -> str:
+    """Return a code of the vocabulary as a phrase."""
+    return _ENGLISH.of(fact)
 
 
 def person_name(value: str) -> str:

@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from service.ledger.analysis import ANALYSIS_FAILED
 from service.ledger.inspection import Inspection
-from service.ledger.reporting import REPORT_FAILED
 from service.ledger.views import InstanceView, ResultView, StatusView, StudyView
 from service.report.content import percent
+from service.vocabulary.facts import Failure, Flag, Hold, PrioritySource
 from service.vocabulary.findings import Outcome
 from service.vocabulary.states import CommitmentState, DeliveryState, Priority, State
-from service.wording import calendar_date, duration, person_name, reason_in_words
+from service.wording import calendar_date, duration, in_words, person_name, reason_in_words
 
 NO_PATTERN = "No pneumonia pattern found by AI; other abnormalities NOT assessed"
 #: What stands over every table of results.
@@ -100,13 +99,13 @@ class Row:
     sex: str
     accession_number: str
     priority: Priority
-    priority_source: str
+    priority_source: PrioritySource
     arrived_at: datetime
     waited: timedelta
     images: int
     answer: Answer
     also: tuple[str, ...]
-    flags: tuple[str, ...]
+    flags: tuple[Flag, ...]
     deliveries: tuple[Delivered, ...]
     held: bool
 
@@ -123,7 +122,7 @@ def row_of(study: StudyView, number: int, now: datetime) -> Row:
     # Two patients under one study: to show one name alone would hide what the alarm is about.
     names = dict.fromkeys(person_name(view.identity.patient_name) for view in study.instances)
     ids = dict.fromkeys(view.identity.patient_id for view in study.instances)
-    several = study.held_reason is not None
+    several = study.hold is not None
     answer, also = answer_of_study(study)
     return Row(
         number=number,
@@ -142,15 +141,15 @@ def row_of(study: StudyView, number: int, now: datetime) -> Row:
         also=also,
         flags=tuple(dict.fromkeys(flag for view in study.instances for flag in view.flags)),
         deliveries=tuple(_delivered(study.deliveries)),
-        held=study.held_reason is not None,
+        held=study.hold is not None,
     )
 
 
 def answer_of_study(study: StudyView) -> tuple[Answer, tuple[str, ...]]:
     """Return the answer that matters most, and the sentences of the study's other images where they differ."""
     answers = sorted((answer_of(view) for view in study.instances), key=_weight)
-    if study.held_reason is not None:
-        answers.insert(0, Answer(Standing.HELD, f"HELD: {study.held_reason}"))
+    if study.hold is not None:
+        answers.insert(0, Answer(Standing.HELD, f"HELD: {in_words(study.hold)}"))
     if not answers:
         return Answer(Standing.NOT_ANALYSED, "NOT ANALYSED: no image of this study is in force"), ()
     counts = Counter(answer.sentence for answer in answers)
@@ -164,7 +163,7 @@ def answer_of_study(study: StudyView) -> tuple[Answer, tuple[str, ...]]:
 def answer_of(view: InstanceView) -> Answer:
     """Return what the AI says of one image."""
     if view.state is State.HELD:
-        return Answer(Standing.HELD, f"HELD: {view.reason or 'contradicts another patient'}")
+        return Answer(Standing.HELD, f"HELD: {in_words(view.hold or Hold.CLASHING_INSTANCE)}")
     if view.state in (State.RECEIVED, State.CLAIMED):
         attempt = f", attempt {view.attempts} of it failed" if view.attempts and view.state is State.RECEIVED else ""
         return Answer(Standing.WAITING, f"{'being analysed' if view.state is State.CLAIMED else 'waiting'}{attempt}")
@@ -238,13 +237,13 @@ _LONG_UNSENT = timedelta(minutes=15)
 def alarms(status: StatusView, now: datetime) -> list[Alarm]:
     """Return what a person has to see to, the gravest first."""
     found = [
-        Alarm(f"Study on hold: {reason}. Nothing of it is sent.", f"auscult release {uid}", uid)
-        for uid, reason in status.held_studies.items()
+        Alarm(f"Study on hold: {in_words(why)}. Nothing of it is sent.", f"auscult release {uid}", uid)
+        for uid, why in status.held_studies.items()
     ]
-    failed = status.failures.get(ANALYSIS_FAILED, 0)
+    failed = status.failures.get(Failure.ANALYSIS_FAILED, 0)
     if failed:
         found.append(Alarm(f"{failed} image{'s' if failed > 1 else ''} could not be analysed.", "auscult retry"))
-    unbuilt = status.failures.get(REPORT_FAILED, 0)
+    unbuilt = status.failures.get(Failure.REPORT_FAILED, 0)
     if unbuilt:
         found.append(
             Alarm(f"The reports of {unbuilt} image{'s' if unbuilt > 1 else ''} could not be built.", "auscult retry")

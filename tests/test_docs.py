@@ -21,8 +21,8 @@ from service.ledger import Arrival, ArrivalKind, Ledger
 from service.ledger.database import connect
 from service.ledger.migration import upgrade
 from service.objects import StoredObject
-from service.scope import Reason
 from service.settings import Settings
+from service.vocabulary.facts import Reason
 from service.vocabulary.identity import Identity
 from service.vocabulary.states import DeliveryState, State
 from service.web.app import create_app
@@ -110,7 +110,7 @@ def test_every_status_has_a_heading() -> None:
 
 
 def test_every_reason_is_listed_and_the_settings_named_beside_them_exist() -> None:
-    assert [reason for reason in Reason if f"`{reason.code}`" not in DOCUMENTS["docs/reference/reasons.md"]] == []
+    assert [reason for reason in Reason if f"`{reason.value}`" not in DOCUMENTS["docs/reference/reasons.md"]] == []
     assert set(SETTINGS.values()) <= set(setting_names())
 
 

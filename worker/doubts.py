@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.report.region import Withheld, localise
-from service.scope import Flag
 from service.thorax import find_lung_field
+from service.vocabulary.facts import Flag
 from service.vocabulary.findings import Outcome, Prediction
 
 

@@ -17,9 +17,10 @@ from service.objects import ObjectStore
 from service.operations.wake import Task, Waker
 from service.process.clock import Clock, utc_now
 from service.process.log import get_logger
-from service.scope import Reason, judge_distance
+from service.scope import judge_distance
 from service.settings import ScopeSettings, Settings
 from service.vocabulary.errors import Unavailable
+from service.vocabulary.facts import Reason
 from service.vocabulary.figures import BATCH
 from worker.circuit import CircuitBreaker
 from worker.doubts import doubts_of_the_map

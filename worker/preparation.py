@@ -11,15 +11,12 @@ from pydicom import Dataset
 from service.dicom.pixels import DecodedImage, decode, read_instance
 from service.ledger import ClaimedInstance
 from service.objects import ObjectStore
-from service.scope import Flag, Population, Reason, Verdict, blank, judge, judge_orientation
+from service.scope import Population, Verdict, blank, judge, judge_orientation
 from service.settings import ScopeSettings
 from service.vocabulary.errors import UndecodablePixels
+from service.vocabulary.facts import Flag, Reason, Supersession
 from service.vocabulary.findings import Prediction
 from service.vocabulary.states import State
-
-IDENTITY_CORRECTED = "patient or study identity was corrected"
-IMAGE_REPLACED = "the image was replaced"
-ANALYSED_AGAIN = "the image was analysed again"
 
 _OF_THE_NETWORK = (Flag.UNLIKE_TRAINING, Flag.ACTIVATION_OFF_LUNGS, Flag.LUNG_FIELD_NOT_FOUND)
 """The doubts that come of the network's answer, not of header and pixels alone."""
@@ -32,8 +29,8 @@ class Ready:
     claim: ClaimedInstance
     display: NDArray[np.float32]
     pixel_digest: str
-    flags: tuple[str, ...]
-    superseding_reason: str | None
+    flags: tuple[Flag, ...]
+    superseding_reason: Supersession | None
 
 
 @dataclass(frozen=True)
@@ -44,8 +41,8 @@ class OutOfScope:
     reason: Reason
     is_chest: bool
     pixel_digest: str
-    flags: tuple[str, ...]
-    superseding_reason: str | None
+    flags: tuple[Flag, ...]
+    superseding_reason: Supersession | None
 
 
 @dataclass(frozen=True)
@@ -71,7 +68,7 @@ class Reidentified:
     claim: ClaimedInstance
     prediction: Prediction
     pixel_digest: str
-    flags: tuple[str, ...]
+    flags: tuple[Flag, ...]
 
 
 Prepared = Ready | OutOfScope | Duplicate | Clash | Reidentified
@@ -137,7 +134,7 @@ class Preparation:
                 flags = (*flags, turned)
         if reason is not None or display is None:
             return OutOfScope(claim, reason or Reason.PIXELS_UNDECODABLE, verdict.chest, digest, flags, superseding)
-        before = claim.predecessor if superseding == IDENTITY_CORRECTED else None
+        before = claim.predecessor if superseding is Supersession.IDENTITY_CORRECTED else None
         known = before.prediction if before is not None else None
         if before is not None and known is not None and known.checkpoint_digest == self.checkpoint_digest:
             # What the network doubted of the pixels holds for the same pixels, unless the rule is another by now.
@@ -174,10 +171,10 @@ def _digest_of_undecodable(dataset: Dataset, content: bytes) -> str:
     return hashlib.sha256(b"undecodable" + (pixels if isinstance(pixels, bytes) else content)).hexdigest()
 
 
-def _superseding_reason(claim: ClaimedInstance, digest: str) -> str | None:
+def _superseding_reason(claim: ClaimedInstance, digest: str) -> Supersession | None:
     before = claim.predecessor
     if before is None:
         return None
     if claim.again or before.pixel_digest is None or before.state is State.SUPERSEDED:
-        return ANALYSED_AGAIN
-    return IDENTITY_CORRECTED if before.pixel_digest == digest else IMAGE_REPLACED
+        return Supersession.ANALYSED_AGAIN
+    return Supersession.IDENTITY_CORRECTED if before.pixel_digest == digest else Supersession.IMAGE_REPLACED

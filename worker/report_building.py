@@ -16,12 +16,12 @@ from service.objects import ObjectStore
 from service.process.clock import Clock, utc_now
 from service.process.log import get_logger
 from service.report import Equipment, ReportContent, ReportKind, build, predecessor
-from service.scope import Reason
 from service.settings import DestinationSettings, Settings
 from service.vocabulary.errors import Unavailable
+from service.vocabulary.facts import Reason
 from service.vocabulary.findings import Outcome
 from service.vocabulary.states import State
-from service.wording import priority_source, reason_in_words
+from service.wording import in_words, reason_in_words
 from worker.batch import Batch
 from worker.circuit import CircuitBreaker
 from worker.ladder import Ladder
@@ -157,17 +157,19 @@ class ReportBuilding:
             outcome=due.prediction.outcome if due.prediction else Outcome.NOT_ANALYSED,
             prediction=due.prediction,
             reason=None if due.prediction else _reason_text(due),
-            flags=due.flags,
+            flags=tuple(map(in_words, due.flags)),
             priority=due.priority,
-            priority_reason=priority_source(due.priority_source),
+            priority_reason=in_words(due.priority_source),
             # DICOM times are local times of the site, PS3.5 section 6.2.
             content_time=due.analysed_at.astimezone(),
             pixel_digest=due.pixel_digest or "",
             identity_digest=due.identity_digest,
             limits=LIMITS,
             population=self._population(due),
-            attempted=due.state is State.FAILED or due.reason == Reason.PIXELS_UNDECODABLE.code,
-            superseding_reason=due.superseding_reason if due.predecessors else None,
+            attempted=due.state is State.FAILED or due.reason == Reason.PIXELS_UNDECODABLE,
+            superseding_reason=in_words(due.superseding_reason)
+            if due.predecessors and due.superseding_reason
+            else None,
         )
 
     def _population(self, due: DueReport) -> str:

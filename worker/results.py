@@ -2,9 +2,10 @@
 
 from service.ledger import Analysis
 from service.process.log import get_logger
+from service.vocabulary.facts import Supersession
 from service.vocabulary.findings import Outcome, Prediction
 from service.vocabulary.states import Priority
-from worker.preparation import IDENTITY_CORRECTED, Clash, Duplicate, OutOfScope, Ready, Reidentified
+from worker.preparation import Clash, Duplicate, OutOfScope, Ready, Reidentified
 
 log = get_logger(__name__)
 
@@ -41,7 +42,7 @@ def save(analysis: Analysis, prepared: OutOfScope | Duplicate | Clash | Reidenti
         case OutOfScope(claim, reason, is_chest, digest, flags, superseding):
             analysis.save_out_of_scope(
                 claim,
-                reason.code,
+                reason,
                 is_chest=is_chest,
                 pixel_digest=digest,
                 flags=flags,
@@ -61,7 +62,7 @@ def save(analysis: Analysis, prepared: OutOfScope | Duplicate | Clash | Reidenti
                 pixel_digest=digest,
                 flags=flags,
                 priority=suggested_priority(prediction),
-                superseding_reason=IDENTITY_CORRECTED,
+                superseding_reason=Supersession.IDENTITY_CORRECTED,
                 reused=True,
             )
             log.info("prediction reused for %s: its identity was corrected", uid)

@@ -1,7 +1,9 @@
 """Why an image is not analysed, and under which doubts it is analysed all the same."""
 
 from docs.tables import table
-from service.scope import Flag, Reason
+from service.texts import texts_in
+from service.vocabulary.facts import Flag, Reason
+from service.vocabulary.language import Language
 
 #: The settings that decide about a reason; the others cannot be changed by one.
 SETTINGS = {
@@ -22,8 +24,9 @@ SETTINGS = {
 
 def reasons() -> str:
     """Return the reasons in the order of the enumeration."""
+    say = texts_in(Language.ENGLISH)
     rows = [
-        (f"`{reason.code}`", f"NOT ANALYSED: {reason.value}", f"`{SETTINGS[reason]}`" if reason in SETTINGS else "")
+        (f"`{reason.value}`", f"NOT ANALYSED: {say.of(reason)}", f"`{SETTINGS[reason]}`" if reason in SETTINGS else "")
         for reason in Reason
     ]
     return table(("code", "in reports and on the worklist", "setting"), rows)
@@ -31,6 +34,7 @@ def reasons() -> str:
 
 def flags() -> str:
     """Return the doubts under which an image is analysed."""
-    settings = {reason.code: f"`{setting}`" for reason, setting in SETTINGS.items()}
-    rows = [(f"`{flag.code}`", f"Note: {flag.value}", settings.get(flag.code, "")) for flag in Flag]
+    say = texts_in(Language.ENGLISH)
+    settings = {reason.value: f"`{setting}`" for reason, setting in SETTINGS.items()}
+    rows = [(f"`{flag.value}`", f"Note: {say.of(flag)}", settings.get(flag.value, "")) for flag in Flag]
     return table(("code", "in the report", "setting"), rows)

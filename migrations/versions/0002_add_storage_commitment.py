@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-import service.ledger.records
+import service.ledger.moment
 
 revision = "0002"
 down_revision = "0001"
@@ -23,12 +23,12 @@ def upgrade() -> None:
         sa.Column("referenced_digest", sa.String(length=64), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("attempts", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("requested_at", service.ledger.records.Moment(timezone=True), nullable=False),
-        sa.Column("next_attempt_at", service.ledger.records.Moment(timezone=True), nullable=True),
+        sa.Column("requested_at", service.ledger.moment.Moment(timezone=True), nullable=False),
+        sa.Column("next_attempt_at", service.ledger.moment.Moment(timezone=True), nullable=True),
         sa.Column("lease_owner", sa.String(length=100), nullable=True),
-        sa.Column("lease_until", service.ledger.records.Moment(timezone=True), nullable=True),
+        sa.Column("lease_until", service.ledger.moment.Moment(timezone=True), nullable=True),
         sa.Column("detail", sa.Text(), nullable=True),
-        sa.Column("answered_at", service.ledger.records.Moment(timezone=True), nullable=True),
+        sa.Column("answered_at", service.ledger.moment.Moment(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_commitment_requests")),
         sa.UniqueConstraint(
             "requestor_ae_title",
@@ -49,8 +49,8 @@ def upgrade() -> None:
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("transaction_uid", sa.String(length=64), nullable=False),
         sa.Column("destination", sa.String(length=64), nullable=False),
-        sa.Column("requested_at", service.ledger.records.Moment(timezone=True), nullable=False),
-        sa.Column("answered_at", service.ledger.records.Moment(timezone=True), nullable=True),
+        sa.Column("requested_at", service.ledger.moment.Moment(timezone=True), nullable=False),
+        sa.Column("answered_at", service.ledger.moment.Moment(timezone=True), nullable=True),
         sa.Column("answered_by", sa.String(length=16), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_commitments")),
         sa.UniqueConstraint("transaction_uid", name=op.f("uq_commitments_transaction_uid")),

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from service.ledger.records import Moment
+from service.ledger.moment import Moment
 
 revision = "0003"
 down_revision = "0002"

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-import service.ledger.records
+import service.ledger.moment
 
 revision = "0007"
 down_revision = "0006"
@@ -17,13 +17,13 @@ _NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 def upgrade() -> None:
     """Apply this step."""
     for table in _QUEUES:
-        op.add_column(table, sa.Column("timed_at", service.ledger.records.Moment(timezone=True), nullable=True))
+        op.add_column(table, sa.Column("timed_at", service.ledger.moment.Moment(timezone=True), nullable=True))
     for column in ("questions", "confirmations"):
         op.add_column("deliveries", sa.Column(column, _NUMBER, nullable=True))
     op.create_table(
         "clock_steps",
         sa.Column("id", _NUMBER, nullable=False),
-        sa.Column("at", service.ledger.records.Moment(timezone=True), nullable=False),
+        sa.Column("at", service.ledger.moment.Moment(timezone=True), nullable=False),
         sa.Column("seconds", sa.Float(precision=53), nullable=False),
         sa.Column("host", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_clock_steps")),

@@ -9,7 +9,7 @@ from rich.text import Text
 from service.ledger.views import DossierView, InstanceView, ReportView, ResultView
 from service.process.clock import utc_now
 from service.report.content import percent
-from service.wording import calendar_date, finding_in_words, person_name, priority_source, reason_in_words
+from service.wording import calendar_date, in_words, person_name, reason_in_words
 from service.worklist import BANNER, answer_of, row_of
 
 
@@ -40,11 +40,11 @@ def _print_study(console: Console, dossier: DossierView) -> None:
     console.print(Text.assemble(("study ", "bold"), study.study_instance_uid))
     console.print(Text(f"  patient    {row.patient_name or 'no name'}, {row.patient_id or 'no Patient ID'}"))
     console.print(Text(f"  arrived    {_moment(study.first_received_at)}"))
-    console.print(Text(f"  priority   {study.priority.name} ({priority_source(study.priority_source)})"))
+    console.print(Text(f"  priority   {study.priority.name} ({in_words(study.priority_source)})"))
     if study.instances:
         console.print(Text(f"  AI result  {row.answer.sentence}", "bold"))
-    if study.held_reason:
-        console.print(Text(f"  ON HOLD    {study.held_reason}; nothing of it is sent", "bold red"))
+    if study.hold:
+        console.print(Text(f"  ON HOLD    {in_words(study.hold)}; nothing of it is sent", "bold red"))
 
 
 def _print_version(console: Console, view: InstanceView) -> None:
@@ -61,14 +61,14 @@ def _print_version(console: Console, view: InstanceView) -> None:
     console.print(Text(f"  state      {view.state.value}{reason}"))
     console.print(Text(f"  says       {answer_of(view).sentence}"))
     for flag in view.flags:
-        console.print(Text(f"  note       {flag}"))
+        console.print(Text(f"  note       {in_words(flag)}"))
     if view.result is not None:
         _print_result(console, view.result)
 
 
 def _print_result(console: Console, result: ResultView) -> None:
     shares = ", ".join(
-        f"{finding_in_words(result.findings[name])} {percent(share)}" for name, share in result.probabilities.items()
+        f"{in_words(result.findings[name])} {percent(share)}" for name, share in result.probabilities.items()
     )
     console.print(Text(f"  classes    {shares}, at a prevalence of {100 * result.prevalence:.4g} %"))
     console.print(

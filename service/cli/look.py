@@ -19,7 +19,7 @@ from service.refused import RefusedCaller, refused_callers
 from service.settings import load
 from service.vocabulary.errors import AuscultError
 from service.vocabulary.states import DeliveryState, Priority
-from service.wording import duration, json_value, priority_source, reason_in_words
+from service.wording import duration, in_words, json_value, reason_in_words
 from service.worklist import BANNER, Row, Standing, alarms, rows
 
 _STYLES = {
@@ -127,14 +127,14 @@ def _cells(row: Row, uids: bool) -> list[Text]:
     if uids:
         patient.append(f"\n{row.study_instance_uid}", "dim")
     answer = Text(row.answer.sentence, _STYLES[row.answer.standing])
-    for line in (*(f"also: {sentence}" for sentence in row.also), *row.flags):
+    for line in (*(f"also: {sentence}" for sentence in row.also), *map(in_words, row.flags)):
         answer.append(f"\n{line}", "dim")
     reports = ["nothing is sent"] if row.held else [f"{item.destination} {item.state.value}" for item in row.deliveries]
     dead = any(item.state is DeliveryState.DEAD for item in row.deliveries)
     return [
         Text(str(row.number)),
         Text.assemble(
-            (row.priority.name, _PRIORITY_STYLES[row.priority]), (f"\n{priority_source(row.priority_source)}", "dim")
+            (row.priority.name, _PRIORITY_STYLES[row.priority]), (f"\n{in_words(row.priority_source)}", "dim")
         ),
         patient,
         Text(row.accession_number),

@@ -17,12 +17,12 @@ from service.ledger.rows import raise_priority, record, settle_patient
 from service.objects import StoredObject
 from service.process.clock import Clock
 from service.vocabulary.errors import LedgerUnavailable
+from service.vocabulary.facts import EventKind, PrioritySource, Reason
 from service.vocabulary.figures import OUT_OF_SCOPE, RECEIVED, Tally
 from service.vocabulary.identity import Identity
 from service.vocabulary.reading_order import ReadingOrder
 from service.vocabulary.states import Priority, State
 
-NOT_AN_IMAGE = "not_an_image"
 _ATTEMPTS = 5
 
 
@@ -40,7 +40,7 @@ class ArrivalKind(StrEnum):
 
 
 #: Why an object that no worker looks at is out of scope.
-_REASONS = {ArrivalKind.NOT_AN_IMAGE: NOT_AN_IMAGE, ArrivalKind.OTHER_IMAGE: "modality"}
+_REASONS = {ArrivalKind.NOT_AN_IMAGE: Reason.NOT_AN_IMAGE.value, ArrivalKind.OTHER_IMAGE: Reason.MODALITY.value}
 
 
 class Registered(StrEnum):
@@ -66,7 +66,7 @@ class Arrival:
     calling_ae_title: str
     kind: ArrivalKind = ArrivalKind.IMAGE
     order_priority: Priority = Priority.ROUTINE
-    priority_source: str = "default"
+    priority_source: PrioritySource = PrioritySource.DEFAULT
 
 
 @dataclass(frozen=True)
@@ -129,12 +129,14 @@ class Admission:
         known = _same_bytes(versions, arrival)
         if known is not None:
             kept = ", kept again after their removal" if restored else ""
-            record(session, known, now, "received again", f"from {arrival.calling_ae_title}, identical bytes{kept}")
+            record(
+                session, known, now, EventKind.RECEIVED_AGAIN, f"from {arrival.calling_ae_title}, identical bytes{kept}"
+            )
             return Receipt(Registered.OWN if arrival.kind is ArrivalKind.OWN else Registered.KNOWN)
         instance = self._new_version(study, versions[0].version + 1 if versions else 1, arrival, now)
         session.add(instance)
         session.flush()
-        record(session, instance, now, "received", f"from {arrival.calling_ae_title}")
+        record(session, instance, now, EventKind.RECEIVED, f"from {arrival.calling_ae_title}")
         if arrival.kind is ArrivalKind.OWN:
             _mark_returned(session, arrival, now)
             return Receipt(Registered.OWN)

@@ -12,24 +12,21 @@ from service.ledger.leases import IMAGES, LOCK
 from service.ledger.predictions import record_of
 from service.ledger.records import InstanceRecord, StudyRecord
 from service.ledger.rows import (
-    CLASHING_INSTANCE,
     advance,
+    hold,
     identity_of,
     raise_priority,
     record,
     settle_patient,
     supersede_earlier,
 )
+from service.ledger.version_0_1 import keep_flags
 from service.process.clock import Clock
+from service.vocabulary.facts import EventKind, Failure, Flag, Hold, PrioritySource, Reason, Supersession
 from service.vocabulary.figures import ANALYSED, OUT_OF_SCOPE, Tally
 from service.vocabulary.findings import Prediction
 from service.vocabulary.reading_order import ReadingOrder
 from service.vocabulary.states import Priority, State
-
-ANALYSIS_FAILED = "analysis_failed"
-_LATER_FAILED = "a later version could not be analysed"
-RELEASED = "released by a person"
-AGAIN = "analysed again on a person's word"
 
 
 class Analysis:
@@ -77,7 +74,7 @@ class Analysis:
             IMAGES.give_back(row)
             if retry_at is not None:
                 IMAGES.put_off(row, retry_at, self._clock())
-            advance(session, row, State.RECEIVED, self._clock(), "released", detail)
+            advance(session, row, State.RECEIVED, self._clock(), EventKind.GIVEN_BACK, detail)
 
     def save_prediction(
         self,
@@ -85,9 +82,9 @@ class Analysis:
         prediction: Prediction,
         *,
         pixel_digest: str,
-        flags: Sequence[str],
+        flags: Sequence[Flag],
         priority: Priority,
-        superseding_reason: str | None = None,
+        superseding_reason: Supersession | None = None,
         reused: bool = False,
     ) -> None:
         """Keep a prediction; the reports are due, and the study's priority may rise.
@@ -109,36 +106,36 @@ class Analysis:
                 row,
                 State.INFERRED,
                 now,
-                "prediction reused" if reused else "inferred",
+                EventKind.PREDICTION_REUSED if reused else EventKind.INFERRED,
                 prediction.outcome.value,
             )
             row.reports_due = True
             study = session.get_one(StudyRecord, row.study_id, with_for_update=LOCK)
-            raise_priority(study, priority, "prediction", self._order)
+            raise_priority(study, priority, PrioritySource.PREDICTION, self._order)
             settle_patient(session, study, row, now)
         self._tally.count(ANALYSED, prediction.outcome.value)
 
     def save_out_of_scope(
         self,
         claim: ClaimedInstance,
-        reason: str,
+        reason: Reason,
         *,
         is_chest: bool,
         pixel_digest: str | None,
-        flags: Sequence[str],
-        superseding_reason: str | None = None,
+        flags: Sequence[Flag],
+        superseding_reason: Supersession | None = None,
     ) -> None:
         """Keep the reason why an image is not analysed; a report of it may be due."""
         now = self._clock()
         with writing(self._engine) as session:
             row = self._finish(session, claim, now, pixel_digest, flags)
             row.is_chest = is_chest
-            row.reason = reason
+            row.reason = reason.value
             if superseding_reason is not None:
                 supersede_earlier(session, row, superseding_reason, now)
-            advance(session, row, State.OUT_OF_SCOPE, now, "out of scope", reason)
+            advance(session, row, State.OUT_OF_SCOPE, now, EventKind.OUT_OF_SCOPE, reason.value)
             row.reports_due = True
-        self._tally.count(OUT_OF_SCOPE, reason)
+        self._tally.count(OUT_OF_SCOPE, reason.value)
 
     def save_failure(self, claim: ClaimedInstance, detail: str, maximum_attempts: int, retry_at: datetime) -> None:
         """Record that an attempt failed: the image waits for another, or fails after the last."""
@@ -149,14 +146,21 @@ class Analysis:
                 _fail(session, row, detail, now)
             else:
                 IMAGES.put_off(row, retry_at, now)
-                advance(session, row, State.RECEIVED, now, "attempt failed", detail)
+                advance(session, row, State.RECEIVED, now, EventKind.ATTEMPT_FAILED, detail)
 
     def save_duplicate(self, claim: ClaimedInstance, pixel_digest: str) -> None:
         """Record that a version is, in pixels and identity, the one before it."""
         now = self._clock()
         with writing(self._engine) as session:
             row = self._finish(session, claim, now, pixel_digest, ())
-            advance(session, row, State.DUPLICATE, now, "duplicate", "same pixels and identity as the version before")
+            advance(
+                session,
+                row,
+                State.DUPLICATE,
+                now,
+                EventKind.DUPLICATE,
+                "same pixels and identity as the version before",
+            )
             settle_patient(session, session.get_one(StudyRecord, row.study_id, with_for_update=LOCK), row, now)
 
     def save_held(self, claim: ClaimedInstance, pixel_digest: str) -> None:
@@ -164,15 +168,16 @@ class Analysis:
         now = self._clock()
         with writing(self._engine) as session:
             row = self._finish(session, claim, now, pixel_digest, ())
-            advance(session, row, State.HELD, now, "held", CLASHING_INSTANCE)
-            session.get_one(StudyRecord, row.study_id, with_for_update=LOCK).held_reason = CLASHING_INSTANCE
+            row.hold = Hold.CLASHING_INSTANCE.value
+            advance(session, row, State.HELD, now, EventKind.HELD, row.hold)
+            hold(session.get_one(StudyRecord, row.study_id, with_for_update=LOCK), Hold.CLASHING_INSTANCE, now)
 
     def _finish(
-        self, session: Session, claim: ClaimedInstance, now: datetime, pixel_digest: str | None, flags: Sequence[str]
+        self, session: Session, claim: ClaimedInstance, now: datetime, pixel_digest: str | None, flags: Sequence[Flag]
     ) -> InstanceRecord:
         row = IMAGES.held(session, claim, [State.CLAIMED])
         row.pixel_digest = pixel_digest
-        row.flags = [*flags]
+        keep_flags(row, flags)
         row.analysed_at = now
         row.reason = row.detail = None
         row.attempts, row.not_before = 0, None  # from here on, of building the reports
@@ -186,9 +191,11 @@ def _any(session: Session, rows: Select[InstanceRecord]) -> bool:
 def _claimed(session: Session, row: InstanceRecord, owner: str, now: datetime) -> ClaimedInstance | None:
     """Return what a worker is told of an image that it took; None when a later version stands for it already."""
     if (later := settled_later(session, row)) is not None:
-        advance(session, row, State.SUPERSEDED, now, "superseded", f"by version {later}, which is settled already")
+        advance(
+            session, row, State.SUPERSEDED, now, EventKind.SUPERSEDED, f"by version {later}, which is settled already"
+        )
         return None
-    advance(session, row, State.CLAIMED, now, "claimed", f"by {owner}")
+    advance(session, row, State.CLAIMED, now, EventKind.CLAIMED, f"by {owner}")
     return ClaimedInstance(
         id=row.id,
         owner=owner,
@@ -199,8 +206,8 @@ def _claimed(session: Session, row: InstanceRecord, owner: str, now: datetime) -
         object_key=row.object_key,
         attempt=row.attempts,
         received_at=row.received_at,
-        released=RELEASED in row.flags,
-        again=AGAIN in row.flags,
+        released=row.hold is not None and row.released_at is not None,
+        again=row.reanalysis_asked_at is not None,
         predecessor=predecessor(session, row),
     )
 
@@ -208,17 +215,17 @@ def _claimed(session: Session, row: InstanceRecord, owner: str, now: datetime) -
 def _take_back(session: Session, row: InstanceRecord, now: datetime, maximum_attempts: int) -> None:
     """Take an image from a worker whose lease is over."""
     if row.attempts >= maximum_attempts:
-        record(session, row, now, "lease expired", f"of {row.lease_owner}")
+        record(session, row, now, EventKind.LEASE_EXPIRED, f"of {row.lease_owner}")
         _fail(session, row, f"given up after {row.attempts} attempts", now)
     else:
-        advance(session, row, State.RECEIVED, now, "lease expired", f"of {row.lease_owner}")
+        advance(session, row, State.RECEIVED, now, EventKind.LEASE_EXPIRED, f"of {row.lease_owner}")
 
 
 def _fail(session: Session, row: InstanceRecord, detail: str, now: datetime) -> None:
-    row.reason, row.detail, row.analysed_at, row.attempts = ANALYSIS_FAILED, detail, now, 0
+    row.reason, row.detail, row.analysed_at, row.attempts = Failure.ANALYSIS_FAILED.value, detail, now, 0
     row.not_before = None
     # What an earlier version says may be of another identity: it must not go out in place of this one.
-    supersede_earlier(session, row, _LATER_FAILED, now)
-    advance(session, row, State.FAILED, now, "failed", detail)
+    supersede_earlier(session, row, Supersession.LATER_FAILED, now)
+    advance(session, row, State.FAILED, now, EventKind.FAILED, detail)
     row.is_chest = True  # not known, and silence would read as normal: so the report is due as for a chest image
     row.reports_due = True

@@ -10,6 +10,8 @@ from service.ledger.leases import IMAGES
 from service.ledger.predictions import prediction_of
 from service.ledger.records import InstanceRecord
 from service.ledger.rows import identity_of
+from service.ledger.version_0_1 import flags_of
+from service.vocabulary.facts import Flag
 from service.vocabulary.findings import Prediction
 from service.vocabulary.identity import Identity
 from service.vocabulary.states import State
@@ -25,7 +27,7 @@ class Predecessor:
     identity_digest: str
     pixel_digest: str | None
     state: State
-    flags: tuple[str, ...]
+    flags: tuple[Flag, ...]
     prediction: Prediction | None
 
 
@@ -99,6 +101,6 @@ def predecessor(session: Session, row: InstanceRecord) -> Predecessor | None:
         identity_digest=earlier.identity_digest,
         pixel_digest=earlier.pixel_digest,
         state=State(earlier.state),
-        flags=tuple(earlier.flags),
+        flags=flags_of(earlier),
         prediction=prediction_of(earlier.prediction) if earlier.prediction else None,
     )

@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 from service.ledger.leases import OBJECTS
 from service.ledger.records import CommitmentItemRecord, CommitmentRecord, DeliveryRecord, ReportRecord
 from service.ledger.rows import advance, record
+from service.vocabulary.facts import EventKind, Failure
 from service.vocabulary.states import DeliveryState, State
 
-DELIVERY_FAILED = "delivery_failed"
 #: States of a row that a courier may still hold: it is withdrawn while it is under way.
 HOLDABLE = (DeliveryState.PENDING, DeliveryState.SENT, DeliveryState.CONFIRMED, DeliveryState.WITHDRAWN)
 #: Those in which a destination is asked whether it holds the object.
@@ -91,7 +91,7 @@ def _answers(session: Session, row: DeliveryRecord) -> tuple[int | None, ...]:
     )
 
 
-def note(session: Session, row: DeliveryRecord, at: datetime, event: str, detail: str) -> None:
+def note(session: Session, row: DeliveryRecord, at: datetime, event: EventKind, detail: str) -> None:
     """Write a line of the history of the image that a row's report is about."""
     record(session, row.report.instance, at, event, f"{row.report.kind} {detail}")
 
@@ -119,7 +119,7 @@ def confirm(
         OBJECTS.put_off(row, max(at, (row.confirmed_at or at) + look_again[row.confirmations - 1]), at)
     else:
         OBJECTS.settle(row)
-    note(session, row, at, "confirmed" if is_first else "still held", f"by {row.destination} ({by})")
+    note(session, row, at, EventKind.CONFIRMED if is_first else EventKind.STILL_HELD, f"by {row.destination} ({by})")
     settle(session, row, at)
     return at - row.report.instance.received_at if is_first else None
 
@@ -134,13 +134,13 @@ def miss(session: Session, row: DeliveryRecord, at: datetime, retry_at: datetime
     if instance.state == State.SUPERSEDED.value:
         row.state = DeliveryState.WITHDRAWN.value
         OBJECTS.settle(row)
-        note(session, row, at, "missing", f"at {row.destination}, and superseded: not sent again")
+        note(session, row, at, EventKind.MISSING, f"at {row.destination}, and superseded: not sent again")
         return
     row.state, row.detail = DeliveryState.PENDING.value, "the destination does not hold it; sent again"
     OBJECTS.put_off(row, retry_at, at)
-    note(session, row, at, "missing", f"at {row.destination}")
+    note(session, row, at, EventKind.MISSING, f"at {row.destination}")
     if instance.state == State.DELIVERED.value:
-        advance(session, instance, State.REPORTED, at, "to be delivered again", f"{row.destination} has lost a report")
+        advance(session, instance, State.REPORTED, at, EventKind.REDELIVERY, f"{row.destination} has lost a report")
 
 
 def settle(session: Session, row: DeliveryRecord, at: datetime) -> None:
@@ -155,10 +155,10 @@ def settle(session: Session, row: DeliveryRecord, at: datetime) -> None:
     if any(_is_under_way(delivery) for delivery in rows):
         return
     if any(delivery.state == DeliveryState.DEAD.value for delivery in rows):
-        instance.reason = DELIVERY_FAILED
-        advance(session, instance, State.FAILED, at, "failed", "a report could not be delivered")
+        instance.reason = Failure.DELIVERY_FAILED.value
+        advance(session, instance, State.FAILED, at, EventKind.FAILED, "a report could not be delivered")
     else:
-        advance(session, instance, State.DELIVERED, at, "delivered")
+        advance(session, instance, State.DELIVERED, at, EventKind.DELIVERED)
 
 
 def _is_under_way(row: DeliveryRecord) -> bool:

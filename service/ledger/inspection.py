@@ -22,7 +22,7 @@ from service.ledger.records import (
     ReportRecord,
     StudyRecord,
 )
-from service.ledger.reporting import REPORT_FAILED
+from service.ledger.version_0_1 import hold_of
 from service.ledger.views import (
     DossierView,
     EventView,
@@ -34,6 +34,7 @@ from service.ledger.views import (
     instance_view,
     report_view,
 )
+from service.vocabulary.facts import Failure, Hold, PrioritySource
 from service.vocabulary.findings import Outcome
 from service.vocabulary.states import CommitmentState, DeliveryState, Priority, State
 
@@ -72,7 +73,7 @@ class Inspection:
             failures = by_label(kept_counts.FAILED)
             # An image out of scope whose report failed stays out of scope.
             if unreported := counts.get((kept_counts.UNREPORTED, ""), 0):
-                failures[REPORT_FAILED] = failures.get(REPORT_FAILED, 0) + unreported
+                failures[Failure.REPORT_FAILED] = failures.get(Failure.REPORT_FAILED, 0) + unreported
             outbox = [
                 (destination, state.value, count)
                 for state in DeliveryState
@@ -209,9 +210,9 @@ def _study_view(
         study_instance_uid=study.study_instance_uid,
         first_received_at=study.first_received_at,
         priority=Priority(study.priority),
-        priority_source=study.priority_source,
+        priority_source=PrioritySource(study.priority_source),
         reading_rank_at=study.reading_rank_at,
-        held_reason=study.held_reason,
+        hold=hold_of(study),
         instances=tuple(sorted((instance_view(row) for row in current), key=lambda view: (view.received_at, view.id))),
         deliveries=by_destination(deliveries),
     )
@@ -234,9 +235,9 @@ def _oldest_waiting(session: Session) -> datetime | None:
     return session.scalars(select(func.min(InstanceRecord.received_at)).where(under_way)).one()
 
 
-def _held_studies(session: Session) -> dict[str, str]:
-    held = select(StudyRecord.study_instance_uid, StudyRecord.held_reason).where(StudyRecord.held_reason.is_not(None))
-    return _pairs(session, held.order_by(StudyRecord.first_received_at))
+def _held_studies(session: Session) -> dict[str, Hold]:
+    held = select(StudyRecord).where(StudyRecord.held_reason.is_not(None)).order_by(StudyRecord.first_received_at)
+    return {study.study_instance_uid: why for study in session.scalars(held) if (why := hold_of(study)) is not None}
 
 
 def _oldest_unsent(session: Session) -> datetime | None:

@@ -12,6 +12,7 @@ from service.ledger.leases import OBJECTS
 from service.ledger.records import DeliveryRecord, InstanceRecord, ReportRecord, StudyRecord
 from service.ledger.reports import NewReport, variant_of
 from service.process.clock import Clock
+from service.vocabulary.facts import EventKind
 from service.vocabulary.figures import CONFIRMED, DEAD, MISSING, SENT, TO_CONFIRMED, UNCONFIRMABLE, Tally
 from service.vocabulary.states import DeliveryState
 
@@ -90,7 +91,7 @@ class Outbox:
                 OBJECTS.settle(row)
             else:
                 OBJECTS.put_off(row, confirm_at, now)
-            note(session, row, now, "sent", f"to {row.destination}: status 0x{status:04X}")
+            note(session, row, now, EventKind.SENT, f"to {row.destination}: status 0x{status:04X}")
             settle(session, row, now)
             destination = row.destination
         self._tally.count(SENT, destination)
@@ -114,7 +115,7 @@ class Outbox:
         with writing(self._engine) as session:
             row = OBJECTS.held(session, delivery, HOLDABLE)
             if row.detail != detail:
-                note(session, row, now, "put off", f"{row.destination}: {detail}")
+                note(session, row, now, EventKind.PUT_OFF, f"{row.destination}: {detail}")
             if row.state == DeliveryState.PENDING.value:
                 row.status = status
             row.detail = detail
@@ -130,7 +131,7 @@ class Outbox:
                 row.state = DeliveryState.UNCONFIRMABLE.value
             row.detail = detail
             OBJECTS.settle(row)
-            note(session, row, now, "not confirmable", f"by {destination}: {detail}")
+            note(session, row, now, EventKind.NOT_CONFIRMABLE, f"by {destination}: {detail}")
             settle(session, row, now)
         if is_first:
             self._tally.count(UNCONFIRMABLE, destination)
@@ -150,7 +151,7 @@ class Outbox:
             row.state = DeliveryState.DEAD.value
             OBJECTS.settle(row)
             row.status, row.detail = status, detail
-            note(session, row, now, "dead", f"{row.destination}: {detail}")
+            note(session, row, now, EventKind.DEAD, f"{row.destination}: {detail}")
             settle(session, row, now)
             destination = row.destination
         self._tally.count(DEAD, destination)
@@ -168,7 +169,7 @@ class Outbox:
             row = OBJECTS.held(session, delivery, [DeliveryState.PENDING])
             row.report = variant_of(session, row.report, variant, now)
             OBJECTS.put_off(row, now, now)
-            note(session, row, now, "replaced", f"{row.destination} does not accept the first SOP class")
+            note(session, row, now, EventKind.REPLACED, f"{row.destination} does not accept the first SOP class")
 
 
 def _waiting_in(state: DeliveryState, destination: str | None) -> Select[DeliveryRecord]:

@@ -3,14 +3,12 @@
 Only `service.ledger` writes them; migrations/ holds the same tables step by step.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, ClassVar
 
 from sqlalchemy import (
     JSON,
     BigInteger,
-    DateTime,
-    Dialect,
     Float,
     ForeignKey,
     Index,
@@ -23,32 +21,13 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
-from sqlalchemy.types import TypeDecorator
+
+from service.ledger.moment import Moment
 
 
 def _where(condition: str) -> dict[str, Any]:
     """Make an index of the rows that a look is about, a few among all that history leaves behind."""
     return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
-
-
-class Moment(TypeDecorator[datetime]):
-    """A moment in UTC: aware in Python, whatever the database keeps."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Store UTC; SQLite keeps no zone, so it gets a naive moment."""
-        if value is None:
-            return None
-        moment = value.astimezone(UTC)
-        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Return an aware moment in UTC."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 class Record(DeclarativeBase):
@@ -100,6 +79,8 @@ class StudyRecord(Record):
     priority_source: Mapped[str] = mapped_column(String(64), default="default")
     reading_rank_at: Mapped[datetime] = mapped_column(index=True)
     held_reason: Mapped[str | None] = mapped_column(String(200))
+    hold: Mapped[str | None] = mapped_column(String(32))
+    held_at: Mapped[datetime | None]
 
     instances: Mapped[list["InstanceRecord"]] = relationship(back_populates="study")
 
@@ -136,9 +117,16 @@ class InstanceRecord(LeasedRecord):
     reason: Mapped[str | None] = mapped_column(String(64))
     detail: Mapped[str | None] = mapped_column(Text)
     flags: Mapped[list[str]] = mapped_column(default=list)
+    flag_codes: Mapped[list[str] | None]
     is_chest: Mapped[bool] = mapped_column(default=False)
     supersedes_id: Mapped[int | None] = mapped_column(ForeignKey("instances.id"))
     superseding_reason: Mapped[str | None] = mapped_column(String(64))
+    supersession: Mapped[str | None] = mapped_column(String(32))
+    hold: Mapped[str | None] = mapped_column(String(32))
+    released_at: Mapped[datetime | None]
+    released_by: Mapped[str | None] = mapped_column(String(64))
+    reanalysis_asked_at: Mapped[datetime | None]
+    reanalysis_asked_by: Mapped[str | None] = mapped_column(String(64))
     received_at: Mapped[datetime]
     rank_at: Mapped[datetime]
     analysed_at: Mapped[datetime | None]

@@ -7,10 +7,7 @@ from datetime import datetime
 from sqlalchemy import Engine, Select, exists, func, select
 from sqlalchemy.orm import Session, aliased
 
-from service.ledger.admission import NOT_AN_IMAGE
-from service.ledger.analysis import AGAIN, ANALYSIS_FAILED, RELEASED
 from service.ledger.database import writing
-from service.ledger.deliveries import DELIVERY_FAILED
 from service.ledger.keys import lock
 from service.ledger.leases import LOCK
 from service.ledger.records import (
@@ -21,8 +18,10 @@ from service.ledger.records import (
     ReportRecord,
     StudyRecord,
 )
-from service.ledger.rows import BY_A_PERSON, STUDY_RELEASED, advance, record
+from service.ledger.rows import advance, let_go, record
+from service.ledger.version_0_1 import AGAIN, RELEASED, keep_supersession
 from service.process.clock import Clock
+from service.vocabulary.facts import EventKind, Failure, Hold, Reason, Supersession
 from service.vocabulary.states import CommitmentState, DeliveryState, State
 
 #: INFERRED among them: the result of a study on hold is told as soon as a person releases it.
@@ -59,7 +58,7 @@ class Remedies:
             answers = _retry_answers(session, now) if uid is None else 0
             return answers + sum(_retry(session, instance, now) for instance in instances)
 
-    def reanalyse(self, which: Which, is_kept: Callable[[str], bool]) -> int:
+    def reanalyse(self, which: Which, is_kept: Callable[[str], bool], by: str = "") -> int:
         """Have images analysed again whose result is in force, reported or not.
 
         Each becomes a new version with the same bytes. What a worker says of it takes the place of what was said
@@ -69,6 +68,8 @@ class Remedies:
         ----------
         is_kept
             Tells by an object's key whether its bytes are still there; without them the result stands.
+        by
+            The name of the person, if it is known.
 
         Returns
         -------
@@ -86,14 +87,20 @@ class Remedies:
                 last = select(func.max(InstanceRecord.version)).where(
                     InstanceRecord.sop_instance_uid == row.sop_instance_uid
                 )
-                version = _again(row, session.scalars(last).one() + 1, now)
+                version = _again(row, session.scalars(last).one() + 1, now, by)
                 session.add(version)
                 session.flush()
-                record(session, version, now, "to be analysed again", BY_A_PERSON)
+                record(session, version, now, EventKind.REANALYSIS_ASKED, _person(by))
             return len(again)
 
-    def release(self, study_instance_uid: str) -> bool:
-        """Let a held study go on a person's word; return whether it was held."""
+    def release(self, study_instance_uid: str, by: str = "") -> bool:
+        """Let a held study go on a person's word; return whether it was held.
+
+        Parameters
+        ----------
+        by
+            The name of the person, if it is known.
+        """
         now = self._clock()
         with writing(self._engine) as session:
             study = session.scalars(
@@ -101,12 +108,14 @@ class Remedies:
             ).one_or_none()
             if study is None or study.held_reason is None:
                 return False
-            study.held_reason = None
+            let_go(study)
             for instance in study.instances:
-                record(session, instance, now, STUDY_RELEASED, BY_A_PERSON)
+                instance.released_at, instance.released_by = now, by[:64] or None
+                record(session, instance, now, EventKind.STUDY_RELEASED, _person(by))
                 if instance.state == State.HELD.value:
+                    instance.hold = instance.hold or Hold.CLASHING_INSTANCE.value
                     instance.flags = [*instance.flags, RELEASED]
-                    advance(session, instance, State.RECEIVED, now, "released", BY_A_PERSON)
+                    advance(session, instance, State.RECEIVED, now, EventKind.LET_GO, _person(by))
             return True
 
 
@@ -126,7 +135,7 @@ def _in_force(which: Which) -> Select[InstanceRecord]:
         .join(StudyRecord)
         .where(
             InstanceRecord.state.in_([state.value for state in _ANSWERED]),
-            InstanceRecord.reason.is_distinct_from(NOT_AN_IMAGE),
+            InstanceRecord.reason.is_distinct_from(Reason.NOT_AN_IMAGE.value),
             ~has_later,
         )
         .order_by(InstanceRecord.id)
@@ -142,7 +151,7 @@ def _in_force(which: Which) -> Select[InstanceRecord]:
     return query
 
 
-def _again(row: InstanceRecord, version: int, now: datetime) -> InstanceRecord:
+def _again(row: InstanceRecord, version: int, now: datetime, by: str) -> InstanceRecord:
     """Return a new version with the bytes of another; it waits its turn behind what arrived before now."""
     return InstanceRecord(
         study_id=row.study_id,
@@ -159,9 +168,16 @@ def _again(row: InstanceRecord, version: int, now: datetime) -> InstanceRecord:
         order_priority=row.order_priority,
         state=State.RECEIVED.value,
         flags=[AGAIN],
+        reanalysis_asked_at=now,
+        reanalysis_asked_by=by[:64] or None,
         received_at=now,
         rank_at=now,
     )
+
+
+def _person(by: str) -> str:
+    """Return who asked, for the history."""
+    return f"by {by}" if by else "by a person"
 
 
 def _of(uid: str | None) -> Select[InstanceRecord]:
@@ -192,18 +208,18 @@ def _retry(session: Session, instance: InstanceRecord, now: datetime) -> int:
         delivery.state = DeliveryState.PENDING.value
         # The age that the giving up is reckoned from begins anew with the person's word.
         delivery.next_attempt_at = delivery.created_at = now
-    if instance.state == State.FAILED.value and instance.reason == ANALYSIS_FAILED:
+    if instance.state == State.FAILED.value and instance.reason == Failure.ANALYSIS_FAILED:
         instance.attempts, instance.not_before, instance.reports_due = 0, None, False
-        instance.superseding_reason = "analysed again"
-        advance(session, instance, State.RECEIVED, now, "retried", BY_A_PERSON)
+        keep_supersession(instance, Supersession.ANALYSED_AGAIN)
+        advance(session, instance, State.RECEIVED, now, EventKind.RETRIED, _person(""))
         return len(dead) + 1
     if instance.detail and not dead and not instance.reports and instance.state in _REPORTABLE:
         instance.detail, instance.attempts, instance.reports_due = None, 0, True
         if instance.state == State.FAILED.value:
             instance.reason = None
-            advance(session, instance, State.INFERRED, now, "retried", BY_A_PERSON)
+            advance(session, instance, State.INFERRED, now, EventKind.RETRIED, _person(""))
         return 1
-    if dead and instance.state == State.FAILED.value and instance.reason == DELIVERY_FAILED:
+    if dead and instance.state == State.FAILED.value and instance.reason == Failure.DELIVERY_FAILED:
         instance.reason = None
-        advance(session, instance, State.REPORTED, now, "retried", BY_A_PERSON)
+        advance(session, instance, State.REPORTED, now, EventKind.RETRIED, _person(""))
     return len(dead)

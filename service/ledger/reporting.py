@@ -14,13 +14,14 @@ from service.ledger.predictions import prediction_of
 from service.ledger.records import DeliveryRecord, InstanceRecord, ReportRecord, StudyRecord
 from service.ledger.reports import NewReport, add
 from service.ledger.rows import advance, identity_of, record
+from service.ledger.version_0_1 import flags_of, supersession_of
 from service.process.clock import Clock
+from service.vocabulary.facts import EventKind, Failure, Flag, PrioritySource, Supersession
 from service.vocabulary.figures import TO_REPORT, Tally
 from service.vocabulary.findings import Outcome, Prediction
 from service.vocabulary.identity import Identity
 from service.vocabulary.states import DeliveryState, Priority, State
 
-REPORT_FAILED = "report_failed"
 _DUE_STATES = [State.INFERRED, State.OUT_OF_SCOPE, State.FAILED]
 
 
@@ -57,12 +58,12 @@ class DueReport:
     state: State
     prediction: Prediction | None
     reason: str | None
-    flags: tuple[str, ...]
+    flags: tuple[Flag, ...]
     is_chest: bool
     priority: Priority
-    priority_source: str
+    priority_source: PrioritySource
     analysed_at: datetime
-    superseding_reason: str | None
+    superseding_reason: Supersession | None
     predecessors: tuple[EarlierReport, ...]
 
 
@@ -128,10 +129,17 @@ class Reporting:
                 row.detail = None  # of an earlier attempt at the reports; a failed analysis keeps its own
             if row.state == State.INFERRED.value:
                 advance(
-                    session, row, State.REPORTED, now, "reports built", ", ".join(report.kind for report in reports)
+                    session,
+                    row,
+                    State.REPORTED,
+                    now,
+                    EventKind.REPORTS_BUILT,
+                    ", ".join(report.kind for report in reports),
                 )
             else:
-                record(session, row, now, "reports built", ", ".join(report.kind for report in reports) or "none")
+                record(
+                    session, row, now, EventKind.REPORTS_BUILT, ", ".join(report.kind for report in reports) or "none"
+                )
             waited = now - row.received_at
         if reports:
             self._tally.observe(TO_REPORT, waited.total_seconds())
@@ -142,7 +150,7 @@ class Reporting:
             row = IMAGES.held(session, due, _DUE_STATES)
             IMAGES.give_back(row)
             IMAGES.put_off(row, retry_at, self._clock())
-            record(session, row, self._clock(), "reports put off", detail)
+            record(session, row, self._clock(), EventKind.REPORTS_PUT_OFF, detail)
 
     def save_failure(self, due: DueReport, detail: str, retry_at: datetime, maximum_attempts: int) -> None:
         """Record that the reports could not be built: another try comes later, or a person is called after the last."""
@@ -152,7 +160,7 @@ class Reporting:
             if row.attempts < maximum_attempts:
                 row.detail = _not_built(detail)
                 IMAGES.put_off(row, retry_at, now)
-                record(session, row, now, "report attempt failed", detail)
+                record(session, row, now, EventKind.REPORT_ATTEMPT_FAILED, detail)
                 return
             _give_up(session, row, detail, now)
 
@@ -166,11 +174,11 @@ def _give_up(session: Session, row: InstanceRecord, detail: str, now: datetime) 
     row.detail = _not_built(detail)
     row.reports_due = False
     if row.state == State.INFERRED.value:
-        row.reason = REPORT_FAILED
-        advance(session, row, State.FAILED, now, "failed", row.detail)
+        row.reason = Failure.REPORT_FAILED.value
+        advance(session, row, State.FAILED, now, EventKind.FAILED, row.detail)
     else:
         IMAGES.end(row)
-        record(session, row, now, "report failed", detail)
+        record(session, row, now, EventKind.REPORT_FAILED, detail)
 
 
 def _waiting() -> Select[InstanceRecord]:
@@ -197,12 +205,12 @@ def _due_report(session: Session, row: InstanceRecord, owner: str) -> DueReport:
         state=State(row.state),
         prediction=prediction_of(row.prediction) if row.prediction and row.state == State.INFERRED.value else None,
         reason=row.reason,
-        flags=tuple(row.flags),
+        flags=flags_of(row),
         is_chest=row.is_chest,
         priority=Priority(row.study.priority),
-        priority_source=row.study.priority_source,
+        priority_source=PrioritySource(row.study.priority_source),
         analysed_at=row.analysed_at or row.received_at,
-        superseding_reason=row.superseding_reason,
+        superseding_reason=supersession_of(row),
         predecessors=_predecessors(session, row),
     )
 

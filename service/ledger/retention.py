@@ -16,10 +16,9 @@ from service.ledger.database import reading, writing
 from service.ledger.records import DeliveryRecord, InstanceRecord, ReportRecord, StudyRecord
 from service.ledger.rows import identity_of, record
 from service.process.clock import Clock
+from service.vocabulary.facts import EventKind
 from service.vocabulary.identity import Identity
 from service.vocabulary.states import DeliveryState, State
-
-BYTES_REMOVED = "bytes removed"
 
 #: Nothing more happens to such a version by itself, or by a person's `auscult retry`.
 _FINAL = (State.DELIVERED, State.OUT_OF_SCOPE, State.DUPLICATE, State.SUPERSEDED, State.OWN)
@@ -91,7 +90,9 @@ class Retention:
             for row in rows:
                 keys = object_keys.mark_removed(session, row, now)
                 marked.append(Marked(identity_of(row), tuple(keys), _sop_classes(session, row)))
-                record(session, row, now, BYTES_REMOVED, "retention: every report is confirmed, or none was due")
+                record(
+                    session, row, now, EventKind.BYTES_REMOVED, "retention: every report is confirmed, or none was due"
+                )
                 tell(marked[-1])
             return marked
 

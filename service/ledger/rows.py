@@ -19,23 +19,22 @@ from service.ledger.records import (
     ReportRecord,
     StudyRecord,
 )
+from service.ledger.version_0_1 import HOLDS, hold_of, keep_supersession
+from service.vocabulary.facts import EventKind, Hold, PrioritySource, Supersession
 from service.vocabulary.identity import Identity, Patient
 from service.vocabulary.reading_order import ReadingOrder
 from service.vocabulary.states import DeliveryState, Priority, State, require_legal
 
-TWO_PATIENTS = "two patients under one Study Instance UID"
-STUDY_RELEASED = "study released"
-BY_A_PERSON = "by a person"
-CLASHING_INSTANCE = "another patient's image under one SOP Instance UID"
 
-
-def record(session: Session, instance: InstanceRecord, at: datetime, event: str, detail: str | None = None) -> None:
+def record(
+    session: Session, instance: InstanceRecord, at: datetime, event: EventKind, detail: str | None = None
+) -> None:
     """Write a line of an instance's history; never with patient data."""
-    session.add(EventRecord(instance_id=instance.id, at=at, event=event, state=instance.state, detail=detail))
+    session.add(EventRecord(instance_id=instance.id, at=at, event=event.value, state=instance.state, detail=detail))
 
 
 def advance(
-    session: Session, instance: InstanceRecord, state: State, at: datetime, event: str, detail: str | None = None
+    session: Session, instance: InstanceRecord, state: State, at: datetime, event: EventKind, detail: str | None = None
 ) -> None:
     """Change an instance's state: the one place where that happens.
 
@@ -75,18 +74,28 @@ def settle_patient(session: Session, study: StudyRecord, instance: InstanceRecor
     bool
         Whether this call put the study on hold.
     """
-    agree = _is_one_patient(session, current_versions(session, study))
+    agree = _is_one_patient(current_versions(session, study))
     if not agree and study.held_reason is None:
-        study.held_reason = TWO_PATIENTS
-        record(session, instance, at, "study held", TWO_PATIENTS)
+        hold(study, Hold.TWO_PATIENTS, at)
+        record(session, instance, at, EventKind.STUDY_HELD, Hold.TWO_PATIENTS.value)
         return True
-    if agree and study.held_reason == TWO_PATIENTS:
-        study.held_reason = None
-        record(session, instance, at, STUDY_RELEASED, "its instances name one patient again")
+    if agree and hold_of(study) is Hold.TWO_PATIENTS:
+        let_go(study)
+        record(session, instance, at, EventKind.STUDY_RELEASED, "its instances name one patient again")
     return False
 
 
-def _is_one_patient(session: Session, rows: Sequence[InstanceRecord]) -> bool:
+def hold(study: StudyRecord, why: Hold, at: datetime) -> None:
+    """Put a study on hold: nothing of it is sent until a person decides."""
+    study.held_reason, study.hold, study.held_at = HOLDS[why], why.value, at
+
+
+def let_go(study: StudyRecord) -> None:
+    """End the hold on a study."""
+    study.held_reason = study.hold = study.held_at = None
+
+
+def _is_one_patient(rows: Sequence[InstanceRecord]) -> bool:
     """Return whether instances can be of one patient, or a person said that they are.
 
     Each is compared with each: one without any patient attribute agrees with two that contradict each other.
@@ -101,34 +110,21 @@ def _is_one_patient(session: Session, rows: Sequence[InstanceRecord]) -> bool:
     ]
     if not clashes:
         return True
-    released = _released(session, rows)
-    return all(any(row.id in released for row in patients[patient]) for clash in clashes for patient in clash)
+    # A person who let the study go has seen the images that were in it then.
+    return all(any(row.released_at is not None for row in patients[patient]) for clash in clashes for patient in clash)
 
 
-def _released(session: Session, rows: Sequence[InstanceRecord]) -> set[int]:
-    """Return the instances that were in their study when a person let it go."""
-    return set(
-        session.scalars(
-            select(EventRecord.instance_id).where(
-                EventRecord.instance_id.in_([row.id for row in rows]),
-                EventRecord.event == STUDY_RELEASED,
-                EventRecord.detail == BY_A_PERSON,
-            )
-        )
-    )
-
-
-def raise_priority(study: StudyRecord, priority: Priority, source: str, order: ReadingOrder) -> None:
+def raise_priority(study: StudyRecord, priority: Priority, source: PrioritySource, order: ReadingOrder) -> None:
     """Raise a study's priority; a lower one changes nothing."""
     if priority <= study.priority:
         return
     study.priority = int(priority)
-    study.priority_source = source
+    study.priority_source = source.value
     # The boosts may have been lowered in the settings since the study last rose.
     study.reading_rank_at = min(study.reading_rank_at, order.rank(study.first_received_at, priority))
 
 
-def supersede_earlier(session: Session, instance: InstanceRecord, reason: str, at: datetime) -> None:
+def supersede_earlier(session: Session, instance: InstanceRecord, reason: Supersession, at: datetime) -> None:
     """Let a version of an instance take the place of the versions before it.
 
     What was built for them and not yet sent is withdrawn.
@@ -146,10 +142,12 @@ def supersede_earlier(session: Session, instance: InstanceRecord, reason: str, a
     ).all()
     for row in earlier:
         row.reports_due = False
-        advance(session, row, State.SUPERSEDED, at, "superseded", f"by version {instance.version}: {reason}")
+        advance(
+            session, row, State.SUPERSEDED, at, EventKind.SUPERSEDED, f"by version {instance.version}: {reason.value}"
+        )
         withdraw(session, row)
         instance.supersedes_id = row.id
-        instance.superseding_reason = reason
+        keep_supersession(instance, reason)
 
 
 def withdraw(session: Session, instance: InstanceRecord) -> None:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from service.ledger.records import InstanceRecord, PredictionRecord, ReportRecord
+from service.ledger.version_0_1 import flags_of, supersession_of
+from service.vocabulary.facts import Flag, Hold, PrioritySource, Supersession
 from service.vocabulary.findings import Finding, Outcome
 from service.vocabulary.identity import Identity
 from service.vocabulary.states import CommitmentState, DeliveryState, Priority, State
@@ -45,7 +47,7 @@ class InstanceView:
     state: State
     reason: str | None
     detail: str | None
-    flags: tuple[str, ...]
+    flags: tuple[Flag, ...]
     object_key: str
     object_size: int
     object_removed_at: datetime | None
@@ -53,7 +55,8 @@ class InstanceView:
     received_at: datetime
     analysed_at: datetime | None
     attempts: int
-    superseding_reason: str | None
+    superseding_reason: Supersession | None
+    hold: Hold | None
     reports_due: bool
     result: ResultView | None
 
@@ -76,9 +79,9 @@ class StudyView:
     study_instance_uid: str
     first_received_at: datetime
     priority: Priority
-    priority_source: str
+    priority_source: PrioritySource
     reading_rank_at: datetime
-    held_reason: str | None
+    hold: Hold | None
     instances: tuple[InstanceView, ...]
     deliveries: Mapping[str, Mapping[DeliveryState, int]]
 
@@ -169,7 +172,7 @@ class StatusView:
     oldest_unanswered_since: datetime | None
     oldest_waiting_since: datetime | None
     oldest_unsent_since: datetime | None
-    held_studies: Mapping[str, str]
+    held_studies: Mapping[str, Hold]
 
 
 def instance_view(row: InstanceRecord) -> InstanceView:
@@ -185,7 +188,7 @@ def instance_view(row: InstanceRecord) -> InstanceView:
         state=State(row.state),
         reason=row.reason,
         detail=row.detail,
-        flags=tuple(row.flags),
+        flags=flags_of(row),
         object_key=row.object_key,
         object_size=row.object_size,
         object_removed_at=row.object_removed_at,
@@ -193,7 +196,8 @@ def instance_view(row: InstanceRecord) -> InstanceView:
         received_at=row.received_at,
         analysed_at=row.analysed_at,
         attempts=row.attempts,
-        superseding_reason=row.superseding_reason,
+        superseding_reason=supersession_of(row),
+        hold=Hold(row.hold) if row.hold is not None else None,
         reports_due=row.reports_due,
         result=_result_view(row.prediction) if row.prediction is not None else None,
     )

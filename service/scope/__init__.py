@@ -5,6 +5,6 @@ carries a `Flag`.
 """
 
 from service.scope.gate import blank, judge, judge_distance, judge_orientation
-from service.scope.verdict import Flag, Population, Reason, Verdict
+from service.scope.verdict import Population, Verdict
 
-__all__ = ["Flag", "Population", "Reason", "Verdict", "blank", "judge", "judge_distance", "judge_orientation"]
+__all__ = ["Population", "Verdict", "blank", "judge", "judge_distance", "judge_orientation"]

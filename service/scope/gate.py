@@ -19,10 +19,11 @@ from pydicom.uid import (
 from service.scope.age import age_in_years
 from service.scope.attributes import texts, whole_number
 from service.scope.body_part import is_chest
-from service.scope.verdict import Flag, Population, Reason, Verdict
+from service.scope.verdict import Population, Verdict
 from service.scope.view import View, view_of
 from service.settings import ScopeSettings
 from service.thorax import is_upright
+from service.vocabulary.facts import Flag, Reason
 
 _SECONDARY_CAPTURE = frozenset(
     {

@@ -6,7 +6,7 @@ from typing import Any
 
 from service.report.content import percent
 from service.vocabulary.states import DeliveryState
-from service.wording import calendar_date, duration, finding_in_words, person_name, priority_source, reason_in_words
+from service.wording import calendar_date, duration, in_words, person_name, reason_in_words
 
 _KINDS = {"text_sr": "Text report", "measurement_sr": "Measurement report", "secondary_capture": "Heat map"}
 
@@ -39,8 +39,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "reason": reason_in_words,
     # A percent sign never stands alone on a line.
     "unbroken": lambda sentence: sentence.replace(" %", "\N{NO-BREAK SPACE}%"),
-    "finding": finding_in_words,
-    "source": priority_source,
+    "words": in_words,
     "kind": lambda kind: _KINDS.get(kind, kind),
     "delivery": lambda state: _DELIVERY[state],
     "slug": lambda text: str(text).lower().replace(" ", "-"),

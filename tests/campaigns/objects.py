@@ -36,6 +36,7 @@ from service.ledger.reporting import DueReport
 from service.scope import Population
 from service.settings import Settings
 from service.vocabulary.errors import AuscultError
+from service.vocabulary.facts import PrioritySource
 from service.vocabulary.states import Priority, State
 from tests import phantoms
 from tests.campaigns.ending import end_in_order
@@ -156,7 +157,7 @@ class Trial:
         )
         prepared = self._preparation.prepare(claim)
         self._building._build(_due(claim, prepared))
-        return prepared.reason.code if isinstance(prepared, OutOfScope) else "analysed"
+        return prepared.reason.value if isinstance(prepared, OutOfScope) else "analysed"
 
 
 def _due(claim: ClaimedInstance, prepared: Prepared) -> DueReport:
@@ -164,7 +165,7 @@ def _due(claim: ClaimedInstance, prepared: Prepared) -> DueReport:
     if ready is not None:
         assert ready.display.dtype == np.float32
         assert 0.0 <= ready.display.min() <= ready.display.max() <= 1.0
-    reason = prepared.reason.code if isinstance(prepared, OutOfScope) else None
+    reason = prepared.reason.value if isinstance(prepared, OutOfScope) else None
     return DueReport(
         id=1,
         owner="fuzz",
@@ -179,7 +180,7 @@ def _due(claim: ClaimedInstance, prepared: Prepared) -> DueReport:
         flags=(),
         is_chest=True,
         priority=Priority.ROUTINE,
-        priority_source="default",
+        priority_source=PrioritySource.DEFAULT,
         analysed_at=datetime.now(UTC),
         superseding_reason=None,
         predecessors=(),

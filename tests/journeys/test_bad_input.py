@@ -145,7 +145,7 @@ def test_malformed_dates_do_not_keep_an_image_from_being_analysed(ward: Ward) ->
     assert _send_encoded(ward, source, encoded) == 0x0000
     ward.gateway.wait_until_settled()
     row = ward.gateway.version(source)
-    assert (row.state, row.flags) == (State.DELIVERED, ["patient age unknown"])
+    assert (row.state, row.flag_codes) == (State.DELIVERED, ["age_unknown"])
     reports = ward.pacs.of(source)
     assert len(reports) == 3
     assert {report.PatientBirthDate for report in reports} == {""}

@@ -54,7 +54,7 @@ def test_the_originals_are_all_reported_with_the_evaluations_probabilities(
     instances = {row.id: row for row in gateway.rows(InstanceRecord) if row.sop_instance_uid in by_uid}
     assert [row.state for row in instances.values()] == [State.DELIVERED] * len(sent)
     # They come without an age: that is a doubt, and no reason against the analysis.
-    assert all(row.flags == ["patient age unknown"] for row in instances.values())
+    assert all(row.flag_codes == ["age_unknown"] for row in instances.values())
     assert [len(ward.pacs.of(dataset)) for _, dataset in sent] == [3] * len(sent)
     expected = evaluated(folder, set(by_uid.values()))
     predictions = [row for row in gateway.rows(PredictionRecord) if row.instance_id in instances]

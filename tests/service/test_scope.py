@@ -11,8 +11,11 @@ from pydicom.sequence import Sequence
 from pydicom.tag import Tag
 
 from service.demo.phantom import phantom_values
-from service.scope import Flag, Population, Reason, Verdict, blank, judge
+from service.scope import Population, Verdict, blank, judge
 from service.settings import ScopeSettings
+from service.texts import texts_in
+from service.vocabulary.facts import Flag, Reason
+from service.vocabulary.language import Language
 from tests.phantoms import SopClass, chest, codes
 
 CHILDREN = Population(minimum_age_years=1, maximum_age_years=5)
@@ -68,12 +71,12 @@ def test_an_image_out_of_scope_is_not_analysed_and_says_why(image: Dataset, reas
     found = verdict(image)
     assert not found.in_scope
     assert found.reason is reason
-    assert reason.value == words
+    assert texts_in(Language.ENGLISH).of(reason) == words
 
 
 def test_each_reason_has_a_stable_code_for_metrics() -> None:
-    assert Reason.LATERAL_VIEW.code == "lateral_view"
-    assert all(code.isidentifier() and code == code.lower() for code in (reason.code for reason in Reason))
+    assert Reason.LATERAL_VIEW.value == "lateral_view"
+    assert all(reason.isidentifier() and reason == reason.name.lower() for reason in Reason)
 
 
 @pytest.mark.parametrize(

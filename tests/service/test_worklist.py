@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import event
 
 from service.vocabulary.commitment import Reference
+from service.vocabulary.facts import PrioritySource, Reason, Supersession
 from service.vocabulary.states import DeliveryState, Priority
 from service.wording import calendar_date, duration, person_name
 from service.worklist import NO_PATTERN, Row, Standing, alarms, rows
@@ -51,7 +52,7 @@ def test_no_row_stands_before_one_that_arrived_more_than_the_bound_earlier(
 
 def test_studies_of_equal_rank_stand_in_the_order_of_their_arrival(ward: Ward) -> None:
     start = ward.now
-    late = ward.receive(at=start + timedelta(hours=1), order=Priority.URGENT, source="order")
+    late = ward.receive(at=start + timedelta(hours=1), order=Priority.URGENT, source=PrioritySource.C_STORE)
     early = ward.receive(at=start)
 
     assert [row.study_instance_uid for row in _rows(ward)] == [early.StudyInstanceUID, late.StudyInstanceUID]
@@ -90,7 +91,7 @@ def test_an_answer_names_the_checkpoint_that_it_is_from(ward: Ward) -> None:
 @pytest.mark.proves(Invariant.SILENCE_IS_NOT_NORMAL)
 def test_each_way_not_to_be_analysed_says_so(ward: Ward) -> None:
     ward.receive()
-    ward.exclude("lateral_view")
+    ward.exclude(Reason.LATERAL_VIEW)
     ward.receive()
     ward.fail("out of memory")
     ward.receive()
@@ -108,7 +109,7 @@ def test_each_way_not_to_be_analysed_says_so(ward: Ward) -> None:
 def test_the_image_that_matters_most_speaks_for_its_study(ward: Ward) -> None:
     expected = [
         (Standing.NEGATIVE, lambda: ward.infer(0.1)),
-        (Standing.NOT_ANALYSED, lambda: ward.exclude("lateral_view")),
+        (Standing.NOT_ANALYSED, lambda: ward.exclude(Reason.LATERAL_VIEW)),
         (Standing.FAILED, lambda: ward.fail("out of memory")),
         (Standing.INDETERMINATE, lambda: ward.infer(0.5)),
         (Standing.POSITIVE, lambda: ward.infer(0.9)),
@@ -144,7 +145,7 @@ def test_a_superseded_version_speaks_no_more(ward: Ward) -> None:
         sop_instance_uid=str(first.SOPInstanceUID),
         study_instance_uid=str(first.StudyInstanceUID),
     )
-    ward.infer(0.1, superseding="the image was replaced")
+    ward.infer(0.1, superseding=Supersession.IMAGE_REPLACED)
 
     (row,) = _rows(ward)
     assert (row.patient_name, row.answer.standing, row.images) == ("New, Name", Standing.NEGATIVE, 1)
@@ -179,7 +180,7 @@ def test_one_dead_report_outweighs_all_that_were_delivered(ward: Ward) -> None:
 @pytest.mark.parametrize("analysed", [True, False])
 def test_a_report_that_cannot_be_built_is_an_alarm(ward: Ward, analysed: bool) -> None:
     ward.receive()
-    ward.infer(0.9) if analysed else ward.exclude("pixels_undecodable")
+    ward.infer(0.9) if analysed else ward.exclude(Reason.PIXELS_UNDECODABLE)
     (due,) = ward.ledger.reporting.claim("builder", 1, LEASE)
     ward.ledger.reporting.save_failure(due, "ValueError", ward.now, 1)
 

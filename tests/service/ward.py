@@ -16,6 +16,7 @@ from service.ledger.database import connect, reading
 from service.ledger.migration import upgrade
 from service.objects import LocalStore
 from service.settings import Settings
+from service.vocabulary.facts import Flag, PrioritySource, Reason, Supersession
 from service.vocabulary.findings import Finding, Outcome, Prediction
 from service.vocabulary.identity import Identity
 from service.vocabulary.states import DeliveryState, Priority
@@ -86,7 +87,7 @@ class Ward:
         *,
         at: datetime | None = None,
         order: Priority = Priority.ROUTINE,
-        source: str = "default",
+        source: PrioritySource = PrioritySource.DEFAULT,
         ae: str = "CR_ROOM_1",
         kind: ArrivalKind = ArrivalKind.IMAGE,
         **attributes: Any,
@@ -114,7 +115,7 @@ class Ward:
         return claimed
 
     def infer(
-        self, p_pneumonia: float, *flags: str, kind: Finding | None = None, superseding: str | None = None
+        self, p_pneumonia: float, *flags: Flag, kind: Finding | None = None, superseding: Supersession | None = None
     ) -> None:
         """Analyse the one image that waits."""
         result = prediction(p_pneumonia, kind=kind)
@@ -128,7 +129,7 @@ class Ward:
             superseding_reason=superseding,
         )
 
-    def exclude(self, reason: str, *, is_chest: bool = True) -> None:
+    def exclude(self, reason: Reason, *, is_chest: bool = True) -> None:
         """Settle the one image that waits as not analysed."""
         claim = self.claim()
         self.ledger.analysis.save_out_of_scope(
@@ -255,7 +256,7 @@ def busy_morning(folder: Path, url: str | None = None, rows: int = 64, columns: 
         ward.receive(
             at=ago(minutes),
             order=Priority.STAT if emergency else Priority.ROUTINE,
-            source="AE title ED_XRAY" if emergency else "default",
+            source=PrioritySource.AE_TITLE if emergency else PrioritySource.DEFAULT,
             ae="ED_XRAY" if emergency else "CR_ROOM_1",
             patient_name=name,
             patient_id=patient_id,
@@ -268,7 +269,7 @@ def busy_morning(folder: Path, url: str | None = None, rows: int = 64, columns: 
         ward.now = ago(minutes - 0.03)
         ward.infer(
             p_pneumonia,
-            *(() if birth else ("patient age unknown",)),
+            *(() if birth else (Flag.AGE_UNKNOWN,)),
             kind=Finding.BACTERIAL_PNEUMONIA if p_pneumonia > 0.9 else None,
         )
         ward.report("pacs", "archive") if p_pneumonia > 0.9 else ward.report("pacs")
@@ -292,7 +293,7 @@ def _exceptions(ward: Ward, ago: Any, size: dict[str, Any]) -> None:
         view_position="LL",
         **common,
     )
-    ward.exclude("lateral_view")
+    ward.exclude(Reason.LATERAL_VIEW)
     ward.report("pacs")
     ward.deliver("pacs")
     frontal = ward.receive(
@@ -309,7 +310,7 @@ def _exceptions(ward: Ward, ago: Any, size: dict[str, Any]) -> None:
         study_instance_uid=str(frontal.StudyInstanceUID),
         **common,
     )
-    ward.exclude("lateral_view")
+    ward.exclude(Reason.LATERAL_VIEW)
     ward.deliver("pacs")
     ward.receive(at=ago(8), patient_name="Petrov^Ana", patient_id="P-20425", accession_number="ACC-78119", **common)
     ward.fail("the pixel data cannot be decoded")
@@ -343,7 +344,7 @@ def _exceptions(ward: Ward, ago: Any, size: dict[str, Any]) -> None:
         study_instance_uid=str(replaced.StudyInstanceUID),
         **common,
     )
-    ward.infer(0.66, superseding="the image was replaced")
+    ward.infer(0.66, superseding=Supersession.IMAGE_REPLACED)
     ward.report("pacs")
     ward.deliver("pacs")
     ward.receive(

@@ -20,6 +20,7 @@ from service.ledger.admission import Receipt
 from service.ledger.records import DeliveryRecord, EventRecord, InstanceRecord, ReportRecord, StudyRecord
 from service.objects import LocalStore
 from service.settings import Settings
+from service.vocabulary.facts import PrioritySource
 from service.vocabulary.identity import Identity
 from service.vocabulary.states import Priority
 from tests import phantoms
@@ -66,7 +67,9 @@ class Gateway:
         stored = self.store.put(phantoms.encoded(dataset))
         syntax = str(dataset.file_meta.TransferSyntaxUID)
         return self.ledger.admission.register(
-            Arrival(identity, syntax, stored, "MODALITY", order_priority=priority, priority_source="test")
+            Arrival(
+                identity, syntax, stored, "MODALITY", order_priority=priority, priority_source=PrioritySource.AE_TITLE
+            )
         )
 
     def inference(self, **changes: Any) -> Inference:

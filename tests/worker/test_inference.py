@@ -24,6 +24,7 @@ from service.ledger.admission import Registered
 from service.ledger.records import PredictionRecord
 from service.operations.wake import Task
 from service.vocabulary.errors import ContradictoryIdentity, LeaseLost, LedgerUnavailable
+from service.vocabulary.facts import Reason, Supersession
 from service.vocabulary.states import DeliveryState, Priority, State
 from tests.invariants import Invariant
 from tests.phantoms import chest, transcoded
@@ -210,7 +211,7 @@ def test_other_pixels_under_the_same_uid_are_a_new_version(gateway: Any) -> None
     made.receive(other)
     made.infer()
     assert states(made) == [State.SUPERSEDED, State.INFERRED]
-    assert made.instances[1].superseding_reason == "the image was replaced"
+    assert made.instances[1].supersession == Supersession.IMAGE_REPLACED
     assert made.events.count("inferred") == 2
 
 
@@ -367,7 +368,7 @@ def test_a_worker_that_lost_its_lease_does_not_overwrite_the_other_ones_result(g
     made.clock.turn(seconds=11)
     made.infer()
     with pytest.raises(LeaseLost):
-        made.ledger.analysis.save_out_of_scope(claim, "lateral_view", is_chest=True, pixel_digest=None, flags=())
+        made.ledger.analysis.save_out_of_scope(claim, Reason.LATERAL_VIEW, is_chest=True, pixel_digest=None, flags=())
     assert states(made) == [State.INFERRED]
 
 

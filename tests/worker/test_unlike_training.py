@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from models.precision import Int8
 from models.predictor import Output, Predictor
 from models.unlike import UnlikeTraining
-from service.scope import Flag, Reason
 from service.settings import Settings
+from service.texts import texts_in
 from service.vocabulary.errors import SettingsInvalid
+from service.vocabulary.facts import Flag, Reason
+from service.vocabulary.language import Language
 from service.vocabulary.states import State
 from tests.invariants import Invariant
 from tests.phantoms import chest
@@ -61,7 +63,7 @@ def test_an_image_beyond_the_limit_is_not_analysed_and_its_report_says_so(gatewa
     made.receive(chest())
     infer(made)
     (row,) = made.instances
-    assert (row.state, row.reason) == (State.OUT_OF_SCOPE, Reason.UNLIKE_TRAINING.code)
+    assert (row.state, row.reason) == (State.OUT_OF_SCOPE, Reason.UNLIKE_TRAINING)
     assert made.ledger.results.latest(chest().SOPInstanceUID) is None
     assert made.ledger.inspection.status().out_of_scope == {"unlike_training": 1}
     made.build()
@@ -75,7 +77,7 @@ def test_an_image_within_the_limit_is_analysed_without_a_doubt(gateway: Any) -> 
     made: Gateway = gateway(scope={})
     made.receive(chest())
     infer(made, 2.0)
-    assert [(row.state, row.flags) for row in made.instances] == [(State.INFERRED, [])]
+    assert [(row.state, row.flag_codes) for row in made.instances] == [(State.INFERRED, [])]
 
 
 def test_activation_beside_the_lungs_is_a_doubt_that_the_report_says(gateway: Any) -> None:
@@ -83,11 +85,11 @@ def test_activation_beside_the_lungs_is_a_doubt_that_the_report_says(gateway: An
     made.receive(chest())
     infer(made, 2.0, AT_A_MARKER)
     (row,) = made.instances
-    assert (row.state, row.flags) == (State.INFERRED, [Flag.ACTIVATION_OFF_LUNGS])
+    assert (row.state, row.flag_codes) == (State.INFERRED, [Flag.ACTIVATION_OFF_LUNGS])
     made.build()
     from tests.worker.test_inference import text_of
 
-    assert f"Note: {Flag.ACTIVATION_OFF_LUNGS.value}" in text_of(made, 0)
+    assert f"Note: {texts_in(Language.ENGLISH).of(Flag.ACTIVATION_OFF_LUNGS)}" in text_of(made, 0)
 
 
 def test_an_image_that_is_upside_down_is_not_analysed_and_its_report_says_so(gateway: Any) -> None:
@@ -96,7 +98,7 @@ def test_an_image_that_is_upside_down_is_not_analysed_and_its_report_says_so(gat
     source.PixelData = np.ascontiguousarray(source.pixel_array[::-1]).tobytes()
     made.receive(source)
     infer(made, 2.0)
-    assert [(row.state, row.reason) for row in made.instances] == [(State.OUT_OF_SCOPE, Reason.UPSIDE_DOWN.code)]
+    assert [(row.state, row.reason) for row in made.instances] == [(State.OUT_OF_SCOPE, Reason.UPSIDE_DOWN)]
 
 
 @pytest.mark.parametrize(("rule", "flags"), [("analyse", [Flag.UPSIDE_DOWN]), ("ignore", [])])
@@ -108,7 +110,7 @@ def test_a_site_may_choose_a_doubt_of_what_is_upside_down(gateway: Any, rule: st
     infer(made, 2.0)
     (row,) = made.instances
     assert row.state == State.INFERRED
-    assert [flag for flag in row.flags if flag == Flag.UPSIDE_DOWN] == flags
+    assert [flag for flag in row.flag_codes or () if flag == Flag.UPSIDE_DOWN] == flags
 
 
 @pytest.mark.parametrize(("rule", "flags"), [("analyse", [Flag.UNLIKE_TRAINING]), ("ignore", [])])
@@ -116,7 +118,7 @@ def test_a_site_may_choose_a_doubt_or_not_to_look(gateway: Any, rule: str, flags
     made: Gateway = gateway(scope={"unlike_training": rule})
     made.receive(chest())
     infer(made)
-    assert [(row.state, row.flags) for row in made.instances] == [(State.INFERRED, flags)]
+    assert [(row.state, row.flag_codes) for row in made.instances] == [(State.INFERRED, flags)]
 
 
 def test_the_doubt_stays_when_an_identity_is_corrected(gateway: Any) -> None:
@@ -125,7 +127,7 @@ def test_the_doubt_stays_when_an_identity_is_corrected(gateway: Any) -> None:
         made.receive(chest(patient_name=name))
         infer(made)
     assert made.events.count("prediction reused") == 1
-    assert made.instances[-1].flags == [Flag.UNLIKE_TRAINING]
+    assert made.instances[-1].flag_codes == [Flag.UNLIKE_TRAINING]
 
 
 @pytest.mark.proves(Invariant.UNLIKE_GETS_NO_PROBABILITY)

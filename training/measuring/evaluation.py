@@ -20,8 +20,9 @@ from sklearn.metrics import confusion_matrix
 from models.card import Card
 from models.measurements import Estimate, SplitMeasurements
 from models.predictor import Output, Predictor
-from service.scope import Reason, blank, judge_distance, judge_orientation
+from service.scope import blank, judge_distance, judge_orientation
 from service.settings import ScopeSettings
+from service.vocabulary.facts import Reason
 from training.fitting.dataset import LabelledImage, read_display_values
 from training.measuring.metrics import known_only, measure_with_intervals
 
@@ -124,7 +125,7 @@ def predict_through_gate(
         rows.append([output.probabilities[name] for name in card.classes])
         found = Reason.BLANK if blank(values) else judge_orientation(values, rules)
         found = found or judge_distance(output.distance, limit, rules)
-        reasons.append(found.code if isinstance(found, Reason) else "")
+        reasons.append(found.value if isinstance(found, Reason) else "")
     return np.array(rows, dtype=np.float64), tuple(reasons)
 
 

@@ -7,6 +7,7 @@ import pytest
 from click.testing import Result
 
 from service.vocabulary.errors import AuscultError
+from service.vocabulary.facts import Reason
 from service.vocabulary.states import DeliveryState
 from service.worklist import BANNER, NO_PATTERN
 from tests.service.ward import Ward
@@ -57,7 +58,7 @@ def test_the_uids_that_other_commands_want_can_be_listed(ward: Ward, auscult: Au
 
 def test_the_status_counts_and_calls_a_person(ward: Ward, auscult: Auscult) -> None:
     ward.receive()
-    ward.exclude("lateral_view")
+    ward.exclude(Reason.LATERAL_VIEW)
     ward.receive()
     ward.infer(0.9)
     ward.report("pacs")

@@ -18,8 +18,9 @@ from models.checkpoint import Checkpoint, default_path
 from service.cli.demo import results_table
 from service.demo.examples import RADIOGRAPHS, example_instances
 from service.demo.outcome import ImageOutcome
-from service.scope import Population, Reason, judge
+from service.scope import Population, judge
 from service.settings.sections import ScopeSettings
+from service.vocabulary.facts import Reason
 from service.vocabulary.states import Priority, State
 from service.wording import reason_in_words
 from service.worklist import NO_PATTERN
@@ -92,7 +93,7 @@ def test_the_order_of_sending_is_neither_that_of_the_labels_nor_that_of_urgency(
 
 @pytest.mark.parametrize("result", ["INDETERMINATE 58.9 %, neither suspected nor excluded", NO_PATTERN])
 def test_the_table_fits_80_columns_whatever_the_results_say(result: str) -> None:
-    sentences = [result, *(f"NOT ANALYSED: {reason_in_words(reason.code)}" for reason in Reason)]
+    sentences = [result, *(f"NOT ANALYSED: {reason_in_words(reason.value)}" for reason in Reason)]
     longest = max(RADIOGRAPHS, key=len)
     outcomes = [
         ImageOutcome(f"2.25.{10**20 + number}", 1000, State.DELIVERED, sentence, Priority.ROUTINE, True, 1000, 1000.5)

@@ -9,6 +9,7 @@ from service.ledger import Ledger
 from service.ledger.database import connect
 from service.ledger.migration import upgrade
 from service.vocabulary.errors import LedgerUnavailable
+from service.vocabulary.facts import Reason
 from service.vocabulary.figures import BATCH, RECEIVED, SENT
 from service.vocabulary.states import DeliveryState
 from tests.service.ward import Ward
@@ -66,7 +67,7 @@ def test_the_desks_count_what_they_committed(ward: Ward) -> None:
     ward.report("pacs")
     ward.deliver("pacs")
     ward.receive()
-    ward.exclude("lateral_view")
+    ward.exclude(Reason.LATERAL_VIEW)
     ward.receive()
     ward.infer(0.1)
     ward.report("archive")

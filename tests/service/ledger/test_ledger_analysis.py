@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from service.ledger import Ledger
 from service.vocabulary.errors import IllegalTransition, LeaseLost
+from service.vocabulary.facts import PrioritySource, Supersession
 from service.vocabulary.reading_order import ReadingOrder
 from service.vocabulary.states import TRANSITIONS, Priority, State, require_legal
 from tests.invariants import Invariant
@@ -105,7 +106,7 @@ def test_a_version_that_is_let_go_after_a_later_one_was_settled_replaces_nothing
     claim = ward.claim()
     ward.ledger.analysis.save_held(claim, claim.object_key)
     ward.receive(patient_id="A", **uids)
-    ward.infer(0.9, superseding="the image was replaced")
+    ward.infer(0.9, superseding=Supersession.IMAGE_REPLACED)
     assert ward.ledger.remedies.release(uids["study_instance_uid"])
 
     assert ward.ledger.analysis.claim("worker", 1, LEASE, 3) == []
@@ -118,18 +119,18 @@ def test_a_version_that_is_let_go_after_a_later_one_was_settled_replaces_nothing
 def test_the_most_urgent_image_is_claimed_first(ward: Ward) -> None:
     ward.receive()
     ward.now += timedelta(minutes=5)
-    urgent = ward.receive(order=Priority.URGENT, source="order")
+    urgent = ward.receive(order=Priority.URGENT, source=PrioritySource.C_STORE)
 
     assert ward.claim().sop_instance_uid == urgent.SOPInstanceUID
 
 
 def test_a_later_rise_never_moves_a_study_back_even_when_the_boosts_were_lowered(ward: Ward) -> None:
-    dataset = ward.receive(order=Priority.URGENT, source="order")
+    dataset = ward.receive(order=Priority.URGENT, source=PrioritySource.C_STORE)
     before = ward.ledger.inspection.worklist(1)[0].reading_rank_at
     lowered = Ledger(ward.engine, ReadingOrder(timedelta(minutes=10), timedelta(minutes=20)), clock=lambda: ward.now)
     ward.ledger = lowered
 
-    ward.receive(order=Priority.STAT, source="order", study_instance_uid=str(dataset.StudyInstanceUID))
+    ward.receive(order=Priority.STAT, source=PrioritySource.C_STORE, study_instance_uid=str(dataset.StudyInstanceUID))
 
     (study,) = lowered.inspection.worklist(1)
     assert study.priority is Priority.STAT
@@ -137,15 +138,17 @@ def test_a_later_rise_never_moves_a_study_back_even_when_the_boosts_were_lowered
 
 
 def test_a_lower_priority_changes_neither_rank_nor_source(ward: Ward) -> None:
-    dataset = ward.receive(order=Priority.STAT, source="emergency")
+    dataset = ward.receive(order=Priority.STAT, source=PrioritySource.AE_TITLE)
     before = ward.ledger.inspection.worklist(1)[0]
 
-    ward.receive(order=Priority.ROUTINE, source="default", study_instance_uid=str(dataset.StudyInstanceUID))
+    ward.receive(
+        order=Priority.ROUTINE, source=PrioritySource.DEFAULT, study_instance_uid=str(dataset.StudyInstanceUID)
+    )
 
     after = ward.ledger.inspection.worklist(1)[0]
     assert (after.priority, after.priority_source, after.reading_rank_at) == (
         before.priority,
-        "emergency",
+        PrioritySource.AE_TITLE,
         before.reading_rank_at,
     )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from service.ledger import Arrival
+from service.vocabulary.facts import Supersession
 from service.vocabulary.states import DeliveryState, Priority, State
 from tests import phantoms
 from tests.invariants import Invariant
@@ -84,7 +85,7 @@ def test_a_version_that_supersedes_one_that_is_being_sent_waits_for_nobody(ward:
                 pixel_digest="00" * 32,
                 flags=(),
                 priority=Priority.URGENT,
-                superseding_reason="the image was replaced",
+                superseding_reason=Supersession.IMAGE_REPLACED,
             ),
             lambda due=due: outbox.save_sent(due, 0x0000, None, ward.now),  # type: ignore[misc]
         )

@@ -3,6 +3,7 @@
 import pytest
 
 from service.ledger import NewReport
+from service.vocabulary.facts import Supersession
 from service.vocabulary.findings import Outcome
 from service.vocabulary.states import DeliveryState, State
 from tests.service.ward import LEASE, Ward
@@ -44,7 +45,7 @@ def test_nothing_of_a_superseded_version_is_sent_any_more(ward: Ward) -> None:
     ward.infer(0.4)
     ward.report("pacs")
     ward.receive(sop_instance_uid=str(first.SOPInstanceUID), study_instance_uid=str(first.StudyInstanceUID))
-    ward.infer(0.9, superseding="the image was replaced")
+    ward.infer(0.9, superseding=Supersession.IMAGE_REPLACED)
 
     assert ward.ledger.outbox.claim("courier", "pacs", DeliveryState.PENDING, 10, LEASE) == []
     assert ward.ledger.inspection.status().outbox == {"pacs": {DeliveryState.WITHDRAWN: 1}}
@@ -71,7 +72,7 @@ def test_an_image_that_is_not_analysed_is_told_once_the_one_that_was_told_of_is_
         ward.receive(sop_instance_uid=str(first.SOPInstanceUID), study_instance_uid=study)
     else:
         ward.ledger.remedies.retry()
-    ward.infer(0.1, superseding="the image was analysed again")
+    ward.infer(0.1, superseding=Supersession.ANALYSED_AGAIN)
     ward.report("pacs")
     ward.deliver("pacs")
 

@@ -3,6 +3,7 @@
 import pytest
 
 from service.ledger.remedies import Which
+from service.vocabulary.facts import Supersession
 from service.vocabulary.findings import Outcome
 from service.vocabulary.states import State
 from tests.invariants import Invariant
@@ -76,7 +77,7 @@ def test_a_held_result_of_another_checkpoint_is_analysed_again_before_anybody_is
     ward.infer(0.9)
     assert ward.ledger.remedies.reanalyse(Which(checkpoint_version="1.0.0"), lambda _: True) == 2
     for _ in range(2):
-        ward.infer(0.1, superseding="analysed again")
+        ward.infer(0.1, superseding=Supersession.ANALYSED_AGAIN)
 
     ward.ledger.remedies.release(str(first.StudyInstanceUID))
     ward.report("pacs")
@@ -96,7 +97,7 @@ def test_a_released_study_is_held_again_when_its_images_are_analysed_again(ward:
     ward.infer(0.9)
     assert ward.ledger.remedies.reanalyse(Which(uid=study), lambda _: True) == 2
 
-    ward.infer(0.1, superseding="analysed again")
+    ward.infer(0.1, superseding=Supersession.ANALYSED_AGAIN)
 
     assert _held(ward)
 

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from service.ledger import Ledger, analysis, rows
 from service.ledger.database import connect, writing
 from service.ledger.records import InstanceRecord, StudyRecord
+from service.vocabulary.facts import Supersession
 from service.vocabulary.states import DeliveryState, State
 from tests.servers import wait_until
 from tests.service.ward import Ward
@@ -93,7 +94,7 @@ def test_a_report_that_is_sent_while_it_is_superseded_waits_for_nobody_in_a_circ
 
     monkeypatch.setattr(analysis, "supersede_earlier", slowly)
     with ThreadPoolExecutor(2) as pool:
-        superseding = pool.submit(ward.infer, 0.9, superseding="the image was replaced")
+        superseding = pool.submit(ward.infer, 0.9, superseding=Supersession.IMAGE_REPLACED)
         assert waiting.wait(20)
         sending = pool.submit(ward.ledger.outbox.save_sent, due, 0, None, None)
         superseding.result(30)

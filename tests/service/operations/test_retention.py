@@ -21,6 +21,7 @@ from service.ledger.records import InstanceRecord, ReportRecord
 from service.operations.retention import Removed, RetentionRounds
 from service.settings import RetentionSettings
 from service.vocabulary.errors import ObjectMissing, StoreUnavailable
+from service.vocabulary.facts import Reason
 from service.vocabulary.states import DeliveryState
 from tests import phantoms
 from tests.invariants import Invariant
@@ -150,7 +151,7 @@ def test_what_waits_failed_or_is_held_never_goes(ward: Ward) -> None:
 
 def test_an_image_that_nothing_was_due_for_goes_by_age(ward: Ward) -> None:
     ward.receive(**SMALL)
-    ward.exclude("lateral_view")
+    ward.exclude(Reason.LATERAL_VIEW)
     ward.report()
     ward.now += timedelta(days=2)
 
@@ -267,7 +268,7 @@ def test_a_file_that_is_no_object_is_left_alone(ward: Ward) -> None:
 def test_above_the_high_watermark_the_oldest_go_down_to_the_low_one(ward: Ward) -> None:
     for _ in range(12):
         ward.receive(**SMALL)
-        ward.exclude("lateral_view")
+        ward.exclude(Reason.LATERAL_VIEW)
         ward.report("pacs")
         ward.deliver("pacs")
         ward.now += timedelta(hours=2)

@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from service.ledger.views import StatusView
 from service.objects import Room
+from service.vocabulary.facts import Hold
 from service.vocabulary.figures import BATCH, CONFIRMED, FIGURES, REFUSED, TO_REPORT, Key, Tally
 from service.vocabulary.findings import Outcome
 from service.vocabulary.states import CommitmentState, DeliveryState, State
@@ -28,7 +29,7 @@ STATUS = StatusView(
     oldest_unanswered_since=NOW - timedelta(seconds=50),
     oldest_waiting_since=NOW - timedelta(seconds=90),
     oldest_unsent_since=NOW - timedelta(seconds=70),
-    held_studies={"1.2.3": "two patients under one Study Instance UID"},
+    held_studies={"1.2.3": Hold.TWO_PATIENTS},
 )
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from service.ledger import ArrivalKind
 from service.ledger.records import InstanceRecord
 from service.objects import Room
+from service.vocabulary.facts import PrioritySource
 from service.vocabulary.states import DeliveryState, Priority
 from service.worklist import BANNER
 from tests.service.ward import Ward
@@ -40,13 +41,13 @@ def test_the_rows_stand_in_reading_order_with_priority_and_its_source(ward: Ward
     ward.receive(patient_name="Sus^Pected")
     ward.infer(0.962)
     ward.now += timedelta(minutes=20)
-    ward.receive(patient_name="Emer^Gency", order=Priority.STAT, source="AE title ED")
+    ward.receive(patient_name="Emer^Gency", order=Priority.STAT, source=PrioritySource.AE_TITLE)
 
     rows = _page(client).all("tbody")[0].all("tr")
     assert [row.all("td", "order")[0].text for row in rows] == ["1", "2", "3"]
     assert [row.all("a")[0].text for row in rows] == ["Emer, Gency", "Sus, Pected", "First, Come"]
     assert [row.all("td", "prio")[0].text for row in rows] == [
-        "STAT AE title ED",
+        "STAT AE title map",
         "URGENT AI result",
         "ROUTINE no order priority",
     ]

@@ -1,0 +1,10 @@
+"""Every sentence that a reader is shown, by code and language: reports, worklist, page and terminal.
+
+The only place where such sentences stand. A language is a package of modules that hold the same codes with the same
+placeholders; tests prove it. English is the original. The Vietnamese texts are complete and **have not been reviewed by
+a clinician**.
+"""
+
+from service.texts.catalogue import Texts, texts_in
+
+__all__ = ["Texts", "texts_in"]

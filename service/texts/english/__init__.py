@@ -1,0 +1,5 @@
+"""English (United States)."""
+
+from service.texts.english import facts
+
+TEXTS = {**facts.TEXTS}

@@ -1,0 +1,5 @@
+"""Vietnamese; complete, and not yet reviewed by a clinician."""
+
+from service.texts.vietnamese import facts
+
+TEXTS = {**facts.TEXTS}

@@ -1,0 +1,127 @@
+"""What ledger, worker and readers' texts call the same things: closed codes, never sentences.
+
+A code is stored and compared; what a person reads is looked up by it (`service.texts`). Changing a word there changes
+no judgement, and no code is ever given another meaning.
+"""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why an image is not analysed."""
+
+    NOT_AN_IMAGE = "not_an_image"
+    MODALITY = "modality"
+    SECONDARY_CAPTURE = "secondary_capture"
+    MULTI_FRAME = "multi_frame"
+    COLOUR = "colour"
+    FOR_PROCESSING = "for_processing"
+    NOT_CHEST = "not_chest"
+    BODY_PART_UNKNOWN = "body_part_unknown"
+    LATERAL_VIEW = "lateral_view"
+    OBLIQUE_VIEW = "oblique_view"
+    DECUBITUS_VIEW = "decubitus_view"
+    VIEW_UNKNOWN = "view_unknown"
+    TOO_SMALL = "too_small"
+    TOO_LARGE = "too_large"
+    AGE_OUTSIDE = "age_outside"
+    AGE_UNKNOWN = "age_unknown"
+    NO_PIXEL_DATA = "no_pixel_data"
+    PIXELS_UNDECODABLE = "pixels_undecodable"
+    BLANK = "blank"
+    UPSIDE_DOWN = "upside_down"
+    UNLIKE_TRAINING = "unlike_training"
+
+
+class Failure(StrEnum):
+    """What was given up of an image; the second kind of code in the ledger's `reason`."""
+
+    ANALYSIS_FAILED = "analysis_failed"
+    REPORT_FAILED = "report_failed"
+    DELIVERY_FAILED = "delivery_failed"
+
+
+class Flag(StrEnum):
+    """A doubt under which an image was analysed all the same; readers are shown it."""
+
+    BODY_PART_UNKNOWN = "body_part_unknown"
+    VIEW_UNKNOWN = "view_unknown"
+    AGE_UNKNOWN = "age_unknown"
+    AGE_OUTSIDE = "age_outside"
+    FOR_PROCESSING = "for_processing"
+    UPSIDE_DOWN = "upside_down"
+    UNLIKE_TRAINING = "unlike_training"
+    ACTIVATION_OFF_LUNGS = "activation_off_lungs"
+    LUNG_FIELD_NOT_FOUND = "lung_field_not_found"
+
+
+class Hold(StrEnum):
+    """Why nothing of a study is sent until a person decides."""
+
+    TWO_PATIENTS = "two_patients"
+    """Its images name two patients."""
+    CLASHING_INSTANCE = "clashing_instance"
+    """One of its images came again under its SOP Instance UID with another patient's pixels."""
+
+
+class Supersession(StrEnum):
+    """Why a version of an image takes the place of an earlier one."""
+
+    IDENTITY_CORRECTED = "identity_corrected"
+    IMAGE_REPLACED = "image_replaced"
+    ANALYSED_AGAIN = "analysed_again"
+    LATER_FAILED = "later_failed"
+    """The later version could not be analysed; what the earlier one says may be of another identity."""
+
+
+class PrioritySource(StrEnum):
+    """Who says how urgent a study is."""
+
+    DEFAULT = "default"
+    PREDICTION = "prediction"
+    C_STORE = "C-STORE priority"
+    AE_TITLE = "AE title map"
+
+
+class EventKind(StrEnum):
+    """A line of an image's history."""
+
+    RECEIVED = "received"
+    RECEIVED_AGAIN = "received again"
+    CLAIMED = "claimed"
+    LEASE_EXPIRED = "lease expired"
+    GIVEN_BACK = "released"
+    """By a worker, unharmed."""
+    ATTEMPT_FAILED = "attempt failed"
+    INFERRED = "inferred"
+    PREDICTION_REUSED = "prediction reused"
+    OUT_OF_SCOPE = "out of scope"
+    DUPLICATE = "duplicate"
+    HELD = "held"
+    STUDY_HELD = "study held"
+    STUDY_RELEASED = "study released"
+    LET_GO = "let go"
+    """A held image, by a person."""
+    REANALYSIS_ASKED = "to be analysed again"
+    RETRIED = "retried"
+    SUPERSEDED = "superseded"
+    FAILED = "failed"
+    REPORTS_BUILT = "reports built"
+    REPORTS_PUT_OFF = "reports put off"
+    REPORT_ATTEMPT_FAILED = "report attempt failed"
+    REPORT_FAILED = "report failed"
+    SENT = "sent"
+    PUT_OFF = "put off"
+    REPLACED = "replaced"
+    """An object that the destination does not accept, by one of another SOP class."""
+    DEAD = "dead"
+    MISSING = "missing"
+    NOT_CONFIRMABLE = "not confirmable"
+    COMMITMENT_REQUESTED = "commitment requested"
+    NOT_COMMITTED = "not committed"
+    CONFIRMED = "confirmed"
+    STILL_HELD = "still held"
+    REDELIVERY = "to be delivered again"
+    """A destination has lost what it had said to hold."""
+    DELIVERED = "delivered"
+    BYTES_REMOVED = "bytes removed"
