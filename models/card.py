@@ -114,6 +114,9 @@ class Card:
         SHA-256 (hex) of each other file of the checkpoint, by file name.
     unlike_training
         How far from the training images is too far; None where the checkpoint cannot tell.
+    limits
+        What it was not made for, one sentence or more, by language (RFC 5646) with "en" among them; reports say it.
+        Empty in cards older than it.
     int8
         How far results in 8-bit arithmetic are off; None where the checkpoint has no graph for it.
     """
@@ -138,6 +141,7 @@ class Card:
     measurements: Measurements = field(default_factory=Measurements)
     unlike_training: UnlikeTraining | None = None
     int8: Int8 | None = None
+    limits: Mapping[str, str] = field(default_factory=dict)
 
     def operating_point(self, name: str) -> OperatingPoint:
         """Return the operating point of that name.

@@ -6,24 +6,25 @@ from models.decision import shift_prevalence
 from service.settings import Settings
 from service.vocabulary.errors import AuscultError
 from worker.network import load_checkpoint
+from worker.networks import folders
 
 #: A probability, and a share of pneumonia that many sites have, to show by what the difference is.
 _EXAMPLE, _FEW = 0.85, 0.05
 
 
 def checkpoint(settings: Settings) -> Iterator[tuple[str, bool, str]]:
-    """Check that the checkpoint is whole and has the operating point of the settings."""
-    try:
-        card = load_checkpoint(settings.analysis).card
-    except AuscultError as error:
-        yield "checkpoint", False, str(error)
-    else:
-        yield (
-            "checkpoint",
-            True,
-            f"{card.name} {card.version}, digests verified, operating point {settings.analysis.operating_point}",
-        )
-        yield "prevalence", True, _prevalence(card.calibration.prevalence, settings.analysis.expected_prevalence)
+    """Check that each checkpoint is whole and has the operating point of the settings."""
+    for folder in folders(settings.analysis):
+        try:
+            card = load_checkpoint(settings.analysis, folder).card
+        except AuscultError as error:
+            yield "checkpoint", False, str(error)
+        else:
+            ages = f"ages {card.population.minimum_age_years} to {card.population.maximum_age_years}"
+            point = f"operating point {settings.analysis.operating_point}"
+            yield "checkpoint", True, f"{card.name} {card.version}, {ages}, digests verified, {point}"
+            shares = card.calibration.prevalence, settings.analysis.expected_prevalence
+            yield "prevalence", True, _prevalence(*shares)
 
 
 def _prevalence(calibrated: float, expected: float | None) -> str:

@@ -31,9 +31,10 @@ def work(task: str, device: str | None) -> None:
     ledger, store, stop = open_ledger(settings), open_store(settings), threading.Event()
     if task == Task.INFER.value:
         from worker.inference import Inference
-        from worker.network import load_network
+        from worker.networks import load_networks
 
-        inference = Inference(settings, ledger, store, load_network(settings.analysis), waker(settings), owner(), stop)
+        networks = load_networks(settings.analysis, settings.scope)
+        inference = Inference(settings, ledger, store, networks, waker(settings), owner(), stop)
         pulse = Pulse(settings.pulse_dir, task)
         try:
             with (
@@ -46,11 +47,11 @@ def work(task: str, device: str | None) -> None:
             inference.close()
         return
     from worker.delivery import Delivery
-    from worker.network import load_checkpoint
+    from worker.networks import load_checkpoints
 
-    checkpoint = load_checkpoint(settings.analysis)
+    checkpoints = load_checkpoints(settings.analysis)
     with AuditTrail(settings) as trail, trail.activity("auscult work deliver"):
-        delivery = Delivery(settings, ledger, store, checkpoint, trail, owner(), stop)
+        delivery = Delivery(settings, ledger, store, checkpoints, trail, owner(), stop)
         try:
             with (
                 silenced(),

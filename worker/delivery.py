@@ -4,6 +4,7 @@ What peers ask of us by storage commitment is answered here too.
 """
 
 import threading
+from collections.abc import Sequence
 
 from models.checkpoint import Checkpoint
 from service.audit import AuditTrail
@@ -33,7 +34,7 @@ class Delivery:
         settings: Settings,
         ledger: Ledger,
         store: ObjectStore,
-        checkpoint: Checkpoint,
+        checkpoints: Sequence[Checkpoint],
         trail: AuditTrail,
         owner: str,
         stop: threading.Event,
@@ -41,7 +42,7 @@ class Delivery:
         building = Strand("the building of reports", ledger.reporting.any_due)
         self.strands = [building]
         self._building = ReportBuilding(
-            settings, ledger, store, checkpoint, owner, stop=stop, progress=building.progress
+            settings, ledger, store, checkpoints, owner, stop=stop, progress=building.progress
         )
         self._bells: list[threading.Event] = []
         self._threads: list[threading.Thread] = []

@@ -28,6 +28,7 @@ from worker.heartbeat import Heartbeat
 from worker.ladder import Ladder, in_words
 from worker.liveness import Strand
 from worker.network import Network
+from worker.networks import Networks
 from worker.preparation import (
     OutOfScope,
     Preparation,
@@ -68,7 +69,7 @@ class Inference:
         settings: Settings,
         ledger: Ledger,
         store: ObjectStore,
-        network: Network,
+        networks: Networks,
         waker: Waker,
         owner: str,
         stop: threading.Event,
@@ -78,13 +79,12 @@ class Inference:
         self._scope = settings.scope
         self._lease = timedelta(seconds=settings.analysis.lease)
         self._ledger = ledger
-        self._network = network
         self._waker = waker
         self._owner = owner
         self._stop = stop
         self._clock = clock
         self._circuit = CircuitBreaker(clock, _PAUSE_S, _PAUSE_S)
-        self._preparation = Preparation(store, network.population, settings.scope, network.checkpoint.digest)
+        self._preparation = Preparation(store, networks, settings.scope)
         self._decoders = ThreadPoolExecutor(max_workers=2, thread_name_prefix="decode")
         self._heartbeat = Heartbeat(lambda claims: ledger.analysis.renew(claims, self._lease), self._lease / 3)
         self._ladder = Ladder(
@@ -145,33 +145,33 @@ class Inference:
         for image in prepared:
             if not isinstance(image, Ready):
                 self._settled(image.claim, partial(save, self._ledger.analysis, image))
-        self._infer([image for image in prepared if isinstance(image, Ready)])
+        ready = [image for image in prepared if isinstance(image, Ready)]
+        for network in dict.fromkeys(image.network for image in ready):
+            self._infer(network, [image for image in ready if image.network is network])
         if batch:
             if all(isinstance(error, Unavailable) for error in errors):
                 self._circuit.fail()
             self._waker.wake(Task.DELIVER)
         return len(batch)
 
-    def _infer(self, ready: Sequence[Ready]) -> None:
-        if not ready:
-            return
+    def _infer(self, network: Network, ready: Sequence[Ready]) -> None:
         try:
-            outputs = self._network.predictor.predict([image.display for image in ready])
+            outputs = network.predictor.predict([image.display for image in ready])
         except Exception as error:  # noqa: BLE001 - see below
             if len(ready) == 1:
                 self._settled(ready[0].claim, partial(self._ladder.record, ready[0].claim, error))
                 return
             # One image can spoil a batch: alone, only it fails.
             for image in ready:
-                self._infer([image])
+                self._infer(network, [image])
             return
         self._ledger.figures.tally.observe(BATCH, len(ready))
         for image, output in zip(ready, outputs, strict=True):
-            settled = _judged_by_distance(image, output, self._network.distance_limit, self._scope)
+            settled = _judged_by_distance(image, output, network.distance_limit, self._scope)
             if isinstance(settled, OutOfScope):
                 self._settled(image.claim, partial(save, self._ledger.analysis, settled))
                 continue
-            prediction = self._network.prediction(output)
+            prediction = network.prediction(output)
             doubted = replace(settled, flags=(*settled.flags, *doubts_of_the_map(prediction, image.display)))
             self._settled(image.claim, partial(save_prediction, self._ledger.analysis, doubted, prediction))
 

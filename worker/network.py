@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 from models.checkpoint import Checkpoint, default_path
 from models.checkpoint import CheckpointInvalid as FolderInvalid
@@ -32,9 +33,7 @@ class Network:
     def population(self) -> Population:
         """Whom the checkpoint was validated on."""
         population = self.checkpoint.card.population
-        return Population(
-            minimum_age_years=population.minimum_age_years, maximum_age_years=population.maximum_age_years
-        )
+        return Population(population.minimum_age_years, population.maximum_age_years, population.views)
 
     @property
     def distance_limit(self) -> float | None:
@@ -66,8 +65,8 @@ class Network:
         )
 
 
-def load_checkpoint(settings: AnalysisSettings) -> Checkpoint:
-    """Return the checkpoint that the settings name, verified.
+def load_checkpoint(settings: AnalysisSettings, folder: Path | None = None) -> Checkpoint:
+    """Return a checkpoint, verified: that of a folder, or the first one that the settings name.
 
     Raises
     ------
@@ -77,7 +76,7 @@ def load_checkpoint(settings: AnalysisSettings) -> Checkpoint:
         When it has no operating point of the name in the settings.
     """
     try:
-        checkpoint = Checkpoint.load(settings.checkpoint or default_path())
+        checkpoint = Checkpoint.load(folder or settings.checkpoint or default_path())
     except FolderInvalid as error:
         raise CheckpointInvalid(str(error)) from None
     try:
@@ -87,15 +86,15 @@ def load_checkpoint(settings: AnalysisSettings) -> Checkpoint:
     return checkpoint
 
 
-def load_network(settings: AnalysisSettings) -> Network:
-    """Load the network on the device that the settings name.
+def load_network(settings: AnalysisSettings, folder: Path | None = None) -> Network:
+    """Load the network of a folder, or the first one that the settings name, on the device that they name.
 
     Raises
     ------
     CheckpointInvalid, SettingsInvalid
         See `load_checkpoint`.
     """
-    checkpoint = load_checkpoint(settings)
+    checkpoint = load_checkpoint(settings, folder)
     predictor = Predictor(checkpoint, _runtime(checkpoint, settings), settings.batch_size)
     return Network(predictor, settings.operating_point, settings.expected_prevalence)
 

@@ -11,12 +11,14 @@ from pydicom import Dataset
 from service.dicom.pixels import DecodedImage, decode, read_instance
 from service.ledger import ClaimedInstance
 from service.objects import ObjectStore
-from service.scope import Population, Verdict, blank, judge, judge_orientation
+from service.scope import Verdict, blank, judge, judge_orientation
 from service.settings import ScopeSettings
 from service.vocabulary.errors import UndecodablePixels
 from service.vocabulary.facts import Flag, Reason, Supersession
 from service.vocabulary.findings import Prediction
 from service.vocabulary.states import State
+from worker.network import Network
+from worker.networks import Networks
 
 _OF_THE_NETWORK = (Flag.UNLIKE_TRAINING, Flag.ACTIVATION_OFF_LUNGS, Flag.LUNG_FIELD_NOT_FOUND)
 """The doubts that come of the network's answer, not of header and pixels alone."""
@@ -24,13 +26,14 @@ _OF_THE_NETWORK = (Flag.UNLIKE_TRAINING, Flag.ACTIVATION_OFF_LUNGS, Flag.LUNG_FI
 
 @dataclass(frozen=True)
 class Ready:
-    """An image for the network: display values, float32, rows x columns, in [0, 1]."""
+    """An image for a network: display values, float32, rows x columns, in [0, 1]."""
 
     claim: ClaimedInstance
     display: NDArray[np.float32]
     pixel_digest: str
     flags: tuple[Flag, ...]
     superseding_reason: Supersession | None
+    network: Network
 
 
 @dataclass(frozen=True)
@@ -79,9 +82,8 @@ class Preparation:
     """Reads, judges, decodes and compares one claimed image; thread-safe."""
 
     store: ObjectStore
-    population: Population
+    networks: Networks
     rules: ScopeSettings
-    checkpoint_digest: str
 
     def prepare(self, claim: ClaimedInstance) -> Prepared:
         """Return what is to become of an image.
@@ -94,12 +96,14 @@ class Preparation:
         content = self.store.read(claim.object_key)
         try:
             dataset = read_instance(BytesIO(content))
-            verdict = _with_pixels(dataset, judge(dataset, self.population, self.rules))
+            network = self.networks.for_image(dataset)
+            verdict = _with_pixels(dataset, judge(dataset, network.population, self.rules))
             image = _decoded(dataset, self.rules.maximum_pixels)
         except UndecodablePixels:
             dataset, verdict, image = Dataset(), Verdict(False, Reason.PIXELS_UNDECODABLE, True, ()), None
+            network = self.networks.for_image(dataset)
         digest = image.digest() if image is not None else _digest_of_undecodable(dataset, content)
-        return self._compare(claim, digest) or self._judge(claim, verdict, image, digest)
+        return self._compare(claim, digest) or self._judge(claim, verdict, image, digest, network)
 
     def _compare(self, claim: ClaimedInstance, digest: str) -> Prepared | None:
         """Settle a version that needs no second look: a duplicate, or a clash of two patients."""
@@ -116,7 +120,9 @@ class Preparation:
             return Clash(claim, digest)
         return None
 
-    def _judge(self, claim: ClaimedInstance, verdict: Verdict, image: DecodedImage | None, digest: str) -> Prepared:
+    def _judge(
+        self, claim: ClaimedInstance, verdict: Verdict, image: DecodedImage | None, digest: str, network: Network
+    ) -> Prepared:
         superseding = _superseding_reason(claim, digest)
         reason = verdict.reason
         display = None
@@ -136,12 +142,12 @@ class Preparation:
             return OutOfScope(claim, reason or Reason.PIXELS_UNDECODABLE, verdict.chest, digest, flags, superseding)
         before = claim.predecessor if superseding is Supersession.IDENTITY_CORRECTED else None
         known = before.prediction if before is not None else None
-        if before is not None and known is not None and known.checkpoint_digest == self.checkpoint_digest:
+        if before is not None and known is not None and known.checkpoint_digest == network.checkpoint.digest:
             # What the network doubted of the pixels holds for the same pixels, unless the rule is another by now.
             doubts = [flag for flag in _OF_THE_NETWORK if flag in before.flags]
             if Flag.UNLIKE_TRAINING not in doubts or self.rules.unlike_training == "analyse":
                 return Reidentified(claim, known, digest, (*flags, *doubts))
-        return Ready(claim, display, digest, flags, superseding)
+        return Ready(claim, display, digest, flags, superseding, network)
 
 
 def _with_pixels(dataset: Dataset, verdict: Verdict) -> Verdict:

@@ -13,6 +13,7 @@ from service.settings import Settings
 from service.vocabulary.errors import AuscultError
 from service.vocabulary.findings import Prediction
 from worker.network import Network, load_network
+from worker.networks import load_checkpoints
 
 #: On another runtime or processor the last bits differ; more than this is another result.
 TOLERANCE = 1e-4
@@ -86,12 +87,14 @@ def replay(settings: Settings, ledger: Ledger, store: ObjectStore, sop_instance_
         )
     prediction = recorded.prediction
     precision = prediction.runtime.get("precision", "float32")
-    network = load_network(settings.analysis.model_copy(update={"precision": precision}))
-    if network.checkpoint.digest != prediction.checkpoint_digest:
+    checkpoints = {item.digest: item for item in load_checkpoints(settings.analysis)}
+    if prediction.checkpoint_digest not in checkpoints:
         raise AuscultError(
             f"the result came from checkpoint {prediction.checkpoint_name} {prediction.checkpoint_version}"
-            f" ({prediction.checkpoint_digest[:12]}), not from the one at hand; point analysis.checkpoint to it"
+            f" ({prediction.checkpoint_digest[:12]}), not from one at hand; point analysis.checkpoint to it"
         )
+    folder = checkpoints[prediction.checkpoint_digest].folder
+    network = load_network(settings.analysis.model_copy(update={"precision": precision}), folder)
     again = _compute(settings, store, network, recorded.object_key, prediction)
     differences = [abs(again.probabilities[name] - value) for name, value in prediction.probabilities.items()]
     exact = all(again.runtime[key] == prediction.runtime.get(key, before) for key, before in _BIT_FOR_BIT.items())

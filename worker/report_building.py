@@ -9,6 +9,7 @@ from io import BytesIO
 
 from pydicom import Dataset, dcmread
 
+from models.card import Card
 from models.checkpoint import Checkpoint
 from service.dicom.pixels import decode
 from service.ledger import DueReport, Ledger, NewReport
@@ -29,10 +30,7 @@ from worker.report_source import source_of
 
 log = get_logger(__name__)
 
-LIMITS = (
-    "Looks for pneumonia patterns on frontal chest radiographs and for nothing else;"
-    " a result without one does not exclude pneumonia or any other disease."
-)
+LIMITS_UNKNOWN = "The checkpoint's card, which says what it was not made for, is not at hand or does not say it."
 ANALYSIS_FAILED_TEXT = "the analysis failed; see the gateway's log"
 _RETRY_AFTER = timedelta(seconds=15)
 #: Seconds for which nothing is claimed because the store was away for a whole batch. A batch of which one image went
@@ -40,6 +38,7 @@ _RETRY_AFTER = timedelta(seconds=15)
 _PAUSE_S = 15.0
 #: When an image is due again whose bytes were away: after others have had their turn.
 _PUT_OFF = timedelta(seconds=2 * _PAUSE_S)
+_ENGLISH = "en"
 
 
 @dataclass
@@ -57,7 +56,7 @@ class ReportBuilding:
     settings: Settings
     ledger: Ledger
     store: ObjectStore
-    checkpoint: Checkpoint
+    checkpoints: Sequence[Checkpoint]
     owner: str
     clock: Clock = utc_now
     stop: threading.Event = field(default_factory=threading.Event)
@@ -153,6 +152,7 @@ class ReportBuilding:
         return {kind: names for kind, names in wanted.items() if names or not destinations}
 
     def _content(self, due: DueReport) -> ReportContent:
+        card = self._card(due)
         return ReportContent(
             outcome=due.prediction.outcome if due.prediction else Outcome.NOT_ANALYSED,
             prediction=due.prediction,
@@ -164,18 +164,20 @@ class ReportBuilding:
             content_time=due.analysed_at.astimezone(),
             pixel_digest=due.pixel_digest or "",
             identity_digest=due.identity_digest,
-            limits=LIMITS,
-            population=self._population(due),
+            limits=card.limits.get(_ENGLISH, LIMITS_UNKNOWN) if card else LIMITS_UNKNOWN,
+            population=card.population.description if card and due.prediction else "",
             attempted=due.state is State.FAILED or due.reason == Reason.PIXELS_UNDECODABLE,
             superseding_reason=in_words(due.superseding_reason)
             if due.predecessors and due.superseding_reason
             else None,
         )
 
-    def _population(self, due: DueReport) -> str:
-        if due.prediction is None or due.prediction.checkpoint_digest != self.checkpoint.digest:
-            return ""  # this worker has another checkpoint's card
-        return self.checkpoint.card.population.description
+    def _card(self, due: DueReport) -> Card | None:
+        """Return the card of the checkpoint that judged; of an image that none judged, the first one's."""
+        if due.prediction is None:
+            return self.checkpoints[0].card
+        cards = {checkpoint.digest: checkpoint.card for checkpoint in self.checkpoints}
+        return cards.get(due.prediction.checkpoint_digest)  # this worker may have other checkpoints' cards
 
 
 def _predecessors(due: DueReport, store: ObjectStore) -> Sequence[Dataset]:

@@ -4,7 +4,8 @@ Silence never reads as normal: each image that is not analysed has a `Reason`; w
 carries a `Flag`.
 """
 
+from service.scope.fitting import fits
 from service.scope.gate import blank, judge, judge_distance, judge_orientation
 from service.scope.verdict import Population, Verdict
 
-__all__ = ["Population", "Verdict", "blank", "judge", "judge_distance", "judge_orientation"]
+__all__ = ["Population", "Verdict", "blank", "fits", "judge", "judge_distance", "judge_orientation"]

@@ -1,7 +1,6 @@
 """The scope gate: header in, verdict out."""
 
 from collections.abc import Iterator
-from math import floor
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from pydicom.uid import (
 from service.scope.age import age_in_years
 from service.scope.attributes import texts, whole_number
 from service.scope.body_part import is_chest
+from service.scope.fitting import age_lies_within
 from service.scope.verdict import Population, Verdict
 from service.scope.view import View, view_of
 from service.settings import ScopeSettings
@@ -169,8 +169,7 @@ def _age(dataset: Dataset, population: Population, rules: ScopeSettings) -> Iter
     if age is None:
         yield _doubt(rules.unknown_age, Reason.AGE_UNKNOWN, Flag.AGE_UNKNOWN)
         return
-    youngest, oldest = population.minimum_age_years, population.maximum_age_years
-    if (youngest is not None and age < youngest) or (oldest is not None and floor(age) > oldest):
+    if not age_lies_within(age, population):
         yield _doubt(rules.age_outside, Reason.AGE_OUTSIDE, Flag.AGE_OUTSIDE)
 
 

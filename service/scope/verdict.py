@@ -13,10 +13,13 @@ class Population:
     ----------
     minimum_age_years, maximum_age_years
         Age in completed years, both included; None is no limit.
+    views
+        Values of View Position, such as "PA"; empty where nothing is said.
     """
 
     minimum_age_years: float | None = None
     maximum_age_years: float | None = None
+    views: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

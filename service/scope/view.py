@@ -40,6 +40,11 @@ _VIEW_CODES = {
 }
 
 
+def view_named(position: str) -> View | None:
+    """Return the direction of a View Position (0018,5101), such as "PA"; None when it has no known meaning."""
+    return _VIEW_POSITIONS.get(position.upper())
+
+
 def view_of(dataset: Dataset) -> View | None:
     """Tell from which side an image was taken; None when nothing says, or what is said is ambiguous.
 

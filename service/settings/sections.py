@@ -138,6 +138,11 @@ class AnalysisSettings(Section):
     """The inference workers (`[analysis]`)."""
 
     checkpoint: Path | None = Field(None, description="Folder of the checkpoint; the shipped one when absent.")
+    further_checkpoints: tuple[Path, ...] = Field(
+        (),
+        description="Folders of further checkpoints. An image goes to the first, `checkpoint` before these, of whose"
+        " card's population it is by age, view and body part.",
+    )
     device: str = Field("cpu", description="`cpu` (ONNX Runtime), or a torch device such as `cuda:0`.")
     threads: Annotated[int, Field(ge=0)] = Field(0, description="Threads of the network; 0 takes the number of cores.")
     precision: Literal["float32", "int8"] = Field(

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -30,10 +30,10 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from models.predictor import Predictor
 from service.dicom.identity import identify
 from service.ledger import ClaimedInstance
 from service.ledger.reporting import DueReport
-from service.scope import Population
 from service.settings import Settings
 from service.vocabulary.errors import AuscultError
 from service.vocabulary.facts import PrioritySource
@@ -44,7 +44,8 @@ from tests.campaigns.mutation import Mutator
 from tests.campaigns.vitals import Vitals
 from tests.phantoms import chest
 from tests.service.ward import prediction
-from worker.network import load_checkpoint
+from worker.network import Network, load_checkpoint
+from worker.networks import Networks
 from worker.preparation import OutOfScope, Preparation, Prepared, Ready
 from worker.report_building import ReportBuilding
 
@@ -107,8 +108,12 @@ class Trial:
         self._store = _Memory()
         store = cast(Any, self._store)
         checkpoint = load_checkpoint(settings.analysis)
-        self._preparation = Preparation(store, Population(0, 21), settings.scope, checkpoint.digest)
-        self._building = ReportBuilding(settings, cast(Any, MagicMock()), store, checkpoint, "fuzz")
+        card = checkpoint.card
+        of_any_age = replace(card.population, minimum_age_years=0, maximum_age_years=21)
+        checkpoint = replace(checkpoint, card=replace(card, population=of_any_age))
+        network = Network(Predictor(checkpoint, cast(Any, None)), "balanced", None)
+        self._preparation = Preparation(store, Networks((network,), settings.scope), settings.scope)
+        self._building = ReportBuilding(settings, cast(Any, MagicMock()), store, [checkpoint], "fuzz")
 
     def take(self, content: bytes) -> None:
         """Take one object all the way; note how it ended."""

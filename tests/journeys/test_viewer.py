@@ -22,10 +22,11 @@ from tests.ohif import viewer
 from tests.phantoms import chest, encoded
 from tests.servers import orthanc
 from tests.service.report.samples import content, prediction
-from worker.report_building import LIMITS
+from training.card.provenance import PNEUMONIA_ALONE
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
+LIMITS = PNEUMONIA_ALONE["en"]
 #: A study with one image and its report set: a synthetic phantom, and a result that was made up for it.
 STUDY = chest(seed=11, rows=1100, columns=900, patient_name="Phantom^Synthetic", StudyDescription="Chest PA")
 CONTENT = content(

@@ -15,13 +15,14 @@ from models.classifier import Classifier  # noqa: E402
 from service.demo.phantom import phantom_values  # noqa: E402
 from service.settings import Settings  # noqa: E402
 from service.vocabulary.findings import Finding, Outcome  # noqa: E402
+from tests.phantoms import chest  # noqa: E402
 from tests.training.conftest import stored_phantom  # noqa: E402
 from training import cli  # noqa: E402
 from training.card.model_card import render  # noqa: E402
 from training.card.provenance import read_provenance  # noqa: E402
 from training.exporting.export import write_draft  # noqa: E402
 from training.fitting.recipes import Recipe, Stage  # noqa: E402
-from worker.network import load_network  # noqa: E402
+from worker.networks import Networks, load_networks  # noqa: E402
 
 EPOCH = {"epoch": 1, "size": 224, "val_loss": 0.5}
 ABOUT = """
@@ -59,12 +60,14 @@ def about(tmp_path: Path) -> Path:
 
 def _predict(folder: Path) -> tuple[Outcome, dict[str, Finding]]:
     """Return what a worker says of a phantom when the setting names the checkpoint."""
-    network = load_network(Settings(analysis={"checkpoint": folder}).analysis)
+    settings = Settings(analysis={"further_checkpoints": [folder]})
+    shipped, network = load_networks(settings.analysis, settings.scope).members
     (output,) = network.predictor.predict([phantom_values(7, 300, 260)])
     assert output.cam.shape == (7, 7)
     prediction = network.prediction(output)
     assert prediction.pneumonia_type is None
     assert network.population.minimum_age_years == 18
+    assert Networks((shipped, network), settings.scope).for_image(chest(age="040Y")) is network
     return prediction.outcome, dict(prediction.findings)
 
 

@@ -14,6 +14,7 @@ from pydicom import Dataset
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from models.checkpoint import Checkpoint
 from service.audit import AuditTrail
 from service.ledger import Arrival, Ledger, database, migration
 from service.ledger.admission import Receipt
@@ -28,6 +29,7 @@ from tests.fakes import CountingWaker, TurnedClock
 from worker.courier import Courier
 from worker.inference import Inference
 from worker.network import Network, load_network
+from worker.networks import Networks
 from worker.report_building import ReportBuilding
 
 
@@ -72,9 +74,10 @@ class Gateway:
             )
         )
 
-    def inference(self, **changes: Any) -> Inference:
-        """Return an inference worker."""
-        arguments: dict[str, Any] = {"network": network(), "owner": "infer-1", "stop": self.stop, **changes}
+    def inference(self, *networks: Network, **changes: Any) -> Inference:
+        """Return an inference worker with the networks, or the shipped one."""
+        members = Networks(networks or (network(),), self.settings.scope)
+        arguments: dict[str, Any] = {"networks": members, "owner": "infer-1", "stop": self.stop, **changes}
         return Inference(self.settings, self.ledger, self.store, waker=self.waker, clock=self.clock, **arguments)
 
     def infer(self) -> int:
@@ -85,12 +88,10 @@ class Gateway:
         finally:
             worker.close()
 
-    def build(self) -> int:
-        """Build the reports that are due."""
-        checkpoint = network().checkpoint
-        return ReportBuilding(
-            self.settings, self.ledger, self.store, checkpoint, "build-1", self.clock
-        ).run_until_idle()
+    def build(self, *checkpoints: Checkpoint) -> int:
+        """Build the reports that are due, with the checkpoints at hand, or the shipped one."""
+        known = checkpoints or (network().checkpoint,)
+        return ReportBuilding(self.settings, self.ledger, self.store, known, "build-1", self.clock).run_until_idle()
 
     def courier(self, number: int = 0, owner: str = "courier-1") -> Courier:
         """Return a courier to one of the destinations."""

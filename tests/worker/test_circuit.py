@@ -28,7 +28,7 @@ def _states(made: Gateway) -> set[str]:
 
 
 def _building(made: Gateway) -> ReportBuilding:
-    return ReportBuilding(made.settings, made.ledger, made.store, network().checkpoint, "build-1", made.clock)
+    return ReportBuilding(made.settings, made.ledger, made.store, [network().checkpoint], "build-1", made.clock)
 
 
 def _away(*_: object) -> NoReturn:

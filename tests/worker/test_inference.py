@@ -483,7 +483,7 @@ def test_workers_with_two_checkpoints_serve_one_ledger_and_each_result_names_its
     made: Gateway = gateway(analysis={"batch_size": 1})
     for seed in range(4):
         made.receive(chest(seed=seed))
-    workers = [made.inference(owner="old"), made.inference(owner="new", network=newer_network())]
+    workers = [made.inference(owner="old"), made.inference(newer_network(), owner="new")]
     pool = ThreadPoolExecutor(2)
     settled = sum(pool.map(lambda worker: worker.run_until_idle(), workers))
     pool.shutdown()
@@ -510,7 +510,7 @@ def test_another_checkpoint_changes_nothing_until_a_person_asks_for_it(gateway: 
     newer = newer_network()
 
     def infer_with_the_newer() -> int:
-        worker = made.inference(network=newer)
+        worker = made.inference(newer)
         try:
             return worker.run_until_idle()
         finally:
@@ -541,7 +541,7 @@ def test_another_checkpoint_changes_nothing_until_a_person_asks_for_it(gateway: 
 def test_a_result_that_is_not_reported_yet_is_analysed_again_too(gateway: Any) -> None:
     made: Gateway = gateway({"name": "p", "ae_title": "P", "host": "127.0.0.1", "port": 1})
     made.receive(chest())
-    worker = made.inference(network=newer_network())
+    worker = made.inference(newer_network())
     try:
         worker.run_until_idle()
     finally:

@@ -50,7 +50,7 @@ class _Far(Predictor):
 
 
 def infer(made: Gateway, distance: float = 2.5, cam: NDArray[np.float32] = IN_A_LUNG) -> None:
-    worker = made.inference(network=Network(_Far(distance, cam), "balanced", None))
+    worker = made.inference(Network(_Far(distance, cam), "balanced", None))
     try:
         worker.run_until_idle()
     finally:
@@ -151,7 +151,7 @@ def test_an_eight_bit_result_is_computed_again_bit_for_bit_whatever_the_setting_
         pytest.skip(f"not on this processor: {error}")
     made: Gateway = gateway(analysis={"checkpoint": graded})
     made.receive(chest())
-    worker = made.inference(network=running)
+    worker = made.inference(running)
     try:
         worker.run_until_idle()
     finally:

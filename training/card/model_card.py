@@ -109,6 +109,8 @@ def _population(card: Card) -> str:
 
 {population.description} Body part {population.body_part}, views {" and ".join(population.views)}, ages
 {population.minimum_age_years} to {population.maximum_age_years} years.
+
+What every report quotes as its limits: {card.limits.get("en", "nothing; the card is older than that")}
 """
 
 

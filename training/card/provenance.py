@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
@@ -37,6 +37,15 @@ class DataSource:
     notes: str = ""
 
 
+PNEUMONIA_ALONE = {
+    "en": "Looks for pneumonia patterns on frontal chest radiographs and for nothing else; a result without one does "
+    "not exclude pneumonia or any other disease.",
+    "vi": "Chỉ tìm dấu hiệu viêm phổi trên phim X-quang ngực thẳng, không tìm gì khác; kết quả không thấy dấu hiệu này "
+    "không loại trừ viêm phổi hay bất kỳ bệnh nào khác.",
+}
+"""What a checkpoint of these recipes was not made for, by language; no clinician has reviewed the Vietnamese."""
+
+
 @with_config(ConfigDict(extra="forbid"))
 @dataclass(frozen=True)
 class Provenance:
@@ -46,6 +55,8 @@ class Provenance:
     ----------
     findings
         What each class of the data means, in the order of the network's outputs.
+    limits
+        What the checkpoint is not made for, by language; reports say it.
 
     Raises
     ------
@@ -60,6 +71,7 @@ class Provenance:
     population: Population
     data: DataSource
     starting_weights: StartingWeights
+    limits: Mapping[str, str] = field(default_factory=lambda: dict(PNEUMONIA_ALONE))
 
     def __post_init__(self) -> None:
         meant = set(self.findings.values())

@@ -155,6 +155,7 @@ def _draft(
         digests={name: file_digest(folder / name) for name in (WEIGHTS, GRAPH, *([INT8_GRAPH] if watched else []))},
         unlike_training=_UNMEASURED if watched else None,
         int8=Int8(CALIBRATION_IMAGES, {}) if watched else None,
+        limits=origin.limits,
     )
 
 
