@@ -105,6 +105,12 @@ licences: $(TEST) ## Fail when a package of the base set is under the GPL or AGP
 audit: $(TEST) ## Look the base and the GPU set up among known vulnerabilities, where their source can be reached
 	@$(BIN)/python requirements/audit.py
 
+.PHONY: sbom
+sbom: $(TEST) ## Write what the service installs as CycloneDX, with hashes, for processors and for a GPU: build/sbom-*.json
+	@mkdir -p build
+	@for set in base gpu; do PYTHONWARNINGS=ignore $(BIN)/cyclonedx-py requirements "requirements/$$set.txt" \
+		--pyproject pyproject.toml --mc-type application --output-reproducible --validate --of JSON -o "build/sbom-$$set.json"; done
+
 .PHONY: format
 format: $(TEST) ## Format the code and mend what ruff can mend
 	@$(BIN)/ruff check --fix-only --quiet

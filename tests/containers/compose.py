@@ -53,7 +53,7 @@ def read(variables: Mapping[str, str] | None = None, override: str = "") -> dict
 
 
 def documented_override(document: str = "howto/production.md") -> str:
-    """Return the docker-compose.override.yml of a document; production.md's is for TLS and the page with a login."""
+    """Return the docker-compose.override.yml of a document; production.md's is for DICOM over TLS."""
     (content,) = blocks(document, "yaml")
     return content
 

@@ -48,6 +48,7 @@ def stages(path: Path = ROOT / "Dockerfile") -> dict[str, Stage]:
         When a stage has no name.
     """
     text = re.sub(r"^#.*\n", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    text = text[text.index("FROM ") :]  # what comes before is the default of the base
     found: dict[str, Stage] = {}
     for line in text.replace("\\\n", " ").splitlines():
         instruction, _, rest = line.strip().partition(" ")

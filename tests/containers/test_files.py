@@ -60,7 +60,7 @@ def test_every_source_of_a_copy_is_tracked_and_reaches_the_engine(program: Calla
             if origin is not None:
                 assert origin in found, f"COPY --from={origin}: there is no such stage"
                 continue
-            for source in sources:
+            for source in (one.replace("${REQUIREMENTS}", name) for one in sources for name in ("base", "gpu")):
                 files = [name for name in tracked if name == source or name.startswith(f"{source}/")]
                 assert files, f"COPY {source}: no tracked file"
                 assert [name for name in files if is_ignored(name, patterns)] == []
@@ -77,17 +77,43 @@ def test_nothing_private_and_nothing_large_reaches_the_engine() -> None:
     assert not is_ignored("models/weights/x/model.safetensors", patterns)
 
 
-def test_each_image_has_a_target_and_holds_no_tool_that_installs() -> None:
+def test_one_chain_of_stages_makes_each_image_and_no_stage_is_built_for_another_one() -> None:
     found = stages()
+    last = [*found][-1]
+    # The classic builder builds every stage before the last: none may be there that the image is not made of.
+    needed = {stage.name for stage in chain(found, last)}
+    for stage in [*found.values()]:
+        for step in stage.steps:
+            if step.instruction == "COPY" and (origin := step.copied()[0]) is not None:
+                needed |= {one.name for one in chain(found, origin)}
+    assert needed == {*found}
     for service in OURS.values():
-        target = service.table["build"]["target"]
-        assert service.table["image"].endswith(f"-{target}")
-        steps = [step for stage in chain(found, target) for step in stage.steps]
-        assert [step.rest for step in steps if step.instruction == "ENTRYPOINT"] == ['["auscult"]']
-        assert [step.rest for step in steps if step.instruction == "USER"] == ["auscult"]
-        assert not any("pip" in step.rest or "venv" in step.rest for step in steps if step.instruction == "RUN")
-    origins = {stage.origin for stage in found.values() if stage.origin not in found}
-    assert [origin for origin in origins if not re.search(r":\d+\.\d+", origin)] == []
+        build = service.table["build"]
+        assert "target" not in build
+        requirements = build["args"].get("REQUIREMENTS", "base")
+        assert (ROOT / "requirements" / f"{requirements}.txt").is_file()
+        assert service.table["image"].endswith({"base": "-cpu", "gpu": "-gpu"}[requirements])
+
+
+def test_the_image_that_runs_holds_no_tool_that_installs() -> None:
+    found = stages()
+    steps = [step for stage in chain(found, [*found][-1]) for step in stage.steps]
+    assert [step.rest for step in steps if step.instruction == "ENTRYPOINT"] == ['["auscult"]']
+    assert [step.rest for step in steps if step.instruction == "USER"] == ["auscult"]
+    assert not any("pip" in step.rest or "venv" in step.rest for step in steps if step.instruction == "RUN")
+
+
+def test_the_base_is_named_by_its_digest_and_what_a_site_says_to_the_build_stays_out_of_the_image() -> None:
+    text = (ROOT / "Dockerfile").read_text()
+    assert re.search(r"^ARG BASE_IMAGE=debian:\d+\.\d+-slim@sha256:[0-9a-f]{64}$", text, re.MULTILINE)
+    found = stages()
+    last = {step.rest.partition("=")[0] for stage in chain(found, [*found][-1]) for step in stage.steps}
+    assert {"SITE_CA", "PIP_INDEX_URL"}.isdisjoint(last)
+    told = {
+        step.rest.partition("=")[0] for stage in found.values() for step in stage.steps if step.instruction == "ARG"
+    }
+    for service in OURS.values():
+        assert {*service.table["build"]["args"]} - {"BASE_IMAGE"} <= told
 
 
 def test_the_images_carry_the_version_of_the_project() -> None:
@@ -96,6 +122,7 @@ def test_the_images_carry_the_version_of_the_project() -> None:
     assert {service.table["image"].partition(":")[2].rpartition("-")[0] for service in OURS.values()} == {
         version("auscult")
     }
+    assert f"ARG VERSION={version('auscult')}\n" in (ROOT / "Dockerfile").read_text()
 
 
 def test_every_image_has_a_tag_that_does_not_move() -> None:
@@ -127,10 +154,11 @@ def test_every_variable_is_a_setting(service: Service, tmp_path: Path, monkeypat
     read_command(service.command)
     for name in service.environment:
         # A variable of a section that there is not is passed over in silence.
-        assert name in {"AUSCULT_CONFIG", "TZ"} or _is_setting(name), name
+        assert name in {"AUSCULT_CONFIG", "TZ"} or is_setting(name), name
 
 
-def _is_setting(variable: str) -> bool:
+def is_setting(variable: str) -> bool:
+    """Tell whether a variable names a setting."""
     model: Any = Settings
     for part in variable.removeprefix("AUSCULT_").lower().split("__"):
         if part not in model.model_fields:
@@ -139,14 +167,14 @@ def _is_setting(variable: str) -> bool:
     return True
 
 
-def test_the_documented_override_mounts_what_its_settings_name_and_publishes_what_they_open() -> None:
-    opened = {"listen": ("AUSCULT_LISTENER__PORT", "AUSCULT_LISTENER__TLS__PORT"), "web": ("AUSCULT_WEB__PORT",)}
-    assert {*DOCUMENTED} == {*opened}
-    for name, service in DOCUMENTED.items():
+def test_what_takes_tls_mounts_what_its_settings_name_and_publishes_what_they_open() -> None:
+    opened = {"listen": ("AUSCULT_LISTENER__PORT", "AUSCULT_LISTENER__TLS__PORT"), "page": ("AUSCULT_WEB__PORT",)}
+    assert {*DOCUMENTED} == {"listen"}
+    for name, service in {**DOCUMENTED, "page": SERVICES["page"]}.items():
         named = [value for value in service.environment.values() if value.startswith("/etc/auscult/tls/")]
         assert len(named) >= 3
         assert "./tls:/etc/auscult/tls:ro" in service.table["volumes"]
-        assert {*SERVICES[name].table["volumes"]} < {*service.table["volumes"]}
+        assert {*SERVICES["web"].table["volumes"]} < {*service.table["volumes"]}
         published = [port.rpartition(":")[2] for port in service.table["ports"]]
         assert published == [service.environment[variable] for variable in opened[name]]
         assert service.table["networks"] == ["inside", "outside"]
@@ -218,10 +246,10 @@ def test_the_database_and_the_broker_are_reached_by_nobody_outside() -> None:
     assert networks["inside"] == {"internal": True}
 
 
-def test_what_is_published_beyond_this_machine_is_the_listener_alone() -> None:
+def test_what_is_published_beyond_this_machine_is_the_listener_and_the_page_with_its_login_alone() -> None:
     for service in SERVICES.values():
         for port in service.table.get("ports", []):
-            assert service.name == "listen" or port.startswith("127.0.0.1:"), f"{service.name}: {port}"
+            assert service.name in ("listen", "page") or port.startswith("127.0.0.1:"), f"{service.name}: {port}"
     port = SERVICES["listen"].table["ports"][0].rpartition(":")[2]
     assert SERVICES["listen"].environment["AUSCULT_LISTENER__PORT"] == port
 
@@ -232,7 +260,9 @@ def test_everything_that_is_named_is_declared_and_everything_declared_is_used() 
         used = set()
         for service in SERVICES.values():
             for item in service.table.get(kind, []):
-                used.add(item["source"] if isinstance(item, dict) else item.partition(":")[0])
+                name = item["source"] if isinstance(item, dict) else item.partition(":")[0]
+                if not name.startswith("./"):  # a folder of the site's own
+                    used.add(name)
         assert used == {*whole[kind]}, kind
     for service in SERVICES.values():
         assert {*service.table.get("depends_on", {})} <= {*SERVICES}
@@ -259,12 +289,20 @@ def test_a_pattern_of_dockerignore_keeps_what_comes_after_it() -> None:
     assert dockerfile.Step("COPY", "--from=one /a /b").copied() == ("one", ["/a"], "/b")
 
 
-def test_what_nothing_has_run_is_named_in_the_documents() -> None:
-    text = (ROOT / "docs" / "howto" / "production.md").read_text().partition("## What nothing has run")[2]
-    found = stages()
+def test_images_that_only_a_stand_in_has_run_are_named_in_the_documents() -> None:
+    text = (ROOT / "docs" / "howto" / "production.md").read_text().partition("## Verified, and by what")[2]
     foreign = {service.table["image"] for service in SERVICES.values() if not service.is_ours}
-    foreign |= {stage.origin for stage in found.values() if stage.origin not in found}
-    assert {name for name in foreign if f"`{name}`" not in text} == set()
-    # tests/containers/test_image.py builds the target `cpu`, and with it every stage that it is made of.
-    built = {"cpu", "cpu-packages", *(stage.name for one in ("cpu", "cpu-packages") for stage in chain(found, one))}
-    assert {name for name in {*found} - built if f"`{name}`" not in text} == set()
+    base = re.search(r"^ARG BASE_IMAGE=([^@\n]+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert base is not None
+    assert {name for name in foreign | {base[1]} if f"`{name}`" not in text} == set()
+    assert "`infer-gpu`" in text
+
+
+def test_every_container_has_a_limit_on_its_memory_and_its_processes() -> None:
+    for service in SERVICES.values():
+        assert re.fullmatch(r"\d+[mg]", service.table["mem_limit"]), service.name
+        assert 0 < service.table["pids_limit"] <= 4096, service.name
+
+
+def test_the_database_s_health_check_asks_over_tcp_which_the_server_of_a_set_up_does_not_answer() -> None:
+    assert "--host=127.0.0.1" in SERVICES["postgres"].health
