@@ -18,6 +18,7 @@ from service.dicom.entity import access_of, entity_of, tls_of
 from service.dicom.identity import is_valid_uid
 from service.intake import Intake, Reception, Request
 from service.ledger.admission import Registered
+from service.process.handles import handles_left
 from service.process.log import get_logger
 from service.process.ports import cannot_listen
 from service.security.reloading import Reloading
@@ -32,6 +33,11 @@ _SUCCESS = 0x0000
 _OUT_OF_RESOURCES = 0xA700
 #: Seconds between two looks at the associations that a stop waits for.
 _STOP_LOOK_S = 0.05
+
+
+#: File handles of a connection: its socket, and the two ends of what wakes its thread.
+_HANDLES_EACH = 3
+_FEWEST_WAITING = 2
 
 
 class Listener:
@@ -118,7 +124,7 @@ class Listener:
                 self._entity,
                 (settings.host, port),
                 allowed=settings.allowed_addresses,
-                maximum_waiting=max(32, 2 * settings.maximum_associations),
+                maximum_waiting=_maximum_waiting(settings),
                 handlers=self._commitment.handlers(),
                 shares_port=self._shares_port,
                 tls=tls,
@@ -159,6 +165,11 @@ class Listener:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+def _maximum_waiting(settings: ListenerSettings) -> int:
+    """Return for how many connections there is room that have yet to ask for an association."""
+    return min(max(32, 2 * settings.maximum_associations), max(_FEWEST_WAITING, handles_left() // _HANDLES_EACH // 2))
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,11 @@ sent a whole request makes room: whoever asks gets an answer, whatever others le
 """
 
 import asyncio
-import resource
 import socket
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
+from service.process.handles import MORE_HANDLES, handles_left
 from service.process.log import get_logger
 from service.process.sparingly import Sparing
 from service.settings import WebSettings
@@ -55,7 +54,7 @@ class Connections:
 
     def __init__(self, settings: WebSettings) -> None:
         self.settings = settings
-        self.most = min(settings.maximum_connections, _room())
+        self.most = min(settings.maximum_connections, max(_FEWEST, handles_left() - _RESERVED_HANDLES))
         self._of_address = min(settings.connections_by_address, self.most)
         self._open: dict[Connection, None] = {}  # the oldest first
         self._sparing = Sparing(log)
@@ -85,7 +84,7 @@ class Connections:
 
     def make_room(self) -> None:
         """Close the oldest connection that waits: the process has no file handle left."""
-        self._sparing.warn("handles", "the page has no file handle left; raise its limit (`ulimit -n`)")
+        self._sparing.warn("handles", f"the page has no file handle left; {MORE_HANDLES}")
         oldest = next((connection for connection in self._open if connection.is_waiting), None)
         if oldest is not None:
             self._end(oldest)
@@ -109,11 +108,3 @@ class Connections:
     def _end(self, connection: Connection) -> None:
         self.forget(connection)
         connection.abort()
-
-
-def _room() -> int:
-    """Return for how many connections this process has file handles."""
-    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    if limit == resource.RLIM_INFINITY:
-        return 1 << 20
-    return max(_FEWEST, limit - sum(1 for _ in Path("/proc/self/fd").iterdir()) - _RESERVED_HANDLES)

@@ -1,7 +1,6 @@
 """Serves the pages: on a loopback address, or over TLS with a login."""
 
 import asyncio
-import errno
 import logging
 import signal
 import socket
@@ -17,6 +16,7 @@ from starlette.applications import Starlette
 
 from service.audit import AuditTrail
 from service.ledger import Ledger
+from service.process.handles import OUT_OF_HANDLES
 from service.process.log import get_logger
 from service.process.ports import cannot_listen, family_of
 from service.security.reloading import Reloading
@@ -29,8 +29,6 @@ from service.web.timed_protocol import TimedProtocol
 log = get_logger(__name__)
 
 
-#: What the system lacks when it cannot accept a connection, which is taken once another has ended.
-_OUT_OF_HANDLES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _PAUSE_S = 0.05
 
 
@@ -84,7 +82,7 @@ class _Server(uvicorn.Server):
             try:
                 accepted, peer = await loop.sock_accept(listening)
             except OSError as error:
-                if error.errno in _OUT_OF_HANDLES:
+                if error.errno in OUT_OF_HANDLES:
                     self._connections.make_room()
                 await asyncio.sleep(_PAUSE_S)
                 continue

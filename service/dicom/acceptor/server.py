@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+import sys
 import threading
 import time
 from collections import Counter
@@ -20,7 +21,12 @@ from service.dicom.acceptor.peer_socket import PeerSocket
 from service.dicom.acceptor.places import host
 from service.dicom.acceptor.secure_socket import SecureSocket
 from service.dicom.acceptor.terms import Terms
+from service.process.handles import MORE_HANDLES, OUT_OF_HANDLES
+from service.process.log import origin
 from service.security.reloading import Reloading
+
+#: Seconds after which a connection is accepted for which there was no handle.
+_PAUSE_S = 0.05
 
 Network = IPv4Network | IPv6Network
 Handlers = Sequence[tuple[evt.EventType, Callable[[evt.Event], Any]]]
@@ -149,6 +155,32 @@ class AcceptorServer(ThreadedAssociationServer):
         if time.monotonic() > self._look_at_warnings:
             self._look_at_warnings = time.monotonic() + 1.0
             self.ae.terms.access.warnings.turn()
+
+    def get_request(self) -> Any:
+        """Accept a connection; where there is no handle for it, have one that waits make room."""
+        try:
+            return super().get_request()
+        except OSError as error:
+            if error.errno in OUT_OF_HANDLES:
+                self._make_room()
+                time.sleep(_PAUSE_S)  # the connection stays in the queue, and would be tried again without end
+            raise
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say in one line why a connection could not be served; socketserver would write a traceback for each."""
+        error = sys.exception()
+        if isinstance(error, OSError) and error.errno in OUT_OF_HANDLES:
+            self._make_room()
+            return
+        what = "nothing" if error is None else origin(type(error), error.__traceback__)
+        address = str(client_address[0])
+        self.ae.terms.access.warnings.warn(address, f"a connection from {address} could not be served: {what}")
+
+    def _make_room(self) -> None:
+        self.ae.terms.access.warnings.warn("us", f"the listener has no file handle left; {MORE_HANDLES}")
+        waiting = [connection for connection in self.ae.connections if not connection.is_requested]
+        if waiting:
+            _of_the_busiest(waiting).hang_up()
 
     def shutdown_request(self, request: Any) -> None:
         """Close a connection; see `AcceptedAssociation.hang_up`."""
