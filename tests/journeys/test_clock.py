@@ -1,0 +1,91 @@
+"""A machine whose clock is set while auscult runs, as libfaketime sets it: pauses keep their length, and it is told."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from service.ledger import DueDelivery, Ledger
+from service.ledger.database import connect
+from service.vocabulary.states import DeliveryState
+from tests.servers import wait_until
+from tests.service.ward import LEASE, Ward
+
+FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+AHEAD = timedelta(hours=2)
+
+pytestmark = pytest.mark.skipif(
+    FAKETIME is None and os.environ.get("AUSCULT_TEST_REQUIRE_ALL") != "1", reason="libfaketime is not installed"
+)
+
+
+@contextmanager
+def sweeping(folder: Path, offset: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `auscult sweep` on a clock that differs by what a file says."""
+    environment = os.environ | {
+        "LD_PRELOAD": str(FAKETIME),
+        "FAKETIME_TIMESTAMP_FILE": str(offset),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "AUSCULT_DATA_DIR": str(folder),
+        "AUSCULT_SWEEP__INTERVAL": "0.3",
+    }
+    command = [str(Path(sys.executable).parent / "auscult"), "sweep"]
+    process = subprocess.Popen(
+        command, env=environment, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def put_off(ward: Ward) -> DueDelivery:
+    """Have a report of the ward's put off by five seconds."""
+    ward.receive()
+    ward.infer(0.1)
+    ward.report("pacs")
+    (due,) = ward.ledger.outbox.claim("courier", "pacs", DeliveryState.PENDING, 1, LEASE)
+    ward.ledger.outbox.save_retry(due, ward.now + timedelta(seconds=5), 0xA700, "out of resources")
+    return due
+
+
+@pytest.mark.parametrize("ahead", [AHEAD, -AHEAD], ids=["set back", "set forward"])
+def test_a_clock_that_is_set_right_delays_no_report_and_is_told(ahead: timedelta, tmp_path: Path) -> None:
+    ward, offset = Ward(tmp_path / "data"), tmp_path / "offset"
+    ward.now = datetime.now(UTC) + ahead
+    put_off(ward)
+    offset.write_text(f"{ahead.total_seconds():+.0f}\n")
+    ledger = Ledger(connect(ward.settings.database_url))
+    with sweeping(ward.settings.data_dir, offset) as process:
+        wait_until(ward.settings.pulse_dir.exists, "the sweep works", 30)
+        time.sleep(1)
+        offset.write_text("+0\n")
+
+        def is_told() -> bool:
+            assert process.poll() is None
+            return bool(ledger.timekeeping.view().steps)
+
+        wait_until(is_told, "the sweep has noticed", 30)
+        wait_until(
+            lambda: (
+                (ledger.outbox.next_due("pacs") or datetime.max.replace(tzinfo=UTC))
+                < datetime.now(UTC) + timedelta(seconds=10)
+            ),
+            "the report is due in time",
+            30,
+        )
+    ((_, step),) = ledger.timekeeping.view().steps
+    assert step.seconds == pytest.approx(-ahead.total_seconds(), abs=5)
+    assert ("back" if ahead > timedelta(0) else "forward") in str(ledger.timekeeping.view())
+    ledger.engine.dispose()
+    ward.close()
