@@ -17,6 +17,9 @@ class KindRow:
         Area under the ROC curve of the distance, val against this kind; None where there were too few pictures.
     beyond
         Share of the kind's pictures beyond the limit; None as before.
+    refused
+        Share that the scope gate refuses by the pixels: beyond the limit, or upside down. None as before, and in cards
+        older than it.
     """
 
     kind: str
@@ -25,6 +28,7 @@ class KindRow:
     chose: bool
     auroc: float | None
     beyond: float | None
+    refused: float | None = None
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,8 @@ class UnlikeTraining:
         Beyond this distance an image is unlike the training images; 1 is usual among them.
     false_alarms
         Share of the val images beyond the limit.
+    refused
+        Share of the val images that the scope gate refuses by the pixels; None in a card older than it.
     percentiles
         The distances of the val images at 0, 1 ... 100 %: what pictures of another kind are compared with where the
         val images are not at hand. Empty in a card older than this.
@@ -60,3 +66,4 @@ class UnlikeTraining:
     kinds: tuple[KindRow, ...]
     changes: tuple[ChangeRow, ...]
     percentiles: tuple[float, ...] = ()
+    refused: float | None = None

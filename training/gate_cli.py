@@ -46,14 +46,17 @@ def unlike(
     with faults_named():
         kinds = [_kind(*pair) for pair in zip(data, name or [path.name for path in data], strict=True)]
         found = _measured(loaded, kinds, val, threads)
-    click.echo(f"limit {found.limit:g}: {found.false_alarms:.1%} of val lie beyond it")
+    click.echo(f"limit {found.limit:g}: {found.false_alarms:.1%} of val lie beyond it{_refused(found.refused)}")
     for row in found.kinds:
         if row.beyond is not None:
-            click.echo(
-                f"{row.kind} ({row.pictures}): {row.beyond:.1%} lie beyond it, AUROC against val {row.auroc:.3f}"
-            )
+            beyond = f"{row.beyond:.1%} lie beyond it{_refused(row.refused)}"
+            click.echo(f"{row.kind} ({row.pictures}): {beyond}, AUROC against val {row.auroc:.3f}")
     if record:
         record_unlike(loaded, found)
+
+
+def _refused(share: float | None) -> str:
+    return "" if share is None else f", {share:.1%} are refused with what is upside down"
 
 
 def _kind(folder: Path, name: str) -> Kind:

@@ -82,6 +82,28 @@ def shortcuts(data: Path, split: str, record: bool, montage: Path | None, folder
         record_measurement(predictor.checkpoint, shortcuts=tuple(rows), lung_field=evidence)
 
 
+@measure.command()
+@_DATA
+@_SPLIT
+@_RECORD
+@CHECKPOINT
+@THREADS
+def maps(data: Path, split: str, record: bool, folder: Path | None, threads: int) -> None:
+    """Measure where the heat maps lie: in the lungs, off them, at the rim where markers stand (one pass)."""
+    from training.card.record import record_measurement
+    from training.fitting.dataset import find_images
+    from training.measuring.shortcuts import find_lung_fields, measure_lung_field, read_reduced
+
+    predictor = load_predictor(folder, threads)
+    with faults_named():
+        images = find_images(data, predictor.checkpoint.card.classes, split)
+        pixels_NHW = read_reduced(images)
+        found = measure_lung_field(predictor, images, pixels_NHW, find_lung_fields(pixels_NHW))
+    click.echo(line(asdict(found)))
+    if record:
+        record_measurement(predictor.checkpoint, lung_field=found)
+
+
 def _shown(metrics: Mapping[str, Estimate]) -> str:
     return line({name: estimate.value for name, estimate in metrics.items()})
 

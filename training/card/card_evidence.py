@@ -34,7 +34,7 @@ def shortcuts(card: Card) -> str:
     """Return the section on covered copies and on where the heat maps lie."""
     found = card.measurements
     if not found.shortcuts:
-        return ""
+        return f"## Where the heat maps lie\n{_lung_field(card)}" if found.lung_field else ""
     rows = ([row.seen, *(show(row.metrics.get(figure)) for figure in _FIGURES)] for row in found.shortcuts)
     return f"""## Shortcuts
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from models.card import Card
 from models.precision import BOUNDS
+from models.unlike import UnlikeTraining
 from training.card.markdown import table
 
 
@@ -19,9 +20,9 @@ def unlike_training(card: Card) -> str:
             str(row.pictures),
             "chose" if row.chose else "judged",
             *(
-                ("not measured", "")
+                ("not measured", "", "")
                 if row.auroc is None or row.beyond is None
-                else (f"{row.auroc:.3f}", _per_cent(row.beyond))
+                else (f"{row.auroc:.3f}", _per_cent(row.beyond), "" if row.refused is None else _per_cent(row.refused))
             ),
         ]
         for row in unlike.kinds
@@ -35,13 +36,22 @@ The graph gives a third number: how far an image is from the training images, in
 {_per_cent(unlike.false_alarms)} of val lie beyond. At most 3 % of val may. Where no radiographs of adults are at hand
 the limit uses all of that, for on public ones the tightest limit is the best; `auscult checkpoint measure unlike --data
 FOLDER` measures yours. AUROC is of each kind against val; kinds that "chose" were looked at when the form of the
-distance or its limit was chosen, the others were not. Fewer than 50 different pictures: not measured.
+distance or its limit was chosen, the others were not. Fewer than 50 different pictures: not measured.{_refused(unlike)}
 
-{table(["kind", "made of", "pictures", "role", "AUROC", "beyond the limit"], kinds)}
+{table(["kind", "made of", "pictures", "role", "AUROC", "beyond the limit", "refused"], kinds)}
 What another site's radiographs may look like should pass. Of val copies changed as in the table of changed copies,
 these shares lie beyond the limit all the same:
 
 {table(["change", "strength", "pictures", "beyond the limit"], changes)}"""
+
+
+def _refused(unlike: UnlikeTraining) -> str:
+    if unlike.refused is None:
+        return ""
+    return f"""
+
+The distance hardly tells what is upside down; the gate compares the image itself with the mean radiograph for that.
+"Refused" is what either of them keeps out: {_per_cent(unlike.refused)} of val."""
 
 
 def int8(card: Card) -> str:

@@ -167,7 +167,12 @@ def _measured(card: Card, checkpoint: Checkpoint, images: Sequence[LabelledImage
     if exact.distance_N is None:
         return card
     radiographs = [read_display_values(image.path) for image in one_a_patient(images)]
-    card = replace(card, unlike_training=distance.measure(runtime, card.transform, exact.distance_N, radiographs))
+    card = replace(
+        card,
+        unlike_training=distance.measure(
+            runtime, card.transform, exact.distance_N, radiographs, upright_N=distance.upright(images)
+        ),
+    )
     small = answer(OnnxRuntime(checkpoint, precision="int8"), card.transform, images)
     targets_N = np.array([image.target for image in images], dtype=np.int64)
     return replace(card, int8=Int8(CALIBRATION_IMAGES, {"val": compare(card, exact, small, targets_N)}))

@@ -17,6 +17,7 @@ from sklearn.metrics import roc_auc_score
 from models.runtimes import Runtime
 from models.transforms import to_batch
 from models.unlike import ChangeRow, KindRow, UnlikeTraining
+from service.thorax import is_upright
 from training.fitting.dataset import LabelledImage, read_display_values
 from training.measuring.kinds import ENOUGH, Kind, Values, kinds, one_a_patient
 from training.measuring.robustness import CHANGES
@@ -66,6 +67,7 @@ def measure(
     val_N: NDArray[np.float32],
     radiographs: Sequence[Values],
     unwanted: Sequence[tuple[Kind, NDArray[np.float32]]] = (),
+    upright_N: NDArray[np.bool_] | None = None,
 ) -> UnlikeTraining:
     """Set the limit and measure the distance.
 
@@ -75,6 +77,8 @@ def measure(
         Distances of the val images.
     radiographs
         Display values of val images of which kinds and changed copies are made.
+    upright_N
+        Whether each val image is upright, for what the gate refuses of val; not said where it is absent.
     unwanted
         Kinds of which at least `ABSTAIN` should lie beyond the limit, such as adults, with their distances.
     """
@@ -91,6 +95,7 @@ def measure(
         kinds=tuple(kind_row(kind, val_N, limit, found_N) for kind, found_N in (*unwanted, *made)),
         changes=tuple(_change_rows(radiographs, limit, distances)),
         percentiles=tuple(round(float(value), 4) for value in np.percentile(val_N, range(101))),
+        refused=None if upright_N is None else round(float(((val_N > limit) | ~upright_N).mean()), 4),
     )
 
 
@@ -102,8 +107,14 @@ def measure_on(
 ) -> UnlikeTraining:
     """Set the limit and measure the distance on labelled images, which are val."""
     val_N = measure_distances(runtime, transform, (read_display_values(image.path) for image in images))
+    upright_N = upright(images)
     radiographs = [read_display_values(image.path) for image in one_a_patient(images)]
-    return measure(runtime, transform, val_N, radiographs, unwanted)
+    return measure(runtime, transform, val_N, radiographs, unwanted, upright_N)
+
+
+def upright(images: Sequence[LabelledImage]) -> NDArray[np.bool_]:
+    """Tell of each image whether it is upright, as the scope gate judges."""
+    return np.array([is_upright(read_display_values(image.path)) for image in images])
 
 
 def with_kinds(known: UnlikeTraining, found: Sequence[tuple[Kind, NDArray[np.float32]]]) -> UnlikeTraining:
@@ -160,8 +171,10 @@ def kind_row(kind: Kind, val_N: NDArray[np.floating], limit: float, found_N: NDA
         return KindRow(kind.name, kind.source, kind.distinct, kind.chooses, None, None)
     truth = np.concatenate([np.zeros(len(val_N)), np.ones(len(found_N))])
     auroc = float(roc_auc_score(truth, np.concatenate([val_N, found_N])))
-    beyond = float((found_N > limit).mean())
-    return KindRow(kind.name, kind.source, kind.distinct, kind.chooses, round(auroc, 4), round(beyond, 4))
+    beyond_N = found_N > limit
+    refused_N = beyond_N | np.array([not is_upright(picture) for picture in kind.pictures])
+    shares = (auroc, float(beyond_N.mean()), float(refused_N.mean()))
+    return KindRow(kind.name, kind.source, kind.distinct, kind.chooses, *(round(share, 4) for share in shares))
 
 
 def _distance(runtime: Runtime, batch_N3HW: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -79,6 +79,7 @@ def test_the_limit_lets_three_in_a_hundred_of_val_go_and_few_pictures_are_not_me
     rows = {row.kind: row for row in found.kinds}
     assert (rows["inverted"].pictures, rows["inverted"].auroc, rows["inverted"].beyond) == (6, None, None)
     assert rows["handwritten digits"].auroc == 1.0
+    assert rows["phantoms"].refused == rows["phantoms"].beyond, "they are upright"
     assert {row.pictures for row in found.changes} == {6}
 
 
