@@ -1,12 +1,14 @@
 """Builds the reports that are due, once: their bytes are kept in the store and never built again."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from importlib.metadata import version
 from io import BytesIO
 
+import numpy as np
+from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 
 from models.card import Card
@@ -18,11 +20,12 @@ from service.process.clock import Clock, utc_now
 from service.process.log import get_logger
 from service.report import Equipment, ReportContent, ReportKind, build, predecessor
 from service.settings import DestinationSettings, Settings
+from service.texts import texts_in
 from service.vocabulary.errors import Unavailable
-from service.vocabulary.facts import Reason
+from service.vocabulary.facts import Failure, Reason
 from service.vocabulary.findings import Outcome
+from service.vocabulary.language import Language
 from service.vocabulary.states import State
-from service.wording import in_words, reason_in_words
 from worker.batch import Batch
 from worker.circuit import CircuitBreaker
 from worker.ladder import Ladder
@@ -30,15 +33,12 @@ from worker.report_source import source_of
 
 log = get_logger(__name__)
 
-LIMITS_UNKNOWN = "The checkpoint's card, which says what it was not made for, is not at hand or does not say it."
-ANALYSIS_FAILED_TEXT = "the analysis failed; see the gateway's log"
 _RETRY_AFTER = timedelta(seconds=15)
 #: Seconds for which nothing is claimed because the store was away for a whole batch. A batch of which one image went
 #: well is no reason for it: a single file that the disk cannot read must not keep the others waiting.
 _PAUSE_S = 15.0
 #: When an image is due again whose bytes were away: after others have had their turn.
 _PUT_OFF = timedelta(seconds=2 * _PAUSE_S)
-_ENGLISH = "en"
 
 
 @dataclass
@@ -116,18 +116,32 @@ class ReportBuilding:
         wanted = self._wanted(due)
         if not wanted:
             return []
-        content = self._content(due)
         source = source_of(due, self.store)
         display = None
         if due.prediction is not None:
             display = decode(source, max_pixels=self.settings.scope.maximum_pixels).display()
+        return [
+            report
+            for language, kinds in wanted.items()
+            for report in self._in_language(due, language, kinds, source, display)
+        ]
+
+    def _in_language(
+        self,
+        due: DueReport,
+        language: Language,
+        wanted: Mapping[ReportKind, Sequence[str]],
+        source: Dataset,
+        display: NDArray[np.float32] | None,
+    ) -> list[NewReport]:
+        content = self._content(due, language)
         built = build(
             source,
             display,
             content,
             kinds=set(wanted),
             equipment=_equipment(self.settings),
-            predecessors=_predecessors(due, self.store),
+            predecessors=_predecessors(due, language, self.store),
         )
         return [
             NewReport(
@@ -138,38 +152,45 @@ class ReportBuilding:
                 series_instance_uid=item.series_instance_uid,
                 object_key=self.store.put(item.encoded()).key,
                 destinations=tuple(wanted[item.kind]),
+                language=language,
             )
             for item in built
         ]
 
-    def _wanted(self, due: DueReport) -> dict[ReportKind, list[str]]:
-        """Return the destinations of each kind of report; without any destination, all kinds are built and kept."""
-        destinations = self.settings.destinations
+    def _wanted(self, due: DueReport) -> dict[Language, dict[ReportKind, list[str]]]:
+        """Return the destinations of each kind of report by language; without any, all kinds are built and kept."""
+        site = self.settings.report.language
+        by_language: dict[Language, list[DestinationSettings]] = {}
+        for destination in self.settings.destinations:
+            by_language.setdefault(destination.language or site, []).append(destination)
+        wanted = {name: self._kinds(due, items) for name, items in (by_language or {site: []}).items()}
+        return {name: kinds for name, kinds in wanted.items() if kinds}
+
+    def _kinds(self, due: DueReport, destinations: Sequence[DestinationSettings]) -> dict[ReportKind, list[str]]:
         if due.prediction is None:
             told = [item.name for item in destinations if _is_told(item, due.is_chest)]
             return {ReportKind.TEXT_SR: told} if told or not destinations else {}
         wanted = {kind: [item.name for item in destinations if kind.value in item.reports] for kind in ReportKind}
         return {kind: names for kind, names in wanted.items() if names or not destinations}
 
-    def _content(self, due: DueReport) -> ReportContent:
+    def _content(self, due: DueReport, language: Language) -> ReportContent:
         card = self._card(due)
         return ReportContent(
             outcome=due.prediction.outcome if due.prediction else Outcome.NOT_ANALYSED,
             prediction=due.prediction,
-            reason=None if due.prediction else _reason_text(due),
-            flags=tuple(map(in_words, due.flags)),
+            reason=None if due.prediction else _reason(due),
+            flags=due.flags,
             priority=due.priority,
-            priority_reason=in_words(due.priority_source),
+            priority_source=due.priority_source,
             # DICOM times are local times of the site, PS3.5 section 6.2.
             content_time=due.analysed_at.astimezone(),
             pixel_digest=due.pixel_digest or "",
             identity_digest=due.identity_digest,
-            limits=card.limits.get(_ENGLISH, LIMITS_UNKNOWN) if card else LIMITS_UNKNOWN,
+            limits=_limits(card, language),
             population=card.population.description if card and due.prediction else "",
             attempted=due.state is State.FAILED or due.reason == Reason.PIXELS_UNDECODABLE,
-            superseding_reason=in_words(due.superseding_reason)
-            if due.predecessors and due.superseding_reason
-            else None,
+            superseding_reason=due.superseding_reason if due.predecessors else None,
+            language=language,
         )
 
     def _card(self, due: DueReport) -> Card | None:
@@ -180,7 +201,21 @@ class ReportBuilding:
         return cards.get(due.prediction.checkpoint_digest)  # this worker may have other checkpoints' cards
 
 
-def _predecessors(due: DueReport, store: ObjectStore) -> Sequence[Dataset]:
+def _limits(card: Card | None, language: Language) -> str:
+    """Return what the checkpoint was not made for, in the language or else in English, as its card says it."""
+    limits = card.limits if card is not None else {}
+    said = limits.get(_subtag(language)) or limits.get(_subtag(Language.ENGLISH))
+    return said or texts_in(language)("report.limits_unknown")
+
+
+def _subtag(language: Language) -> str:
+    """Return the primary subtag of a language (RFC 5646 section 2.2.1), by which a card names its texts."""
+    return language.value.partition("-")[0]
+
+
+def _predecessors(due: DueReport, language: Language, store: ObjectStore) -> Sequence[Dataset]:
+    """Return the earlier reports of each kind: in the same language, or in what a destination read before."""
+    alike = {report.kind for report in due.predecessors if report.language is language}
     return [
         predecessor(
             ReportKind(report.kind),
@@ -192,6 +227,7 @@ def _predecessors(due: DueReport, store: ObjectStore) -> Sequence[Dataset]:
         if report.removed
         else dcmread(BytesIO(store.read(report.object_key)))
         for report in due.predecessors
+        if report.language is language or report.kind not in alike
     ]
 
 
@@ -209,7 +245,5 @@ def _is_told(destination: DestinationSettings, is_chest: bool) -> bool:
     return destination.not_analysed == "all" or (destination.not_analysed == "chest_only" and is_chest)
 
 
-def _reason_text(due: DueReport) -> str:
-    if due.state is State.FAILED or due.reason is None:
-        return ANALYSIS_FAILED_TEXT
-    return reason_in_words(due.reason)
+def _reason(due: DueReport) -> Reason | Failure:
+    return Failure.ANALYSIS_FAILED if due.state is State.FAILED or due.reason is None else Reason(due.reason)

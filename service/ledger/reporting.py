@@ -20,6 +20,7 @@ from service.vocabulary.facts import EventKind, Failure, Flag, PrioritySource, S
 from service.vocabulary.figures import TO_REPORT, Tally
 from service.vocabulary.findings import Outcome, Prediction
 from service.vocabulary.identity import Identity
+from service.vocabulary.language import Language
 from service.vocabulary.states import DeliveryState, Priority, State
 
 _DUE_STATES = [State.INFERRED, State.OUT_OF_SCOPE, State.FAILED]
@@ -42,6 +43,7 @@ class EarlierReport:
     study_instance_uid: str
     object_key: str
     removed: bool
+    language: Language = Language.ENGLISH
 
 
 @dataclass(frozen=True)
@@ -230,7 +232,7 @@ def _predecessors(session: Session, row: InstanceRecord) -> tuple[EarlierReport,
         )
         .order_by(ReportRecord.id)
     )
-    return tuple({report.kind: _earlier(report) for report in reports}.values())
+    return tuple({(report.kind, report.language): _earlier(report) for report in reports}.values())
 
 
 def _earlier(report: ReportRecord) -> EarlierReport:
@@ -242,6 +244,8 @@ def _earlier(report: ReportRecord) -> EarlierReport:
         study_instance_uid=report.instance.study.study_instance_uid,
         object_key=report.object_key,
         removed=report.object_removed_at is not None,
+        # Version 0.1 knew one language.
+        language=Language(report.language or Language.ENGLISH),
     )
 
 

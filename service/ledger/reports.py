@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from service.ledger.records import DeliveryRecord, ReportRecord
 from service.vocabulary.findings import Outcome
+from service.vocabulary.language import Language
 from service.vocabulary.states import DeliveryState
 
 
@@ -23,6 +24,7 @@ class NewReport:
     series_instance_uid: str
     object_key: str
     destinations: tuple[str, ...]
+    language: Language = Language.ENGLISH
 
 
 def add(session: Session, instance_id: int, new: NewReport, destinations: Sequence[str], now: datetime) -> None:
@@ -46,6 +48,7 @@ def variant_of(session: Session, report: ReportRecord, new: NewReport, now: date
     variant = _same(session, new)
     if variant is None:
         variant = _record_of(new, report.instance_id, now)
+        variant.language = report.language
         session.add(variant)
         session.flush()
     return variant
@@ -60,6 +63,7 @@ def _record_of(new: NewReport, instance_id: int, now: datetime) -> ReportRecord:
     return ReportRecord(
         instance_id=instance_id,
         kind=new.kind,
+        language=new.language.value,
         outcome=new.outcome.value,
         sop_class_uid=new.sop_class_uid,
         sop_instance_uid=new.sop_instance_uid,

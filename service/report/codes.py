@@ -8,6 +8,7 @@ from highdicom.sr import CodedConcept
 
 from service.report.region import Withheld
 from service.vocabulary.findings import Finding, Outcome
+from service.vocabulary.language import Language
 from service.vocabulary.states import Priority
 
 #: Designator of the own coding scheme; the prefix 99 marks it as private (PS3.3 section 8.2).
@@ -32,7 +33,11 @@ FINDINGS = CodedConcept("59776-5", "LN", "Findings")
 CONCLUSION = _dcm("121077", "Conclusion")
 CONCLUSIONS = _dcm("121076", "Conclusions")
 LANGUAGE = _dcm("121049", "Language of Content Item and Descendants")
-ENGLISH = CodedConcept("en-US", "RFC5646", "English (United States)")
+#: Of every sentence in a report (TID 1204, CID 5000).
+LANGUAGES = {
+    Language.ENGLISH: CodedConcept("en-US", "RFC5646", "English (United States)"),
+    Language.VIETNAMESE: CodedConcept("vi", "RFC5646", "Vietnamese"),
+}
 OBSERVER_TYPE = _dcm("121005", "Observer Type")
 DEVICE = _dcm("121007", "Device")
 DEVICE_OBSERVER_UID = _dcm("121012", "Device Observer UID")

@@ -13,21 +13,16 @@ from pydicom.dataset import Dataset
 
 from service.report import codes
 from service.report.built import ReportKind
-from service.report.content import ReportContent, series_description
+from service.report.content import ReportContent
 from service.report.equipment import Equipment, contributing_equipment
 from service.report.evidence import Evidence
 from service.report.region import Localisation
+from service.report.sentences import series_description
 from service.vocabulary.uids import MANUFACTURER, MODEL_NAME, derive_uid
 
 #: Version of what the modules of this package write for the same content. Raise it with every change of the output.
-TEMPLATE_VERSION = "2"
+TEMPLATE_VERSION = "3"
 
-#: The three series of a result must be told apart in a viewer's list; people read the first.
-_SERIES_SUFFIX = {
-    ReportKind.TEXT_SR: "",
-    ReportKind.MEASUREMENT_SR: ", measurements",
-    ReportKind.SECONDARY_CAPTURE: ", image",
-}
 _SERIES_NUMBER = {ReportKind.TEXT_SR: 9901, ReportKind.MEASUREMENT_SR: 9902, ReportKind.SECONDARY_CAPTURE: 9903}
 
 
@@ -82,7 +77,7 @@ class Draft:
             "series_number": _SERIES_NUMBER[self.kind],
             "sop_instance_uid": sop_instance_uid,
             "instance_number": 1,
-            "series_description": series_description(self.content) + _SERIES_SUFFIX[self.kind],
+            "series_description": series_description(self.content, self.kind.value),
             "manufacturer": MANUFACTURER,
             "manufacturer_model_name": MODEL_NAME,
             "software_versions": self.equipment.software_version,

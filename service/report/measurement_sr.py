@@ -48,7 +48,9 @@ def measurement_sr(draft: Draft) -> Dataset:
         procedure_reported=codes.PLAIN_CHEST_X_RAY,
         imaging_measurements=_groups(draft, prediction, sop_instance_uid),
         title=dictionary.DCM.ImagingMeasurementReport,
-        language_of_content_item_and_descendants=LanguageOfContentItemAndDescendants(codes.ENGLISH),
+        language_of_content_item_and_descendants=LanguageOfContentItemAndDescendants(
+            codes.LANGUAGES[draft.content.language]
+        ),
         referenced_images=[draft.evidence.dataset],
     )
     document = Comprehensive3DSR(content=report, **draft.document_attributes(sop_instance_uid))

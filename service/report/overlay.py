@@ -5,6 +5,8 @@ minimum and maximum would paint every negative red.
 """
 
 from functools import lru_cache
+from importlib.resources import files
+from io import BytesIO
 
 import cv2
 import numpy as np
@@ -12,7 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from service.report.content import ReportContent, percent, share_text
-from service.report.region import ACTIVATED, Localisation, Withheld, in_pixels, upsampled
+from service.report.region import ACTIVATED, Localisation, in_pixels, upsampled
+from service.texts import Texts, texts_in
 from service.vocabulary.findings import Outcome
 from service.vocabulary.uids import MANUFACTURER
 
@@ -31,10 +34,6 @@ _INK = (236, 238, 240)
 _FAINT = (160, 166, 172)
 _OUTSIDE = np.float32(150)
 """Grey of the map outside the lung field."""
-_WITHHELD = {
-    Withheld.NO_LUNG_FIELD: "HEAT MAP WITHHELD: no lung field was found in the image",
-    Withheld.OFF_LUNGS: "HEAT MAP WITHHELD: most of the activation lies outside the lung field",
-}
 _LINE_COLOUR = {
     Outcome.POSITIVE: (255, 196, 84),
     Outcome.NEGATIVE: _INK,
@@ -63,14 +62,16 @@ def picture(
     prediction = content.prediction
     if prediction is None:
         raise ValueError("an image that was not analysed has no picture")
+    say = texts_in(content.language)
     grey = radiograph(display)
     painted = np.repeat(grey[:, :, None], 3, axis=2)
     shown = localisation is not None and localisation.withheld is None
     if localisation is not None and shown:
         painted = heat_map(grey, prediction.cam, localisation)
-    mounted = _mount(painted, burnt_in_line(content, software_version), _LINE_COLOUR[content.outcome], legend=shown)
+    line, colour = burnt_in_line(content, software_version), _LINE_COLOUR[content.outcome]
+    mounted = _mount(painted, line, colour, say if shown else None)
     if localisation is not None and localisation.withheld is not None:
-        mounted = _with_line(mounted, _WITHHELD[localisation.withheld])
+        mounted = _with_line(mounted, say(f"picture.withheld.{localisation.withheld.name.lower()}"))
     return mounted
 
 
@@ -80,14 +81,11 @@ def burnt_in_line(content: ReportContent, software_version: str) -> str:
     if prediction is None:
         raise ValueError("an image that was not analysed has no picture")
     probability = percent(prediction.p_pneumonia, (prediction.lower, prediction.upper))
-    probability += f" (prevalence {share_text(prediction.prevalence)})"
-    result = {
-        Outcome.POSITIVE: f"PNEUMONIA SUSPECTED {probability}",
-        Outcome.NEGATIVE: "No pneumonia pattern found; other abnormalities NOT assessed",
-        Outcome.INDETERMINATE: f"INDETERMINATE {probability}",
-    }[content.outcome]
+    say = texts_in(content.language)
+    probability = say("picture.probability", probability=probability, prevalence=share_text(prediction.prevalence))
+    result = say(f"picture.{content.outcome.name.lower()}", probability=probability)
     model = f"{MANUFACTURER} {software_version}, {prediction.checkpoint_name} {prediction.checkpoint_version}"
-    return f"AI: {result}  |  NOT FOR DIAGNOSIS  |  {model}"
+    return say("picture.line", result=result, model=model)
 
 
 def radiograph(display: NDArray[np.float32]) -> Picture:
@@ -151,14 +149,12 @@ def _colours() -> NDArray[np.float32]:
 
 @lru_cache(maxsize=16)
 def _font(size: int) -> ImageFont.FreeTypeFont:
-    font = ImageFont.load_default(size)
-    if not isinstance(font, ImageFont.FreeTypeFont):
-        raise RuntimeError("Pillow was built without FreeType; install a binary distribution of Pillow")
-    return font
+    # Pillow's own font has no Vietnamese letters.
+    return ImageFont.truetype(BytesIO(files("service.report").joinpath("fonts/Roboto-Latin.ttf").read_bytes()), size)
 
 
-def _mount(painted: Picture, line: str, colour: tuple[int, int, int], *, legend: bool) -> Picture:
-    """Put the painted radiograph under its line and beside its legend."""
+def _mount(painted: Picture, line: str, colour: tuple[int, int, int], legend: Texts | None) -> Picture:
+    """Put the painted radiograph under its line and beside its legend, in the language that it is given."""
     rows, columns = painted.shape[:2]
     legend_width = _LEGEND_WIDTH if legend else 0
     shortest = int(_font(_SMALLEST_FONT).getlength(line)) + 1 + 2 * _MARGIN
@@ -171,7 +167,7 @@ def _mount(painted: Picture, line: str, colour: tuple[int, int, int], *, legend:
     draw = ImageDraw.Draw(canvas)
     draw.text((_MARGIN, line_height // 2), line, font=font, fill=colour, anchor="lm")
     if legend:
-        _draw_legend(canvas, draw, width - legend_width, line_height)
+        _draw_legend(canvas, draw, width - legend_width, line_height, legend)
     return np.asarray(canvas)
 
 
@@ -195,7 +191,7 @@ def _fitting_font(line: str, width: int) -> ImageFont.FreeTypeFont:
     return _font(size)
 
 
-def _draw_legend(canvas: Image.Image, draw: ImageDraw.ImageDraw, left: int, top: int) -> None:
+def _draw_legend(canvas: Image.Image, draw: ImageDraw.ImageDraw, left: int, top: int, say: Texts) -> None:
     """Draw the colour bar of the activation scale, its colours over mid-grey as they look over the radiograph."""
     height = min(360, canvas.height - top - 265)
     bar_left, bar_top, bar_width = left + 20, top + 76, 26
@@ -204,11 +200,10 @@ def _draw_legend(canvas: Image.Image, draw: ImageDraw.ImageDraw, left: int, top:
     canvas.paste(Image.fromarray(bar), (bar_left, bar_top))
     draw.rectangle((bar_left - 1, bar_top - 1, bar_left + bar_width, bar_top + height), outline=_FAINT)
     small = _font(15)
-    draw.multiline_text((left + 16, top + 14), "class activation\nfor pneumonia", font=small, fill=_INK, spacing=5)
+    draw.multiline_text((left + 16, top + 14), say("picture.map"), font=small, fill=_INK, spacing=5)
     for value in (0.0, 0.25, 0.5, 0.75, 1.0):
         row = bar_top + round((1 - value) * (height - 1))
         draw.line((bar_left + bar_width, row, bar_left + bar_width + 6, row), fill=_INK, width=1)
         draw.text((bar_left + bar_width + 12, row), f"{value:g}", font=small, fill=_INK, anchor="lm")
-    outline = f"outline:\nfrom {ACTIVATED:g}, in\nthe lung field"
-    below = f"fixed scale,\nnot stretched\n\n{outline}\n\ngrey: outside it,\nno finding"
+    below = say("picture.scale", least=f"{ACTIVATED:g}")
     draw.multiline_text((left + 16, bar_top + height + 14), below, font=_font(14), fill=_FAINT, spacing=4)

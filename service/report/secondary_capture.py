@@ -12,9 +12,9 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from service.report import codes
-from service.report.content import DISCLAIMER, result_sentence, superseding_sentence
 from service.report.draft import Draft
 from service.report.overlay import picture
+from service.report.sentences import disclaimer, result_sentence, superseding_sentence
 from service.report.stamp import stamp
 
 
@@ -60,9 +60,9 @@ def _complete(image: Dataset, draft: Draft) -> None:
         if keyword in source:
             setattr(image, keyword, source[keyword].value)
     image.ContentQualification = draft.equipment.content_qualification
-    sentences = [result_sentence(content), DISCLAIMER]
+    sentences = [result_sentence(content), disclaimer(content)]
     if content.superseding_reason is not None:
-        sentences.insert(0, superseding_sentence(content.superseding_reason, draft.predecessors))
+        sentences.insert(0, superseding_sentence(content, draft.predecessors))
     image.DerivationDescription = ". ".join(sentence.rstrip(".") for sentence in sentences) + "."
     image.SourceImageSequence = [_reference(source)]
 

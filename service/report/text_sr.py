@@ -21,8 +21,8 @@ from highdicom.sr import (
 from pydicom.dataset import Dataset
 
 from service.report import codes
-from service.report.content import conclusion_lines, finding_lines
 from service.report.draft import Draft
+from service.report.sentences import conclusion_lines, finding_lines, malformed_line, reason_words
 from service.report.stamp import separate, stamp
 from service.vocabulary.findings import Outcome
 
@@ -46,7 +46,7 @@ def _tree(draft: Draft) -> ContainerContentItem:
     device_uid = draft.equipment.device_uid(content.prediction)
     root.ContentSequence = ContentSequence(
         [
-            CodeContentItem(codes.LANGUAGE, codes.ENGLISH, relationship_type=_CONCEPT_MOD),
+            CodeContentItem(codes.LANGUAGE, codes.LANGUAGES[content.language], relationship_type=_CONCEPT_MOD),
             CodeContentItem(codes.OBSERVER_TYPE, codes.DEVICE, relationship_type=_OBS_CONTEXT),
             UIDRefContentItem(codes.DEVICE_OBSERVER_UID, device_uid, relationship_type=_OBS_CONTEXT),
             TextContentItem(codes.DEVICE_OBSERVER_NAME, draft.equipment.name, relationship_type=_OBS_CONTEXT),
@@ -72,7 +72,7 @@ def _findings(draft: Draft) -> list[ContentItem]:
     content = draft.content
     lines = finding_lines(content, draft.predecessors)
     if draft.evidence.notes:
-        lines.append(f"Note: malformed in the source image and left empty here: {', '.join(draft.evidence.notes)}")
+        lines.append(malformed_line(content, draft.evidence.notes))
     items = _texts(codes.FINDING, lines)
     items += _status(draft) if content.prediction is None else _assertions(draft)
     source = draft.evidence.dataset
@@ -100,5 +100,5 @@ def _status(draft: Draft) -> list[ContentItem]:
     status = codes.FAILED if draft.content.attempted else codes.NOT_ATTEMPTED
     items: list[ContentItem] = [CodeContentItem(codes.SUMMARY_OF_ANALYSES, status, relationship_type=_CONTAINS)]
     if not draft.content.attempted:
-        items += _texts(codes.OUT_OF_SCOPE, [str(draft.content.reason)])
+        items += _texts(codes.OUT_OF_SCOPE, [reason_words(draft.content)])
     return items

@@ -6,6 +6,7 @@ from pydantic import Field, field_validator
 
 from service.settings.kinds import AeTitle, Seconds, Section
 from service.settings.tls import DestinationTlsSettings
+from service.vocabulary.language import Language
 
 
 class NodeSettings(Section):
@@ -26,6 +27,9 @@ class DestinationSettings(NodeSettings):
     name: Annotated[str, Field(min_length=1, max_length=64)] = Field(description="Our name for it, unique.")
     reports: tuple[Literal["text_sr", "measurement_sr", "secondary_capture"], ...] = Field(
         ("text_sr", "measurement_sr", "secondary_capture"), description="Which objects it receives."
+    )
+    language: Language | None = Field(
+        None, description="Language of the reports that it receives; `report.language` when absent."
     )
     not_analysed: Literal["none", "chest_only", "all"] = Field(
         "chest_only", description="For which images that are not analysed it receives a report; one a study at most."

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from service.settings.kinds import AeTitle, Port, Seconds, Section
 from service.settings.tls import ListenerTlsSettings, WebTlsSettings
+from service.vocabulary.language import Language
 from service.vocabulary.reading_order import ReadingOrder
 
 
@@ -164,6 +165,9 @@ class AnalysisSettings(Section):
 class ReportSettings(Section):
     """What the reports say of their origin (`[report]`)."""
 
+    language: Language = Field(
+        Language.ENGLISH, description="Language of the reports (RFC 5646); `vi` is not yet reviewed by a clinician."
+    )
     institution: str = Field("", description="Institution Name in the reports; the source image's when empty.")
     device_serial_number: str = Field("1", description="Device Serial Number of this installation.")
     content_qualification: Literal["RESEARCH", "PRODUCT", "SERVICE"] = Field(

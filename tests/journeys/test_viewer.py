@@ -16,8 +16,10 @@ from PIL import Image
 
 from service.dicom.pixels import decode, read_instance
 from service.report import Equipment, ReportKind, build
-from service.report.content import DISCLAIMER
+from service.texts import texts_in
+from service.vocabulary.facts import PrioritySource
 from service.vocabulary.findings import Outcome
+from service.vocabulary.language import Language
 from tests.ohif import viewer
 from tests.phantoms import chest, encoded
 from tests.servers import orthanc
@@ -34,7 +36,7 @@ CONTENT = content(
     prediction=prediction(Outcome.POSITIVE, checkpoint_name="resnet50-three-class", checkpoint_version="0.1.0"),
     limits=LIMITS,
     flags=(),
-    priority_reason="prediction",
+    priority_source=PrioritySource.PREDICTION,
     content_time=datetime(2024, 3, 15, 9, 31, 2, tzinfo=UTC),
 )
 #: Series numbers, which tell the objects apart in the viewer, with a text that each shows once it is open.
@@ -96,7 +98,8 @@ def test_the_viewer_shows_each_object_without_breaking_down(seen: dict[str, dict
 def test_the_text_report_is_a_readable_tree(seen: dict[str, dict[str, Any]]) -> None:
     text = seen["9901"]["text"]
     lines = ["AI result (not a radiologist report): PNEUMONIA SUSPECTED, probability 96.0 %", f"Limits: {LIMITS}"]
-    assert [line for line in [*lines, DISCLAIMER, "Bacterial pneumonia"] if line not in text] == []
+    lines.append(texts_in(Language.ENGLISH)("report.disclaimer"))
+    assert [line for line in [*lines, "Bacterial pneumonia"] if line not in text] == []
 
 
 def test_the_measurement_report_prints_its_probabilities_over_the_image(seen: dict[str, dict[str, Any]]) -> None:

@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 from pydicom import dcmread
+from sqlalchemy import update
 
+from service.ledger.database import writing
+from service.ledger.records import DeliveryRecord
 from service.objects import LocalStore
 from service.vocabulary.errors import StoreUnavailable
 from tests.invariants import Invariant
@@ -82,3 +85,33 @@ def test_an_image_whose_bytes_cannot_be_had_is_reported_from_what_the_ledger_kno
     )
     referenced = report.CurrentRequestedProcedureEvidenceSequence[0].ReferencedSeriesSequence[0]
     assert referenced.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == image.SOPInstanceUID
+
+
+def test_each_destination_reads_its_own_language_and_a_correction_follows_in_it(gateway: Any) -> None:
+    made: Gateway = gateway(
+        destination() | {"reports": ["text_sr"]},
+        destination() | {"name": "hanoi", "language": "vi", "reports": ["text_sr"]},
+    )
+    made.receive(chest(1))
+    made.infer()
+    made.build()
+    first = {row.language: row for row in made.reports}
+    sent = {row.destination: row.report_id for row in made.deliveries}
+    assert set(first) == {"en-US", "vi"}
+    assert sent["hanoi"] == first["vi"].id
+    assert len(sent) == len(set(sent.values())) == 2
+    text = made.store.read(first["vi"].object_key).decode(errors="replace")
+    assert "KHÔNG" in text or "NGHI" in text or "không thấy" in text
+
+    with writing(made.ledger.engine) as session:
+        session.execute(update(DeliveryRecord).values(attempts=1))
+    made.receive(chest(1, patient_name="Corrected^Name"))
+    made.infer()
+    made.build()
+    later = [row for row in made.reports if row.id not in {report.id for report in first.values()}]
+    assert {row.language for row in later} == {"en-US", "vi"}
+    for row in later:
+        document = dcmread(BytesIO(made.store.read(row.object_key)))
+        [study] = document.PredecessorDocumentsSequence
+        named = study.ReferencedSeriesSequence[0].ReferencedSOPSequence[0].ReferencedSOPInstanceUID
+        assert named == first[row.language].sop_instance_uid

@@ -1,5 +1,5 @@
 """English (United States)."""
 
-from service.texts.english import facts
+from service.texts.english import facts, report
 
-TEXTS = {**facts.TEXTS}
+TEXTS = {**facts.TEXTS, **report.TEXTS}

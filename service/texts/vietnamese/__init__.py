@@ -1,5 +1,5 @@
 """Vietnamese; complete, and not yet reviewed by a clinician."""
 
-from service.texts.vietnamese import facts
+from service.texts.vietnamese import facts, report
 
-TEXTS = {**facts.TEXTS}
+TEXTS = {**facts.TEXTS, **report.TEXTS}

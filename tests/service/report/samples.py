@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from service.demo.phantom import phantom_values
 from service.report import Equipment, ReportContent
 from service.thorax import SIDE, LungField
+from service.vocabulary.facts import Flag, PrioritySource, Reason
 from service.vocabulary.findings import Finding, Outcome, Prediction
 from service.vocabulary.states import Priority
 
@@ -81,10 +82,10 @@ def content(outcome: Outcome, **changes: Any) -> ReportContent:
     made = ReportContent(
         outcome=outcome,
         prediction=prediction(outcome) if analysed else None,
-        reason=None if analysed else "lateral view",
-        flags=("patient age unknown",),
+        reason=None if analysed else Reason.LATERAL_VIEW,
+        flags=(Flag.AGE_UNKNOWN,),
         priority=Priority.URGENT if outcome is Outcome.POSITIVE else Priority.ROUTINE,
-        priority_reason="probability" if outcome is Outcome.POSITIVE else "",
+        priority_source=PrioritySource.PREDICTION if outcome is Outcome.POSITIVE else None,
         content_time=datetime(2026, 11, 22, 16, 50, 1, tzinfo=UTC),
         pixel_digest="1" * 64,
         identity_digest="2" * 64,

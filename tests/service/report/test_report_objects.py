@@ -16,6 +16,7 @@ from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage, Enhanc
 
 from service.report import SOP_CLASSES, BuiltObject, ReportContent, ReportKind, as_sop_class, build, codes, overlay
 from service.report.region import Localisation
+from service.vocabulary.facts import Failure
 from service.vocabulary.findings import Finding, Outcome
 from service.vocabulary.uids import is_own_uid
 from tests.phantoms import SopClass, chest
@@ -85,7 +86,7 @@ def texts(dataset: Dataset) -> list[str]:
 def _cases() -> Iterator[tuple[str, Dataset, ReportContent]]:
     for outcome in Outcome:
         yield outcome.value, chest(sop_class="DX"), content(outcome)
-    yield "failed", chest(), content(Outcome.NOT_ANALYSED, attempted=True, reason="the pixel data cannot be decoded")
+    yield "failed", chest(), content(Outcome.NOT_ANALYSED, attempted=True, reason=Failure.ANALYSIS_FAILED)
     yield "bare source", chest(**_OPTIONAL), content(Outcome.POSITIVE)
     yield "thorax", chest(body_part="THORAX", Laterality="R"), content(Outcome.POSITIVE)
     yield "secondary capture", chest(sop_class="SC"), content(Outcome.INDETERMINATE)

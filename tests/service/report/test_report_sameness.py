@@ -15,7 +15,9 @@ import pytest
 from pydicom.dataset import Dataset
 
 from service.report import Equipment, ReportContent, ReportKind, build
+from service.vocabulary.facts import PrioritySource, Reason, Supersession
 from service.vocabulary.findings import Finding, Outcome, Prediction
+from service.vocabulary.language import Language
 from service.vocabulary.states import Priority
 from tests.invariants import Invariant
 from tests.phantoms import chest
@@ -40,13 +42,14 @@ _OTHER_PREDICTION: dict[str, Any] = {
 _OTHER_CONTENT: dict[str, Any] = {
     "flags": (),
     "priority": Priority.STAT,
-    "priority_reason": "order",
+    "priority_source": PrioritySource.C_STORE,
     "content_time": datetime(2026, 11, 22, 16, 50, 2, tzinfo=UTC),
     "pixel_digest": "3" * 64,
     "identity_digest": "4" * 64,
     "limits": "other limits",
     "population": "adults",
-    "superseding_reason": "the image was replaced",
+    "superseding_reason": Supersession.IMAGE_REPLACED,
+    "language": Language.VIETNAMESE,
 }
 _OTHER_EQUIPMENT: dict[str, Any] = {
     "software_version": "1.0.1",
@@ -119,7 +122,7 @@ def test_the_changes_above_cover_every_field() -> None:
 
 def test_each_outcome_reason_and_attempt_has_uids_of_its_own() -> None:
     contents = [content(outcome) for outcome in Outcome]
-    contents.append(content(Outcome.NOT_ANALYSED, reason="blank image"))
+    contents.append(content(Outcome.NOT_ANALYSED, reason=Reason.BLANK))
     contents.append(content(Outcome.NOT_ANALYSED, attempted=True))
     uids = [uid for what in contents for uid in _uids(what)]
     assert len(uids) == len(set(uids)) == 3 * 3 + 3

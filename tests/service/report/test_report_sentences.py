@@ -7,15 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.report.content import (
-    by_finding,
-    conclusion_lines,
-    finding_lines,
-    percent,
-    result_sentence,
-    series_description,
-)
+from service.report.content import by_finding, percent
 from service.report.overlay import burnt_in_line
+from service.report.sentences import conclusion_lines, finding_lines, result_sentence, series_description
 from service.vocabulary.findings import Finding, Outcome
 from service.vocabulary.states import Priority
 from tests.invariants import Invariant
@@ -70,12 +64,12 @@ def test_an_image_that_was_not_analysed_has_a_reason_and_no_probability() -> Non
     ],
 )
 def test_the_series_description_tells_the_outcome_in_a_worklist(outcome: Outcome, description: str) -> None:
-    assert series_description(content(outcome)) == description
+    assert series_description(content(outcome), "text_sr") == description
 
 
 def test_conclusions_give_priority_population_operating_point_limits_and_disclaimer() -> None:
     assert conclusion_lines(content(Outcome.POSITIVE)) == [
-        "Suggested reading priority: URGENT (probability). Preliminary AI output; verify.",
+        "Suggested reading priority: URGENT (AI result). Preliminary AI output; verify.",
         "Validated on: children of 1 to 5 years",
         (
             "Model cxr-resnet50 1.0, operating point balanced: pneumonia suspected from 60 %, no pneumonia pattern"

@@ -6,16 +6,19 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ComprehensiveSRStorage
 
 from service.report import ReportKind, as_sop_class, build
+from service.vocabulary.facts import Supersession
 from service.vocabulary.findings import Outcome
 from tests.phantoms import chest
 from tests.service.report.samples import EQUIPMENT, content
 from tests.service.report.test_report_objects import texts
 
 _DISPLAY = np.zeros((320, 256), dtype=np.float32)
-_REASON = "patient or study identity was corrected"
+_REASON = Supersession.IDENTITY_CORRECTED
 
 
-def _build(source: Dataset, predecessors: list[Dataset], reason: str | None = None) -> dict[ReportKind, Dataset]:
+def _build(
+    source: Dataset, predecessors: list[Dataset], reason: Supersession | None = None
+) -> dict[ReportKind, Dataset]:
     what = content(Outcome.POSITIVE, superseding_reason=reason)
     objects = build(source, _DISPLAY, what, kinds=list(ReportKind), equipment=EQUIPMENT, predecessors=predecessors)
     return {each.kind: each.dataset for each in objects}
@@ -28,7 +31,7 @@ def earlier() -> dict[ReportKind, Dataset]:
 
 def test_the_first_line_says_what_is_superseded_and_why(earlier: dict[ReportKind, Dataset]) -> None:
     later = _build(chest(patient_id="CORRECTED"), list(earlier.values()), _REASON)
-    expected = f"Supersedes the AI report of 2026-11-22 16:50: {_REASON}."
+    expected = "Supersedes the AI report of 2026-11-22 16:50: patient or study identity was corrected."
     document = later[ReportKind.TEXT_SR]
     [findings] = [item for item in document.ContentSequence if _title(item) == "Findings"]
     assert findings.ContentSequence[0].TextValue == expected
@@ -65,8 +68,8 @@ def test_a_predecessor_in_another_study_is_told_of_but_not_referenced(earlier: d
 
 
 def test_without_the_earlier_report_at_hand_the_line_still_says_that_there_was_one() -> None:
-    later = _build(chest(), [], "re-analysed")
-    assert "Supersedes an earlier AI report: re-analysed." in texts(later[ReportKind.TEXT_SR])
+    later = _build(chest(), [], Supersession.ANALYSED_AGAIN)
+    assert "Supersedes an earlier AI report: the image was analysed again." in texts(later[ReportKind.TEXT_SR])
 
 
 def test_a_variant_names_the_same_variant_of_the_predecessor(earlier: dict[ReportKind, Dataset]) -> None:
