@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.quirks.target import Target
 
 #: The modules that hold a collection, in the order of the table.
-MODULES: tuple[str, ...] = ("associations", "answers", "pixels", "operators")
+MODULES: tuple[str, ...] = ("associations", "answers", "destinations", "pixels", "operators")
 
 
 class NotRight(Exception):
