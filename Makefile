@@ -63,6 +63,10 @@ SEED ?= 1
 crash: $(TEST) ## Kill processes and take servers away while images stream in; MODE=embedded|celery IMAGES FAULTS PAUSE SEED
 	@$(BIN)/python -m tests.campaigns.crash --seed $(SEED) $(CRASH_ARGS)
 
+.PHONY: power
+power: $(TEST) ## Cut the power of a file system while images stream in, with fsync and without (root); CUTS=100 SEED=1
+	@$(BIN)/python -W ignore -m tests.campaigns.power --cuts $(or $(CUTS),100) --seed $(SEED)
+
 .PHONY: fuzz
 fuzz: $(TEST) ## Send broken messages and objects; NUMBER=20000 OBJECTS=1000 GUIDED=1000000 SEED=1
 	@$(BIN)/python -m tests.campaigns.fuzz --number $(or $(NUMBER),20000) --seed $(SEED)

@@ -8,7 +8,7 @@ class Invariant(Enum):
 
     DURABLE_BEFORE_ACKNOWLEDGED = (
         "Only what is durable is acknowledged (PS3.4 B.1.2). Killing a process keeps the page cache, so the order "
-        "of system calls is what is proven."
+        "of system calls is what is proven, and a file system that forgets what was not flushed."
     )
     KILLED_AT_ANY_STEP = (
         "A process that is killed at any step loses no acknowledged image, and each has exactly one set of reports."
