@@ -18,6 +18,7 @@ PACKAGES = ("service", "worker", "models", "training", "migrations")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 EXTRAS = {"base": (), "gpu": ("gpu",), "train": ("train",), "test": ("gpu", "train", "test")}
 MEGABYTE = 1_000_000
+Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +54,110 @@ def function_lengths() -> Iterator[tuple[str, int]]:
                 first = node.body[1] if ast.get_docstring(node) and len(node.body) > 1 else node.body[0]
                 assert node.end_lineno is not None
                 yield f"{path.relative_to(ROOT)}:{node.name}", node.end_lineno - first.lineno + 1
+
+
+#: Classes over the bound, with the lines that they may have at most; they may only shrink.
+LONG_CLASSES = {"AcceptedAssociation": 154, "Elements": 160, "UpperLayer": 160}
+
+
+def test_no_class_is_longer_than_150_lines() -> None:
+    assert {name: length for name, length in class_lengths() if length > LONG_CLASSES.get(name, 150)} == {}
+
+
+def class_lengths() -> Iterator[tuple[str, int]]:
+    for path in modules():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef):
+                assert node.end_lineno is not None
+                # Docstrings are documentation, not length, as with functions.
+                yield node.name, node.end_lineno - node.lineno + 1 - sum(map(docstring_length, ast.walk(node)))
+
+
+def docstring_length(node: ast.AST) -> int:
+    if not isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) or not ast.get_docstring(node):
+        return 0
+    assert node.body[0].end_lineno is not None
+    return node.body[0].end_lineno - node.body[0].lineno + 1
+
+
+def test_every_package_has_exhaustive_layers() -> None:
+    contracts = [contract for contract in PROJECT["tool"]["importlinter"]["contracts"] if contract.get("exhaustive")]
+    placed = {container for contract in contracts for container in contract["containers"]}
+    packages = {
+        ".".join(path.parent.relative_to(ROOT).parts)
+        for path in modules()
+        if path.name == "__init__.py" and path.parent.name != "migrations" and len(children(path.parent)) > 1
+    }
+    assert packages - placed == set(), "give it a contract in pyproject.toml: its modules, the upper layers first"
+    assert PROJECT["tool"]["importlinter"]["exclude_type_checking_imports"] is False
+
+
+def children(package: Path) -> list[Path]:
+    modules_of_it = [path for path in package.glob("*.py") if path.name != "__init__.py"]
+    return [*modules_of_it, *(path.parent for path in package.glob("*/__init__.py"))]
+
+
+def test_a_public_function_that_raises_our_errors_says_so() -> None:
+    own = own_errors()
+    assert {"NotDicom", "LeaseLost"} <= own
+    silent = {
+        f"{path.relative_to(ROOT)}:{function.name}": missing
+        for path in modules()
+        for function in public_functions(ast.parse(path.read_text()))
+        if (missing := (raised_by(function) & own) - said_to_raise(function))
+    }
+    assert silent == {}
+
+
+def own_errors() -> set[str]:
+    """Return the names of the project's errors: those of the tree, and what other modules derive from them."""
+    classes = [
+        node for path in modules() for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ClassDef)
+    ]
+    own = {"AuscultError"}
+    while more := {node.name for node in classes if {last_name(base) for base in node.bases} & own} - own:
+        own |= more
+    return own
+
+
+def last_name(node: ast.expr) -> str:
+    return ast.unparse(node.func if isinstance(node, ast.Call) else node).rpartition(".")[2]
+
+
+def public_functions(node: ast.Module | ast.ClassDef) -> Iterator[Function]:
+    for child in node.body:
+        if isinstance(child, ast.ClassDef) and not child.name.startswith("_"):
+            yield from public_functions(child)
+        # The docstring of a command is what `--help` prints.
+        is_command = isinstance(child, Function) and any(map(is_click, child.decorator_list))
+        if isinstance(child, Function) and not child.name.startswith("_") and not is_command:
+            yield child
+
+
+def is_click(decorator: ast.expr) -> bool:
+    return ast.unparse(decorator).startswith(("click.", "_group."))
+
+
+def raised_by(function: Function) -> set[str]:
+    """Return the names of the classes that a function raises itself; functions inside it speak for themselves."""
+    found: set[str] = set()
+    rest: list[ast.AST] = [*function.body]
+    while rest:
+        node = rest.pop()
+        if isinstance(node, ast.Raise) and node.exc is not None:
+            found.add(last_name(node.exc))
+        if not isinstance(node, Function | ast.ClassDef | ast.Lambda):
+            rest += ast.iter_child_nodes(node)
+    return found
+
+
+def said_to_raise(function: Function) -> set[str]:
+    """Return the names under `Raises` in a docstring; a line may hold several."""
+    match = re.search(
+        r"^Raises\n-+\n(.*?)(?=^\w+\n-{3,}|\Z)", ast.get_docstring(function) or "", re.MULTILINE | re.DOTALL
+    )
+    lines = match[1].splitlines() if match else []
+    return {name.strip() for line in lines if not line.startswith(" ") for name in line.split(",")}
 
 
 def test_only_weights_are_large_files(tracked: list[Path]) -> None:

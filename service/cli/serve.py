@@ -16,7 +16,6 @@ import click
 from service.audit import AuditTrail
 from service.dicom.commitment.listening import CommitmentService
 from service.dicom.entity import check
-from service.dicom.scp import Listener
 from service.intake import Intake
 from service.ledger import Ledger
 from service.operations.bootstrap import open_ledger, open_store, owner
@@ -26,6 +25,7 @@ from service.process.log import get_logger
 from service.process.memory import bound_arenas
 from service.process.ports import cannot_listen, family_of
 from service.process.pulse import Pulse
+from service.scp import Listener
 from service.settings import ListenerSettings, Settings, load
 from service.vocabulary.figures import REFUSED
 

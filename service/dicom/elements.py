@@ -119,7 +119,13 @@ class Elements:
             at = self._behind(element.end, head)
 
     def head(self, at: int, *, implicit: bool) -> Head | None:
-        """Return the head of the element at a position; None where none can be made out."""
+        """Return the head of the element at a position; None where none can be made out.
+
+        Raises
+        ------
+        NotDicom
+            When more heads were asked for than a data set may have elements.
+        """
         self._heads += 1
         if self._heads > MAXIMUM_ELEMENTS:
             raise NotDicom(f"the data set has more than {MAXIMUM_ELEMENTS} elements before its pixel data")

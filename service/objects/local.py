@@ -28,9 +28,12 @@ class LocalIncoming(SpooledFile):
         stored = StoredObject(self._digest.hexdigest(), self.size)
         target = self._store.path(stored.key)
         try:
+            # The bytes before the name: the other way round a power failure may leave a name with nothing behind it.
             os.fsync(self._file.fileno())
             self._file.close()
+            # Atomic; where another process has kept the same bytes, it replaces them by themselves.
             os.rename(self.path, target)
+            # A name is a part of its folder, and durable only once the folder is.
             _fsync_folder(target.parent)
         except OSError as error:
             self.discard()
@@ -66,6 +69,7 @@ class LocalStore:
         for folder in missing:
             folder.mkdir(exist_ok=True, mode=0o700)
         _fsync_folder(self._folder)
+        # The folder's own name is a part of the folder above.
         _fsync_folder(self._folder.parent)
 
     def path(self, key: str) -> Path:
@@ -85,7 +89,17 @@ class LocalStore:
             return incoming.keep()
 
     def read(self, key: str) -> bytes:
-        """Return an object's bytes, checked against their digest."""
+        """Return an object's bytes, checked against their digest.
+
+        Raises
+        ------
+        ObjectMissing
+            When it is not there.
+        ObjectDamaged
+            When they are not the bytes that were kept.
+        StoreUnavailable
+            When the disk cannot be read.
+        """
         try:
             content = self.path(key).read_bytes()
         except FileNotFoundError:

@@ -147,7 +147,17 @@ class S3Store:
         self._within(put)
 
     def read(self, key: str) -> bytes:
-        """Return an object's bytes, checked against their digest."""
+        """Return an object's bytes, checked against their digest.
+
+        Raises
+        ------
+        ObjectMissing
+            When it is not there.
+        ObjectDamaged
+            When they are not the bytes that were kept.
+        StoreUnavailable
+            When the server does not answer, or not in time.
+        """
         content = self._within(lambda deadline: self._get(key, deadline))
         if _digest(content) != key:
             raise ObjectDamaged

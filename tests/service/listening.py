@@ -16,7 +16,6 @@ from sqlalchemy.orm import Session
 
 from service.audit import AuditTrail
 from service.dicom.commitment.listening import CommitmentService
-from service.dicom.scp import Listener
 from service.intake import Intake
 from service.ledger import Ledger
 from service.ledger.database import connect
@@ -24,6 +23,7 @@ from service.ledger.migration import upgrade
 from service.ledger.records import EventRecord, InstanceRecord, StudyRecord
 from service.objects import LocalStore
 from service.operations.wake import Task
+from service.scp import Listener
 from service.settings import Settings, load
 
 

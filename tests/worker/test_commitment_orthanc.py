@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from service.dicom.commitment.listening import CommitmentService
-from service.dicom.scp import Listener
 from service.intake import Intake
 from service.operations.wake import Task
+from service.scp import Listener
 from service.vocabulary.commitment import FailureReason
 from service.vocabulary.states import DeliveryState
 from tests import servers

@@ -13,9 +13,9 @@ from pynetdicom.sop_class import StorageCommitmentPushModel  # type: ignore[attr
 
 from service.dicom.commitment.listening import CommitmentService
 from service.dicom.commitment.messages import WELL_KNOWN_INSTANCE
-from service.dicom.scp import Listener
 from service.intake import Intake
 from service.ledger import Commitments
+from service.scp import Listener
 from service.settings import Settings
 from service.vocabulary.commitment import FailureReason
 from service.vocabulary.errors import LedgerUnavailable
