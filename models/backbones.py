@@ -82,6 +82,7 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
         from safetensors.torch import load_file
 
         return load_file(path)
+    # Tensors alone: a pickle that may hold any object may run any code.
     loaded: dict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
     return loaded
 
@@ -93,6 +94,7 @@ def _dequantise(path: Path) -> dict[str, torch.Tensor]:
     for key in archive.files:
         if key.endswith(".q"):
             name = key[:-2]
+            # In float64, so that the step to float32 is the only rounding.
             weight = (archive[key].astype(np.float64) + float(archive[name + ".zero"])) * float(archive[name + ".step"])
             if name + ".inscale" in archive.files:
                 # The first layer carries the scaling of its input: ToTensor and Normalize fold into it.

@@ -20,9 +20,15 @@ def pneumonia_maps(
 
     The map of a class alone is known only up to a shift that all classes share; the gradient of log P / (1 - P) is not:
     the pneumonia classes' maps, weighted by their shares of P, minus those of the others, weighted alike.
+
+    References
+    ----------
+    Zhou et al., Learning Deep Features for Discriminative Localization, CVPR 2016, section 2: class activation maps.
+    Selvaraju et al., Grad-CAM, ICCV 2017, section 3: that Grad-CAM generalises them.
     """
     inside = np.zeros(len(card.classes), dtype=bool)
     inside[list(card.pneumonia_classes)] = True
+    # 1e-12 keeps the shares defined where every probability of a side has underflowed to 0.
     positive_NK = np.where(inside, probabilities_NK, 0.0) + np.where(inside, 1e-12, 0.0)
     negative_NK = np.where(inside, 0.0, probabilities_NK) + np.where(inside, 0.0, 1e-12)
     weights_NK = positive_NK / positive_NK.sum(axis=1, keepdims=True)
@@ -35,4 +41,5 @@ def pneumonia_maps(
 
 def on_fixed_scale(maps_NHW: NDArray[np.float32], card: Card) -> NDArray[np.float32]:
     """Return the maps in [0, 1]: evidence against pneumonia is 0, the card's ``cam_scale`` and more is 1."""
+    # Never by the map's own maximum, which would paint the strongest place of every negative image red.
     return np.asarray(np.clip(maps_NHW / np.float32(card.cam_scale), 0.0, 1.0), dtype=np.float32)

@@ -38,4 +38,5 @@ class Distance:
         means_ND = torch.cat([layers[stage].mean(dim=(2, 3)) for stage in self._stages], dim=1)
         scaled_ND = (means_ND - self._centre_D) * self._scale_D
         along_NR = scaled_ND @ self._basis_RD.T
+        # The inverse of such a covariance is the identity and a correction along R directions: no D x D matrix.
         return (scaled_ND**2).sum(dim=1) + (along_NR**2 * self._weight_R).sum(dim=1)

@@ -64,6 +64,7 @@ class Predictor:
 
     def replay(self, image: NDArray[np.float32], batch_size: int) -> Output:
         """Compute one image again in a batch of the recorded size; its neighbours are copies of it."""
+        # Libraries choose their kernels by the size of the batch, and kernels differ in the last bits.
         return next(self._run([image] * batch_size))
 
     def runtime_fingerprint(self) -> dict[str, str | int]:
@@ -80,6 +81,7 @@ class Predictor:
             yield Output(
                 probabilities=dict(zip(card.classes, map(float, probabilities_K), strict=True)),
                 cam=maps_NHW[row],
+                # In a stated byte order, so that every machine computes the same digest.
                 input_digest=hashlib.sha256(batch_N3HW[row].astype("<f4").tobytes()).hexdigest(),
                 batch_size=len(images),
                 distance=None if distance_N is None else float(distance_N[row]),

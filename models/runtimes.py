@@ -134,6 +134,7 @@ def processor_features() -> str:
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
+            # x86 says "flags", ARM "Features".
             if line.lower().startswith(("flags", "features")):
                 flags.update(line.partition(":")[2].split())
                 break

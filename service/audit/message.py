@@ -105,6 +105,7 @@ class AuditMessage:
         for subject in self.subjects:
             _add_subject(root, subject)
         encoded: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=False)
+        # The file holds one message a line; to whoever parses the XML, &#10; is the same character.
         return encoded.replace(b"\n", b"&#10;")
 
     def _add_event(self, root: ET.Element) -> None:

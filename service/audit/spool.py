@@ -49,6 +49,7 @@ class Spool:
         descriptor = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(frame)
+        # Under the suffix that readers look for only once it is whole; the time in front sorts the oldest first.
         hidden.rename(self._folder / f"{name}{_SUFFIX}")
 
     def waiting(self) -> list[Path]:
@@ -65,6 +66,7 @@ class Spool:
         descriptor = os.open(self._folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             try:
+                # The kernel releases it when its process dies, however that happens.
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 yield False

@@ -22,6 +22,7 @@ def frame(xml: bytes, at: datetime, process_id: int) -> bytes:
     """
     host = socket.gethostname() or "-"
     stamp = at.isoformat(timespec="milliseconds")
+    # The byte order mark says that the message is UTF-8 (RFC 5424 section 6.4).
     header = f"<{_PRIORITY}>1 {stamp} {host} auscult {process_id} {_MESSAGE_ID} - \ufeff".encode()
     return b"%d %s" % (len(header) + len(xml), header + xml)
 

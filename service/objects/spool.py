@@ -33,6 +33,7 @@ class Spool:
                 if time.time() - path.stat().st_mtime > older_than_seconds:
                     path.unlink()
                     removed += 1
+            # Another process has kept or discarded it meanwhile.
             except FileNotFoundError:
                 continue
         return removed
@@ -58,6 +59,7 @@ class SpooledFile:
         """Append a piece; see `service.objects.contract.Incoming`."""
         view = memoryview(piece)
         try:
+            # Without a buffer, one call may write only a part.
             while view:
                 view = view[self._file.write(view) :]
         except OSError as error:

@@ -52,6 +52,7 @@ class LocalWaker:
         """Write a byte into every pipe of a task; one that nobody reads belongs to a dead worker."""
         for path in self._folder.glob(f"{task.value}-*"):
             try:
+                # Without O_NONBLOCK this would wait for a reader; with it, ENXIO tells that there is none.
                 descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
             except OSError as error:
                 if error.errno == errno.ENXIO:  # any other error says nothing about the reader

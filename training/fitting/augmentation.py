@@ -24,6 +24,7 @@ def augment(images_N1HW: torch.Tensor, size: int, strength: Augmentation, genera
     images = _change_local_contrast(images, strength, generator)
     images = _equalise(images, strength, generator)
     images = _change_greys(images, strength, generator)
+    # Last comes what is burnt into a finished image: nothing else may blur it or change its greys.
     images = _write_text(images, strength, generator)
     images = _blank_borders(images, strength, generator)
     return _blank_corners(images, strength, generator)
@@ -82,6 +83,7 @@ def _sharpen_or_blur(images: torch.Tensor, strength: Augmentation, generator: to
     """Add or take away fine detail (unsharp mask), and now and then throw half of the resolution away."""
     count, size = len(images), images.shape[-1]
     if _one(generator) < strength.coarse_probability:
+        # One size for the whole batch, since a tensor has but one.
         reduced = int(size * (0.5 + 0.4 * _one(generator)))
         small = functional.interpolate(images, (reduced, reduced), mode="bilinear", antialias=True)
         images = functional.interpolate(small, (size, size), mode="bilinear", align_corners=False)
@@ -151,6 +153,7 @@ def _write_text(images: torch.Tensor, strength: Augmentation, generator: torch.G
 def _change_greys(images: torch.Tensor, strength: Augmentation, generator: torch.Generator) -> torch.Tensor:
     """Change gamma, contrast and brightness, tilt the exposure, add noise; greys beyond the range are clipped."""
     count, size = len(images), images.shape[-1]
+    # Drawn as logarithms: a change is as likely as its inverse.
     gamma = torch.exp(_uniform(count, -strength.gamma, strength.gamma, generator))
     images = images.clamp(1e-4, 1).pow(gamma)
     contrast = torch.exp(_uniform(count, -strength.contrast, strength.contrast, generator))
