@@ -75,6 +75,7 @@ class Batch(Generic[T]):
                 # Others may have them before this worker does.
                 self.give_back(items[number:])
                 raise error
+            # Without a status no answer came, and the peer is away; with one, it could not take this item.
             if isinstance(error, TransientDeliveryFailure) and error.status is None:
                 away = error
         return errors

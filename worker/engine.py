@@ -52,6 +52,7 @@ def _turn_by_celery(url: str, task: Task, work: Callable[[], int], stop: threadi
     app = Celery("auscult", broker=url)
     app.conf.update(
         WAKE_UPS,
+        # A hint that waits in this worker would wake no other.
         worker_prefetch_multiplier=1,
         accept_content=["json"],
         worker_consumer="worker.consumer:WakeUpConsumer",

@@ -59,6 +59,7 @@ class Heartbeat:
         while not self._ended.wait(self._interval):
             with self._lock:
                 claims = list(self._claims.values())
+            # Without the lock: a ledger that answers slowly must not hold up whoever adds or removes a claim.
             if claims:
                 try:
                     self._renew(claims)

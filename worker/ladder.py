@@ -55,6 +55,7 @@ class Ladder(Generic[T]):
         """Record what kept an item from being handled, from the mildest error to the gravest."""
         try:
             match error:
+                # Whoever has it now records what becomes of it.
                 case LeaseLost():
                     log.warning("another worker took %s over", self.name(item))
                 case Unavailable():

@@ -57,6 +57,7 @@ def contributing_equipment(equipment: Equipment, prediction: Prediction | None) 
     item = ContributingEquipment(
         manufacturer=MANUFACTURER,
         purpose_of_reference=codes.PROCESSING_EQUIPMENT,
+        # LO holds 64 characters (PS3.5 section 6.2).
         manufacturer_model_name=prediction.checkpoint_name[:64],
         software_versions=prediction.checkpoint_version[:64],
         device_serial_number=equipment.device_serial_number,

@@ -110,6 +110,7 @@ def _requested_procedures(source: Dataset, dataset: Dataset, known: CharacterSet
         requests.clear()
     if not requests and not dataset.AccessionNumber:
         return []
+    # An accession number alone still names a request: one item without more.
     return [_request_item(request, dataset, known) for request in requests or [Dataset()]]
 
 
@@ -117,6 +118,7 @@ def _request_item(request: Dataset, dataset: Dataset, parent: CharacterSet) -> D
     known = declared(request, parent)
     item = Dataset()
     item.StudyInstanceUID = dataset.StudyInstanceUID
+    # Type 2, as all that follows: present, and empty where it is unknown (PS3.3 section C.17.2).
     item.ReferencedStudySequence = []
     item.AccessionNumber = _value(request, "AccessionNumber", known) or dataset.AccessionNumber
     item.PlacerOrderNumberImagingServiceRequest = dataset.get("PlacerOrderNumberImagingServiceRequest", "")
@@ -138,6 +140,7 @@ def _codes(request: Dataset, parent: CharacterSet) -> Sequence:
         first = codes[0]
     except Exception:  # noqa: BLE001 (no item, or a broken sequence)
         return Sequence()
+    # The lengths of SH and LO (PS3.5 section 6.2): a longer value would make the report invalid.
     limits = {"CodeValue": 16, "CodingSchemeDesignator": 16, "CodeMeaning": 64}
     known = declared(first, parent)
     values = {keyword: text_of(first, keyword, known) or "" for keyword in limits}

@@ -49,6 +49,7 @@ def stamp(dataset: Dataset, evidence: Dataset, content_time: datetime, software_
     if "TimezoneOffsetFromUTC" in evidence:
         dataset.TimezoneOffsetFromUTC = evidence.TimezoneOffsetFromUTC
     dataset.file_meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
+    # SH holds 16 characters (PS3.5 section 6.2).
     dataset.file_meta.ImplementationVersionName = f"AUSCULT_{software_version}"[:16]
 
 
