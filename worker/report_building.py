@@ -18,11 +18,11 @@ from service.ledger import DueReport, Ledger, NewReport
 from service.objects import ObjectStore
 from service.process.clock import Clock, utc_now
 from service.process.log import get_logger
-from service.report import Equipment, ReportContent, ReportKind, build, predecessor
+from service.report import Equipment, ReportContent, build, predecessor
 from service.settings import DestinationSettings, Settings
 from service.texts import texts_in
 from service.vocabulary.errors import Unavailable
-from service.vocabulary.facts import Failure, Reason
+from service.vocabulary.facts import Failure, Reason, ReportKind
 from service.vocabulary.findings import Outcome
 from service.vocabulary.language import Language
 from service.vocabulary.states import State

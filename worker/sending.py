@@ -13,9 +13,10 @@ from service.ledger import DueDelivery, Ledger, NewReport
 from service.objects import ObjectStore
 from service.process.clock import Clock
 from service.process.log import get_logger
-from service.report import SOP_CLASSES, ReportKind, as_sop_class
+from service.report import SOP_CLASSES, as_sop_class
 from service.settings import DestinationSettings, Settings
 from service.vocabulary.errors import ObjectDamaged, ObjectMissing, PermanentDeliveryFailure
+from service.vocabulary.facts import ReportKind
 from service.vocabulary.findings import Outcome
 from service.vocabulary.identity import Identity
 

@@ -1,6 +1,7 @@
 """Every setting, from the models that check it."""
 
 from collections.abc import Callable, Iterator
+from enum import Enum
 from types import NoneType
 from typing import Any, get_args, get_origin
 
@@ -85,7 +86,7 @@ def _default(field: FieldInfo) -> str:
     if value is None or NoneType in get_args(value):
         return "no default"
     if isinstance(value, tuple):
-        return f"default `{list(value)!r}`".replace("'", '"')
+        return f"default `{[item.value if isinstance(item, Enum) else item for item in value]!r}`".replace("'", '"')
     if isinstance(value, bool):
         return f"default `{str(value).lower()}`"
     if isinstance(value, dict):

@@ -1,7 +1,7 @@
 """What goes back into the study: text report, Measurement Report and heat map, the same bytes for the same content."""
 
 from service.report.build import build, kind_of, predecessor
-from service.report.built import BuiltObject, ReportKind
+from service.report.built import BuiltObject
 from service.report.content import ReportContent
 from service.report.equipment import Equipment
 from service.report.variants import SOP_CLASSES, as_sop_class
@@ -11,7 +11,6 @@ __all__ = [
     "BuiltObject",
     "Equipment",
     "ReportContent",
-    "ReportKind",
     "as_sop_class",
     "build",
     "kind_of",

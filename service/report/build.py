@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import SecondaryCaptureImageStorage
 
 from service.report import codes
-from service.report.built import BuiltObject, ReportKind
+from service.report.built import BuiltObject
 from service.report.content import ReportContent
 from service.report.draft import Draft
 from service.report.equipment import Equipment
@@ -20,6 +20,7 @@ from service.report.secondary_capture import secondary_capture
 from service.report.text_sr import text_sr
 from service.report.variants import SOP_CLASSES
 from service.thorax import find_lung_field
+from service.vocabulary.facts import ReportKind
 from service.vocabulary.findings import Outcome
 
 #: Document title of a TID 1500 report, PS3.16.

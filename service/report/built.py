@@ -1,22 +1,12 @@
 """The objects of a report set, as they are handed to delivery."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 from io import BytesIO
 
 from pydicom.dataset import Dataset
 from pydicom.filewriter import dcmwrite
 
-
-class ReportKind(StrEnum):
-    """The kinds of object in a report set; the values are those of a destination's `reports` setting."""
-
-    TEXT_SR = "text_sr"
-    """Enhanced SR that people read."""
-    MEASUREMENT_SR = "measurement_sr"
-    """TID 1500 Measurement Report that machines read."""
-    SECONDARY_CAPTURE = "secondary_capture"
-    """The radiograph with the heat map over it; every viewer shows it."""
+from service.vocabulary.facts import ReportKind
 
 
 @dataclass(frozen=True)

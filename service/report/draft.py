@@ -12,12 +12,12 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from service.report import codes
-from service.report.built import ReportKind
 from service.report.content import ReportContent
 from service.report.equipment import Equipment, contributing_equipment
 from service.report.evidence import Evidence
 from service.report.region import Localisation
 from service.report.sentences import series_description
+from service.vocabulary.facts import ReportKind
 from service.vocabulary.uids import MANUFACTURER, MODEL_NAME, derive_uid
 
 #: Version of what the modules of this package write for the same content. Raise it with every change of the output.

@@ -17,7 +17,8 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
-from service.report.built import BuiltObject, ReportKind
+from service.report.built import BuiltObject
+from service.vocabulary.facts import ReportKind
 from service.vocabulary.uids import derive_uid
 
 #: The SOP classes that can hold each kind, the one built first; the others are for peers that do not accept it.

@@ -6,6 +6,7 @@ from pydantic import Field, field_validator
 
 from service.settings.kinds import AeTitle, Seconds, Section
 from service.settings.tls import DestinationTlsSettings
+from service.vocabulary.facts import ReportKind
 from service.vocabulary.language import Language
 
 
@@ -25,9 +26,7 @@ class DestinationSettings(NodeSettings):
     """One DICOM node that receives reports (`[[destinations]]`)."""
 
     name: Annotated[str, Field(min_length=1, max_length=64)] = Field(description="Our name for it, unique.")
-    reports: tuple[Literal["text_sr", "measurement_sr", "secondary_capture"], ...] = Field(
-        ("text_sr", "measurement_sr", "secondary_capture"), description="Which objects it receives."
-    )
+    reports: tuple[ReportKind, ...] = Field(tuple(ReportKind), description="Which objects it receives.")
     language: Language | None = Field(
         None, description="Language of the reports that it receives; `report.language` when absent."
     )

@@ -28,6 +28,7 @@ from service.refused import refused_callers
 from service.security.passwords import PasswordFile
 from service.settings import Settings, WebSettings
 from service.vocabulary.errors import ObjectDamaged, ObjectMissing, StoreFull, Unavailable, UndecodablePixels
+from service.vocabulary.facts import ReportKind
 from service.web.auditor import NOT_KNOWN, PageAuditor
 from service.web.login import Login
 from service.web.metrics import exposition
@@ -135,7 +136,7 @@ class _Site:
 
     def heat_map(self, request: Request) -> Response:
         report = self._ledger.inspection.report(_uid(request))
-        if report is None or report.kind != "secondary_capture":
+        if report is None or report.kind != ReportKind.SECONDARY_CAPTURE:
             raise HTTPException(HTTPStatus.NOT_FOUND, "The ledger knows no heat map of this UID.")
         self._auditor.viewed(*_viewer(request), self._sources(report))
         return self._picture(lambda: heat_map_png(self._store, report.object_key), report.object_removed_at)

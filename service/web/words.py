@@ -5,19 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from service.report.content import percent
-from service.vocabulary.states import DeliveryState
+from service.vocabulary.facts import ReportKind
 from service.wording import calendar_date, duration, in_words, person_name, reason_in_words
-
-_KINDS = {"text_sr": "Text report", "measurement_sr": "Measurement report", "secondary_capture": "Heat map"}
-
-_DELIVERY = {
-    DeliveryState.PENDING: "waiting to be sent",
-    DeliveryState.SENT: "sent, not confirmed",
-    DeliveryState.CONFIRMED: "confirmed",
-    DeliveryState.UNCONFIRMABLE: "sent; cannot be confirmed",
-    DeliveryState.DEAD: "given up",
-    DeliveryState.WITHDRAWN: "withdrawn",
-}
 
 
 def clock_time(moment: datetime | None, now: datetime | None = None) -> str:
@@ -40,8 +29,8 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     # A percent sign never stands alone on a line.
     "unbroken": lambda sentence: sentence.replace(" %", "\N{NO-BREAK SPACE}%"),
     "words": in_words,
-    "kind": lambda kind: _KINDS.get(kind, kind),
-    "delivery": lambda state: _DELIVERY[state],
+    "kind": lambda kind: in_words(ReportKind(kind)),
+    "delivery": in_words,
     "slug": lambda text: str(text).lower().replace(" ", "-"),
     "hexadecimal": lambda status: f"0x{status:04X}",
     "mebibytes": lambda size: f"{size / 1024**2:.1f} MiB" if size >= 1024**2 else f"{size / 1024:.0f} KiB",

@@ -15,9 +15,9 @@ import pytest
 from PIL import Image
 
 from service.dicom.pixels import decode, read_instance
-from service.report import Equipment, ReportKind, build
+from service.report import Equipment, build
 from service.texts import texts_in
-from service.vocabulary.facts import PrioritySource
+from service.vocabulary.facts import PrioritySource, ReportKind
 from service.vocabulary.findings import Outcome
 from service.vocabulary.language import Language
 from tests.ohif import viewer

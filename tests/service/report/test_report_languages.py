@@ -10,10 +10,10 @@ from PIL import ImageFont
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from service.report import ReportKind
 from service.report.overlay import _font
 from service.report.sentences import result_sentence
 from service.texts import vietnamese
+from service.vocabulary.facts import ReportKind
 from service.vocabulary.findings import Outcome
 from service.vocabulary.language import Language
 from tests.phantoms import chest

@@ -14,9 +14,9 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes as dictionary
 from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage, EnhancedSRStorage
 
-from service.report import SOP_CLASSES, BuiltObject, ReportContent, ReportKind, as_sop_class, build, codes, overlay
+from service.report import SOP_CLASSES, BuiltObject, ReportContent, as_sop_class, build, codes, overlay
 from service.report.region import Localisation
-from service.vocabulary.facts import Failure
+from service.vocabulary.facts import Failure, ReportKind
 from service.vocabulary.findings import Finding, Outcome
 from service.vocabulary.uids import is_own_uid
 from tests.phantoms import SopClass, chest

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 
-from service.report import Equipment, ReportContent, ReportKind, build
-from service.vocabulary.facts import PrioritySource, Reason, Supersession
+from service.report import Equipment, ReportContent, build
+from service.vocabulary.facts import PrioritySource, Reason, ReportKind, Supersession
 from service.vocabulary.findings import Finding, Outcome, Prediction
 from service.vocabulary.language import Language
 from service.vocabulary.states import Priority

@@ -18,7 +18,8 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
-from service.report import ReportKind, build
+from service.report import build
+from service.vocabulary.facts import ReportKind
 from service.vocabulary.findings import Outcome
 from tests.invariants import Invariant
 from tests.phantoms import chest, encoded

@@ -5,8 +5,8 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import ComprehensiveSRStorage
 
-from service.report import ReportKind, as_sop_class, build
-from service.vocabulary.facts import Supersession
+from service.report import as_sop_class, build
+from service.vocabulary.facts import ReportKind, Supersession
 from service.vocabulary.findings import Outcome
 from tests.phantoms import chest
 from tests.service.report.samples import EQUIPMENT, content

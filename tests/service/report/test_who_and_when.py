@@ -18,7 +18,8 @@ from service.dicom.characters import character_set, decode
 from service.dicom.identity import identify
 from service.dicom.normalised import normalised
 from service.dicom.pixels import read_instance
-from service.report import BuiltObject, ReportKind, build
+from service.report import BuiltObject, build
+from service.vocabulary.facts import ReportKind
 from service.vocabulary.findings import Outcome
 from service.vocabulary.identity import Identity
 from service.wording import person_name

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from service.report import ReportKind
 from service.texts import english, texts_in, vietnamese
 from service.texts.catalogue import code_of
 from service.vocabulary import facts
+from service.vocabulary.facts import ReportKind
 from service.vocabulary.findings import Finding, Outcome
 from service.vocabulary.language import Language
 from service.vocabulary.states import DeliveryState, Priority, State
