@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from docs.tables import commands, conformance, errors, invariants, metrics, papers, reasons, settings, states
+from docs.tables import commands, conformance, errors, invariants, metrics, papers, quirks, reasons, settings, states
 
 ROOT = Path(__file__).resolve().parents[1]
 _PART = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -38,6 +38,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "final-statuses": conformance.final_statuses,
     "own-codes": conformance.own_codes,
     "standard-codes": conformance.standard_codes,
+    "tolerated": quirks.tolerated,
     "papers-rows": papers.rows,
     "papers-three-class": papers.three_class,
     "papers-two-class": papers.two_class,
