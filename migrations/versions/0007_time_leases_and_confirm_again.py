@@ -31,7 +31,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Take this step back."""
+    """Take this step back; the version before knows of no state but SENT for what cannot be confirmed."""
+    op.execute("UPDATE deliveries SET state = 'sent', next_attempt_at = NULL WHERE state = 'unconfirmable'")
     op.drop_table("clock_steps")
     for column in ("confirmations", "questions"):
         op.drop_column("deliveries", column)

@@ -164,3 +164,15 @@ def test_tables_of_another_version_are_refused_with_what_to_do(
     engine.dispose()
     with pytest.raises(LedgerUnavailable, match=said):
         open_ledger(Settings(data_dir=tmp_path, database={"url": url}))
+
+
+def test_what_cannot_be_confirmed_is_sent_to_the_version_before(url: str, tmp_path: Path) -> None:
+    """It knows no other state for it, and its page would show nothing."""
+    busy_morning(tmp_path / "data", url).close()
+    engine = connect(url)
+    with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        connection.exec_driver_sql("UPDATE deliveries SET state = 'unconfirmable'")
+    command.downgrade(configuration(url), FIRST)
+    with engine.connect() as connection:
+        assert set(connection.scalars(text("SELECT state FROM deliveries"))) == {"sent"}
+    engine.dispose()
