@@ -25,8 +25,19 @@ class Architecture:
 
 
 @dataclass(frozen=True)
+class PneumoniaCalibration:
+    """P(pneumonia) is the logistic function of ``slope * margin + intercept``.
+
+    The margin is the logarithm of the raw odds: log-sum-exp of the pneumonia classes' logits less that of the others'.
+    """
+
+    slope: float
+    intercept: float
+
+
+@dataclass(frozen=True)
 class Calibration:
-    """Vector scaling: probabilities are the softmax of ``logits / temperature + bias``.
+    """Vector scaling: the softmax of ``logits / temperature + bias``, whole or within what pneumonia there is.
 
     Attributes
     ----------
@@ -34,11 +45,15 @@ class Calibration:
         One number for each class, in the order of the card's classes.
     prevalence
         The share of pneumonia at which the probabilities are calibrated, in (0, 1).
+    pneumonia
+        Calibration of P(pneumonia) by itself: temperature and bias then only share it out among the pneumonia classes,
+        and the rest among the others. None in cards older than it, where the softmax decides both.
     """
 
     temperature: float
     bias: tuple[float, ...]
     prevalence: float
+    pneumonia: PneumoniaCalibration | None = None
 
 
 @dataclass(frozen=True)

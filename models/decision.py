@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -39,9 +39,39 @@ class Decision:
     prevalence: float
 
 
-def calibrate(logits_NK: NDArray[np.float32], calibration: Calibration) -> NDArray[np.float64]:
-    """Return probabilities (N x K, float64, rows sum to 1) from raw logits."""
+def calibrate(
+    logits_NK: NDArray[np.float32], calibration: Calibration, pneumonia: Sequence[int]
+) -> NDArray[np.float64]:
+    """Return probabilities (N x K, float64, rows sum to 1) from raw logits.
+
+    Parameters
+    ----------
+    pneumonia
+        Indices of the classes that mean pneumonia.
+    """
     scaled_NK = logits_NK.astype(np.float64) / calibration.temperature + np.asarray(calibration.bias)
+    apart = calibration.pneumonia
+    if apart is None:
+        return _softmax(scaled_NK)
+    p_N1 = 1 / (1 + np.exp(-(apart.slope * pneumonia_margin(logits_NK, pneumonia) + apart.intercept)))[:, None]
+    others = [index for index in range(logits_NK.shape[1]) if index not in pneumonia]
+    probabilities_NK: NDArray[np.float64] = np.empty_like(scaled_NK)
+    for columns, total_N1 in ((list(pneumonia), p_N1), (others, 1 - p_N1)):
+        probabilities_NK[:, columns] = total_N1 * _softmax(scaled_NK[:, columns])
+    return probabilities_NK
+
+
+def pneumonia_margin(logits_NK: NDArray[np.float32], pneumonia: Sequence[int]) -> NDArray[np.float64]:
+    """Return the logarithm (N) of the raw odds of pneumonia."""
+    exact_NK = logits_NK.astype(np.float64)
+    others = [index for index in range(logits_NK.shape[1]) if index not in pneumonia]
+    margin_N: NDArray[np.float64] = np.logaddexp.reduce(exact_NK[:, list(pneumonia)], axis=1) - np.logaddexp.reduce(
+        exact_NK[:, others], axis=1
+    )
+    return margin_N
+
+
+def _softmax(scaled_NK: NDArray[np.float64]) -> NDArray[np.float64]:
     raised_NK = np.exp(scaled_NK - scaled_NK.max(axis=1, keepdims=True))
     probabilities_NK: NDArray[np.float64] = raised_NK / raised_NK.sum(axis=1, keepdims=True)
     return probabilities_NK

@@ -76,12 +76,18 @@ class PredictiveValue:
     """What a positive and a negative outcome are worth where the share of pneumonia is ``prevalence``.
 
     None where no image had the outcome.
+
+    Attributes
+    ----------
+    alarms
+        Positive outcomes in 100 studies of one image; None in cards older than it.
     """
 
     operating_point: str
     prevalence: float
     positive: Estimate | None
     negative: Estimate | None
+    alarms: Estimate | None = None
 
 
 @dataclass(frozen=True)
@@ -255,6 +261,44 @@ class LabelNoise:
 
 
 @dataclass(frozen=True)
+class StyleRow:
+    """Figures of val re-rendered in the style of one acquisition cluster.
+
+    The threshold is the one at which 95 % of val's own pneumonia images are called positive.
+
+    Attributes
+    ----------
+    what, strength
+        What was taken over from images of the cluster, and how much of it, from 0 to 1.
+    specificity, sensitivity
+        Shares of the re-rendered normals called negative, and of the re-rendered pneumonia images called positive.
+    auc
+        Re-rendered normals against pneumonia as it is.
+    p_pneumonia, p_viral
+        Mean probabilities of the re-rendered normals.
+    """
+
+    cluster: str
+    what: str
+    strength: float
+    images: int
+    specificity: Estimate
+    sensitivity: Estimate
+    auc: Estimate
+    p_pneumonia: Estimate
+    p_viral: Estimate
+
+
+@dataclass(frozen=True)
+class ClusterRow:
+    """Number of images of one acquisition cluster in one split, by class."""
+
+    split: str
+    cluster: str
+    images: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class Doors:
     """The same picture as a full-size DICOM instance and as the collection's 224-pixel copy.
 
@@ -287,3 +331,5 @@ class Measurements:
     lung_field: LungField | None = None
     label_noise: tuple[LabelNoise, ...] = ()
     doors: Doors | None = None
+    clusters: tuple[ClusterRow, ...] = ()
+    styles: tuple[StyleRow, ...] = ()

@@ -75,7 +75,7 @@ class Predictor:
         card = self.checkpoint.card
         batch_N3HW = to_batch(card.transform, images)
         logits_NK, cam_NKHW, distance_N = self._runtime.run(batch_N3HW)
-        probabilities_NK = calibrate(logits_NK, card.calibration)
+        probabilities_NK = calibrate(logits_NK, card.calibration, card.pneumonia_classes)
         maps_NHW = on_fixed_scale(pneumonia_maps(probabilities_NK, cam_NKHW, card), card)
         for row, probabilities_K in enumerate(probabilities_NK):
             yield Output(

@@ -16,6 +16,10 @@ from PIL import Image
 
 SIZE = 224
 """Rows and columns of the shipped network's input."""
+_WINDOWS = (16, 8, 4)
+"""By what the image's side is divided to get the deviations of the three windows of :func:`local_contrast`."""
+_FLOOR, _FARTHEST = 0.15, 5.0
+"""The least local deviation, and the limit of what is left, in deviations of the whole image and of the window."""
 
 
 def stretch(display_HW: NDArray[np.float32], size: int = SIZE) -> NDArray[np.float32]:
@@ -38,6 +42,35 @@ def standardise(image_HW: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray((image_HW - mean) / deviation, dtype=np.float32)
 
 
+def equal_channels(image_HW: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the standardised image three times (3 x H x W)."""
+    return np.broadcast_to(standardise(image_HW), (3, *image_HW.shape))
+
+
+def local_contrast(image_HW: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the image (3 x H x W) against its surroundings at three scales: each without local mean and deviation.
+
+    A machine's tone curve and processing are told by grey levels and by how strong structures are; neither is left.
+    The windows are two box filters in a row, nearly Gaussian, with a deviation of a sixteenth, an eighth and a quarter
+    of the side. Where an image is even, as in black borders, the floor keeps noise from becoming structure.
+    """
+    standard_HW = standardise(image_HW)
+    return np.stack([_against_surroundings(standard_HW, len(image_HW) // part) for part in _WINDOWS])
+
+
+def _against_surroundings(standard_HW: NDArray[np.float32], deviation: int) -> NDArray[np.float32]:
+    side = (round(deviation * 6**0.5) // 2 * 2 + 1,) * 2
+
+    def mean(values_HW: NDArray[np.float32]) -> NDArray[np.float32]:
+        once_HW = cv2.blur(values_HW, side, borderType=cv2.BORDER_REFLECT)
+        return np.asarray(cv2.blur(once_HW, side, borderType=cv2.BORDER_REFLECT), dtype=np.float32)
+
+    mean_HW = mean(standard_HW)
+    variance_HW = np.maximum(mean(standard_HW**2) - mean_HW**2, 0)
+    local_HW = (standard_HW - mean_HW) / np.sqrt(variance_HW + np.float32(_FLOOR**2))
+    return np.asarray(np.clip(local_HW, -_FARTHEST, _FARTHEST), dtype=np.float32)
+
+
 def stretch_and_enhance(display_HW: NDArray[np.float32], size: int = SIZE) -> NDArray[np.float32]:
     """Return the image at ``size`` x ``size`` with its local contrast enhanced, in steps of 1/255.
 
@@ -51,27 +84,31 @@ def stretch_and_enhance(display_HW: NDArray[np.float32], size: int = SIZE) -> ND
 
 @dataclass(frozen=True)
 class Transform:
-    """How display values become one channel of the input: reduced to ``size`` x ``size``, then standardised.
+    """How display values become the input: reduced to ``size`` x ``size``, then made into three channels.
 
     Attributes
     ----------
     prepare
         From display values (H x W) to values in [0, 1] (``size`` x ``size``): the part that training does once, before
         it changes images at random.
+    finish
+        From these values, at any size, to the input (3 x H x W): the part that training does on each changed image.
     """
 
     size: int
     prepare: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+    finish: Callable[[NDArray[np.float32]], NDArray[np.float32]] = equal_channels
 
     def __call__(self, display_HW: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the standardised channel (``size`` x ``size``)."""
-        return standardise(self.prepare(display_HW))
+        """Return the input (3 x ``size`` x ``size``)."""
+        return self.finish(self.prepare(display_HW))
 
 
 TRANSFORMS: Mapping[str, Transform] = {
     "stretch-224-standardised-v1": Transform(224, stretch),
     "stretch-150-standardised-v1": Transform(150, partial(stretch, size=150)),
     "stretch-224-clahe-standardised-v1": Transform(224, stretch_and_enhance),
+    "stretch-224-local-contrast-v1": Transform(224, stretch, local_contrast),
 }
 """Every transform by the name that a card gives it. A name never changes its meaning: a better one gets a new name."""
 
@@ -92,6 +129,4 @@ def to_batch(name: str, images: Sequence[NDArray[np.float32]]) -> NDArray[np.flo
         if not np.isfinite(image).all():
             raise ValueError("Display values must be finite numbers between 0 and 1.")
     transform = TRANSFORMS[name]
-    batch_NHW = np.stack([transform(image) for image in images])
-    shape = (len(images), 3, transform.size, transform.size)
-    return np.ascontiguousarray(np.broadcast_to(batch_NHW[:, None], shape))
+    return np.ascontiguousarray(np.stack([transform(image) for image in images]))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.card import Calibration, Card
+from models.card import Calibration, Card, PneumoniaCalibration
 from models.checkpoint import Checkpoint
 from models.decision import calibrate, decide, shift_prevalence
 
@@ -107,11 +107,38 @@ def test_an_unknown_operating_point_is_named_with_those_that_exist(card: Card) -
 
 @given(st.lists(st.floats(-80, 80, width=32), min_size=3, max_size=3), st.floats(0.1, 10))
 def test_calibrated_probabilities_are_probabilities(logits: list[float], temperature: float) -> None:
-    found = calibrate(np.array([logits], dtype=np.float32), Calibration(temperature, (0.1, 0.0, -0.2), 0.5))
+    found = calibrate(np.array([logits], dtype=np.float32), Calibration(temperature, (0.1, 0.0, -0.2), 0.5), (1, 2))
     assert found.min() >= 0
     assert found.sum() == pytest.approx(1)
 
 
 def test_calibration_divides_by_the_temperature_and_adds_the_bias() -> None:
-    found = calibrate(np.array([[2.0, 0.0]], dtype=np.float32), Calibration(2.0, (0.0, 1.0), 0.5))
+    found = calibrate(np.array([[2.0, 0.0]], dtype=np.float32), Calibration(2.0, (0.0, 1.0), 0.5), (1,))
     assert found[0] == pytest.approx([0.5, 0.5])
+
+
+_LOGITS = st.lists(st.floats(-30, 30, width=32), min_size=3, max_size=3)
+
+
+@given(_LOGITS, st.floats(0.1, 3), st.floats(-3, 3))
+def test_p_pneumonia_calibrated_by_itself_hangs_on_the_raw_odds_alone(
+    logits: list[float], slope: float, intercept: float
+) -> None:
+    calibration = Calibration(3.0, (0.4, 0.1, -0.2), 0.5, PneumoniaCalibration(slope, intercept))
+    (found,) = calibrate(np.array([logits], dtype=np.float32), calibration, (1, 2))
+    margin = np.logaddexp(logits[1], logits[2]) - logits[0]
+    assert found[1] + found[2] == pytest.approx(1 / (1 + np.exp(-(slope * margin + intercept))), abs=1e-9)
+    assert found.sum() == pytest.approx(1)
+
+
+def test_types_share_p_pneumonia_by_temperature_and_bias() -> None:
+    calibration = Calibration(2.0, (5.0, 0.0, 1.0), 0.5, PneumoniaCalibration(1.0, 0.0))
+    (found,) = calibrate(np.array([[0.0, 1.0, -1.0]], dtype=np.float32), calibration, (1, 2))
+    # Scaled logits 0.5 and 0.5: the two types are even, whatever normal's bias.
+    assert found[1] == pytest.approx(found[2])
+
+
+def test_a_card_without_its_own_calibration_of_pneumonia_keeps_the_softmax() -> None:
+    logits = np.array([[0.3, -1.0, 2.0]], dtype=np.float32)
+    found = calibrate(logits, Calibration(1.0, (0.0, 0.0, 0.0), 0.5), (1, 2))
+    assert found[0] == pytest.approx(np.exp(logits[0]) / np.exp(logits[0]).sum())

@@ -71,7 +71,7 @@ def test_the_heat_map_is_grad_cam_of_the_log_odds_of_pneumonia(
     batch = to_batch(checkpoint.card.transform, images)
     logits, cam, _ = torch_runtime.run(batch)
     calibration = checkpoint.card.calibration
-    maps = pneumonia_maps(calibrate(logits, calibration), cam, checkpoint.card)
+    maps = pneumonia_maps(calibrate(logits, calibration, checkpoint.card.pneumonia_classes), cam, checkpoint.card)
     network = torch_runtime.network
     features = network.backbone(torch.from_numpy(batch)).detach().requires_grad_()
     scaled = network.head(features) / calibration.temperature + torch.tensor(calibration.bias)

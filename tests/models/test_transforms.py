@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from models.transforms import SIZE, TRANSFORMS, standardise, stretch, to_batch
+from models.transforms import SIZE, TRANSFORMS, equal_channels, local_contrast, standardise, stretch, to_batch
 
 _NAME = "stretch-224-standardised-v1"
 _IMAGES = arrays(np.float32, st.tuples(st.integers(1, 60), st.integers(1, 60)), elements=st.floats(0, 1, width=32))
@@ -43,7 +43,9 @@ def test_every_transform_gives_its_own_size_and_standardises_what_it_prepares(na
     prepared = transform.prepare(image)
     assert prepared.shape == (transform.size, transform.size)
     assert 0 <= prepared.min() <= prepared.max() <= 1
-    assert np.array_equal(to_batch(name, [image])[0, 0], standardise(prepared))
+    assert np.array_equal(to_batch(name, [image])[0], transform.finish(prepared))
+    if transform.finish is equal_channels:
+        assert np.array_equal(to_batch(name, [image])[0, 0], standardise(prepared))
 
 
 def test_contrast_enhancement_widens_faint_structures() -> None:
@@ -80,14 +82,44 @@ def test_reducing_agrees_with_torchs_antialiased_interpolation() -> None:
     assert np.allclose(stretch(image), expected[0, 0].numpy(), atol=1e-5)
 
 
-def test_a_blank_image_becomes_zeros_and_not_infinities() -> None:
-    assert not to_batch(_NAME, [np.full((50, 50), 0.3, dtype=np.float32)]).any()
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_a_blank_image_becomes_zeros_and_not_infinities(name: str) -> None:
+    assert not to_batch(name, [np.full((50, 50), 0.3, dtype=np.float32)]).any()
+
+
+_STRUCTURES = np.random.default_rng(8).random((224, 224), dtype=np.float32)
+
+
+@given(gamma=st.floats(0.7, 1.4), factor=st.floats(0.3, 1.0), tilt=st.floats(-0.15, 0.15))
+def test_local_contrast_hardly_knows_tone_curves_and_uneven_exposure(gamma: float, factor: float, tilt: float) -> None:
+    ramp = np.linspace(0, tilt * factor, 224, dtype=np.float32)
+    image = 0.35 + 0.3 * _STRUCTURES
+    changed = (factor * image**gamma + ramp).astype(np.float32)
+    before, after = local_contrast(image), local_contrast(changed)
+    assert np.corrcoef(before.ravel(), after.ravel())[0, 1] > 0.98
+    assert after.std() == pytest.approx(before.std(), rel=0.1)
+
+
+def test_local_contrast_is_against_the_mean_and_deviation_of_the_surroundings() -> None:
+    image = _STRUCTURES.copy()
+    image[:, 112:] = 0.2 + 0.1 * image[:, 112:]  # the right half: darker, and of a tenth of the contrast
+    for channel, kept in zip(local_contrast(image), (0.5, 0.5, 0.2), strict=True):
+        left, right = channel[:, :48], channel[:, -48:]
+        assert abs(left.mean() - right.mean()) < 0.3
+        assert right.std() > kept * left.std()  # a tenth of it before; the widest window reaches over the border
+
+
+def test_noise_in_black_borders_does_not_become_structure() -> None:
+    image = _STRUCTURES.copy()
+    image[:, :80] = 0.002 * image[:, :80]
+    assert np.abs(local_contrast(image)[0][:, :30]).max() < 0.1
 
 
 _MEANINGS = {
     "stretch-224-standardised-v1": [-1.7286, -1.7171, -0.1782, 1.7286],
     "stretch-150-standardised-v1": [-1.7239, -1.7124, 0.5909, 1.7239],
     "stretch-224-clahe-standardised-v1": [-2.1579, -2.1414, -0.0895, 2.0121],
+    "stretch-224-local-contrast-v1": [-0.8732, -0.8674, 0.0002, 0.8732],
 }
 
 
@@ -96,7 +128,7 @@ def test_a_transform_keeps_its_meaning(name: str) -> None:
     # A transform is part of a result that was reported: a change needs a new name.
     rows, columns = np.mgrid[0:300, 0:500].astype(np.float32)
     found = TRANSFORMS[name]((rows * 500 + columns) / np.float32(150000))
-    assert found[[0, 0, 100, -1], [0, -1, 100, -1]] == pytest.approx(_MEANINGS[name], abs=1e-3)
+    assert found[0, [0, 0, 100, -1], [0, -1, 100, -1]] == pytest.approx(_MEANINGS[name], abs=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def predictive_values(card: Card) -> str:
     if val is None:
         return ""
     rows = (
-        [row.operating_point, f"{row.prevalence:.0%}", show(row.positive), show(row.negative)]
+        [row.operating_point, f"{row.prevalence:.0%}", show(row.positive), show(row.negative), show(row.alarms, 1)]
         for row in val.predictive_values
     )
     return f"""## Predictive values
@@ -41,7 +41,7 @@ Share of positive outcomes with pneumonia, and of negative ones without, on val,
 another. Worked out by Bayes' rule from the shares of either truth, as if nothing else differed; the outcomes are those
 without `expected_prevalence`. An interval that ends at 1 means that no wrong outcome was seen, not that there is none.
 
-{table(["point", "prevalence", "positive is right", "negative is right"], rows)}"""
+{table(["point", "prevalence", "positive is right", "negative is right", "positive in 100 studies"], rows)}"""
 
 
 def abstention(card: Card) -> str:

@@ -13,9 +13,12 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def show(estimate: Estimate | None) -> str:
+def show(estimate: Estimate | None, decimals: int = 3) -> str:
     """Return the value and its interval; nothing where it could not be measured."""
-    return "" if estimate is None else f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
+    if estimate is None:
+        return ""
+    value, low, high = (f"{part:.{decimals}f}" for part in (estimate.value, estimate.low, estimate.high))
+    return f"{value} ({low} to {high})"
 
 
 def number(value: float | None) -> str:

@@ -5,13 +5,16 @@ Shape suffixes: N images, K classes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize  # type: ignore[import-untyped]
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 
-from models.card import Calibration, OperatingPoint, OperatingPointName
-from models.decision import calibrate
+from models.card import Calibration, OperatingPoint, OperatingPointName, PneumoniaCalibration
+from models.decision import calibrate, pneumonia_margin
 from models.measurements import Estimate
 from training.measuring.metrics import bootstrap
 
@@ -21,24 +24,44 @@ _TARGETS: dict[OperatingPointName, tuple[float, float]] = {
     "rule-out": (0.99, 0.95),
 }
 """For each point, the share of pneumonia that is not called negative, and of normals that is not called positive."""
-_TYPE_ACCURACY = 0.9
+_TYPE_ACCURACY = 0.95
 
 
 def fit(logits_NK: NDArray[np.float32], targets_N: NDArray[np.int64], pneumonia: tuple[int, ...]) -> Calibration:
-    """Fit one temperature and one bias for each class by maximum likelihood, with a slight pull towards no bias."""
-    classes = logits_NK.shape[1]
+    """Fit P(pneumonia) by itself, and how it is shared out among the types, by maximum likelihood.
+
+    One temperature for all classes would be ruled by bacterial against viral, where labels contradict each other, and
+    would leave P(pneumonia) too timid.
+    """
+    truth_N = np.isin(targets_N, pneumonia)
+    margin_N = pneumonia_margin(logits_NK, pneumonia)
+    # Where the truths do not overlap the slope has no maximum: the weak pull of C keeps it finite.
+    fitted = LogisticRegression(C=10.0, solver="newton-cholesky").fit(margin_N[:, None], truth_N)
+    apart = PneumoniaCalibration(round(float(fitted.coef_[0, 0]), 6), round(float(fitted.intercept_[0]), 6))
+    temperature, bias = _fit_types(logits_NK, targets_N, pneumonia)
+    return Calibration(temperature, bias, round(float(truth_N.mean()), 4), apart)
+
+
+def _fit_types(
+    logits_NK: NDArray[np.float32], targets_N: NDArray[np.int64], pneumonia: tuple[int, ...]
+) -> tuple[float, tuple[float, ...]]:
+    """Return one temperature, and one bias for each class, that share out what pneumonia there is and what is not.
+
+    A slight pull towards no bias decides what the data leave open.
+    """
+    inside_K = np.isin(np.arange(logits_NK.shape[1]), pneumonia)
+    same_NK = inside_K[None] == inside_K[targets_N][:, None]
 
     def loss(parameters: NDArray[np.float64]) -> float:
         scaled = logits_NK.astype(np.float64) * np.exp(parameters[0]) + parameters[1:]
+        scaled = np.where(same_NK, scaled, -np.inf)
         largest = scaled.max(axis=1)
         normaliser = largest + np.log(np.exp(scaled - largest[:, None]).sum(axis=1))
         fitted = (normaliser - scaled[np.arange(len(scaled)), targets_N]).mean()
-        return float(fitted + 1e-3 * (parameters[1:] ** 2).sum())
+        return float(fitted + 1e-3 * (parameters[1:] ** 2).sum() + 1e-6 * parameters[0] ** 2)
 
-    found = minimize(loss, np.zeros(classes + 1), method="L-BFGS-B").x
-    prevalence = float(np.isin(targets_N, pneumonia).mean())
-    bias = tuple(round(float(value), 6) for value in found[1:])
-    return Calibration(round(float(np.exp(-found[0])), 6), bias, round(prevalence, 4))
+    found = minimize(loss, np.zeros(logits_NK.shape[1] + 1), method="L-BFGS-B").x
+    return round(float(np.exp(-found[0])), 6), tuple(round(float(value), 6) for value in found[1:])
 
 
 def cross_fit(
@@ -46,39 +69,67 @@ def cross_fit(
     targets_N: NDArray[np.int64],
     groups_N: NDArray[np.str_],
     pneumonia: tuple[int, ...],
-) -> NDArray[np.float64]:
-    """Return probabilities (N x K) of each fifth of the patients, calibrated on the others."""
-    probabilities_NK = np.empty(logits_NK.shape, dtype=np.float64)
+    restyled: Sequence[NDArray[np.float32]] = (),
+) -> tuple[NDArray[np.float64], ...]:
+    """Return probabilities (N x K) of each fifth of the patients, calibrated on the others.
+
+    Parameters
+    ----------
+    restyled
+        Logits of the same images re-rendered, NaN where they were not; their probabilities follow, by the same
+        calibrations.
+    """
+    sets = (logits_NK, *restyled)
+    found = tuple(np.empty(logits.shape, dtype=np.float64) for logits in sets)
     for others, fifth in GroupKFold(5).split(logits_NK, targets_N, groups_N):
-        probabilities_NK[fifth] = calibrate(logits_NK[fifth], fit(logits_NK[others], targets_N[others], pneumonia))
-    return probabilities_NK
+        calibration = fit(logits_NK[others], targets_N[others], pneumonia)
+        for logits, probabilities_NK in zip(sets, found, strict=True):
+            probabilities_NK[fifth] = calibrate(logits[fifth], calibration, pneumonia)
+    return found
 
 
 def operating_points(
-    p_N: NDArray[np.float64], truth_N: NDArray[np.bool_], groups_N: NDArray[np.str_]
+    p_N: NDArray[np.float64],
+    truth_N: NDArray[np.bool_],
+    groups_N: NDArray[np.str_],
+    restyled: Sequence[NDArray[np.float64]] = (),
 ) -> tuple[OperatingPoint, ...]:
-    """Choose the indeterminate band of each operating point.
+    """Choose the indeterminate band of each operating point on the worst of the images as they are and re-rendered.
 
     The lower limit lets at most the stated share of pneumonia be called negative, the upper limit at most the stated
     share of normals be called positive; where the classes are so well apart that the limits cross, they change places.
+
+    Parameters
+    ----------
+    restyled
+        P(pneumonia) of the same images in other machines' styles; NaN where they were not rendered.
     """
     points = []
     for name, (kept_positive, kept_negative) in _TARGETS.items():
-        misses_few = float(np.quantile(p_N[truth_N], 1 - kept_positive))
-        alarms_few = float(np.quantile(p_N[~truth_N], kept_negative))
+        misses_few = min(float(np.nanquantile(p[truth_N], 1 - kept_positive)) for p in (p_N, *restyled))
+        alarms_few = max(float(np.nanquantile(p[~truth_N], kept_negative)) for p in (p_N, *restyled))
         lower, upper = (float(np.clip(p, 0.01, 0.99)) for p in sorted((misses_few, alarms_few)))
         lower, upper = round(lower, 4), round(upper, 4)
         points.append(OperatingPoint(name, lower, upper, **_shares(p_N, truth_N, groups_N, lower, upper)))
     return tuple(points)
 
 
-def type_margin(bacterial_N: NDArray[np.float64], viral_N: NDArray[np.float64], is_viral_N: NDArray[np.bool_]) -> float:
-    """Return the smallest lead, as a share of P(pneumonia), beyond which naming the type is right in 90 % of cases."""
-    lead_N = np.abs(bacterial_N - viral_N) / np.maximum(bacterial_N + viral_N, 1e-12)
-    right_N = (viral_N > bacterial_N) == is_viral_N
-    for margin in np.arange(0.0, 1.0, 0.05):
-        named_N = lead_N >= margin
-        if named_N.any() and right_N[named_N].mean() >= _TYPE_ACCURACY:
+def type_margin(
+    kinds: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]], is_viral_N: NDArray[np.bool_]
+) -> float:
+    """Return the smallest lead, as a share of P(pneumonia), beyond which naming the type is right in 95 % of cases.
+
+    Parameters
+    ----------
+    kinds
+        P(bacterial) and P(viral) of the same pneumonia images, as they are and in other machines' styles, NaN where not
+        rendered: it is right that often in each of them. 1 where no lead is enough: then hardly any type is named.
+    """
+    leads = [np.abs(bacterial - viral) / np.maximum(bacterial + viral, 1e-12) for bacterial, viral in kinds]
+    rights = [(viral > bacterial) == is_viral_N for bacterial, viral in kinds]
+    for margin in np.arange(0.0, 1.0, 0.01):
+        named = [(right_N[lead_N >= margin]) for lead_N, right_N in zip(leads, rights, strict=True)]
+        if all(len(right) and right.mean() >= _TYPE_ACCURACY for right in named):
             return round(float(margin), 2)
     return 1.0
 

@@ -28,7 +28,7 @@ def compare(card: Card, exact: Answers, small: Answers, targets_N: NDArray[np.in
     """Return the figures that `models.precision.BOUNDS` names, and the mean difference of P(pneumonia)."""
     truth_N = np.isin(targets_N, card.pneumonia_classes)
     columns = list(card.pneumonia_classes)
-    exact_NK, small_NK = (calibrate(answers.logits_NK, card.calibration) for answers in (exact, small))
+    exact_NK, small_NK = (calibrate(answers.logits_NK, card.calibration, columns) for answers in (exact, small))
     exact_N, small_N = (probabilities[:, columns].sum(axis=1) for probabilities in (exact_NK, small_NK))
     labels = np.arange(len(card.classes))
     figures = {

@@ -75,6 +75,7 @@ def predictive_values(found: Outcomes, groups_N: NDArray[np.str_]) -> tuple[Pred
             f"{kind} {prevalence}": value
             for prevalence in PREVALENCES
             for kind, value in (
+                ("alarms", 100 * (hit * prevalence + alarm * (1 - prevalence))),
                 ("positive", _posterior(hit, alarm, prevalence)),
                 ("negative", _posterior(correct, miss, 1 - prevalence)),
             )
@@ -83,7 +84,11 @@ def predictive_values(found: Outcomes, groups_N: NDArray[np.str_]) -> tuple[Pred
     known = known_only(bootstrap(of, groups_N))
     return tuple(
         PredictiveValue(
-            found.point, prevalence, known.get(f"positive {prevalence}"), known.get(f"negative {prevalence}")
+            found.point,
+            prevalence,
+            known.get(f"positive {prevalence}"),
+            known.get(f"negative {prevalence}"),
+            known.get(f"alarms {prevalence}"),
         )
         for prevalence in PREVALENCES
     )
