@@ -8,14 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-
-@dataclass(frozen=True)
-class Estimate:
-    """A measured figure with its 95 % interval (bootstrap over patient groups)."""
-
-    value: float
-    low: float
-    high: float
+from models.estimate import Estimate as Estimate  # noqa: PLC0414 - part of this module too
+from models.styles import ClusterRow, StyleRow
 
 
 @dataclass(frozen=True)
@@ -258,44 +252,6 @@ class LabelNoise:
     ceiling: Estimate
     ceiling_by_agreement: Estimate | None
     contradicted: Estimate
-
-
-@dataclass(frozen=True)
-class StyleRow:
-    """Figures of val re-rendered in the style of one acquisition cluster.
-
-    The threshold is the one at which 95 % of val's own pneumonia images are called positive.
-
-    Attributes
-    ----------
-    what, strength
-        What was taken over from images of the cluster, and how much of it, from 0 to 1.
-    specificity, sensitivity
-        Shares of the re-rendered normals called negative, and of the re-rendered pneumonia images called positive.
-    auc
-        Re-rendered normals against pneumonia as it is.
-    p_pneumonia, p_viral
-        Mean probabilities of the re-rendered normals.
-    """
-
-    cluster: str
-    what: str
-    strength: float
-    images: int
-    specificity: Estimate
-    sensitivity: Estimate
-    auc: Estimate
-    p_pneumonia: Estimate
-    p_viral: Estimate
-
-
-@dataclass(frozen=True)
-class ClusterRow:
-    """Number of images of one acquisition cluster in one split, by class."""
-
-    split: str
-    cluster: str
-    images: Mapping[str, int]
 
 
 @dataclass(frozen=True)

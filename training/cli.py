@@ -12,14 +12,23 @@ from typing import TYPE_CHECKING
 
 import click
 
-from training.cli_options import CHECKPOINT, FILE, FOLDER, THREADS, faults_named, line, load_checkpoint, load_predictor
+from training.cli_options import (
+    CHECKPOINT,
+    DATA,
+    FILE,
+    FOLDER,
+    THREADS,
+    faults_named,
+    line,
+    load_checkpoint,
+    load_predictor,
+)
 from training.measure_cli import measure
 
 if TYPE_CHECKING:
     from models.precision import Precision
     from training.measuring.evaluation import Evaluation
 
-_DATA = click.Path(exists=True, path_type=Path)
 _DATA_HELP = (
     "Folder laid out as <class>/<name>.jpeg, .png or DICOM, or a CSV of the columns file, class and where known group "
     "and split; a folder's manifest.csv is one."
@@ -28,7 +37,7 @@ _SPLITS = ("train", "val")
 
 
 @click.command()
-@click.option("--data", type=_DATA, required=True, help=_DATA_HELP)
+@click.option("--data", type=DATA, required=True, help=_DATA_HELP)
 @click.option(
     "--init",
     type=FILE,
@@ -51,6 +60,8 @@ def train(
     data: Path, init: Path, run: Path, about: Path | None, device: str, recipe: str, budget: float | None
 ) -> None:
     """Fine-tune a network; a line for each epoch, and the best weights so far in RUN/best.pt."""
+    import numpy as np
+
     from training.card.provenance import read_provenance
     from training.exporting.export import ABOUT
     from training.fitting.dataset import find_images, load
@@ -67,6 +78,11 @@ def train(
         images, validation = (
             load(find_images(data, chosen.classes, split), chosen.classes, chosen.transform) for split in _SPLITS
         )
+        if chosen.outside_penalty:
+            from training.measuring.shortcuts import find_lung_fields
+
+            greys_NHW = images.pixels_NHW.astype(np.float32) / np.float32(255)
+            images = replace(images, fields_NHW=find_lung_fields(greys_NHW).fields_NHW)
         run.mkdir(parents=True, exist_ok=True)
         if about is not None:
             shutil.copyfile(about, run / ABOUT)
@@ -75,7 +91,7 @@ def train(
 
 
 @click.command()
-@click.option("--data", type=_DATA, required=True, help=_DATA_HELP)
+@click.option("--data", type=DATA, required=True, help=_DATA_HELP)
 @click.option("--split", help="Only this split.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for evaluation.json and the figures.")
 @click.option(
@@ -189,7 +205,7 @@ def verify(folder: Path | None) -> None:
 
 @checkpoint.command()
 @click.argument("run", type=FOLDER)
-@click.option("--data", type=_DATA, required=True, help="The data of the run; its val split calibrates.")
+@click.option("--data", type=DATA, required=True, help="The data of the run; its val split calibrates.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the checkpoint to write.")
 def export(run: Path, data: Path, out: Path) -> None:
     """Turn the best weights of RUN into a checkpoint, calibrated and measured on val."""

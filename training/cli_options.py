@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from models.predictor import Predictor
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+DATA = click.Path(exists=True, path_type=Path)
+"""A folder of labelled images, or a CSV that lists them."""
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 CHECKPOINT = click.option(
     "--checkpoint", "folder", type=FOLDER, help="Folder of the checkpoint; the shipped one where none is given."

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from training.cli_options import CHECKPOINT, FILE, FOLDER, THREADS, faults_named, line, load_predictor
+from training.cli_options import CHECKPOINT, DATA, FILE, FOLDER, THREADS, faults_named, line, load_predictor
 from training.gate_cli import unlike
 
 if TYPE_CHECKING:
     from models.measurements import Estimate
 
-_DATA = click.option("--data", type=FOLDER, required=True, help="Folder of labelled images, as for `auscult evaluate`.")
+_DATA = click.option("--data", type=DATA, required=True, help="Folder of labelled images, as for `auscult evaluate`.")
 _SPLIT = click.option("--split", default="val", show_default=True, help="Split of the folder's manifest.csv.")
 _RECORD = click.option("--record", is_flag=True, help="Write the result into the checkpoint's card.")
 
@@ -106,6 +106,54 @@ def maps(data: Path, split: str, record: bool, folder: Path | None, threads: int
 
 def _shown(metrics: Mapping[str, Estimate]) -> str:
     return line({name: estimate.value for name, estimate in metrics.items()})
+
+
+@measure.command()
+@_DATA
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The CSV to write.")
+@click.option("--classes", default="normal,bacterial,viral", show_default=True, help="Names of the classes.")
+def clusters(data: Path, out: Path, classes: str) -> None:
+    """Find acquisition clusters; write a manifest with them that every command takes as --data."""
+    from training.fitting.clusters import find_clusters, write_manifest
+    from training.fitting.dataset import find_images, splits_of
+    from training.measuring.styles import count_clusters
+
+    with faults_named():
+        names = classes.split(",")
+        images = {split: find_images(data, names, split) for split in splits_of(data)}
+        write_manifest(out, images, find_clusters(images), names)
+        for row in count_clusters({split: find_images(out, names, split) for split in images}, names):
+            click.echo(f"{row.split}, {row.cluster}: {line(row.images)}")
+
+
+@measure.command()
+@click.option(
+    "--data",
+    type=DATA,
+    required=True,
+    help="Manifest of train and val that `auscult checkpoint measure clusters` wrote.",
+)
+@_RECORD
+@CHECKPOINT
+@THREADS
+def styles(data: Path, record: bool, folder: Path | None, threads: int) -> None:
+    """Measure val re-rendered in the style of each acquisition cluster (about 20 passes over val)."""
+    from training.card.record import record_measurement
+    from training.fitting.dataset import find_images, splits_of
+    from training.measuring.styles import count_clusters, measure_styles
+
+    predictor = load_predictor(folder, threads)
+    classes = predictor.checkpoint.card.classes
+    names = ("specificity", "sensitivity", "auc", "p_pneumonia", "p_viral")
+    with faults_named():
+        splits = {split: find_images(data, classes, split) for split in splits_of(data)}
+        rows = []
+        for row in measure_styles(predictor.checkpoint, splits["val"], splits["train"], threads):
+            rows.append(row)
+            figures = {name: getattr(row, name) for name in names}
+            click.echo(f"{row.cluster}, {row.what} at {row.strength:g}: {_shown(figures)}")
+    if record:
+        record_measurement(predictor.checkpoint, styles=tuple(rows), clusters=count_clusters(splits, classes))
 
 
 @measure.command()

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from models.card import Card
-from training.card import gate_card
+from training.card import gate_card, style_card
 from training.card.card_evidence import doors, label_noise, robustness, shortcuts
 from training.card.card_reliability import abstention, calibration, operating_points, predictive_values, subgroups
 from training.card.markdown import show, table
@@ -69,6 +69,8 @@ def render(card: Card, digest: str) -> str:
         abstention(card),
         predictive_values(card),
         subgroups(card),
+        style_card.clusters(card),
+        style_card.styles(card),
         robustness(card),
         gate_card.unlike_training(card),
         shortcuts(card),

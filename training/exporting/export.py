@@ -33,6 +33,8 @@ from training.measuring.assessment import assess
 from training.measuring.evaluation import figures
 from training.measuring.int8 import CALIBRATION_IMAGES, compare
 from training.measuring.kinds import one_a_patient
+from training.measuring.metrics import p_pneumonia
+from training.measuring.styles import Rendered, count_clusters, judge, render_all
 
 ABOUT = "about.toml"
 """Copy, in the folder of a run, of the file that says what its data are."""
@@ -60,7 +62,7 @@ def export(run: Path, data: Path, folder: Path) -> Checkpoint:
     digest = load(splits["train"], recipe.classes, recipe.transform).digest
     network = _network(recipe, run)
     draft = write_draft(network, recipe, history, origin, counts, digest, folder, splits["train"])
-    card = _measured(draft.card, draft, splits["val"])
+    card = _measured(draft.card, draft, splits)
     (folder / CARD).write_bytes(write_card(card))
     return Checkpoint.load(folder)
 
@@ -159,11 +161,16 @@ def _draft(
     )
 
 
-def _measured(card: Card, checkpoint: Checkpoint, images: Sequence[LabelledImage]) -> Card:
-    """Return the card with everything that the given images measure."""
-    runtime = OnnxRuntime(checkpoint)
+def _measured(card: Card, checkpoint: Checkpoint, splits: Mapping[str, Sequence[LabelledImage]]) -> Card:
+    """Return the card with everything that the val images measure, as they are and in other machines' styles."""
+    runtime, images = OnnxRuntime(checkpoint), splits["val"]
     exact = answer(runtime, card.transform, images)
-    card = _calibrated(card, exact, images)
+    has_clusters = any(image.cluster for image in splits["train"])
+    # In 8-bit arithmetic where there is a graph for it: thousands of pictures, and P differs by a hundredth.
+    quick = runtime if exact.distance_N is None else OnnxRuntime(checkpoint, precision="int8")
+    restyled = list(render_all(quick, card, images, splits["train"])) if has_clusters else []
+    card = _calibrated(card, exact, images, restyled)
+    card = replace(card, measurements=replace(card.measurements, clusters=count_clusters(splits, card.classes)))
     if exact.distance_N is None:
         return card
     radiographs = [read_display_values(image.path) for image in one_a_patient(images)]
@@ -178,30 +185,38 @@ def _measured(card: Card, checkpoint: Checkpoint, images: Sequence[LabelledImage
     return replace(card, int8=Int8(CALIBRATION_IMAGES, {"val": compare(card, exact, small, targets_N)}))
 
 
-def _calibrated(card: Card, answers: Answers, images: Sequence[LabelledImage]) -> Card:
+def _calibrated(card: Card, answers: Answers, images: Sequence[LabelledImage], restyled: Sequence[Rendered]) -> Card:
     """Return the card with calibration, bands, margin, heat-map scale and figures from the given images."""
     targets_N = np.array([image.target for image in images], dtype=np.int64)
     groups_N = np.array([image.group for image in images])
     logits_NK, cam_NKHW, _ = answers
     pneumonia = card.pneumonia_classes
     truth_N = np.isin(targets_N, pneumonia)
-    probabilities_NK = cross_fit(logits_NK, targets_N, groups_N, pneumonia)
+    probabilities_NK, *other_NK = cross_fit(
+        logits_NK, targets_N, groups_N, pneumonia, [rendered.logits_NK for rendered in restyled]
+    )
     maps_NHW = pneumonia_maps(probabilities_NK[truth_N], cam_NKHW[truth_N], card)
     bacterial, viral = (_column(card, finding) for finding in ("bacterial pneumonia", "viral pneumonia"))
     typed_N = np.isin(targets_N, bacterial + viral)
+    pairs = [
+        (found_NK[typed_N][:, bacterial].sum(axis=1), found_NK[typed_N][:, viral].sum(axis=1))
+        for found_NK in (probabilities_NK, *other_NK)
+    ]
+    p_N, *other_N = (p_pneumonia(found_NK, pneumonia) for found_NK in (probabilities_NK, *other_NK))
     measured = replace(
         card,
         calibration=fit(logits_NK, targets_N, pneumonia),
-        operating_points=operating_points(probabilities_NK[:, list(pneumonia)].sum(axis=1), truth_N, groups_N),
-        type_margin=type_margin(
-            probabilities_NK[typed_N][:, bacterial].sum(axis=1),
-            probabilities_NK[typed_N][:, viral].sum(axis=1),
-            np.isin(targets_N[typed_N], viral),
-        ),
+        operating_points=operating_points(p_N, truth_N, groups_N, other_N),
+        type_margin=type_margin(pairs, np.isin(targets_N[typed_N], viral)),
         cam_scale=round(float(np.percentile(maps_NHW.max(axis=(1, 2)), 95)), 4),
         metrics={"val": figures(card, probabilities_NK, images)},
     )
-    return replace(measured, measurements=Measurements({"val": assess(measured, probabilities_NK, images)}))
+    rows = tuple(
+        judge(measured, images, probabilities_NK, found_NK, rendered.style)
+        for rendered, found_NK in zip(restyled, other_NK, strict=True)
+    )
+    of_val = assess(measured, probabilities_NK, images)
+    return replace(measured, measurements=Measurements({"val": of_val}, styles=rows))
 
 
 def _column(card: Card, finding: str) -> list[int]:

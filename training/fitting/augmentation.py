@@ -14,12 +14,26 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from training.fitting import style
 from training.fitting.recipes import Augmentation
 
 
-def augment(images_N1HW: torch.Tensor, size: int, strength: Augmentation, generator: torch.Generator) -> torch.Tensor:
-    """Return randomly changed copies (N x 1 x size x size, float32 in [0, 1]) of grey images in [0, 1]."""
-    images = _warp(images_N1HW, size, strength, generator)
+def augment(
+    images_NCHW: torch.Tensor, size: int, strength: Augmentation, generator: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return randomly changed copies of grey images in [0, 1], and what lies over them changed in shape alone.
+
+    Parameters
+    ----------
+    images_NCHW
+        The first channel is the image; the others are masks over it, such as the lung field.
+
+    Returns
+    -------
+    Images (N x 1 x size x size, float32 in [0, 1]) and masks (N x C-1 x size x size).
+    """
+    warped = _warp(images_NCHW, size, strength, generator)
+    images, masks = warped[:, :1], warped[:, 1:]
     images = _sharpen_or_blur(images, strength, generator)
     images = _change_local_contrast(images, strength, generator)
     images = _equalise(images, strength, generator)
@@ -27,14 +41,31 @@ def augment(images_N1HW: torch.Tensor, size: int, strength: Augmentation, genera
     # Last comes what is burnt into a finished image: nothing else may blur it or change its greys.
     images = _write_text(images, strength, generator)
     images = _blank_borders(images, strength, generator)
-    return _blank_corners(images, strength, generator)
+    return _blank_corners(images, strength, generator), masks
 
 
-def standardise(images_N1HW: torch.Tensor) -> torch.Tensor:
-    """Return each image with mean 0 and standard deviation 1, as :func:`models.transforms.standardise` does."""
-    mean = images_N1HW.mean(dim=(1, 2, 3), keepdim=True)
-    deviation = images_N1HW.std(dim=(1, 2, 3), keepdim=True, correction=0)
-    return (images_N1HW - mean) / deviation.clamp_min(1 / 255)
+def exchange_style(
+    images_N1HW: torch.Tensor, donors_N1HW: torch.Tensor, strength: Augmentation, generator: torch.Generator
+) -> torch.Tensor:
+    """Return grey images in [0, 1] of which some look, at random strength, like their donors."""
+    count = len(images_N1HW)
+    spectrum, greys = (
+        (_uniform(count, 0, 1, generator).sqrt() * _chance(count, strength.style_probability, generator)).flatten()
+        for _ in range(2)
+    )
+    reach = (_uniform(count, -strength.amplitude_reach, strength.amplitude_reach, generator)).clamp_min(0).flatten()
+    stamped = _chance(count, strength.stamp_probability, generator).flatten()
+    changed = images_N1HW.clone()
+    for row in torch.nonzero((spectrum > 0) | (greys > 0) | stamped).flatten().tolist():
+        image, donor = (images[row, 0].cpu().numpy() for images in (images_N1HW, donors_N1HW))
+        if spectrum[row] > 0:
+            image = style.match_spectrum(image, donor, float(spectrum[row]), float(reach[row]))
+        if greys[row] > 0:
+            image = style.match_greys(image, donor, float(greys[row]))
+        if stamped[row]:
+            image = style.carry_stamps(image, donor)
+        changed[row, 0] = torch.from_numpy(image)
+    return changed
 
 
 def _uniform(count: int, low: float, high: float, generator: torch.Generator) -> torch.Tensor:
@@ -75,8 +106,9 @@ def _warp(images: torch.Tensor, size: int, strength: Augmentation, generator: to
     grid = functional.affine_grid(theta, [count, 1, size, size], align_corners=False)
     # Outside the image: black for most, the border's own grey for the rest, so that neither becomes a sign.
     black = functional.grid_sample(images, grid, padding_mode="zeros", align_corners=False)
-    smeared = functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
-    return torch.where(_chance(count, 0.3, generator), smeared, black)
+    smeared = functional.grid_sample(images[:, :1], grid, padding_mode="border", align_corners=False)
+    image = torch.where(_chance(count, 0.3, generator), smeared, black[:, :1])
+    return torch.cat([image, black[:, 1:]], dim=1)
 
 
 def _sharpen_or_blur(images: torch.Tensor, strength: Augmentation, generator: torch.Generator) -> torch.Tensor:

@@ -9,7 +9,7 @@ import csv
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,8 @@ from rich.progress import track
 from models.transforms import TRANSFORMS
 
 MANIFEST = "manifest.csv"
+STAMPED = "stamped"
+"""Name of the acquisition cluster that :mod:`training.fitting.clusters` finds by stamp and marker."""
 DEFAULT_TRANSFORM = "stretch-224-standardised-v1"
 _SUFFIXES = {".jpeg", ".jpg", ".png", ".dcm"}
 _PATIENT = re.compile(r"person(\d+)|((?:NORMAL2-)?IM-\d+)", re.IGNORECASE)
@@ -27,40 +29,69 @@ _PATIENT = re.compile(r"person(\d+)|((?:NORMAL2-)?IM-\d+)", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class LabelledImage:
-    """Where one image is, what it shows (an index into the classes), and the patient group it belongs to."""
+    """Where one image is, what it shows (an index into the classes), and the patient group it belongs to.
+
+    Attributes
+    ----------
+    cluster
+        The acquisition cluster, by what its machine left in the picture; empty where none was looked for.
+    """
 
     path: Path
     name: str
     target: int
     group: str
+    cluster: str = ""
 
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Images of one split in memory, reduced to the network's size, for training."""
+    """Images of one split in memory, reduced to the network's size, for training.
+
+    Attributes
+    ----------
+    clusters
+        The acquisition cluster of each image; none at all where none was looked for.
+    fields_NHW
+        Where the lungs are in each image.
+    """
 
     pixels_NHW: NDArray[np.uint8]
     targets_N: NDArray[np.int64]
     classes: tuple[str, ...]
     digest: str
+    clusters: tuple[str, ...] = ()
+    fields_NHW: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.targets_N)
 
+    def stamped(self) -> NDArray[np.bool_]:
+        """Return which images (N) belong to the machine whose stamps hardly any normal carries."""
+        return np.array([cluster == STAMPED for cluster in self.clusters or [""] * len(self)], dtype=np.bool_)
+
     def subset(self, rows_M: NDArray[np.int64]) -> ImageSet:
         """Return the images of some rows, under a digest of their own."""
         digest = hashlib.sha256(self.digest.encode() + rows_M.astype("<i8").tobytes()).hexdigest()
-        return replace(self, pixels_NHW=self.pixels_NHW[rows_M], targets_N=self.targets_N[rows_M], digest=digest)
+        return ImageSet(
+            self.pixels_NHW[rows_M],
+            self.targets_N[rows_M],
+            self.classes,
+            digest,
+            tuple(self.clusters[row] for row in rows_M) if self.clusters else (),
+            None if self.fields_NHW is None else self.fields_NHW[rows_M],
+        )
 
 
 def find_images(source: Path, classes: Sequence[str], split: str | None = None) -> list[LabelledImage]:
     """List the images of a data set, or of one of its splits, in a fixed order.
 
-    A CSV file, or the ``manifest.csv`` of a folder, has the columns file and class, and where known group and split;
-    paths count from the CSV's own folder. Else each folder ``<class>/`` holds that class's images at any depth: JPEG,
-    PNG, and DICOM whatever its name. Where no group is given, it is the DICOM Patient ID (as a digest) or comes from
-    file names of the published collection. Where no split is given, every fifth patient or so is ``val`` and the others
-    are ``train``, by a digest of the group: the same ones each time.
+    A CSV file, or the ``manifest.csv`` of a folder, has the columns file and class, and where known group, split and
+    cluster; paths count from the CSV's own folder, or from the one that a column folder names. Else each folder
+    ``<class>/`` holds that class's images at any depth: JPEG, PNG, and DICOM whatever its name. Where no group is
+    given, it is the DICOM Patient ID (as a digest) or comes from file names of the published collection. Where no split
+    is given, every fifth patient or so is ``val`` and the others are ``train``, by a digest of the group: the same ones
+    each time.
 
     Raises
     ------
@@ -116,7 +147,8 @@ def load(images: Sequence[LabelledImage], classes: Sequence[str], transform: str
     digest = hashlib.sha256("\n".join(image.name for image in images).encode())
     digest.update(targets_N.tobytes())
     digest.update(pixels_NHW.tobytes())
-    return ImageSet(pixels_NHW, targets_N, tuple(classes), digest.hexdigest())
+    clusters = tuple(image.cluster for image in images)
+    return ImageSet(pixels_NHW, targets_N, tuple(classes), digest.hexdigest(), clusters)
 
 
 def _read_instance(path: Path) -> NDArray[np.float32]:
@@ -149,10 +181,12 @@ def _rows(table: Path) -> list[dict[str, str]]:
 def _from_table(table: Path, classes: Sequence[str], split: str | None) -> list[LabelledImage]:
     found = []
     for row in _rows(table):
-        path = table.parent / row["file"]
+        path = table.parent / row.get("folder", "") / row["file"]
         group = row.get("group") or _group(row["file"], path)
         if split in (None, row.get("split") or _drawn_split(group)):
-            found.append(LabelledImage(path, row["file"], _target(row["class"], classes), group))
+            found.append(
+                LabelledImage(path, row["file"], _target(row["class"], classes), group, row.get("cluster", ""))
+            )
     return found
 
 

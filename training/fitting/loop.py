@@ -24,21 +24,31 @@ import torch
 from rich.progress import track
 from torch import nn
 from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel
 
 from models.classifier import Classifier
-from training.fitting.augmentation import augment, standardise
+from training.fitting.augmentation import augment, exchange_style
 from training.fitting.dataset import ImageSet
+from training.fitting.evidence import evidence_outside
+from training.fitting.inputs import autocast, image_weights, predict_logits, to_input, validation_figures, with_fields
 from training.fitting.recipes import Recipe
-from training.fitting.sampling import oversample
+from training.fitting.sampling import Donors, oversample
+
+SAVED_EVERY = 50
+"""Steps after which a run that is cut off loses nothing; it goes on with a new pass over the images."""
 
 
 @dataclass(frozen=True)
 class _Epoch:
-    """What one pass over the training images needs besides the run: pixels, rows, class weights, size, progress."""
+    """What one pass over the training images needs besides the run.
 
-    pixels_NHW: torch.Tensor
+    The second channel of the pixels, where there is one, is the lung field.
+    """
+
+    pixels_NCHW: torch.Tensor
     rows: npt.NDArray[np.int64]
-    weight: torch.Tensor | None
+    weight_N: torch.Tensor
+    donors: Donors
     size: int
     progress: Callable[[float], float]
 
@@ -48,12 +58,13 @@ class Run:
     """State of a run between epochs; what is written to disk to resume from."""
 
     network: Classifier
-    average: Classifier
+    average: AveragedModel
     optimiser: torch.optim.Optimizer
     work: float = 0.0
     seconds: float = 0.0
     epoch: int = 0
     steps: int = 0
+    folder: Path = Path()
     history: list[dict[str, float]] = field(default_factory=list)
     best_loss: float = math.inf
     targets_NK: torch.Tensor = field(default_factory=lambda: torch.empty(0))
@@ -82,11 +93,13 @@ def train(
     _check(images, recipe)
     folder.mkdir(parents=True, exist_ok=True)
     run = _start(recipe, init, device)
-    pixels_NHW = torch.from_numpy(images.pixels_NHW).to(device)
+    run.folder = folder
+    pixels_NCHW = with_fields(images).to(device)
     run.targets_NK = functional.one_hot(torch.from_numpy(images.targets_N), len(recipe.classes)).float().to(device)
     rows = oversample(images.targets_N, recipe.seed) if recipe.oversample else np.arange(len(images))
-    weight = _class_weight(images).to(device) if recipe.class_weighted else None
-    start = copy.deepcopy(run.average.state_dict())
+    weight_N = image_weights(images, recipe).to(device)
+    donors = Donors(images, recipe.donors_stamped, device)
+    start = copy.deepcopy(run.network.state_dict())
     last = folder / "last.pt"
     if last.exists():
         _restore(run, last)
@@ -96,21 +109,22 @@ def train(
         size, began = recipe.size_at(before), time.monotonic()
         # What is left of the budget at each step decides when the epoch ends.
         progress = functools.partial(_progress, run, total_work, budget_seconds)
-        loss, accuracy = _train_epoch(run, recipe, _Epoch(pixels_NHW, rows, weight, size, progress))
+        loss, accuracy, outside = _train_epoch(run, recipe, _Epoch(pixels_NCHW, rows, weight_N, donors, size, progress))
         run.seconds += time.monotonic() - began
         run.epoch += 1
-        logits_NK = predict_logits(run.average, validation.pixels_NHW)
+        logits_NK = predict_logits(run.average.module, validation.pixels_NHW, recipe.transform)
         row = {"epoch": run.epoch, "size": size, "seconds": round(run.seconds), "loss": loss, "accuracy": accuracy}
-        row |= _figures(logits_NK, validation.targets_N, recipe.pneumonia)
+        row |= {"outside": outside} if recipe.outside_penalty else {}
+        row |= validation_figures(logits_NK, validation.targets_N, recipe.pneumonia)
         run.history.append(row)
         if row["val_loss"] < run.best_loss:
             run.best_loss = row["val_loss"]
-            torch.save(run.average.state_dict(), folder / "best.pt")
+            torch.save(run.average.module.state_dict(), folder / "best.pt")
         _save(run, last)
         (folder / "history.json").write_text(json.dumps({"recipe": asdict(recipe), "epochs": run.history}, indent=1))
         report(row)
     if recipe.start_share is not None:
-        torch.save(_mean(run.average.state_dict(), start, recipe.start_share), folder / "best.pt")
+        torch.save(_mean(run.average.module.state_dict(), start, recipe.start_share), folder / "best.pt")
     return run.history
 
 
@@ -121,25 +135,11 @@ def _mean(end: dict[str, torch.Tensor], start: dict[str, torch.Tensor], share: f
     }
 
 
-def predict_logits(
-    network: nn.Module, pixels_NHW: npt.NDArray[np.uint8], batch_size: int = 32
-) -> npt.NDArray[np.float64]:
-    """Return the logits (N x K) of grey uint8 images at their own size, without augmentation."""
-    network.eval()
-    pieces = []
-    device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
-    with torch.inference_mode(), autocast(device.type):
-        for start in range(0, len(pixels_NHW), batch_size):
-            grey = torch.from_numpy(pixels_NHW[start : start + batch_size, None]).to(device).float() / 255
-            pieces.append(network(to_input(grey)).double().cpu())
-    logits: npt.NDArray[np.float64] = torch.cat(pieces).numpy()
-    return logits
-
-
 def load_last(recipe: Recipe, folder: Path) -> Classifier:
     """Return the averaged weights of a run's last epoch, on the processor."""
     network = Classifier(recipe.backbone, recipe.head, len(recipe.classes), recipe.stages[-1].size, recipe.dropout)
-    network.load_state_dict(torch.load(folder / "last.pt", map_location="cpu", weights_only=True)["average"])
+    state = torch.load(folder / "last.pt", map_location="cpu", weights_only=True)["average"]
+    network.load_state_dict({key.removeprefix("module."): state[key] for key in state if key != "n_averaged"})
     return network.eval()
 
 
@@ -166,7 +166,16 @@ def _start(recipe: Recipe, init: Path, device: str) -> Run:
         for part, factor in rates.items()
         for decayed in (True, False)
     ]
-    return Run(network, copy.deepcopy(network), torch.optim.AdamW(groups, lr=recipe.learning_rate))
+    average = AveragedModel(network, avg_fn=functools.partial(_follow, recipe.average_decay), use_buffers=True)
+    return Run(network, average, torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=True))
+
+
+def _follow(decay: float, averaged: torch.Tensor, current: torch.Tensor, steps: torch.Tensor | int) -> torch.Tensor:
+    """Move an averaged weight or batch statistic towards the network's; faster at the beginning."""
+    if not averaged.dtype.is_floating_point:
+        return current
+    warmed = min(decay, (int(steps) + 1) / (int(steps) + 11))
+    return averaged.lerp(current, 1 - warmed)
 
 
 def _progress(run: Run, total_work: float, budget_seconds: float | None, running: float = 0.0) -> float:
@@ -182,10 +191,10 @@ def rate_factor(recipe: Recipe, progress: float) -> float:
     return recipe.final_factor + (1 - recipe.final_factor) * 0.5 * (1 + math.cos(math.pi * falling))
 
 
-def _train_epoch(run: Run, recipe: Recipe, epoch: _Epoch) -> tuple[float, float]:
-    """Pass over the training images once, or until the budget is spent; return mean loss and accuracy."""
-    generator = torch.Generator(epoch.pixels_NHW.device).manual_seed(recipe.seed * 1000 + run.epoch)
-    torch.manual_seed(recipe.seed * 1000 + run.epoch)
+def _train_epoch(run: Run, recipe: Recipe, epoch: _Epoch) -> tuple[float, float, float]:
+    """Pass over the training images once, or until the budget is spent; return what :func:`_step` does, on average."""
+    generator = torch.Generator(epoch.pixels_NCHW.device).manual_seed(recipe.seed * 1000 + run.steps)
+    torch.manual_seed(recipe.seed * 1000 + run.steps)
     run.network.train()
     began, losses = time.monotonic(), []
     batches = list(_batches(epoch.rows, recipe.batch_size, generator))
@@ -195,55 +204,63 @@ def _train_epoch(run: Run, recipe: Recipe, epoch: _Epoch) -> tuple[float, float]
             break
         for group in run.optimiser.param_groups:
             group["lr"] = group["rate"] * rate_factor(recipe, progress)
-        grey = epoch.pixels_NHW[chosen][:, None].float() / 255
-        inputs = to_input(augment(grey, epoch.size, recipe.augmentation, generator))
-        losses.append(_step(run, recipe, inputs, chosen, epoch.weight))
+        inputs, fields = _inputs(epoch, recipe, chosen, generator)
+        losses.append(_step(run, recipe, inputs, fields, chosen, epoch.weight_N))
         run.work += len(chosen) * float(epoch.size) ** 2
-    loss, accuracy = np.mean(losses, axis=0) if losses else (math.nan, math.nan)
-    return float(loss), float(accuracy)
+        if len(losses) % SAVED_EVERY == 0:
+            running, run.seconds = run.seconds, run.seconds + time.monotonic() - began
+            _save(run, run.folder / "last.pt")
+            run.seconds = running
+    means = np.mean(losses, axis=0) if losses else (math.nan,) * 3
+    loss, accuracy, outside = map(float, means)
+    return loss, accuracy, outside
+
+
+def _inputs(
+    epoch: _Epoch, recipe: Recipe, chosen: torch.Tensor, generator: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return what the network sees of a batch, and the lung fields over it (N x 1 x H x W, or N x 0 x H x W)."""
+    batch = epoch.pixels_NCHW[chosen].float() / 255
+    if recipe.augmentation.style_probability or recipe.augmentation.stamp_probability:
+        donors = epoch.pixels_NCHW[epoch.donors.draw(chosen, generator)][:, :1].float() / 255
+        batch[:, :1] = exchange_style(batch[:, :1], donors, recipe.augmentation, generator)
+    images, fields = augment(batch, epoch.size, recipe.augmentation, generator)
+    return to_input(images, recipe.transform), fields
 
 
 def _step(
-    run: Run, recipe: Recipe, inputs: torch.Tensor, chosen: torch.Tensor, weight: torch.Tensor | None
-) -> tuple[float, float]:
-    """Learn from one batch; return its loss and its accuracy before the step."""
+    run: Run,
+    recipe: Recipe,
+    inputs: torch.Tensor,
+    fields: torch.Tensor,
+    chosen: torch.Tensor,
+    weight_N: torch.Tensor,
+) -> tuple[float, float, float]:
+    """Learn from one batch; return its loss, its accuracy before the step and the evidence outside the lungs."""
     with autocast(inputs.device.type):
-        logits = run.network(inputs).float()
+        features = run.network.backbone(inputs)
+        logits = run.network.head(features).float()
     right = (logits.argmax(dim=1) == run.targets_NK[chosen].argmax(dim=1)).float().mean()
     if recipe.target_momentum < 1:
         run.targets_NK[chosen] = torch.lerp(
             logits.detach().softmax(dim=1), run.targets_NK[chosen], recipe.target_momentum
         )
-    loss = functional.cross_entropy(logits, run.targets_NK[chosen], weight, label_smoothing=recipe.label_smoothing)
+    loss_N = functional.cross_entropy(
+        logits, run.targets_NK[chosen], label_smoothing=recipe.label_smoothing, reduction="none"
+    )
+    weights = weight_N[chosen]
+    loss = (loss_N * weights).sum() / weights.sum()
+    outside = torch.zeros(())
+    if recipe.outside_penalty:
+        outside = evidence_outside(run.network.head, features, logits, fields, recipe.pneumonia)
+        loss = loss + recipe.outside_penalty * outside
     run.optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     nn.utils.clip_grad_norm_(run.network.parameters(), 2.0)
     run.optimiser.step()
-    _average(run, recipe.average_decay)
-    return float(loss.detach()), float(right)
-
-
-@torch.no_grad()
-def _average(run: Run, decay: float) -> None:
-    """Move the averaged weights and batch statistics towards the network's."""
+    run.average.update_parameters(run.network)
     run.steps += 1
-    averaged, warmed = run.average.state_dict(), min(decay, run.steps / (10 + run.steps))
-    for key, value in run.network.state_dict().items():
-        if value.dtype.is_floating_point:
-            averaged[key].lerp_(value, 1 - warmed)
-        else:
-            averaged[key].copy_(value)
-
-
-def to_input(images_N1HW: torch.Tensor) -> torch.Tensor:
-    """Return what the network sees (N x 3 x H x W, channels last) of grey images in [0, 1] (N x 1 x H x W)."""
-    grey = standardise(images_N1HW).expand(-1, 3, -1, -1)
-    return grey.contiguous(memory_format=torch.channels_last)
-
-
-def autocast(device: str) -> torch.autocast:
-    """Compute in bfloat16: 2.4 times the speed of float32 on processors with AVX512-BF16."""
-    return torch.autocast(device, torch.bfloat16)
+    return float(loss.detach()), float(right), float(outside.detach())
 
 
 def _batches(rows: npt.NDArray[np.int64], size: int, generator: torch.Generator) -> Iterator[torch.Tensor]:
@@ -252,27 +269,6 @@ def _batches(rows: npt.NDArray[np.int64], size: int, generator: torch.Generator)
     shuffled = torch.from_numpy(rows).to(generator.device)[order]
     for start in range(0, len(rows) - size + 1, size):
         yield shuffled[start : start + size]
-
-
-def _class_weight(images: ImageSet) -> torch.Tensor:
-    counts = np.bincount(images.targets_N, minlength=len(images.classes))
-    return torch.tensor(len(images) / (len(images.classes) * counts), dtype=torch.float32)
-
-
-def _figures(
-    logits_NK: npt.NDArray[np.float64], targets_N: npt.NDArray[np.int64], pneumonia: tuple[int, ...]
-) -> dict[str, float]:
-    """Return the validation figures that a line of the history shows."""
-    logits, targets = torch.from_numpy(logits_NK), torch.from_numpy(targets_N)
-    guessed = logits.argmax(dim=1)
-    positive = torch.tensor(pneumonia)
-    return {
-        "val_loss": float(functional.cross_entropy(logits, targets)),
-        "val_accuracy": float((guessed == targets).double().mean()),
-        "val_pneumonia_accuracy": float(
-            (torch.isin(guessed, positive) == torch.isin(targets, positive)).double().mean()
-        ),
-    }
 
 
 def _save(run: Run, path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from models.card import FindingName
@@ -59,6 +59,9 @@ class Augmentation:
     local_contrast: float = 0.0
     equalise_probability: float = 0.0
     text_probability: float = 0.0
+    style_probability: float = 0.0
+    amplitude_reach: float = 0.0
+    stamp_probability: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,14 @@ class Recipe:
         1 trains on the labels alone. Below 1 each image's target is a running average that starts as its label and
         moves by ``1 - target_momentum`` towards what the network says of it in each epoch, so that a label which the
         other images contradict loses weight: self-ensemble label correction (Lu and He, SELC, IJCAI 2022).
+    outside_penalty
+        Weight, in the loss, of the share of the class activation that lies outside the lung field.
+    donors_stamped
+        Share of the images that lend their style which are drawn from the stamped cluster; the others are of another
+        class than the image that takes it.
+    stamped_weight
+        Weight, in the loss, of the stamped cluster's images: where nearly all of them show one disease, the cluster is
+        no evidence for it.
     start_share
         None takes the epoch with the lowest validation loss. A number takes the running average at the end, with this
         share of the weights that the run began with: such a mean holds better on images that look otherwise than
@@ -103,6 +114,9 @@ class Recipe:
     target_momentum: float = 1.0
     start_share: float | None = None
     oversample: bool = False
+    outside_penalty: float = 0.0
+    donors_stamped: float = 0.0
+    stamped_weight: float = 1.0
     seed: int = 20250
     augmentation: Augmentation = field(default_factory=Augmentation)
 
@@ -165,4 +179,32 @@ REFINED = Recipe(
 """Goes on from the weights of version 0.1.0: wider crops, other greys, burned-in text, and targets that learn which
 labels the collection contradicts."""
 
-RECIPES: Mapping[str, Recipe] = {recipe.name: recipe for recipe in (THREE_CLASS, REFINED)}
+LUNGS = Recipe(
+    name="resnet50-three-class-lungs",
+    classes=("normal", "bacterial", "viral"),
+    transform="stretch-224-local-contrast-v1",
+    stages=(Stage(160, 6), Stage(192, 1), Stage(224, 1)),
+    learning_rate=3e-4,
+    head_factor=1.0,
+    average_decay=0.99,
+    target_momentum=0.9,
+    start_share=0.0,
+    outside_penalty=0.5,
+    donors_stamped=0.3,
+    stamped_weight=0.3,
+    seed=20270,
+    augmentation=replace(
+        REFINED.augmentation,
+        gamma=0.4,
+        local_contrast=0.5,
+        equalise_probability=0.1,
+        text_probability=0.2,
+        style_probability=0.5,
+        amplitude_reach=0.05,
+        stamp_probability=0.25,
+    ),
+)
+"""Goes on from the weights of version 0.2.0: local contrast alone, styles exchanged between classes, and a price on
+evidence outside the lungs."""
+
+RECIPES: Mapping[str, Recipe] = {recipe.name: recipe for recipe in (THREE_CLASS, REFINED, LUNGS)}

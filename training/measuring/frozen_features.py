@@ -13,7 +13,7 @@ from torch import nn
 
 from models.backbones import Backbone
 from training.fitting.dataset import ImageSet
-from training.fitting.loop import predict_logits
+from training.fitting.inputs import predict_logits
 
 
 def frozen_features(images: ImageSet, init: Path, cache: Path | None = None) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""Figures of parts of the images: by class, patient, source of the file name, original aspect.
+"""Figures of parts of the images: by class, acquisition cluster, patient, source of the file name, original aspect.
 
 Shape suffixes: N images, K classes.
 """
@@ -60,6 +60,7 @@ def _aspects(card: Card, images: Sequence[LabelledImage]) -> dict[str, list[str]
     ratios = _original_ratios(images)
     return {
         "class": [card.classes[image.target] for image in images],
+        "cluster": [image.cluster for image in images],
         "images of the patient here": ["one" if members[image.group] == 1 else "several" for image in images],
         "file name": [_source(image.name) for image in images],
         "original width over height": [_band(ratios[image.name]) if image.name in ratios else "" for image in images],

@@ -19,7 +19,7 @@ from models.backbones import CHANNELS, Backbone
 from models.checkpoint import file_digest
 from training.fitting.augmentation import augment
 from training.fitting.dataset import ImageSet
-from training.fitting.loop import autocast, to_input
+from training.fitting.inputs import autocast, to_input
 from training.fitting.recipes import Recipe
 
 _BATCH = 32
@@ -69,8 +69,8 @@ class FeatureCache:
             grey = torch.from_numpy(self._images.pixels_NHW[chosen][:, None]).to(self._device) / 255
             if number:
                 generator = torch.Generator(self._device).manual_seed((recipe.seed * 100 + number) * 100_000 + start)
-                grey = augment(grey, grey.shape[-1], recipe.augmentation, generator)
-            found = _features(backbone, grey, pooled)
+                grey, _ = augment(grey, grey.shape[-1], recipe.augmentation, generator)
+            found = _features(backbone, to_input(grey, recipe.transform), pooled)
             if features is None:
                 shape = (len(self._images), CHANNELS[recipe.backbone], *found.shape[2:])
                 features = np.lib.format.open_memmap(partial, mode="w+", dtype=np.float16, shape=shape)
@@ -83,9 +83,9 @@ class FeatureCache:
         done.unlink()
 
 
-def _features(backbone: Backbone, grey: torch.Tensor, pooled: bool) -> NDArray[np.float16]:
-    with torch.inference_mode(), autocast(grey.device.type):
-        features = backbone(to_input(grey))
+def _features(backbone: Backbone, images: torch.Tensor, pooled: bool) -> NDArray[np.float16]:
+    with torch.inference_mode(), autocast(images.device.type):
+        features = backbone(images)
     features = features.float()
     if pooled:
         features = features.mean(dim=(2, 3), keepdim=True)

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from models.classifier import Classifier
 from training.fitting.dataset import ImageSet
-from training.fitting.loop import load_last, predict_logits, train
+from training.fitting.inputs import predict_logits
+from training.fitting.loop import load_last, train
 from training.fitting.recipes import Recipe
 from training.papers.features import FeatureCache
 from training.papers.frozen import train_head

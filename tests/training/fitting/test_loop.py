@@ -11,7 +11,8 @@ import torch
 
 from models.classifier import Classifier
 from training.fitting.dataset import ImageSet
-from training.fitting.loop import predict_logits, train
+from training.fitting.inputs import predict_logits
+from training.fitting.loop import train
 from training.fitting.recipes import THREE_CLASS, Stage
 
 _RECIPE = replace(THREE_CLASS, stages=(Stage(32, 1), Stage(64, 1)), batch_size=4)
@@ -82,7 +83,7 @@ def test_a_share_of_the_first_weights_stays_in_the_result(init: Path, images: Im
     first = Classifier("resnet50", "dropout-gap", 3, 64)
     first.load(init)
     key = "backbone.layer4.2.conv3.weight"
-    assert torch.allclose(result[key], 0.75 * end[key] + 0.25 * first.state_dict()[key], atol=1e-6)
+    assert torch.allclose(result[key], 0.75 * end[f"module.{key}"] + 0.25 * first.state_dict()[key], atol=1e-6)
 
 
 def test_logits_come_for_every_image_in_order(images: ImageSet) -> None:
