@@ -1,11 +1,14 @@
-"""Association sockets without Nagle's algorithm.
+"""Association sockets without the wait of 40 ms that two algorithms of TCP impose on each other for a DIMSE message.
 
-It waits for the peer's acknowledgement before the last small segment of a message: 40 ms for each DIMSE message.
+Nagle's waits for the peer's acknowledgement before the last small segment of a message; and the peer delays that.
 """
 
 import socket
 
 from pynetdicom import evt
+
+#: Linux has it.
+_QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 
 
 def without_delay(event: evt.Event) -> None:
@@ -13,3 +16,12 @@ def without_delay(event: evt.Event) -> None:
     connection = event.assoc.dul.socket
     if connection is not None and connection.socket is not None:
         connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def acknowledge_at_once(connection: socket.socket) -> None:
+    """Have the next input acknowledged without delay: dcmtk, whose Nagle's algorithm is on, writes a PDU in two pieces.
+
+    The kernel goes back to its own way after a while, so this is said before each wait.
+    """
+    if _QUICKACK is not None:
+        connection.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)

@@ -4,48 +4,120 @@ A destination that pads, leaves out or adds what PS3.8 does not have gets its re
 told of with its reason, and only one that nobody answers for "cannot be reached".
 """
 
-from ssl import SSLContext
+import socket
+import threading
+from collections.abc import Iterable
+from copy import deepcopy
+from ssl import SSLContext, SSLSocket
 from typing import Any
 
-from pydicom.uid import UID
-from pynetdicom import AE
+from pynetdicom import evt
+from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 from pynetdicom.dul import DULServiceProvider
-from pynetdicom.pdu_primitives import A_ASSOCIATE, MaximumLengthNotification, SCP_SCU_RoleSelectionNegotiation
-from pynetdicom.presentation import PresentationContext
+from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.transport import AddressInformation, AssociationSocket
 
-from service.dicom.associate import AssociateAnswer, InvalidAssociate, abort_body, read_answer
+from service.dicom.answer import AnswerPdu, acceptance, rejected, rejection
+from service.dicom.associate import InvalidAssociate, abort_body, read_answer
+from service.dicom.bell import LOOK_S, Bell, SignallingQueue
+from service.dicom.latency import acknowledge_at_once
+from service.settings import NodeSettings
 
 _A_ASSOCIATE_AC, _A_ASSOCIATE_RJ, _A_ABORT = 0x02, 0x03, 0x07
 _RECEIVED = {_A_ASSOCIATE_AC: "Evt3", _A_ASSOCIATE_RJ: "Evt4"}
+_CONNECTION_CLOSED = "Evt17"
 _HEADER_BYTES = 6
 
-#: Source and reason of A-ASSOCIATE-RJ (PS3.8 Table 9-21).
-_REJECTIONS = {
-    (1, 1): "no reason given",
-    (1, 2): "application context name not supported",
-    (1, 3): "it does not know our calling AE title",
-    (1, 7): "it does not know the called AE title",
-    (2, 1): "no reason given",
-    (2, 2): "protocol version not supported",
-    (3, 1): "temporary congestion",
-    (3, 2): "as many associations stand as it allows",
-}
+
+class RequestedAssociation(Association):
+    """An association that we request; its threads wait until there is something to do, where pynetdicom's look."""
+
+    def __init__(self, ae: ApplicationEntity) -> None:
+        super().__init__(ae, "requestor")
+        self._woken = threading.Event()
+        self.dul: RequestorUpperLayer = RequestorUpperLayer(self)
+        self.dul.to_user_queue = SignallingQueue(self._woken.set)
+        self.dimse.msg_queue = SignallingQueue(self._woken.set)
+        # The timeouts also set the timers of the upper layer, which is new.
+        self.acse_timeout, self.network_timeout = ae.acse_timeout, ae.network_timeout
+
+    def kill(self) -> None:
+        """End the association's threads."""
+        super().kill()
+        self._woken.set()
+
+    def _run_reactor(self) -> None:
+        while not self._kill:
+            # Whoever sends a message waits for this word, and then takes the response itself.
+            self._is_paused = True
+            self._woken.wait(LOOK_S)
+            self._woken.clear()
+            self._reactor_checkpoint.wait()
+            if self.dimse.msg_queue.empty() and self.dul.to_user_queue.empty() and self.dul.is_alive():
+                continue
+            self._is_paused = False
+            # Looked at after the word was taken back: from now on a sender waits.
+            if self._reactor_checkpoint.is_set() and not self._kill:
+                self._look()
+
+    def _look(self) -> None:
+        """Serve a request of the peer, or see that the association is over."""
+        context_id, message = self.dimse.get_msg(block=False)
+        if message is not None:
+            self._serve_request(message, context_id or 0)
+        if self.acse.is_release_requested():
+            self.acse.send_release(is_response=True)
+            self.is_released = True
+            self._end(evt.EVT_RELEASED)
+        elif self.acse.is_aborted():
+            self.dul.receive_pdu(wait=False)
+            self.is_aborted = True
+            self._end(evt.EVT_ABORTED)
+        elif not self.dul.is_alive():
+            self.kill()
+
+    def _end(self, how: evt.NotificationEvent) -> None:
+        self.is_established = False
+        evt.trigger(self, how, {})
+        self.kill()
 
 
-class RequestorEntity(AE):
+class RequestorEntity(ApplicationEntity):
     """Our application entity as a requestor."""
 
-    def _create_socket(
-        self, assoc: Association, address: AddressInformation, tls_args: tuple[SSLContext, str] | None
-    ) -> AssociationSocket:
-        # The first thing that is done with a new association.
-        assoc.dul = RequestorUpperLayer(assoc)
-        assoc.acse_timeout, assoc.network_timeout = self.acse_timeout, self.network_timeout
-        created = RequestorSocket(assoc, address=address)
-        created.tls_args = tls_args
-        return created
+    def request_association(
+        self,
+        node: NodeSettings,
+        roles: Iterable[SCP_SCU_RoleSelectionNegotiation],
+        handlers: Iterable[tuple[evt.EventType, Any]],
+        tls: tuple[SSLContext, str] | None,
+    ) -> RequestedAssociation:
+        """Request an association with a node; it runs when it is established (as `AE.associate` does)."""
+        remote = AddressInformation.from_addr_port(node.host, node.port)
+        local = AddressInformation.from_tuple(("::0" if remote.address_family == socket.AF_INET6 else "", 0))
+        association = RequestedAssociation(self)
+        association.name = f"Requestor {node.ae_title}"
+        connection = RequestorSocket(association, address=local)
+        connection.tls_args = tls
+        association.set_socket(connection)
+        association.acceptor.ae_title, association.acceptor.address_info = node.ae_title, remote
+        ours = association.requestor
+        ours.ae_title, ours.address_info, ours.maximum_length = self.ae_title, local, self.maximum_pdu_size
+        ours.implementation_class_uid = self.implementation_class_uid
+        ours.implementation_version_name = self.implementation_version_name
+        for role in roles:
+            ours.add_negotiation_item(role)
+        contexts = deepcopy(self.requested_contexts)
+        for index, context in enumerate(contexts):
+            context.context_id = 2 * index + 1
+        ours.requested_contexts = contexts
+        for kind, handler in handlers:
+            association.bind(kind, handler)
+        association.request()
+        if association.is_established:
+            association.start()
+        return association
 
 
 class RequestorSocket(AssociationSocket):
@@ -59,21 +131,28 @@ class RequestorSocket(AssociationSocket):
         super().connect(primitive)
         self.is_open = self._is_connected
 
+    @property
+    def ready(self) -> bool:
+        """Wait until there is something to read or to send; return whether it is something to read."""
+        connection, upper_layer = self.socket, self.assoc.dul
+        if not isinstance(upper_layer, RequestorUpperLayer):
+            return super().ready
+        if connection is None or not self._is_connected:
+            return upper_layer.wait(None)
+        if isinstance(connection, SSLSocket) and connection.pending():
+            return True
+        try:
+            acknowledge_at_once(connection)
+            return upper_layer.wait(connection.fileno())
+        except (OSError, ValueError):
+            self.event_queue.put(_CONNECTION_CLOSED)
+            return False
+
     def recv(self, nr_bytes: int) -> bytearray:
         """Return that many bytes, or fewer where the connection ends."""
         received = super().recv(nr_bytes)
         self.began += bytes(received[: _HEADER_BYTES - len(self.began)])
         return received
-
-
-class _Answer:
-    """A decoded PDU, as the state machine wants it."""
-
-    def __init__(self, primitive: A_ASSOCIATE) -> None:
-        self._primitive = primitive
-
-    def to_primitive(self) -> A_ASSOCIATE:
-        return self._primitive
 
 
 class RequestorUpperLayer(DULServiceProvider):
@@ -87,18 +166,50 @@ class RequestorUpperLayer(DULServiceProvider):
 
     refusal: str | None = None
 
+    def __init__(self, assoc: Association) -> None:
+        super().__init__(assoc)
+        self._run_loop_delay = 0
+        self._bell = Bell()
+        self.to_provider_queue = SignallingQueue(self._bell.ring)
+
+    def wait(self, connection: int | None) -> bool:
+        """Wait for input, for something to send, or until the timers want a look; return whether there is input."""
+        is_due = not (self.event_queue.empty() and self.to_provider_queue.empty())
+        at_once = is_due or self.state_machine.current_state == "Sta13"
+        return self._bell.wait(connection, 0 if at_once else LOOK_S)
+
+    def run_reactor(self) -> None:
+        """Serve the socket until the connection is closed."""
+        try:
+            super().run_reactor()
+        finally:
+            self._bell.close()
+
+    def kill_dul(self) -> None:
+        """End the thread."""
+        super().kill_dul()
+        self._bell.ring()
+
+    def stop_dul(self) -> bool:
+        """End the thread if the connection is closed; return whether it was."""
+        if self.state_machine.current_state != "Sta1":
+            return False
+        self.kill_dul()
+        self.join()
+        return True
+
     def _decode_pdu(self, bytestream: bytearray) -> tuple[Any, str]:
         kind, body = bytestream[0], bytes(bytestream[_HEADER_BYTES:])
         if kind == _A_ASSOCIATE_AC:
             try:
-                return _Answer(_acceptance(read_answer(body), self.assoc)), _RECEIVED[kind]
+                return AnswerPdu(acceptance(read_answer(body), self.assoc.requestor)), _RECEIVED[kind]
             except InvalidAssociate as error:
                 self.refusal = f"its answer is no A-ASSOCIATE-AC of PS3.8: {error}; its software must be put right"
                 raise
         if kind == _A_ASSOCIATE_RJ:
             codes = tuple(body[1:4].ljust(3, b"\0"))
-            self.refusal = _rejection(*codes)
-            return _Answer(_rejected(*codes)), _RECEIVED[kind]
+            self.refusal = rejection(*codes)
+            return AnswerPdu(rejected(*codes)), _RECEIVED[kind]
         if kind == _A_ABORT:
             source, reason = body[2:4].ljust(2, b"\0")
             self.refusal = f"it aborted the association (source {source}, reason {reason}); its log says why"
@@ -116,44 +227,3 @@ class RequestorUpperLayer(DULServiceProvider):
         if not _A_ASSOCIATE_AC <= connection.began[0] <= _A_ABORT:
             return "answers with something that is not DICOM; check its host and port"
         return "stopped within its answer, or ended the connection; check its network, and its log"
-
-
-def _acceptance(answer: AssociateAnswer, assoc: Association) -> A_ASSOCIATE:
-    """Return an answer as pynetdicom has it, with what was proposed alone."""
-    proposed = {context.context_id: context for context in assoc.requestor.requested_contexts}
-    accepted = A_ASSOCIATE()
-    accepted.result = 0x00
-    for said in answer.contexts:
-        ours = proposed.get(said.context_id)
-        if ours is None or said.result != 0 or said.transfer_syntax not in ours.transfer_syntax:
-            continue
-        context = PresentationContext()
-        context.context_id = said.context_id
-        context.transfer_syntax = [UID(said.transfer_syntax)]
-        context.result = 0x00
-        accepted.presentation_context_definition_results_list.append(context)
-    maximum = MaximumLengthNotification()
-    maximum.maximum_length_received = answer.information.maximum_length
-    accepted.user_information.append(maximum)
-    for uid in assoc.requestor.role_selection:
-        if (roles := answer.information.roles.get(str(uid))) is not None:
-            role = SCP_SCU_RoleSelectionNegotiation()
-            role.sop_class_uid = uid
-            role.scu_role, role.scp_role = roles
-            accepted.user_information.append(role)
-    return accepted
-
-
-def _rejected(result: int, source: int, reason: int) -> A_ASSOCIATE:
-    rejected = A_ASSOCIATE()
-    rejected.result = 0x02 if result == 0x02 else 0x01
-    rejected.result_source, rejected.diagnostic = (source, reason) if (source, reason) in _REJECTIONS else (1, 1)
-    return rejected
-
-
-def _rejection(result: int, source: int, reason: int) -> str:
-    meaning = _REJECTIONS.get((source, reason), "a code that PS3.8 does not have")
-    return (
-        f"it rejected the association (result {result}, source {source}, reason {reason}: {meaning});"
-        " check both AE titles and its list of known peers"
-    )

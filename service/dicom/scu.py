@@ -181,13 +181,8 @@ class DestinationAssociation:
             return self._association
         destination = self._destination
         tls = DestinationTls.of(destination)
-        association = self._ae.associate(
-            destination.host,
-            destination.port,
-            ae_title=destination.ae_title,
-            ext_neg=self._roles,
-            evt_handlers=self._handlers,
-            tls_args=None if tls is None else tls.arguments,
+        association = self._ae.request_association(
+            destination, self._roles, self._handlers, None if tls is None else tls.arguments
         )
         if not association.is_established:
             raise TransientDeliveryFailure(_why_not(association, tls))

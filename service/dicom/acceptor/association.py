@@ -13,12 +13,12 @@ from pynetdicom.dimse_primitives import C_STORE
 from service.dicom.acceptor.contract import CStoreRequest, OutgoingRequest
 from service.dicom.acceptor.negotiation import Negotiation
 from service.dicom.acceptor.pdu import Request
-from service.dicom.acceptor.peer_socket import LOOK_S
 from service.dicom.acceptor.secure_socket import SecureSocket
 from service.dicom.acceptor.streaming import StreamingDimse
 from service.dicom.acceptor.terms import Terms
 from service.dicom.acceptor.upper_layer import UpperLayer
 from service.dicom.associate import AssociateRequest
+from service.dicom.bell import LOOK_S
 from service.dicom.release import shut
 from service.security.tls import PeerCertificate, peer_certificate
 

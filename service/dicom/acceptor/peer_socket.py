@@ -8,8 +8,9 @@ from typing import Protocol, cast
 from pynetdicom.association import Association
 from pynetdicom.transport import AssociationSocket
 
-#: Longest wait without a look at the timers, in seconds.
-LOOK_S = 0.25
+from service.dicom.bell import LOOK_S
+from service.dicom.latency import acknowledge_at_once
+
 #: The state machine's event for a connection that has ended (PS3.8 Table 9-10, event 17).
 CONNECTION_CLOSED = "Evt17"
 
@@ -36,6 +37,7 @@ class PeerSocket(AssociationSocket):
         if connection is None or not self._is_connected:
             return self._wait(None)
         try:
+            acknowledge_at_once(connection)
             return self._wait(connection.fileno())
         except (OSError, ValueError):
             self.event_queue.put(CONNECTION_CLOSED)

@@ -5,13 +5,7 @@
 - Every read has a time limit. An accepted socket has none there, and a peer that stops within a PDU holds the thread.
 """
 
-import os
-import queue
-import select
-import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, cast
 
 from pydicom.uid import UID
@@ -22,9 +16,10 @@ from pynetdicom.pdu_primitives import A_ASSOCIATE
 
 from service.dicom.acceptor.contract import Peer
 from service.dicom.acceptor.pdu import INVALID_PARAMETER, INVALID_PDU, UNEXPECTED_PDU, UNRECOGNIZED_PDU, Data, Request
-from service.dicom.acceptor.peer_socket import CONNECTION_CLOSED, LOOK_S, PeerSocket
+from service.dicom.acceptor.peer_socket import CONNECTION_CLOSED, PeerSocket
 from service.dicom.acceptor.streaming import StreamingDimse
 from service.dicom.associate import APPLICATION_CONTEXT, abort_body
+from service.dicom.bell import LOOK_S, Bell, SignallingQueue
 from service.dicom.release import shut
 
 _A_ASSOCIATE_RQ, _P_DATA_TF, _A_RELEASE_RQ, _A_ABORT = 0x01, 0x04, 0x05, 0x07
@@ -36,18 +31,6 @@ _BY_PROVIDER = 0x02
 _AWAITING_REQUEST = {"Sta1", "Sta2"}
 #: Largest PDU other than P-DATA; an association request with 128 presentation contexts takes some ten kilobytes.
 _MAXIMUM_CONTROL_PDU_BYTES = 1 << 20
-
-
-class _SignallingQueue(queue.Queue[Any]):
-    """A queue that tells another of each arrival."""
-
-    def __init__(self, signal: Callable[[], None]) -> None:
-        super().__init__()
-        self._signal = signal
-
-    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
-        super().put(item, block, timeout)
-        self._signal()
 
 
 class UpperLayer(DULServiceProvider):
@@ -78,17 +61,12 @@ class UpperLayer(DULServiceProvider):
         # Some senders leave the headers out of their count, so the limit that we announced is not taken at its word.
         self._maximum_data_pdu_bytes = 2 * maximum_pdu_bytes
         self._last_message = time.monotonic()
-        self._bell_lock = threading.Lock()
-        self._bell: tuple[int, int] | None = os.pipe()
-        for descriptor in self._bell:
-            os.set_blocking(descriptor, False)
-        self.to_user_queue = _SignallingQueue(lambda: dimse.msg_queue.put((None, None)))
+        self._bell = Bell()
+        self.to_user_queue = SignallingQueue(lambda: dimse.msg_queue.put((None, None)))
 
     def ring(self) -> None:
         """End the wait: there is something to send, or room to receive."""
-        with self._bell_lock, suppress(BlockingIOError):
-            if self._bell is not None:
-                os.write(self._bell[1], b"!")
+        self._bell.ring()
 
     def wait(self, connection: int | None, *, is_read: bool = False) -> bool:
         """Wait for input, for a ring, or until the timers want a look; return whether there is input.
@@ -98,20 +76,12 @@ class UpperLayer(DULServiceProvider):
         is_read
             There is input already that the system's socket no longer holds.
         """
-        bell = cast(tuple[int, int], self._bell)[0]
         has_room = not self._dimse.is_backed_up
-        poll = select.poll()
-        poll.register(bell, select.POLLIN)
-        if connection is not None and has_room:
-            poll.register(connection, select.POLLIN)
         # One event is acted upon in each round, and a connection that opens with its request makes two.
         is_due = not self.event_queue.empty()
         at_once = is_due or self.state_machine.current_state == "Sta13" or (is_read and has_room)
-        ready = [descriptor for descriptor, _ in poll.poll(0 if at_once else 1000 * LOOK_S)]
-        if bell in ready:
-            with suppress(BlockingIOError):
-                os.read(bell, 4096)
-        return connection in ready or (is_read and has_room)
+        has_input = self._bell.wait(connection if has_room else None, 0 if at_once else LOOK_S)
+        return has_input or (is_read and has_room)
 
     def accept(self, answer: bytes) -> None:
         """Send an A-ASSOCIATE-AC PDU."""
@@ -155,10 +125,7 @@ class UpperLayer(DULServiceProvider):
 
     def close(self) -> None:
         """Give the bell back; the thread does so when it ends."""
-        with self._bell_lock:
-            for descriptor in self._bell or ():
-                os.close(descriptor)
-            self._bell = None
+        self._bell.close()
 
     def idle_timer_expired(self) -> bool:
         """Return whether the peer has been silent for too long between messages, or takes too long for one."""

@@ -59,9 +59,14 @@ def accept(
 
 @dataclass
 class RawScp:
-    """Answers each association request as told, and each C-STORE and C-ECHO with success."""
+    """Answers each association request as told, and each C-STORE and C-ECHO with success.
+
+    After `ends_after_s` seconds of silence it releases the first association, and hangs up on the next, in turns.
+    """
 
     answer: Answer
+    ends_after_s: float = 30.0
+    associations: int = 0
     stored: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -94,15 +99,23 @@ class RawScp:
 
     def _associate(self, connection: socket.socket) -> None:
         with connection, suppress(OSError, EOFError):
-            connection.settimeout(30)
+            connection.settimeout(self.ends_after_s)
             _, request = _receive(connection)
             answer = self.answer(request)
             if answer is None:
                 return
             connection.sendall(answer)
+            self.associations += 1
+            releases = self.associations % 2
             command, awaits_data = b"", False
             while True:
-                kind, body = _receive(connection)
+                try:
+                    kind, body = _receive(connection)
+                except TimeoutError:
+                    if releases:
+                        connection.sendall(pdu(0x05, bytes(4)))
+                        _receive(connection)
+                    return
                 if kind == 0x05:
                     connection.sendall(pdu(0x06, bytes(4)))
                     return

@@ -29,7 +29,7 @@ from service.dicom.acceptor.streaming import StreamingDimse
 from service.dicom.acceptor.terms import Terms
 from service.dicom.acceptor.upper_layer import UpperLayer
 from service.dicom.associate import UserInformation
-from service.dicom.requestor import RequestorEntity, RequestorSocket, RequestorUpperLayer
+from service.dicom.requestor import RequestedAssociation, RequestorSocket, RequestorUpperLayer
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs" / "reference" / "pynetdicom.md").read_text()
@@ -42,7 +42,7 @@ BASES = {
     AcceptorEntity: ApplicationEntity,
     AcceptorServer: AssociationServer,
     Negotiation: ACSE,
-    RequestorEntity: ApplicationEntity,
+    RequestedAssociation: Association,
     RequestorSocket: AssociationSocket,
     RequestorUpperLayer: DULServiceProvider,
 }
@@ -126,9 +126,16 @@ def test_the_reactor_calls_what_is_overridden() -> None:
     assert "to_primitive()" in inspect.getsource(AE_6)
     assert "self.maximum_pdu_size" in inspect.getsource(DIMSEServiceProvider.send_msg)
     assert issubclass(AcceptorServer, ThreadedAssociationServer)
+    sending = inspect.getsource(Association.send_c_store)
+    assert sending.index("self._reactor_checkpoint.clear()") < sending.index("while not self._is_paused")
     associate = inspect.getsource(ApplicationEntity.associate)
-    assert associate.index("self._create_socket(assoc") < associate.index("assoc.acceptor.ae_title")
-    assert associate.index("assoc.bind(") < associate.index("assoc.request()")
+    for call in (
+        "assoc.set_socket(sock)",
+        "assoc.requestor.requested_contexts = contexts",
+        "assoc.request()",
+        "assoc.start()",
+    ):
+        assert call in associate
 
 
 def test_the_state_machine_aborts_on_an_invalid_pdu_and_passes_data_on() -> None:

@@ -1,5 +1,6 @@
 """Destinations whose answers are odd get their reports; of one that answers nobody says that it cannot be reached."""
 
+import resource
 import socket
 import threading
 import time
@@ -73,3 +74,26 @@ def test_a_rejected_association_is_asked_for_again_and_used() -> None:
         with pytest.raises(TransientDeliveryFailure):
             destination.echo()
         destination.echo()
+
+
+def test_a_kept_association_costs_no_processor_time_and_loses_no_response() -> None:
+    with RawScp(accept) as scp, associated(scp.port) as destination:
+        for _ in range(200):
+            destination.echo()
+        before = resource.getrusage(resource.RUSAGE_SELF)
+        time.sleep(1.5)
+        after = resource.getrusage(resource.RUSAGE_SELF)
+        destination.echo()
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.05
+
+
+def has_ended(destination: DestinationAssociation) -> bool:
+    return destination._association is not None and not destination._association.is_established
+
+
+def test_a_destination_that_released_or_hung_up_meanwhile_is_associated_with_again() -> None:
+    with RawScp(accept, ends_after_s=0.3) as scp, associated(scp.port) as destination:
+        for _ in range(3):
+            destination.echo()
+            wait_until(lambda: has_ended(destination), "its end is noticed", 5)
+    assert scp.associations == 3
