@@ -137,6 +137,8 @@ class RequestorSocket(AssociationSocket):
         connection, upper_layer = self.socket, self.assoc.dul
         if not isinstance(upper_layer, RequestorUpperLayer):
             return super().ready
+        if not self.event_queue.empty():
+            return False  # what has come is acted upon before anything more is read
         if connection is None or not self._is_connected:
             return upper_layer.wait(None)
         if isinstance(connection, SSLSocket) and connection.pending():
@@ -174,8 +176,7 @@ class RequestorUpperLayer(DULServiceProvider):
 
     def wait(self, connection: int | None) -> bool:
         """Wait for input, for something to send, or until the timers want a look; return whether there is input."""
-        is_due = not (self.event_queue.empty() and self.to_provider_queue.empty())
-        at_once = is_due or self.state_machine.current_state == "Sta13"
+        at_once = not self.to_provider_queue.empty() or self.state_machine.current_state == "Sta13"
         return self._bell.wait(connection, 0 if at_once else LOOK_S)
 
     def run_reactor(self) -> None:

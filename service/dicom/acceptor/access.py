@@ -35,6 +35,8 @@ _CODES = {
 _VERSION_NOT_SUPPORTED = (1, 2, 2)
 _APPLICATION_CONTEXT_NOT_SUPPORTED = (1, 1, 2)
 _NOT_NOW = (2, 1, 1)
+#: What to do where no setting helps.
+REMEDY = "its software must be put right"
 #: User-Identity-Type of a user name with a passcode (PS3.7 Table D.3-14).
 _NAME_AND_PASSCODE = 2
 
@@ -177,9 +179,9 @@ class Access:
 def _objection_to_protocol(request: AssociateRequest) -> Objection | None:
     # Of the version, bit 0 alone is tested (PS3.8 Table 9-11).
     if not request.protocol_version & 1:
-        why = f"it speaks version 0x{request.protocol_version:04X} of the upper layer protocol, not version 1 of PS3.8"
+        why = f"its protocol version 0x{request.protocol_version:04X} is not the first of PS3.8; {REMEDY}"
         return objection(RefusalReason.MALFORMED, why, _VERSION_NOT_SUPPORTED)
     if request.application_context not in {APPLICATION_CONTEXT, ""}:
-        why = f"its application context is not the one of DICOM, {APPLICATION_CONTEXT} (PS3.7 section A.2.1)"
+        why = f"its application context is not {APPLICATION_CONTEXT} (PS3.7 section A.2.1); {REMEDY}"
         return objection(RefusalReason.MALFORMED, why, _APPLICATION_CONTEXT_NOT_SUPPORTED)
     return None

@@ -5,7 +5,7 @@ from pynetdicom.acse import ACSE
 from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext
 
-from service.dicom.acceptor.access import Objection, objection
+from service.dicom.acceptor.access import REMEDY, Objection, objection
 from service.dicom.acceptor.contract import Peer
 from service.dicom.acceptor.offer import ABSTRACT_SYNTAX_NOT_SUPPORTED, ACCEPTANCE
 from service.dicom.acceptor.pdu import Request
@@ -58,7 +58,7 @@ class Negotiation(ACSE):
             said: object = self.requestor.primitive
             problem = said.problem if isinstance(said, Request) else "it is none"
             return objection(
-                RefusalReason.MALFORMED, f"its A-ASSOCIATE-RQ is not one of PS3.8 section 9.3.2: {problem}"
+                RefusalReason.MALFORMED, f"its A-ASSOCIATE-RQ is not one of PS3.8 section 9.3.2: {problem}; {REMEDY}"
             )
         if (against := self._terms.access.objection(self._peer, request)) is not None:
             return against

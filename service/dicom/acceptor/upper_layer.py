@@ -27,8 +27,12 @@ _A_ASSOCIATE_RQ_RECEIVED = "Evt6"
 _P_DATA_TF_RECEIVED = "Evt10"
 #: Source of an A-ABORT (PS3.8 Table 9-26).
 _BY_PROVIDER = 0x02
-#: The states before an association request (PS3.8 Table 9-4); a connection that opens with its request is still idle.
-_AWAITING_REQUEST = {"Sta1", "Sta2"}
+#: The state that waits for an association request (PS3.8 Table 9-4).
+_AWAITING_REQUEST = "Sta2"
+#: What begins so is no PDU at all.
+_STRANGERS = {0x16: "; it speaks TLS, point it at listener.tls.port"} | dict.fromkeys(
+    b"GHPO", "; it speaks HTTP, and DICOM alone is answered here"
+)
 #: Largest PDU other than P-DATA; an association request with 128 presentation contexts takes some ten kilobytes.
 _MAXIMUM_CONTROL_PDU_BYTES = 1 << 20
 
@@ -77,9 +81,7 @@ class UpperLayer(DULServiceProvider):
             There is input already that the system's socket no longer holds.
         """
         has_room = not self._dimse.is_backed_up
-        # One event is acted upon in each round, and a connection that opens with its request makes two.
-        is_due = not self.event_queue.empty()
-        at_once = is_due or self.state_machine.current_state == "Sta13" or (is_read and has_room)
+        at_once = self.state_machine.current_state == "Sta13" or (is_read and has_room)
         has_input = self._bell.wait(connection if has_room else None, 0 if at_once else LOOK_S)
         return has_input or (is_read and has_room)
 
@@ -143,6 +145,8 @@ class UpperLayer(DULServiceProvider):
         self._dimse.start_clock_anew()
 
     def _is_transport_event(self) -> bool:
+        if not self.event_queue.empty():
+            return False  # what has come is acted upon before anything more is read
         connection = cast(PeerSocket, self.socket)
         if self.state_machine.current_state != "Sta13":
             return super()._is_transport_event()
@@ -161,14 +165,15 @@ class UpperLayer(DULServiceProvider):
             kind, length = header[0], int.from_bytes(header[2:6], "big")
             limit = self._maximum_data_pdu_bytes if kind == _P_DATA_TF else _MAXIMUM_CONTROL_PDU_BYTES
             if not _A_ASSOCIATE_RQ <= kind <= _A_ABORT or length > limit:
-                self._refuse(f"a PDU of type {kind:#04x} and {length} bytes", UNRECOGNIZED_PDU)
+                what = f"a PDU of type {kind:#04x} and {length} bytes{_STRANGERS.get(kind, '')}"
+                self._refuse(what, UNRECOGNIZED_PDU)
                 return
             body = connection.recv(length)
         except OSError:
             self.event_queue.put(CONNECTION_CLOSED)
             self._end_wait_for_request()
             return
-        if self.state_machine.current_state in _AWAITING_REQUEST and kind != _A_ASSOCIATE_RQ:
+        if self.state_machine.current_state == _AWAITING_REQUEST and kind != _A_ASSOCIATE_RQ:
             self._refuse(f"a PDU of type {kind:#04x} before it asked for an association", UNEXPECTED_PDU)
             return
         if kind not in {_P_DATA_TF, _A_RELEASE_RQ, _A_ABORT}:
@@ -199,5 +204,5 @@ class UpperLayer(DULServiceProvider):
 
     def _end_wait_for_request(self) -> None:
         """Tell an association that waits for its request that it no longer comes: nothing else would end that wait."""
-        if self.state_machine.current_state in _AWAITING_REQUEST:
+        if self.state_machine.current_state == _AWAITING_REQUEST:
             self.to_user_queue.put(cast(Any, None))

@@ -178,24 +178,27 @@ def test_no_thread_is_left_of_all_odd_requests(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "reason"),
+    ("first", "reason", "said"),
     [
-        pytest.param(b"GET / HTTP/1.1\r\n\r\n", 1, id="a browser: unrecognized PDU"),
-        pytest.param(b"\x04\0\0\0\0\x06\0\0\0\2\1\3", 2, id="data before the association: unexpected PDU"),
-        pytest.param(b"\x05\0\0\0\0\4\0\0\0\0", 2, id="a release before the association: unexpected PDU"),
+        pytest.param(b"GET / HTTP/1.1\r\n\r\n", 1, "it speaks HTTP", id="a browser: unrecognized PDU"),
+        pytest.param(b"\x16\x03\x01\x02\0\1\0", 1, "listener.tls.port", id="TLS on the plain port"),
+        pytest.param(b"\x04\0\0\0\0\x06\0\0\0\2\1\3", 2, "before it asked", id="data first: unexpected PDU"),
+        pytest.param(b"\x05\0\0\0\0\4\0\0\0\0", 2, "before it asked", id="a release first: unexpected PDU"),
     ],
 )
 def test_an_abort_names_its_reason_and_the_log_what_came(
-    site: Site, first: bytes, reason: int, caplog: pytest.LogCaptureFixture
+    site: Site, first: bytes, reason: int, said: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """PS3.8 Table 9-26: source 2 is the service provider, and its reason is significant."""
     caplog.clear()
+    site.listener._entity.terms.access.warnings._windows.clear()
     with socket.create_connection(("127.0.0.1", site.port), timeout=5) as connection:
         connection.sendall(first)
         answer = b""
         while len(answer) < 10 and (piece := connection.recv(10 - len(answer))):
             answer += piece
     assert answer == struct.pack(">BBLBBBB", 7, 0, 4, 0, 0, 2, reason)
+    wait_until(lambda: said in caplog.text, "the log says what came", 5)
 
 
 @pytest.mark.parametrize("codes", [b"\0\0\t\x63", b"", b"\0\0\2\2", b"\0\0\1\3junk"])
