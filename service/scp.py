@@ -23,7 +23,14 @@ from service.process.log import get_logger
 from service.process.ports import cannot_listen
 from service.security.reloading import Reloading
 from service.settings import ListenerSettings
-from service.vocabulary.errors import AuscultError, RefusedObject, SettingsInvalid, StoreFull, Unavailable
+from service.vocabulary.errors import (
+    AuscultError,
+    LedgerUnavailable,
+    RefusedObject,
+    SettingsInvalid,
+    StoreFull,
+    Unavailable,
+)
 from service.vocabulary.identity import Identity
 from service.vocabulary.refusals import Refusal
 
@@ -204,7 +211,9 @@ class _Service:
         except (RefusedObject, Unavailable) as error:
             self._note_refusal(request, error, error.status)
             _log(reception, error.status, str(error))
-            return CStoreResponse(error.status, str(error))
+            # What ails the ledger in detail, with its path or host, is for the log alone.
+            is_ours = isinstance(error, LedgerUnavailable)
+            return CStoreResponse(error.status, str(type(error)() if is_ours else error))
         except Exception as error:
             # The fault is ours, so the sender is told to try again.
             log.exception("an object could not be admitted")

@@ -4,6 +4,7 @@ Nagle's waits for the peer's acknowledgement before the last small segment of a 
 """
 
 import socket
+from contextlib import suppress
 
 from pynetdicom import evt
 
@@ -24,4 +25,5 @@ def acknowledge_at_once(connection: socket.socket) -> None:
     The kernel goes back to its own way after a while, so this is said before each wait.
     """
     if _QUICKACK is not None:
-        connection.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
+        with suppress(OSError):  # closed by now, as the read that follows finds out
+            connection.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)

@@ -35,6 +35,8 @@ class AcceptedAssociation(Association):
     def __init__(self, ae: ApplicationEntity, terms: Terms) -> None:
         super().__init__(ae, "acceptor")
         self.opened = time.monotonic()
+        #: Whether it was hung up; its threads end a moment later.
+        self.is_leaving = False
         self.certificate: PeerCertificate | None = None
         self.outgoing: list[OutgoingRequest] = []
         self._terms = terms
@@ -110,6 +112,7 @@ class AcceptedAssociation(Association):
 
     def hang_up(self) -> None:
         """Close the connection without a word."""
+        self.is_leaving = True
         shut(self)
 
     def run_reactor(self) -> None:

@@ -178,9 +178,13 @@ class AcceptorServer(ThreadedAssociationServer):
 
     def _make_room(self) -> None:
         self.ae.terms.access.warnings.warn("us", f"the listener has no file handle left; {MORE_HANDLES}")
+        self._hang_up_one()
+
+    def _hang_up_one(self) -> None:
+        """Hang up on one of those that have not asked for an association yet, and that nobody has hung up on."""
         waiting = [connection for connection in self.ae.connections if not connection.is_requested]
-        if waiting:
-            _of_the_busiest(waiting).hang_up()
+        if staying := [connection for connection in waiting if not connection.is_leaving]:
+            _of_the_busiest(staying).hang_up()
 
     def shutdown_request(self, request: Any) -> None:
         """Close a connection; see `AcceptedAssociation.hang_up`."""
@@ -200,7 +204,7 @@ class AcceptorServer(ThreadedAssociationServer):
             return False
         waiting = [connection for connection in self.ae.connections if not connection.is_requested]
         if len(waiting) >= self._maximum_waiting:
-            _of_the_busiest(waiting).hang_up()
+            self._hang_up_one()
         return True
 
 

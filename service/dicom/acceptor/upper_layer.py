@@ -28,7 +28,7 @@ _P_DATA_TF_RECEIVED = "Evt10"
 #: Source of an A-ABORT (PS3.8 Table 9-26).
 _BY_PROVIDER = 0x02
 #: The state that waits for an association request (PS3.8 Table 9-4).
-_AWAITING_REQUEST = "Sta2"
+_AWAITING_REQUEST = {"Sta1", "Sta2"}
 #: What begins so is no PDU at all.
 _STRANGERS = {0x16: "; it speaks TLS, point it at listener.tls.port"} | dict.fromkeys(
     b"GHPO", "; it speaks HTTP, and DICOM alone is answered here"
@@ -173,7 +173,7 @@ class UpperLayer(DULServiceProvider):
             self.event_queue.put(CONNECTION_CLOSED)
             self._end_wait_for_request()
             return
-        if self.state_machine.current_state == _AWAITING_REQUEST and kind != _A_ASSOCIATE_RQ:
+        if self.state_machine.current_state in _AWAITING_REQUEST and kind != _A_ASSOCIATE_RQ:
             self._refuse(f"a PDU of type {kind:#04x} before it asked for an association", UNEXPECTED_PDU)
             return
         if kind not in {_P_DATA_TF, _A_RELEASE_RQ, _A_ABORT}:
@@ -204,5 +204,5 @@ class UpperLayer(DULServiceProvider):
 
     def _end_wait_for_request(self) -> None:
         """Tell an association that waits for its request that it no longer comes: nothing else would end that wait."""
-        if self.state_machine.current_state == _AWAITING_REQUEST:
+        if self.state_machine.current_state in _AWAITING_REQUEST:
             self.to_user_queue.put(cast(Any, None))

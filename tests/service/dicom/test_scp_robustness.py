@@ -165,7 +165,7 @@ def test_a_locked_database_is_out_of_resources_and_recovers(tmp_path: Path) -> N
             locker.execute("ROLLBACK")
             locker.close()
         assert answer.status == OUT_OF_RESOURCES
-        assert "the database cannot be reached or written" in answer.comment
+        assert answer.comment == "The database cannot be reached or written.", "no path of ours is told to a peer"
         assert assoc.store(header()).status == SUCCESS
         assert len(site.instances) == 1
 
