@@ -19,7 +19,7 @@ from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
 from service.report import build
-from service.vocabulary.facts import ReportKind
+from service.vocabulary.facts import Reason, ReportKind
 from service.vocabulary.findings import Outcome
 from tests.invariants import Invariant
 from tests.phantoms import chest, encoded
@@ -215,7 +215,7 @@ def test_no_warning_and_no_error_quotes_the_patient(capfd: pytest.CaptureFixture
 
 def test_an_image_of_another_modality_gets_its_not_analysed_report() -> None:
     source = chest(rows=16, columns=16, SOPClassUID="1.2.840.10008.5.1.4.1.1.2", Modality="CT")
-    reason = "modality CT"
+    reason = Reason.MODALITY
     [report] = build(
         source,
         np.zeros((16, 16), dtype=np.float32),
@@ -223,4 +223,4 @@ def test_an_image_of_another_modality_gets_its_not_analysed_report() -> None:
         kinds=list(ReportKind),
         equipment=EQUIPMENT,
     )
-    assert any(reason in text for text in texts(report.dataset))
+    assert any("modality not accepted" in text for text in texts(report.dataset))

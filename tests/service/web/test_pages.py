@@ -282,9 +282,14 @@ def test_an_error_shows_no_traceback_and_logs_its_type_alone(
 
 def test_a_database_that_is_gone_is_told_as_unavailable(ward: Ward, client: httpx.Client) -> None:
     assert client.get("/readyz").json() == {"database": "ok", "store": "ok", "audit": "ok", "clock": "ok"}
+    tables = ("studies", "counts")
     with ward.engine.connect().execution_options(writes=True) as connection, connection.begin():
-        connection.execute(text("ALTER TABLE studies RENAME TO lost"))
+        for table in tables:
+            connection.execute(text(f"ALTER TABLE {table} RENAME TO lost_{table}"))
     ready, page, api = client.get("/readyz"), client.get("/"), client.get("/api/worklist")
+    with ward.engine.connect().execution_options(writes=True) as connection, connection.begin():
+        for table in tables:  # closing the ward looks at them
+            connection.execute(text(f"ALTER TABLE lost_{table} RENAME TO {table}"))
 
     assert (ready.status_code, ready.json()["database"]) == (503, "unavailable")
     assert page.status_code == api.status_code == 503
