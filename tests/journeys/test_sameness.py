@@ -115,7 +115,7 @@ def test_two_patients_in_one_study_are_held_and_alarmed_until_a_person_releases_
     gateway.start("work deliver")
     receive(ward, chest(107))  # others are served meanwhile
     status = json.loads(gateway.auscult("status", "--json"))
-    assert status["held_studies"] == {study: "two patients under one Study Instance UID"}
+    assert status["held_studies"] == {study: "two_patients"}
     assert any(study in alarm["text"] + alarm["remedy"] for alarm in status["alarms"])
     assert pacs.objects(study) == []
     gateway.auscult("release", study, "--yes")
