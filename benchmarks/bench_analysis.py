@@ -18,7 +18,7 @@ from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
 from benchmarks.interleaved import compare
 from models.checkpoint import Checkpoint, default_path
 from models.predictor import Predictor
-from models.runtimes import Answers, OnnxRuntime, Runtime, TorchRuntime
+from models.runtimes import NetworkOutput, OnnxRuntime, Runtime, TorchRuntime
 from service.demo.images import wrapped
 from service.demo.phantom import phantom_values
 from service.dicom.pixels import decode
@@ -70,9 +70,9 @@ class _OpenVino:
         options = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads}
         self._compiled = openvino.Core().compile_model(graph, "CPU", options)
 
-    def run(self, images_N3HW: NDArray[np.float32]) -> Answers:
+    def run(self, images_N3HW: NDArray[np.float32]) -> NetworkOutput:
         found = self._compiled(images_N3HW)
-        return Answers(found["logits"], found["cam"], None)
+        return NetworkOutput(found["logits"], found["cam"], None)
 
     def fingerprint(self) -> dict[str, str | int]:
         return {"runtime": "openvino"}

@@ -11,7 +11,19 @@ from pathlib import Path
 
 from PIL import Image
 
-from docs.tables import commands, conformance, errors, invariants, metrics, papers, quirks, reasons, settings, states
+from docs.tables import (
+    commands,
+    conformance,
+    errors,
+    invariants,
+    metrics,
+    modules,
+    papers,
+    quirks,
+    reasons,
+    settings,
+    states,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 _PART = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -20,6 +32,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "settings": settings.settings,
     "commands": commands.commands,
     "invariants": invariants.invariants,
+    "modules": modules.modules,
     "state-diagram": states.diagram,
     "states": states.states,
     "delivery-states": states.delivery_states,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _FEATURES = ("sse4_2", "avx", "avx2", "fma", "f16c", "avx512", "avx_vnni", "amx", "asimd", "sve", "bf16", "i8mm")
 
 
-class Answers(NamedTuple):
+class NetworkOutput(NamedTuple):
     """What the network says of a batch, all float32.
 
     Attributes
@@ -39,7 +39,7 @@ class Answers(NamedTuple):
 class Runtime(Protocol):
     """Runs batches through one checkpoint's network."""
 
-    def run(self, images_N3HW: NDArray[np.float32]) -> Answers:
+    def run(self, images_N3HW: NDArray[np.float32]) -> NetworkOutput:
         """Return logits, class activation maps and distances."""
         ...
 
@@ -70,10 +70,10 @@ class OnnxRuntime:
         self._version = str(onnxruntime.__version__)
         self._threads = threads
 
-    def run(self, images_N3HW: NDArray[np.float32]) -> Answers:
+    def run(self, images_N3HW: NDArray[np.float32]) -> NetworkOutput:
         """Return logits, class activation maps and distances."""
         logits_NK, cam_NKHW, *rest = self._session.run(self._outputs, {"images": images_N3HW})
-        return Answers(logits_NK, cam_NKHW, rest[0] if rest else None)
+        return NetworkOutput(logits_NK, cam_NKHW, rest[0] if rest else None)
 
     def fingerprint(self) -> dict[str, str | int]:
         """Return runtime, version, precision, processor features and threads."""
@@ -105,7 +105,7 @@ class TorchRuntime:
         self.network = _load_network(checkpoint).to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._distance = _load_distance(checkpoint, device)
 
-    def run(self, images_N3HW: NDArray[np.float32]) -> Answers:
+    def run(self, images_N3HW: NDArray[np.float32]) -> NetworkOutput:
         """Return logits, class activation maps and distances."""
         torch = self._torch
         with torch.inference_mode():
@@ -113,7 +113,7 @@ class TorchRuntime:
             layers = self.network.backbone.layers(images)
             logits_NK, cam_NKHW = self.network.read(list(layers.values())[-1])
             distance_N = None if self._distance is None else self._distance(layers).cpu().numpy()
-            return Answers(logits_NK.cpu().numpy(), np.ascontiguousarray(cam_NKHW.cpu().numpy()), distance_N)
+            return NetworkOutput(logits_NK.cpu().numpy(), np.ascontiguousarray(cam_NKHW.cpu().numpy()), distance_N)
 
     def fingerprint(self) -> dict[str, str | int]:
         """Return runtime, version, device, precision, processor features and threads."""

@@ -9,7 +9,7 @@ from service.operations.bootstrap import open_ledger, open_store, owner
 from service.operations.wake import Task, waker
 from service.process import log
 from service.process.codec_output import silenced
-from service.process.pulse import Pulse
+from service.process.heartbeat import Heartbeat
 from service.settings import load
 
 
@@ -35,12 +35,12 @@ def work(task: str, device: str | None) -> None:
 
         networks = load_networks(settings.analysis, settings.scope)
         inference = Inference(settings, ledger, store, networks, waker(settings), owner(), stop)
-        pulse = Pulse(settings.pulse_dir, task)
+        heartbeat = Heartbeat(settings.heartbeat_dir, task)
         try:
             with (
                 silenced(),
                 ledger.figures.kept(),
-                Liveness([inference.strand], pulse, settings.liveness.stalled_after),
+                Liveness([inference.activity], heartbeat, settings.liveness.stalled_after),
             ):
                 turn(settings, Task.INFER, inference.run_until_idle, stop)
         finally:
@@ -56,7 +56,7 @@ def work(task: str, device: str | None) -> None:
             with (
                 silenced(),
                 ledger.figures.kept(),
-                Liveness(delivery.strands, Pulse(settings.pulse_dir, task), settings.liveness.stalled_after),
+                Liveness(delivery.activities, Heartbeat(settings.heartbeat_dir, task), settings.liveness.stalled_after),
             ):
                 turn(settings, Task.DELIVER, delivery.run_until_idle, stop)
         finally:

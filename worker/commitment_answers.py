@@ -17,7 +17,7 @@ from service.vocabulary.errors import DeliveryFailed, LedgerUnavailable, Transie
 from worker.batch import Batch
 from worker.ladder import Ladder, in_words
 from worker.leases import lease_for
-from worker.liveness import Strand
+from worker.liveness import Activity
 
 log = get_logger(__name__)
 
@@ -34,7 +34,7 @@ class CommitmentAnswers:
 
     Attributes
     ----------
-    strand
+    activity
         Its line of work, whose progress is watched.
     """
 
@@ -54,7 +54,7 @@ class CommitmentAnswers:
         self._owner = owner
         self._clock = clock
         self._association = TellingAssociation(peer, settings.calling_ae_title(peer))
-        self.strand = Strand(
+        self.activity = Activity(
             f"the answers to {peer.ae_title}", partial(self._requests.any_due, self._peer.ae_title.strip())
         )
         self._batch = Batch(
@@ -69,13 +69,13 @@ class CommitmentAnswers:
             lease_for(settings.delivery, peer),
             clock,
             threading.Event(),
-            self.strand.progress,
+            self.activity.progress,
         )
 
     def step(self) -> int:
         """Answer what is due over one association; return how many requests were handled."""
         rows = self._requests.claim(self._owner, self._peer.ae_title.strip(), _BATCH, self._batch.lease)
-        self.strand.progress()
+        self.activity.progress()
         try:
             self._batch.run(rows, self._answer)
         finally:

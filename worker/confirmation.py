@@ -16,7 +16,7 @@ from service.process.log import get_logger
 from service.settings import DestinationSettings, Settings
 from service.vocabulary.commitment import FINAL_REASONS, FailureReason
 from service.vocabulary.errors import DeliveryFailed, TransientDeliveryFailure
-from worker.circuit import CircuitBreaker
+from worker.circuit_breaker import CircuitBreaker
 from worker.commitment_asking import CommitmentAsking
 from worker.condition import Condition
 

@@ -27,7 +27,7 @@ from worker.condition import Condition
 from worker.confirmation import Confirmation
 from worker.ladder import Ladder, in_words
 from worker.leases import lease_for
-from worker.liveness import Strand
+from worker.liveness import Activity
 from worker.sending import Sending
 
 log = get_logger(__name__)
@@ -47,7 +47,7 @@ class Courier:
 
     Attributes
     ----------
-    strand
+    activity
         Its line of work, whose progress is watched.
     """
 
@@ -73,7 +73,7 @@ class Courier:
         self._confirmation = Confirmation(settings, destination, ledger, self._association, trail, clock)
         self._condition = Condition(f"{destination.name}: nothing is delivered for now")
         self._last_use = clock()
-        self.strand = Strand(f"the courier to {destination.name}", partial(self._outbox.any_due, destination.name))
+        self.activity = Activity(f"the courier to {destination.name}", partial(self._outbox.any_due, destination.name))
         sending = Ladder(
             name=_uid,
             unavailable=self._untried,
@@ -89,7 +89,7 @@ class Courier:
             unexpected=lambda row, error: self._confirmation.put_off(row, _unexpected(error)),
         )
         lease = lease_for(settings.delivery, destination)
-        progress, outbox = self.strand.progress, self._outbox
+        progress, outbox = self.activity.progress, self._outbox
         self._to_send = Batch(sending, outbox.renew, outbox.release, lease, clock, stop, progress)
         self._to_ask_for = Batch(asking, outbox.renew, outbox.release, lease, clock, stop, progress)
 
@@ -136,11 +136,11 @@ class Courier:
             self._to_ask_for.give_back(asking.take())
             raise
         finally:
-            self.strand.progress()
+            self.activity.progress()
 
     def _each(self, state: DeliveryState, batch: Batch[DueDelivery], act: Callable[[DueDelivery], None]) -> int:
         rows = self._outbox.claim(self._owner, self._destination.name, state, _BATCH, batch.lease)
-        self.strand.progress()
+        self.activity.progress()
         try:
             batch.run(rows, act)
         except Unavailable:

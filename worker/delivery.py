@@ -13,7 +13,7 @@ from service.objects import ObjectStore
 from service.settings import Settings
 from worker.commitment_answers import CommitmentAnswers
 from worker.courier import Courier
-from worker.liveness import Strand
+from worker.liveness import Activity
 from worker.report_building import ReportBuilding
 from worker.rounds import Rounds, run
 
@@ -25,7 +25,7 @@ class Delivery:
 
     Attributes
     ----------
-    strands
+    activities
         Its lines of work, whose progress is watched: the building, each courier, and the answers to each peer.
     """
 
@@ -39,8 +39,8 @@ class Delivery:
         owner: str,
         stop: threading.Event,
     ) -> None:
-        building = Strand("the building of reports", ledger.reporting.any_due)
-        self.strands = [building]
+        building = Activity("the building of reports", ledger.reporting.any_due)
+        self.activities = [building]
         self._building = ReportBuilding(
             settings, ledger, store, checkpoints, owner, stop=stop, progress=building.progress
         )
@@ -56,7 +56,7 @@ class Delivery:
     def _start(self, rounds: Rounds, name: str, stop: threading.Event, poll: float) -> None:
         bell = threading.Event()
         thread = threading.Thread(target=run, args=(rounds, bell, stop, poll), name=name)
-        self.strands.append(rounds.strand)
+        self.activities.append(rounds.activity)
         self._bells.append(bell)
         self._threads.append(thread)
         thread.start()
@@ -64,7 +64,7 @@ class Delivery:
     def run_until_idle(self) -> int:
         """Build what is due and wake the couriers; return for how many instances reports were built."""
         built = self._building.run_until_idle()
-        self.strands[0].progress()
+        self.activities[0].progress()
         self.ring()
         return built
 

@@ -22,11 +22,11 @@ from service.settings import ScopeSettings, Settings
 from service.vocabulary.errors import Unavailable
 from service.vocabulary.facts import Reason
 from service.vocabulary.figures import BATCH
-from worker.circuit import CircuitBreaker
+from worker.circuit_breaker import CircuitBreaker
 from worker.doubts import doubts_of_the_map
-from worker.heartbeat import Heartbeat
 from worker.ladder import Ladder, in_words
-from worker.liveness import Strand
+from worker.lease_renewal import LeaseRenewal
+from worker.liveness import Activity
 from worker.network import Network
 from worker.networks import Networks
 from worker.preparation import (
@@ -60,7 +60,7 @@ class Inference:
 
     Attributes
     ----------
-    strand
+    activity
         Its line of work, whose progress is watched.
     """
 
@@ -86,30 +86,30 @@ class Inference:
         self._circuit = CircuitBreaker(clock, _PAUSE_S, _PAUSE_S)
         self._preparation = Preparation(store, networks, settings.scope)
         self._decoders = ThreadPoolExecutor(max_workers=2, thread_name_prefix="decode")
-        self._heartbeat = Heartbeat(lambda claims: ledger.analysis.renew(claims, self._lease), self._lease / 3)
+        self._renewal = LeaseRenewal(lambda claims: ledger.analysis.renew(claims, self._lease), self._lease / 3)
         self._ladder = Ladder(
             name=lambda claim: claim.sop_instance_uid, unavailable=self._put_off, unexpected=self._fail
         )
         # What this worker holds is due to nobody else, however long it takes.
-        self.strand = Strand("the inference", lambda: self._heartbeat.is_busy() or ledger.analysis.any_due())
+        self.activity = Activity("the inference", lambda: self._renewal.is_busy() or ledger.analysis.any_due())
 
     def run_until_idle(self) -> int:
         """Analyse everything that is due; return how many images were settled."""
         try:
             return self._settle_all()
         finally:
-            # An error may have left claims behind: kept alive by the heartbeat, they would never be due again.
-            self._heartbeat.clear()
+            # An error may have left claims behind: kept alive by the renewal, they would never be due again.
+            self._renewal.clear()
 
     def _settle_all(self) -> int:
         settled = 0
         batch = self._claim()
-        self.strand.progress()
+        self.activity.progress()
         while batch:
             # The next images are decoded while the network runs on these.
             following = self._claim() if not self._stop.is_set() else []
             settled += self._settle(batch)
-            self.strand.progress()
+            self.activity.progress()
             if self._stop.is_set():
                 self._give_back(following)
                 break
@@ -119,7 +119,7 @@ class Inference:
     def close(self) -> None:
         """End the threads."""
         self._decoders.shutdown(wait=True, cancel_futures=True)
-        self._heartbeat.close()
+        self._renewal.close()
 
     def _claim(self) -> _Batch:
         if self._circuit.is_open():
@@ -127,7 +127,7 @@ class Inference:
         claims = self._ledger.analysis.claim(
             self._owner, self._settings.batch_size, self._lease, self._settings.maximum_attempts
         )
-        self._heartbeat.add(claims)
+        self._renewal.add(claims)
         return [(claim, self._decoders.submit(self._preparation.prepare, claim)) for claim in claims]
 
     def _give_back(self, batch: _Batch) -> None:
@@ -188,13 +188,13 @@ class Inference:
         """Do something with an image, and let it go when that cannot be done."""
         error = self._ladder.attempt(claim, act)
         if error is not None:
-            self._heartbeat.remove(claim)
+            self._renewal.remove(claim)
         return error
 
     def _settled(self, claim: ClaimedInstance, act: Callable[[], None]) -> None:
         """Save what becomes of an image, and let it go; what cannot be saved is due again when its lease is over."""
         self._attempt(claim, act)
-        self._heartbeat.remove(claim)
+        self._renewal.remove(claim)
 
 
 def _judged_by_distance(image: Ready, output: Output, limit: float | None, scope: ScopeSettings) -> Ready | OutOfScope:

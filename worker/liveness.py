@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
+from service.process.heartbeat import Heartbeat
 from service.process.log import get_logger
-from service.process.pulse import Pulse
 from service.vocabulary.errors import AuscultError
 
 log = get_logger(__name__)
@@ -24,7 +24,7 @@ _EVERY_S = 5.0
 STALLED = 75
 
 
-class Strand:
+class Activity:
     """One line of work in a worker that can hang by itself: the inference, the building, a courier.
 
     Parameters
@@ -32,7 +32,7 @@ class Strand:
     name
         What the log calls it.
     waits
-        Tells whether work waits that this strand could take.
+        Tells whether work waits that this activity could take.
     """
 
     def __init__(self, name: str, waits: Callable[[], bool]) -> None:
@@ -45,7 +45,7 @@ class Strand:
         self._since = time.monotonic()
 
     def stalled_for(self) -> float:
-        """Return for how many seconds work has waited while this strand got nowhere."""
+        """Return for how many seconds work has waited while this activity got nowhere."""
         try:
             waits = self._waits()
         except AuscultError:
@@ -56,7 +56,7 @@ class Strand:
 
 
 class Liveness:
-    """Watches a worker's strands from a thread of its own, from `__enter__` to `__exit__`.
+    """Watches a worker's activities from a thread of its own, from `__enter__` to `__exit__`.
 
     A worker that holds Python's lock stops this thread too: then the C library's own clock, which every look winds up
     again, ends the process.
@@ -71,13 +71,13 @@ class Liveness:
 
     def __init__(
         self,
-        strands: Sequence[Strand],
-        pulse: Pulse,
+        activities: Sequence[Activity],
+        heartbeat: Heartbeat,
         stalled_after: float,
         end: Callable[[int], None] = os._exit,
     ) -> None:
-        self._strands = strands
-        self._pulse = pulse
+        self._activities = activities
+        self._heartbeat = heartbeat
         self._stalled_after = stalled_after
         self._end = end
         self._ended = threading.Event()
@@ -93,19 +93,19 @@ class Liveness:
         self._ended.set()
         self._thread.join()
         faulthandler.cancel_dump_traceback_later()
-        self._pulse.stop()
+        self._heartbeat.stop()
 
     def _watch(self) -> None:
         while not self._ended.wait(min(_EVERY_S, self._stalled_after / 4)):
             faulthandler.dump_traceback_later(2 * self._stalled_after, exit=True)
-            for strand in self._strands:
-                silent = strand.stalled_for()
+            for activity in self._activities:
+                silent = activity.stalled_for()
                 if silent > self._stalled_after:
                     log.error(
                         "%s got nowhere for %.0f s while work waits; this worker ends, to be started again",
-                        strand.name,
+                        activity.name,
                         silent,
                     )
                     self._end(STALLED)
                     return
-            self._pulse.beat()
+            self._heartbeat.beat()

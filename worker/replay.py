@@ -109,13 +109,13 @@ def replay(settings: Settings, ledger: Ledger, store: ObjectStore, sop_instance_
 
 def _without_result(ledger: Ledger, uid: str) -> str:
     """Say what a UID is that is no image's with a result, and which images are meant."""
-    dossier = ledger.inspection.dossier(uid)
-    if dossier is None:
+    history = ledger.inspection.history(uid)
+    if history is None:
         return f"the ledger knows no image {uid}; `auscult worklist --uids` lists the studies"
-    if any(version.sop_instance_uid == uid for version in dossier.versions):
+    if any(version.sop_instance_uid == uid for version in history.versions):
         return f"the ledger has no result for {uid}; `auscult show {uid}` tells what became of it"
-    images = dict.fromkeys(view.sop_instance_uid for view in dossier.versions if view.result is not None)
-    what = "a study" if dossier.study.study_instance_uid == uid else "a report"
+    images = dict.fromkeys(view.sop_instance_uid for view in history.versions if view.result is not None)
+    what = "a study" if history.study.study_instance_uid == uid else "a report"
     if not images:
         return f"{uid} is {what}'s UID, and no image of that study has a result; `auscult show {uid}` tells why"
     return f"{uid} is {what}'s UID; replay takes an image's. Images of that study with a result: {', '.join(images)}"

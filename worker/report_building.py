@@ -27,7 +27,7 @@ from service.vocabulary.findings import Outcome
 from service.vocabulary.language import Language
 from service.vocabulary.states import State
 from worker.batch import Batch
-from worker.circuit import CircuitBreaker
+from worker.circuit_breaker import CircuitBreaker
 from worker.ladder import Ladder
 from worker.report_source import source_of
 

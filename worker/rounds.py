@@ -5,7 +5,7 @@ from typing import Protocol
 
 from service.process.log import get_logger
 from service.vocabulary.errors import AuscultError, Unavailable
-from worker.liveness import Strand
+from worker.liveness import Activity
 
 log = get_logger(__name__)
 
@@ -13,7 +13,7 @@ log = get_logger(__name__)
 class Rounds(Protocol):
     """Work that is done whenever some of it is due."""
 
-    strand: Strand
+    activity: Activity
 
     def step(self) -> int:
         """Do what is due; return how much that was."""

@@ -9,7 +9,7 @@ from docs.tables import table
 from service.ledger import ArrivalKind
 from service.vocabulary.states import TRANSITIONS, CommitmentState, DeliveryState, State
 
-#: How a new instance starts, as the ledger's admission desk decides; a test registers one of each.
+#: How a new instance starts, as the ledger's admission decides; a test registers one of each.
 FIRST = {
     ArrivalKind.IMAGE: State.RECEIVED,
     ArrivalKind.NOT_AN_IMAGE: State.OUT_OF_SCOPE,

@@ -6,7 +6,7 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 import click
 
 from service.cli.certificates import reachable
-from service.process import pulse
+from service.process import heartbeat
 from service.settings import Settings, WebSettings, load
 from service.vocabulary.errors import AuscultError
 
@@ -26,14 +26,14 @@ def alive(part: str) -> None:
         if not answers_health(settings.web):
             raise AuscultError(f"the page does not answer at {settings.web.host}:{settings.web.port}/healthz")
         return
-    _require_pulse(settings, part)
+    _require_heartbeat(settings, part)
 
 
-def _require_pulse(settings: Settings, part: str) -> None:
+def _require_heartbeat(settings: Settings, part: str) -> None:
     limit = _GRACE_S + (2 * settings.sweep.interval if part == "sweep" else 0)
-    ages = pulse.ages(settings.pulse_dir, part)
+    ages = heartbeat.ages(settings.heartbeat_dir, part)
     if not ages:
-        raise AuscultError(f"`{part}` does not run here: no pulse in {settings.pulse_dir}")
+        raise AuscultError(f"`{part}` does not run here: no heartbeat in {settings.heartbeat_dir}")
     if max(ages) > limit:
         raise AuscultError(f"`{part}` has not got on for {max(ages):.0f} s; restart it and look into its log")
 

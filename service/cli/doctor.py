@@ -10,19 +10,19 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from service.cli import certificates, examinations, private_files
+from service.cli import certificates, checks, private_files
 from service.cli.clock import clock
 from service.cli.look import print_json
 from service.settings import Settings, load
 from service.vocabulary.errors import SettingsInvalid
 from service.wording import json_value
 
-#: The group of entry points by which other storeys add checks; `worker` checks its checkpoint so.
+#: The group of entry points by which other layers add checks; `worker` checks its checkpoint so.
 ENTRY_POINTS = "auscult.checks"
 
 
 class Check(Protocol):
-    """A check of another storey: yields ``(name, whether it passed, what was found)`` for each thing it looks at."""
+    """A check of another layer: yields ``(name, whether it passed, what was found)`` for each thing it looks at."""
 
     def __call__(self, settings: Settings, /) -> Iterable[tuple[str, bool, str]]:
         """Look; never raise for what is merely wrong."""
@@ -39,20 +39,20 @@ class Finding:
 
 def examine(settings: Settings) -> Iterator[Finding]:
     """Yield a finding for everything that auscult needs, each as soon as it is known."""
-    checks: list[tuple[str, Check]] = [
-        ("disk", examinations.disk),
-        ("database", examinations.database),
+    wanted: list[tuple[str, Check]] = [
+        ("disk", checks.disk),
+        ("database", checks.database),
         ("file modes", private_files.private_files),
-        ("ports", examinations.ports),
-        ("callers", examinations.callers),
+        ("ports", checks.ports),
+        ("callers", checks.callers),
         ("certificates", certificates.certificates),
-        ("decoders", examinations.decoders),
-        ("destinations", examinations.destinations),
-        ("queue", examinations.queue),
-        ("audit trail", examinations.audit_trail),
+        ("decoders", checks.decoders),
+        ("destinations", checks.destinations),
+        ("queue", checks.queue),
+        ("audit trail", checks.audit_trail),
         ("clock", clock),
     ]
-    for title, check in checks:
+    for title, check in wanted:
         yield from _findings(title, check, settings)
     for point in entry_points(group=ENTRY_POINTS):
         yield from _findings(point.name, _Loaded(point), settings)

@@ -154,14 +154,14 @@ def print_json(value: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(uid: str, as_json: bool) -> None:
     """Show all that is known of a study, an image or a report, by its UID: versions, results, reports, history."""
-    dossier = open_ledger(load()).inspection.dossier(uid)
-    if dossier is None:
+    history = open_ledger(load()).inspection.history(uid)
+    if history is None:
         raise AuscultError(
             f"the ledger knows no study, image or report {uid}; `auscult worklist --uids` lists the studies"
         )
     if as_json:
-        print_json({"notice": BANNER, **json_value(dossier)})
+        print_json({"notice": BANNER, **json_value(history)})
         return
-    from service.cli.dossier import print_dossier
+    from service.cli.history import print_history
 
-    print_dossier(Console(), dossier, uid)
+    print_history(Console(), history, uid)

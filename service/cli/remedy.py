@@ -21,7 +21,7 @@ def retry(uid: str | None) -> None:
     """
     settings = load()
     ledger = open_ledger(settings)
-    if uid is not None and ledger.inspection.dossier(uid) is None:
+    if uid is not None and ledger.inspection.history(uid) is None:
         raise AuscultError(f"the ledger knows no study or image {uid}; `auscult worklist --uids` lists the studies")
     count = ledger.remedies.retry(uid)
     if count:

@@ -21,10 +21,10 @@ from service.ledger import Ledger
 from service.operations.bootstrap import open_ledger, open_store, owner
 from service.operations.wake import waker
 from service.process import log as logging_setup
+from service.process.heartbeat import Heartbeat
 from service.process.log import get_logger
 from service.process.memory import bound_arenas
 from service.process.ports import cannot_listen, family_of
-from service.process.pulse import Pulse
 from service.scp import Listener
 from service.settings import ListenerSettings, Settings, load
 from service.vocabulary.figures import REFUSED
@@ -85,12 +85,12 @@ def _serve(settings: Settings, stopping: threading.Event, *, shares_port: bool =
     """Listen in this process until told to stop, or until the process that started this one is gone."""
     bound_arenas()
     with AuditTrail(settings) as trail:
-        ledger, pulse = open_ledger(settings), Pulse(settings.pulse_dir, "listen")
-        listener = build_listener(settings, ledger, trail, pulse.beat, shares_port=shares_port)
+        ledger, heartbeat = open_ledger(settings), Heartbeat(settings.heartbeat_dir, "listen")
+        listener = build_listener(settings, ledger, trail, heartbeat.beat, shares_port=shares_port)
         listener.start()
         with trail.activity("auscult listen"), ledger.refusals.kept(), ledger.figures.kept():
             _wait(settings, listener, stopping)
-        pulse.stop()
+        heartbeat.stop()
 
 
 def _wait(settings: Settings, listener: Listener, stopping: threading.Event) -> None:

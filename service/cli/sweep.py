@@ -12,7 +12,7 @@ from service.operations.retention import RetentionRounds
 from service.operations.sweep import Sweep
 from service.operations.wake import waker
 from service.process import log
-from service.process.pulse import Pulse
+from service.process.heartbeat import Heartbeat
 from service.settings import Settings, load
 from service.vocabulary.errors import Unavailable
 
@@ -45,7 +45,7 @@ def _sweep(settings: Settings, trail: AuditTrail, *, once: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     due, counted = time.monotonic(), False
-    pulse = Pulse(settings.pulse_dir, "sweep")
+    heartbeat = Heartbeat(settings.heartbeat_dir, "sweep")
     while not stop.wait(settings.sweep.interval):
         try:
             if not counted:  # processes of an earlier version may have written before this one started
@@ -57,5 +57,5 @@ def _sweep(settings: Settings, trail: AuditTrail, *, once: bool) -> None:
                 retention.once()
         except Unavailable as error:
             logger.warning("the sweep waits: %s", error)
-        pulse.beat()
-    pulse.stop()
+        heartbeat.beat()
+    heartbeat.stop()

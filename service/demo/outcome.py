@@ -94,14 +94,14 @@ def _outcome(
     ledger: Ledger, sent_as: int, item: Forwarded, places: Mapping[str, int], arrivals: Mapping[str, datetime]
 ) -> ImageOutcome:
     study_uid = str(item.dataset.StudyInstanceUID)
-    dossier = ledger.inspection.dossier(study_uid) if item.acknowledged else None
-    if dossier is None:
+    history = ledger.inspection.history(study_uid) if item.acknowledged else None
+    if history is None:
         status = "no answer" if item.status is None else f"status 0x{item.status:04X}"
         return ImageOutcome(study_uid, sent_as, None, f"refused: {status}")
     uid = str(item.dataset.SOPInstanceUID)
-    view = max((v for v in dossier.versions if v.sop_instance_uid == uid), key=lambda v: v.version)
-    row = row_of(dossier.study, 1, item.answered_at)
-    deliveries = [delivery for report in dossier.reports for delivery in report.deliveries]
+    view = max((v for v in history.versions if v.sop_instance_uid == uid), key=lambda v: v.version)
+    row = row_of(history.study, 1, item.answered_at)
+    deliveries = [delivery for report in history.reports for delivery in report.deliveries]
     under_way = any(delivery.state not in _SETTLED for delivery in deliveries)
     arrived = arrivals.get(study_uid)
     return ImageOutcome(

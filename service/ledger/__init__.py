@@ -33,7 +33,7 @@ from service.vocabulary.reading_order import ReadingOrder
 
 
 class Ledger:
-    """The ledger's desks, on one engine and one clock.
+    """The parts of the ledger, on one engine and one clock.
 
     Parameters
     ----------

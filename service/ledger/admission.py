@@ -1,4 +1,4 @@
-"""The admission desk: one commit puts a received object into the ledger."""
+"""Admission: one commit puts a received object into the ledger."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

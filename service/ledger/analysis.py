@@ -1,4 +1,4 @@
-"""The analysis desk: workers claim images here and bring their results back."""
+"""Analysis: workers claim images here and bring their results back."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta

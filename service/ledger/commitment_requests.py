@@ -1,4 +1,4 @@
-"""The request desk: peers that ask whether we hold their images wait here for the answer."""
+"""Request: peers that ask whether we hold their images wait here for the answer."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""The commitment desk: what we ask a destination to commit to, and what it answered."""
+"""Commitment: what we ask a destination to commit to, and what it answered."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What the desks do to the rows of the outbox: claim, confirm, and derive an image's state from them."""
+"""What the parts do to the rows of the outbox: claim, confirm, and derive an image's state from them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The figures desk: adds what a process has counted to the sums of the whole site."""
+"""Figures: adds what a process has counted to the sums of the whole site."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager

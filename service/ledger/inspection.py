@@ -1,4 +1,4 @@
-"""The inspection desk: what the ledger holds, for people; it reads and never writes.
+"""Inspection: what the ledger holds, for people; it reads and never writes.
 
 Each method is a fixed number of queries, whatever the number of studies.
 """
@@ -24,11 +24,11 @@ from service.ledger.records import (
 )
 from service.ledger.version_0_1 import hold_of
 from service.ledger.views import (
-    DossierView,
     EventView,
     InstanceView,
     ReportView,
     StatusView,
+    StudyHistory,
     StudyView,
     by_destination,
     instance_view,
@@ -93,7 +93,7 @@ class Inspection:
                 held_studies=_held_studies(session),
             )
 
-    def dossier(self, uid: str) -> DossierView | None:
+    def history(self, uid: str) -> StudyHistory | None:
         """Return everything about a study, by the UID of itself, of an instance or of a report in it.
 
         An instance whose versions belong to several studies gives the study of the latest one.
@@ -117,7 +117,7 @@ class Inspection:
             reports = session.scalars(
                 _reports().where(InstanceRecord.study_id == study_id).order_by(ReportRecord.created_at, ReportRecord.id)
             ).unique()
-            return DossierView(
+            return StudyHistory(
                 study=_study_views(session, [study])[0],
                 versions=tuple(instance_view(row) for row in versions),
                 events=tuple(

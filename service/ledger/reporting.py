@@ -1,4 +1,4 @@
-"""The reporting desk: which reports are due, and the outbox rows that they become."""
+"""Reporting: which reports are due, and the outbox rows that they become."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

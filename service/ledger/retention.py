@@ -1,4 +1,4 @@
-"""The retention desk: which objects may go, and that they went.
+"""Retention: which objects may go, and that they went.
 
 An object goes only when nothing is due with it any more. First its rows say so, durably; then it is removed. A crash in
 between leaves an object that no row needs, which a later sweep removes.

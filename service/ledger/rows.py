@@ -1,4 +1,4 @@
-"""What every desk of the ledger does to rows: change a state, write history, raise a priority, hold a study.
+"""What every part of the ledger does to rows: change a state, write history, raise a priority, hold a study.
 
 On PostgreSQL a transaction that locks several rows takes an instance before its deliveries and before its study, and an
 earlier version after a later one: two that took them the other way round would wait for each other.

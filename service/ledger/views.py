@@ -1,4 +1,4 @@
-"""What the inspection desk shows: plain values, detached from the database."""
+"""What the inspection part shows: plain values, detached from the database."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -130,7 +130,7 @@ class ReportView:
 
 
 @dataclass(frozen=True)
-class DossierView:
+class StudyHistory:
     """All that the ledger knows of a study: every version, every event, every report."""
 
     study: StudyView

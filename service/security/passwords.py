@@ -28,7 +28,7 @@ _REMEMBERED_S = 600.0
 _LINE = re.compile(r"([^:]+):\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d{1,2})\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)")
 
 
-class Verdict(Enum):
+class PasswordCheck(Enum):
     """What is said of a name and a password."""
 
     RIGHT = auto()
@@ -95,7 +95,7 @@ class PasswordFile:
         # One at a time: each takes memory and a core, and a peer that guesses shall hold up guesses alone.
         self._hashing = threading.Lock()
 
-    def verify(self, name: str, password: bytes, peer: str) -> Verdict:
+    def verify(self, name: str, password: bytes, peer: str) -> PasswordCheck:
         """Tell whether a password is a name's.
 
         Parameters
@@ -106,19 +106,19 @@ class PasswordFile:
         entry = self._file.current().get(name)
         mark = hmac.digest(self._key, f"{name}:{entry}:".encode() + password, "sha256")
         if entry is not None and self._remembered.get(mark, 0.0) > self._clock():
-            return Verdict.RIGHT
+            return PasswordCheck.RIGHT
         with self._hashing:
             if self._throttle.is_paused(peer):
-                return Verdict.PAUSED
+                return PasswordCheck.PAUSED
             is_right = (entry or _NOBODY).matches(password)
             if entry is None or not is_right:
                 self._throttle.failed(peer)
-                return Verdict.WRONG
+                return PasswordCheck.WRONG
             self._throttle.succeeded(peer)
             now = self._clock()
             self._remembered = {mark: end for mark, end in self._remembered.items() if end > now}
             self._remembered[mark] = now + _REMEMBERED_S
-            return Verdict.RIGHT
+            return PasswordCheck.RIGHT
 
 
 def read(path: Path, setting: str) -> dict[str, PasswordHash]:

@@ -108,8 +108,8 @@ class Settings(BaseSettings):
         return self.data_dir.resolve() / "wake"
 
     @property
-    def pulse_dir(self) -> Path:
-        """The folder of the pulses of this machine's processes."""
+    def heartbeat_dir(self) -> Path:
+        """The folder of the heartbeats of this machine's processes."""
         return self.liveness.folder or self.data_dir.resolve() / "alive"
 
     def calling_ae_title(self, destination: NodeSettings) -> str:

@@ -20,7 +20,7 @@ from starlette.staticfiles import StaticFiles
 
 from service import audit
 from service.ledger import Ledger
-from service.ledger.views import DossierView, InstanceView, ReportView
+from service.ledger.views import InstanceView, ReportView, StudyHistory
 from service.objects import ObjectStore
 from service.operations.bootstrap import open_store
 from service.process.clock import Clock, utc_now
@@ -33,7 +33,7 @@ from service.web.auditor import NOT_KNOWN, PageAuditor
 from service.web.login import Login
 from service.web.metrics import exposition
 from service.web.pictures import heat_map_png, radiograph_png
-from service.web.shield import Shield
+from service.web.security_headers import SecurityHeaders
 from service.web.words import FILTERS
 from service.wording import json_value
 from service.worklist import BANNER, alarms, answer_of, row_of, rows
@@ -78,11 +78,11 @@ def create_app(settings: Settings, ledger: Ledger, trail: audit.AuditTrail, cloc
 
 def _around(web: WebSettings, auditor: PageAuditor) -> list[Middleware]:
     """Return what stands around the handlers, the outermost first."""
-    shield = Middleware(Shield, names=web.names)
+    security_headers = Middleware(SecurityHeaders, names=web.names)
     if web.users is None:
-        return [shield]
+        return [security_headers]
     users = PasswordFile("web.users", web.users)
-    return [shield, Middleware(Login, users=users, auditor=auditor, open_metrics=web.open_metrics)]
+    return [security_headers, Middleware(Login, users=users, auditor=auditor, open_metrics=web.open_metrics)]
 
 
 class _Site:
@@ -122,8 +122,8 @@ class _Site:
         )
 
     def study(self, request: Request) -> Response:
-        dossier, now = self._dossier(request), self._clock()
-        return self._page("study.html", dossier=dossier, row=row_of(dossier.study, 1, now), now=now)
+        history, now = self._history(request), self._clock()
+        return self._page("study.html", history=history, row=row_of(history.study, 1, now), now=now)
 
     def radiograph(self, request: Request) -> Response:
         instance = self._ledger.inspection.instance(_uid(request))
@@ -149,9 +149,9 @@ class _Site:
         return JSONResponse({"notice": BANNER, "studies": inspection.count_studies(), "rows": json_value(listed)})
 
     def api_study(self, request: Request) -> Response:
-        dossier = self._dossier(request)
-        row = row_of(dossier.study, 1, self._clock())
-        return JSONResponse({"notice": BANNER, "answer": json_value(row.answer), **json_value(dossier)})
+        history = self._history(request)
+        row = row_of(history.study, 1, self._clock())
+        return JSONResponse({"notice": BANNER, "answer": json_value(row.answer), **json_value(history)})
 
     def api_status(self, _request: Request) -> Response:
         status, now = self._ledger.inspection.status(), self._clock()
@@ -190,17 +190,17 @@ class _Site:
         """Answer while the database or the store does not."""
         return self._problem(request, HTTPStatus.SERVICE_UNAVAILABLE, f"For now {error}.")
 
-    def _dossier(self, request: Request) -> DossierView:
-        dossier = self._ledger.inspection.dossier(_uid(request))
-        if dossier is None:
+    def _history(self, request: Request) -> StudyHistory:
+        history = self._ledger.inspection.history(_uid(request))
+        if history is None:
             raise HTTPException(HTTPStatus.NOT_FOUND, "The ledger knows no study, image or report of this UID.")
-        self._auditor.viewed(*_viewer(request), dossier.versions)
-        return dossier
+        self._auditor.viewed(*_viewer(request), history.versions)
+        return history
 
     def _sources(self, report: ReportView) -> list[InstanceView]:
         """Return the version of an image that a report is about; another may be another patient's."""
-        dossier = self._ledger.inspection.dossier(report.sop_instance_uid)
-        versions = dossier.versions if dossier else ()
+        history = self._ledger.inspection.history(report.sop_instance_uid)
+        versions = history.versions if history else ()
         of = (report.source_sop_instance_uid, report.source_version)
         return [version for version in versions if (version.sop_instance_uid, version.version) == of]
 

@@ -10,7 +10,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.process.log import get_logger
-from service.security.passwords import PasswordFile, Verdict
+from service.security.passwords import PasswordCheck, PasswordFile
 from service.web.auditor import PageAuditor
 
 log = get_logger(__name__)
@@ -50,12 +50,12 @@ class Login:
         address = request.client.host if request.client else "an unknown address"
         # Hashing takes its time: in a thread, so that nobody else's request waits for it.
         verdict = await run_in_threadpool(self._users.verify, name, password, address)
-        if verdict is Verdict.RIGHT:
+        if verdict is PasswordCheck.RIGHT:
             await run_in_threadpool(self._auditor.logged_in, name, address)
             await self._app({**scope, "user": SimpleUser(name)}, receive, send)
             return
         await run_in_threadpool(self._auditor.refused, address)
-        if verdict is Verdict.PAUSED:
+        if verdict is PasswordCheck.PAUSED:
             log.warning("login from %s not looked at: too many wrong passwords came from there", address)
             await _plain(HTTPStatus.TOO_MANY_REQUESTS, "too many wrong passwords; try again in a minute", _LATER)(
                 scope, receive, send

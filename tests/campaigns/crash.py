@@ -109,7 +109,7 @@ def _run(plan: Plan, running: Site, images: list[Image]) -> Outcome:
     wrong += [f"not recovered: {kind}" for kind in recovery.finish()]
     wrong += find_faults(running, images, modality.acknowledged)
     took_s = time.monotonic() - started
-    return Outcome(plan, wrong, recovery.table(), took_s, modality.attempts, running.nursery.ended)
+    return Outcome(plan, wrong, recovery.table(), took_s, modality.attempts, running.processes.ended)
 
 
 def _rest(running: Site, allowed_s: float) -> list[str]:

@@ -53,7 +53,7 @@ class _Progress:
 
 def kills(site: Site) -> list[Fault]:
     """Return a kill for each of auscult's processes."""
-    return [_kill(site, name) for name in site.nursery.names]
+    return [_kill(site, name) for name in site.processes.names]
 
 
 def _kill(site: Site, name: str) -> Fault:
@@ -64,10 +64,10 @@ def _kill(site: Site, name: str) -> Fault:
         if name in site.ports:
             return partial(site.answers, name)
         if name == "sweep":
-            return partial(site.nursery.is_running, name)
+            return partial(site.processes.is_running, name)
         return partial(site.holds_nothing, pid)
 
-    return Fault(f"{name.rpartition(' ')[0] or name} killed", lambda: killed.append(site.nursery.kill(name)), watch)
+    return Fault(f"{name.rpartition(' ')[0] or name} killed", lambda: killed.append(site.processes.kill(name)), watch)
 
 
 def broker_faults(site: Site) -> list[Fault]:

@@ -43,7 +43,7 @@ from tests.campaigns.ending import end_in_order
 from tests.campaigns.mutation import Mutator
 from tests.campaigns.vitals import Vitals
 from tests.phantoms import chest
-from tests.service.ward import prediction
+from tests.service.sample_site import prediction
 from worker.network import Network, load_checkpoint
 from worker.networks import Networks
 from worker.preparation import OutOfScope, Preparation, Prepared, Ready

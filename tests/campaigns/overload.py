@@ -136,10 +136,10 @@ def run(seconds: float, folder: Path, engine: Engine = Engine.EMBEDDED) -> Outco
     """Overload a site in an empty folder for so long."""
     web_port = free_port()
     with site(folder, engine, workers=1, archive=False, analysis={"batch_size": _BATCH}) as running:
-        running.nursery.start("web", "web", AUSCULT_WEB__PORT=str(web_port))
+        running.processes.start("web", "web", AUSCULT_WEB__PORT=str(web_port))
         load = Load(running)
         sustainable = _calibrate(running, load)
-        pids = {name: running.nursery.pid(name) for name in MEMORY_BOUND_BYTES}
+        pids = {name: running.processes.pid(name) for name in MEMORY_BOUND_BYTES}
         with Watch(pids, 0.5) as watch:
             time.sleep(1.5)  # a first sample of each
             before = {name: seen[0].memory_bytes for name, seen in watch.seen.items()}

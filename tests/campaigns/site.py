@@ -16,7 +16,7 @@ from service.ledger.records import DeliveryRecord, EventRecord, InstanceRecord
 from service.vocabulary.states import DeliveryState, State
 from tests import servers
 from tests.campaigns.gate import Gate
-from tests.campaigns.nursery import Nursery
+from tests.campaigns.processes import Processes
 from tests.journeys.gateway import Gateway, destination, gateway
 from tests.journeys.pacs import CountingPacs
 from tests.servers import free_port, wait_until
@@ -79,7 +79,7 @@ class Site:
     """
 
     gateway: Gateway
-    nursery: Nursery
+    processes: Processes
     pacs: CountingPacs
     orthanc: servers.Orthanc | None
     gates: Mapping[str, Gate]
@@ -192,15 +192,15 @@ def site(folder: Path, engine: Engine, *, workers: int = 2, archive: bool = True
                 **settings,
             )
         )
-        nursery = stack.enter_context(Nursery(running.folder, running.environment))
+        processes = stack.enter_context(Processes(running.folder, running.environment))
         ports = {}
         for number in range(1, workers + 1):
             ports[f"listener {number}"] = running.port if number == 1 else free_port()
-            nursery.start(f"listener {number}", "listen", AUSCULT_LISTENER__PORT=str(ports[f"listener {number}"]))
-            nursery.start(f"infer {number}", "work", "infer")
-            nursery.start(f"deliver {number}", "work", "deliver")
-        nursery.start("sweep", "sweep")
-        made = Site(running, nursery, pacs, orthanc, gates, ports, redis, postgres, redis_url, log)
+            processes.start(f"listener {number}", "listen", AUSCULT_LISTENER__PORT=str(ports[f"listener {number}"]))
+            processes.start(f"infer {number}", "work", "infer")
+            processes.start(f"deliver {number}", "work", "deliver")
+        processes.start("sweep", "sweep")
+        made = Site(running, processes, pacs, orthanc, gates, ports, redis, postgres, redis_url, log)
         for name in ports:
             wait_until(lambda name=name: made.answers(name), f"{name} answers", 90, 0.2)  # type: ignore[misc]
         yield made

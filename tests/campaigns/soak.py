@@ -62,15 +62,15 @@ def run(seconds: float, rate: float, folder: Path, engine: Engine = Engine.EMBED
     images = make_images(folder / "images", _WARM_UP + round(seconds * rate), seed)
     port = free_port()
     with site(folder / "site", engine, workers=1, archive=False) as running:
-        running.nursery.start("web", "web", AUSCULT_WEB__PORT=str(port))
+        running.processes.start("web", "web", AUSCULT_WEB__PORT=str(port))
         _stream(running, images[:_WARM_UP], 0.0)
         wait_until(lambda: running.under_way() == 0, "the first images are delivered", 180, 0.5)
-        pids = {name: running.nursery.pid(name) for name in running.nursery.names}
+        pids = {name: running.processes.pid(name) for name in running.processes.names}
         with Watch(pids) as watch, _knocking(running, port) as knocks:
             acknowledged = _stream(running, images[_WARM_UP:], seconds)
         wait_until(lambda: running.under_way() == 0, "all images are delivered", 180, 0.5)
         wrong = find_faults(running, images, acknowledged)
-        wrong += [f"{name} died" for name, pid in pids.items() if running.nursery.pid(name) != pid]
+        wrong += [f"{name} died" for name, pid in pids.items() if running.processes.pid(name) != pid]
         wrong += _growing(watch)
         return Outcome(seconds, len(images), len(knocks), _lines(watch), wrong)
 

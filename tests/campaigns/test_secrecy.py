@@ -81,7 +81,7 @@ def journey(folder: Path, watcher: str) -> Iterator[Journey]:
         told = folder / "told.txt"
         with told.open("wb") as output:
             monitor = subprocess.Popen([watcher, "-u", str(running.redis_url), "MONITOR"], stdout=output)
-        running.nursery.start("web", "web", AUSCULT_WEB__PORT=str(port))
+        running.processes.start("web", "web", AUSCULT_WEB__PORT=str(port))
         try:
             yield Journey(running, told, port, [])
         finally:
@@ -143,7 +143,7 @@ def a_destination_that_takes_nothing(journey: Journey) -> None:
 
 
 def bytes_that_are_gone(journey: Journey) -> None:
-    worker, image = journey.site.nursery.pid("infer 1"), secret(20)
+    worker, image = journey.site.processes.pid("infer 1"), secret(20)
     os.kill(worker, signal.SIGSTOP)
     assert journey.send(image) == 0
     key = journey.site.gateway.version(image).object_key
@@ -190,7 +190,7 @@ def test_nothing_that_anybody_writes_says_who_the_patient_is(program: Callable[[
             servers_that_are_away,
         ):
             step(here)
-        here.site.nursery.kill("infer 1")
+        here.site.processes.kill("infer 1")
         assert here.site.postgres_log is not None
         with here.site.session() as session:
             details = [str(row.detail) for kind in RECORDED for row in session.query(kind)]

@@ -10,7 +10,7 @@ from tests.journeys.pacs import CountingPacs
 
 
 @dataclass(frozen=True)
-class Ward:
+class SharedGateway:
     """A gateway and the PACS that its reports go to.
 
     Those who share it tell their images apart by seeds of their own.
@@ -21,10 +21,10 @@ class Ward:
 
 
 @pytest.fixture(scope="package")
-def ward(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ward]:
+def shared_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedGateway]:
     """Give a gateway whose parts run as processes of their own."""
     with CountingPacs() as pacs:
         # A row is leased for as long as its destination may take: what a killed worker held becomes due after that.
         brisk = destination(pacs.port, connect_timeout=1.0, response_timeout=4.0)
-        with gateway(tmp_path_factory.mktemp("ward"), [brisk]) as running:
-            yield Ward(running, pacs)
+        with gateway(tmp_path_factory.mktemp("shared_gateway"), [brisk]) as running:
+            yield SharedGateway(running, pacs)

@@ -12,7 +12,7 @@ from pydicom.uid import JPEGLSLossless
 
 from service.vocabulary.states import State
 from tests import phantoms
-from tests.journeys.conftest import Ward
+from tests.journeys.conftest import SharedGateway
 from tests.journeys.pacs import sentences
 from tests.phantoms import chest
 from tests.service.dicom.raw_scu import RawAssociation
@@ -78,84 +78,88 @@ NAMES = {
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _all_settled(ward: Ward) -> Iterator[None]:
+def _all_settled(shared_gateway: SharedGateway) -> Iterator[None]:
     yield
-    assert ward.gateway.unsettled() == []
+    assert shared_gateway.gateway.unsettled() == []
 
 
 @pytest.mark.parametrize(("number", "reason"), list(enumerate(NOT_ANALYSED)))
-def test_an_image_that_is_not_analysed_says_why_in_ledger_and_report(ward: Ward, number: int, reason: str) -> None:
+def test_an_image_that_is_not_analysed_says_why_in_ledger_and_report(
+    shared_gateway: SharedGateway, number: int, reason: str
+) -> None:
     source = NOT_ANALYSED[reason](200 + number)
-    assert ward.gateway.send(source) == 0x0000
-    ward.gateway.wait_until_settled()
-    row = ward.gateway.version(source)
+    assert shared_gateway.gateway.send(source) == 0x0000
+    shared_gateway.gateway.wait_until_settled()
+    row = shared_gateway.gateway.version(source)
     assert (row.state, row.reason) == (State.OUT_OF_SCOPE, reason.strip())
-    (report,) = ward.pacs.of(source)
+    (report,) = shared_gateway.pacs.of(source)
     assert (report.Modality, report.PatientID) == ("SR", source.PatientID)
     assert report.SeriesDescription == "AI: NOT ANALYSED (prelim)"
     assert any("NOT ANALYSED: " in line for line in sentences(report))
     assert not any("Probabilit" in line for line in sentences(report))
 
 
-def test_a_study_gets_one_report_that_it_is_not_analysed_however_many_images_it_has(ward: Ward) -> None:
+def test_a_study_gets_one_report_that_it_is_not_analysed_however_many_images_it_has(
+    shared_gateway: SharedGateway,
+) -> None:
     first = chest(230, view_position="LL")
     others = [chest(231 + number, view_position="RL", study_instance_uid=first.StudyInstanceUID) for number in range(3)]
     for source in (first, *others):
-        assert ward.gateway.send(source) == 0x0000
-    ward.gateway.wait_until_settled()
-    assert len(ward.pacs.objects(str(first.StudyInstanceUID))) == 1
-    assert {ward.gateway.version(source).reason for source in others} == {"lateral_view"}
+        assert shared_gateway.gateway.send(source) == 0x0000
+    shared_gateway.gateway.wait_until_settled()
+    assert len(shared_gateway.pacs.objects(str(first.StudyInstanceUID))) == 1
+    assert {shared_gateway.gateway.version(source).reason for source in others} == {"lateral_view"}
 
 
-def test_an_image_of_another_part_of_the_body_is_recorded_and_reported_to_nobody(ward: Ward) -> None:
+def test_an_image_of_another_part_of_the_body_is_recorded_and_reported_to_nobody(shared_gateway: SharedGateway) -> None:
     source = chest(235, body_part="HAND", StudyDescription="Hand", view_position="")
-    assert ward.gateway.send(source) == 0x0000
-    ward.gateway.wait_until_settled()
-    assert ward.gateway.version(source).reason == "not_chest"
-    assert ward.pacs.of(source) == []
+    assert shared_gateway.gateway.send(source) == 0x0000
+    shared_gateway.gateway.wait_until_settled()
+    assert shared_gateway.gateway.version(source).reason == "not_chest"
+    assert shared_gateway.pacs.of(source) == []
 
 
 @pytest.mark.parametrize("script", NAMES)
-def test_a_name_in_any_script_arrives_intact_in_the_reports(ward: Ward, script: str) -> None:
+def test_a_name_in_any_script_arrives_intact_in_the_reports(shared_gateway: SharedGateway, script: str) -> None:
     name, character_set = NAMES[script]
     source = chest(240 + list(NAMES).index(script))
     source.SpecificCharacterSet = character_set
     source.PatientName = name
-    assert ward.gateway.send(source) == 0x0000
-    ward.gateway.wait_until_settled()
-    assert [str(report.PatientName) for report in ward.pacs.of(source)] == [name] * 3
+    assert shared_gateway.gateway.send(source) == 0x0000
+    shared_gateway.gateway.wait_until_settled()
+    assert [str(report.PatientName) for report in shared_gateway.pacs.of(source)] == [name] * 3
 
 
-def test_private_attributes_and_long_uids_do_no_harm(ward: Ward) -> None:
+def test_private_attributes_and_long_uids_do_no_harm(shared_gateway: SharedGateway) -> None:
     source = chest(250, sop_instance_uid="1.2.826.0.1.3680043.8." + "1234567890." * 3 + "123456789")
     block = source.private_block(0x0011, "ACME 1.1", create=True)
     block.add_new(1, "OB", bytes(range(256)))
     block.add_new(2, "SQ", [Dataset()])
-    assert ward.gateway.send(source) == 0x0000
-    ward.gateway.wait_until_settled()
-    assert len(ward.pacs.of(source)) == 3
+    assert shared_gateway.gateway.send(source) == 0x0000
+    shared_gateway.gateway.wait_until_settled()
+    assert len(shared_gateway.pacs.of(source)) == 3
 
 
-def test_malformed_dates_do_not_keep_an_image_from_being_analysed(ward: Ward) -> None:
+def test_malformed_dates_do_not_keep_an_image_from_being_analysed(shared_gateway: SharedGateway) -> None:
     source = chest(251, age=None)
     encoded = phantoms.encoded(source)
     for good, bad in ((b"20210203", b"03/02/21"), (b"20240315", b"2024-3-1")):
         assert good in encoded
         encoded = encoded.replace(good, bad)
-    assert _send_encoded(ward, source, encoded) == 0x0000
-    ward.gateway.wait_until_settled()
-    row = ward.gateway.version(source)
+    assert _send_encoded(shared_gateway, source, encoded) == 0x0000
+    shared_gateway.gateway.wait_until_settled()
+    row = shared_gateway.gateway.version(source)
     assert (row.state, row.flag_codes) == (State.DELIVERED, ["age_unknown"])
-    reports = ward.pacs.of(source)
+    reports = shared_gateway.pacs.of(source)
     assert len(reports) == 3
     assert {report.PatientBirthDate for report in reports} == {""}
 
 
-def _send_encoded(ward: Ward, source: FileDataset, encoded: bytes) -> int:
+def _send_encoded(shared_gateway: SharedGateway, source: FileDataset, encoded: bytes) -> int:
     """Send bytes that no writer of data sets would let out."""
     meta = deepcopy(source.file_meta)
     context = (1, str(source.SOPClassUID), (str(meta.TransferSyntaxUID),))
     # The group length of the file meta information says where the data set begins.
     start = 144 + int.from_bytes(encoded[140:144], "little")
-    with RawAssociation(ward.gateway.port, [context]) as association:
+    with RawAssociation(shared_gateway.gateway.port, [context]) as association:
         return association.store(encoded[start:], sop_instance_uid=str(source.SOPInstanceUID)).status

@@ -17,7 +17,7 @@ from service.ledger import DueDelivery, Ledger
 from service.ledger.database import connect
 from service.vocabulary.states import DeliveryState
 from tests.servers import wait_until
-from tests.service.ward import LEASE, Ward
+from tests.service.sample_site import LEASE, SampleSite
 
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 AHEAD = timedelta(hours=2)
@@ -49,25 +49,25 @@ def sweeping(folder: Path, offset: Path) -> Iterator[subprocess.Popen[bytes]]:
         process.wait(20)
 
 
-def put_off(ward: Ward) -> DueDelivery:
-    """Have a report of the ward's put off by five seconds."""
-    ward.receive()
-    ward.infer(0.1)
-    ward.report("pacs")
-    (due,) = ward.ledger.outbox.claim("courier", "pacs", DeliveryState.PENDING, 1, LEASE)
-    ward.ledger.outbox.save_retry(due, ward.now + timedelta(seconds=5), 0xA700, "out of resources")
+def put_off(site: SampleSite) -> DueDelivery:
+    """Have a report of the site's put off by five seconds."""
+    site.receive()
+    site.infer(0.1)
+    site.report("pacs")
+    (due,) = site.ledger.outbox.claim("courier", "pacs", DeliveryState.PENDING, 1, LEASE)
+    site.ledger.outbox.save_retry(due, site.now + timedelta(seconds=5), 0xA700, "out of resources")
     return due
 
 
 @pytest.mark.parametrize("ahead", [AHEAD, -AHEAD], ids=["set back", "set forward"])
 def test_a_clock_that_is_set_right_delays_no_report_and_is_told(ahead: timedelta, tmp_path: Path) -> None:
-    ward, offset = Ward(tmp_path / "data"), tmp_path / "offset"
-    ward.now = datetime.now(UTC) + ahead
-    put_off(ward)
+    site, offset = SampleSite(tmp_path / "data"), tmp_path / "offset"
+    site.now = datetime.now(UTC) + ahead
+    put_off(site)
     offset.write_text(f"{ahead.total_seconds():+.0f}\n")
-    ledger = Ledger(connect(ward.settings.database_url))
-    with sweeping(ward.settings.data_dir, offset) as process:
-        wait_until(ward.settings.pulse_dir.exists, "the sweep works", 30)
+    ledger = Ledger(connect(site.settings.database_url))
+    with sweeping(site.settings.data_dir, offset) as process:
+        wait_until(site.settings.heartbeat_dir.exists, "the sweep works", 30)
         time.sleep(1)
         offset.write_text("+0\n")
 
@@ -88,4 +88,4 @@ def test_a_clock_that_is_set_right_delays_no_report_and_is_told(ahead: timedelta
     assert step.seconds == pytest.approx(-ahead.total_seconds(), abs=5)
     assert ("back" if ahead > timedelta(0) else "forward") in str(ledger.timekeeping.view())
     ledger.engine.dispose()
-    ward.close()
+    site.close()

@@ -12,7 +12,7 @@ from pydicom import Dataset
 
 from service.vocabulary.states import State
 from tests.invariants import Invariant
-from tests.journeys.conftest import Ward
+from tests.journeys.conftest import SharedGateway
 from tests.journeys.faulty import Moment, Trap
 from tests.journeys.gateway import Gateway
 from tests.journeys.pacs import CountingPacs
@@ -87,7 +87,7 @@ class Scene:
 
 
 @pytest.fixture(scope="module")
-def scene(ward: Ward, tmp_path_factory: pytest.TempPathFactory) -> Scene:
+def scene(shared_gateway: SharedGateway, tmp_path_factory: pytest.TempPathFactory) -> Scene:
     """Give the shared gateway with a trap in each of its parts."""
     steps = {"listen": RECEIVING, "work infer": INFERRING, "work deliver": DELIVERING}
     traps = {
@@ -95,9 +95,9 @@ def scene(ward: Ward, tmp_path_factory: pytest.TempPathFactory) -> Scene:
         for part, listed in steps.items()
     }
     for part, trap in traps.items():
-        ward.gateway.restart(part, trap)
-    ward.gateway.wait_until_listening()
-    return Scene(ward.gateway, ward.pacs, traps)
+        shared_gateway.gateway.restart(part, trap)
+    shared_gateway.gateway.wait_until_listening()
+    return Scene(shared_gateway.gateway, shared_gateway.pacs, traps)
 
 
 def assert_one_set_of_reports(scene: Scene, source: Dataset, *, sent_twice: bool = False) -> None:

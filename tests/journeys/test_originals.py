@@ -13,7 +13,7 @@ from service.demo.forwarding import forward
 from service.demo.images import folder_images
 from service.ledger.records import InstanceRecord, PredictionRecord
 from service.vocabulary.states import State
-from tests.journeys.conftest import Ward
+from tests.journeys.conftest import SharedGateway
 from training.fitting.dataset import find_images
 from training.measuring.evaluation import predict_all
 
@@ -42,9 +42,9 @@ def evaluated(folder: Path, paths: set[Path]) -> dict[Path, dict[str, float]]:
     [pytest.param(10, id="twelve"), pytest.param(1, id="all", marks=[pytest.mark.slow, pytest.mark.timeout(600)])],
 )
 def test_the_originals_are_all_reported_with_the_evaluations_probabilities(
-    ward: Ward, shared: Path, every: int
+    shared_gateway: SharedGateway, shared: Path, every: int
 ) -> None:
-    gateway, folder = ward.gateway, shared / "data" / "fullres"
+    gateway, folder = shared_gateway.gateway, shared / "data" / "fullres"
     sent = list(originals(folder, every))
     assert len(sent) == 120 // every
     forwarded = list(forward([dataset for _, dataset in sent], "127.0.0.1", gateway.port, "AUSCULT", "MODALITY"))
@@ -55,7 +55,7 @@ def test_the_originals_are_all_reported_with_the_evaluations_probabilities(
     assert [row.state for row in instances.values()] == [State.DELIVERED] * len(sent)
     # They come without an age: that is a doubt, and no reason against the analysis.
     assert all(row.flag_codes == ["age_unknown"] for row in instances.values())
-    assert [len(ward.pacs.of(dataset)) for _, dataset in sent] == [3] * len(sent)
+    assert [len(shared_gateway.pacs.of(dataset)) for _, dataset in sent] == [3] * len(sent)
     expected = evaluated(folder, set(by_uid.values()))
     predictions = [row for row in gateway.rows(PredictionRecord) if row.instance_id in instances]
     assert len(predictions) == len(sent)

@@ -3,15 +3,15 @@
 import json
 
 from service.vocabulary.states import Priority, State
-from tests.journeys.conftest import Ward
+from tests.journeys.conftest import SharedGateway
 from tests.phantoms import chest
 from tests.servers import wait_until
 
 HIGH = 0x0001
 
 
-def test_an_urgent_image_that_comes_last_is_analysed_first_and_read_first(ward: Ward) -> None:
-    gateway = ward.gateway
+def test_an_urgent_image_that_comes_last_is_analysed_first_and_read_first(shared_gateway: SharedGateway) -> None:
+    gateway = shared_gateway.gateway
     gateway.stop("work infer")
     routine = [chest(300 + number) for number in range(12)]
     stat = chest(320)
@@ -33,16 +33,16 @@ def test_an_urgent_image_that_comes_last_is_analysed_first_and_read_first(ward: 
     assert (first["priority"], first["priority_source"]) == ("stat", "C-STORE priority")
 
 
-def test_an_order_of_high_priority_raises_its_study_and_says_who_asked(ward: Ward) -> None:
+def test_an_order_of_high_priority_raises_its_study_and_says_who_asked(shared_gateway: SharedGateway) -> None:
     source = chest(321)
-    assert ward.gateway.send(source, priority=HIGH) == 0x0000
-    ward.gateway.wait_until_settled()
-    study = ward.gateway.ledger.inspection.worklist(1000)
+    assert shared_gateway.gateway.send(source, priority=HIGH) == 0x0000
+    shared_gateway.gateway.wait_until_settled()
+    study = shared_gateway.gateway.ledger.inspection.worklist(1000)
     (view,) = [view for view in study if view.study_instance_uid == source.StudyInstanceUID]
     assert (view.priority, view.priority_source) == (Priority.STAT, "C-STORE priority")
 
 
-def test_a_routine_image_is_in_the_archive_soon_after_it_is_acknowledged(ward: Ward) -> None:
+def test_a_routine_image_is_in_the_archive_soon_after_it_is_acknowledged(shared_gateway: SharedGateway) -> None:
     source = chest(322)
-    assert ward.gateway.send(source) == 0x0000
-    wait_until(lambda: len(ward.pacs.of(source)) == 3, "three reports", 15)
+    assert shared_gateway.gateway.send(source) == 0x0000
+    wait_until(lambda: len(shared_gateway.pacs.of(source)) == 3, "three reports", 15)

@@ -18,7 +18,7 @@ from service.operations.bootstrap import open_ledger
 from service.settings import Settings
 from service.vocabulary.errors import LedgerUnavailable
 from tests.invariants import Invariant
-from tests.service.ward import busy_morning
+from tests.service.sample_site import busy_morning
 
 #: The tables of version 0.1.0.
 FIRST = "0001"

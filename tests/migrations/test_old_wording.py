@@ -28,7 +28,7 @@ from service.ledger.version_0_1 import (
 from service.operations.bootstrap import open_ledger
 from service.settings import Settings
 from service.vocabulary.facts import Flag, Hold, Supersession
-from tests.service.ward import LEASE, Ward
+from tests.service.sample_site import LEASE, SampleSite
 
 BEFORE = "0004"
 
@@ -47,16 +47,16 @@ class Old:
 
     def __init__(self, folder: Path, url: str) -> None:
         self.folder, self.url = folder, url
-        ward = Ward(folder, url)
-        self.doubted = str(ward.receive().SOPInstanceUID)
-        ward.infer(0.9, *FLAGS)
-        self.settled = str(ward.receive().SOPInstanceUID)
-        ward.infer(0.9)
-        ward.receive(sop_instance_uid=self.doubted, patient_name="Other^Name")
-        self.held_study = ward.receive(patient_id="ONE", patient_name="One^A", birth_date=None)
-        ward.claim()
-        ward.receive(patient_id="TWO", patient_name="Two^B", study_instance_uid=str(self.held_study.StudyInstanceUID))
-        ward.close()
+        site = SampleSite(folder, url)
+        self.doubted = str(site.receive().SOPInstanceUID)
+        site.infer(0.9, *FLAGS)
+        self.settled = str(site.receive().SOPInstanceUID)
+        site.infer(0.9)
+        site.receive(sop_instance_uid=self.doubted, patient_name="Other^Name")
+        self.held_study = site.receive(patient_id="ONE", patient_name="One^A", birth_date=None)
+        site.claim()
+        site.receive(patient_id="TWO", patient_name="Two^B", study_instance_uid=str(self.held_study.StudyInstanceUID))
+        site.close()
         command.downgrade(configuration(url), BEFORE)
 
     def set(self, table: str, where: str, uid: str, **values: Any) -> None:

@@ -3,12 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.service.ward import Ward
+from tests.service.sample_site import SampleSite
 
 
 @pytest.fixture
-def ward(tmp_path: Path) -> Iterator[Ward]:
-    """Give an empty ward on SQLite."""
-    ward = Ward(tmp_path / "data")
-    yield ward
-    ward.close()
+def site(tmp_path: Path) -> Iterator[SampleSite]:
+    """Give an empty site on SQLite."""
+    site = SampleSite(tmp_path / "data")
+    yield site
+    site.close()

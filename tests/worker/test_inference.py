@@ -29,7 +29,7 @@ from service.vocabulary.states import DeliveryState, Priority, State
 from tests.invariants import Invariant
 from tests.phantoms import chest, transcoded
 from tests.worker.conftest import Gateway, network
-from worker.heartbeat import Heartbeat
+from worker.lease_renewal import LeaseRenewal
 from worker.report_source import require_same_patient
 
 
@@ -419,7 +419,7 @@ def test_an_error_between_two_batches_leaves_no_image_held_for_ever(
     monkeypatch.setattr(made.ledger.analysis, "claim", failing_the_second_time)
     with pytest.raises(LedgerUnavailable):
         worker.run_until_idle()
-    assert not worker._heartbeat._claims, "the first image's lease would be renewed for ever"
+    assert not worker._renewal._claims, "the first image's lease would be renewed for ever"
     made.clock.turn(hours=1)
     worker.run_until_idle()
     worker.close()
@@ -450,10 +450,10 @@ def test_the_heartbeat_outlives_an_error_that_nobody_expected() -> None:
         beats.release()
         raise DataError("UPDATE", {}, ValueError("unexpected"))
 
-    heartbeat = Heartbeat(renew, timedelta(milliseconds=1))
-    heartbeat.add([SimpleNamespace(id=1)])  # type: ignore[list-item]
+    renewal = LeaseRenewal(renew, timedelta(milliseconds=1))
+    renewal.add([SimpleNamespace(id=1)])  # type: ignore[list-item]
     assert all(beats.acquire(timeout=5) for _ in range(2))
-    heartbeat.close()
+    renewal.close()
 
 
 @pytest.mark.proves(Invariant.PRIORITY_ONLY_RISES)

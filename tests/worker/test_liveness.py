@@ -10,23 +10,23 @@ from pathlib import Path
 
 import pytest
 
-from service.process import pulse
-from service.process.pulse import Pulse
+from service.process import heartbeat
+from service.process.heartbeat import Heartbeat
 from service.vocabulary.errors import LedgerUnavailable
 from tests.invariants import Invariant
 from tests.servers import wait_until
-from worker.liveness import STALLED, Liveness, Strand
+from worker.liveness import STALLED, Activity, Liveness
 
 
 def ended(folder: Path, waits: Callable[[], bool], *, gets_on: bool = False, seconds: float = 1.0) -> list[int]:
-    """Watch a strand for a while; return the status that its process was ended with, if it was."""
+    """Watch an activity for a while; return the status that its process was ended with, if it was."""
     statuses: list[int] = []
-    strand = Strand("the inference", waits)
-    with Liveness([strand], Pulse(folder, "infer"), 0.2, statuses.append):
+    activity = Activity("the inference", waits)
+    with Liveness([activity], Heartbeat(folder, "infer"), 0.2, statuses.append):
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and not statuses:
             if gets_on:
-                strand.progress()
+                activity.progress()
             time.sleep(0.02)
     return statuses
 
@@ -52,9 +52,9 @@ def test_a_ledger_that_is_away_is_no_fault_of_the_worker(tmp_path: Path) -> None
 def test_a_worker_whose_python_stands_still_is_ended_from_outside_it(tmp_path: Path) -> None:
     """A regular expression that backtracks for ever holds Python's lock all the while."""
     script = (
-        "import re, sys; from pathlib import Path; from service.process.pulse import Pulse\n"
-        "from worker.liveness import Liveness, Strand\n"
-        f"with Liveness([Strand('s', lambda: False)], Pulse(Path({str(tmp_path)!r}), 'infer'), 0.2):\n"
+        "import re, sys; from pathlib import Path; from service.process.heartbeat import Heartbeat\n"
+        "from worker.liveness import Liveness, Activity\n"
+        f"with Liveness([Activity('s', lambda: False)], Heartbeat(Path({str(tmp_path)!r}), 'infer'), 0.2):\n"
         "    import time; time.sleep(0.3); re.match('(a+)+$', 'a' * 64 + 'b')\n"
     )
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
@@ -62,34 +62,34 @@ def test_a_worker_whose_python_stands_still_is_ended_from_outside_it(tmp_path: P
     assert "Timeout" in ran.stderr
 
 
-def test_a_pulse_is_fresh_while_it_beats_and_gone_when_its_process_is(tmp_path: Path) -> None:
-    beating = Pulse(tmp_path, "listen")
-    assert [age < 5 for age in pulse.ages(tmp_path, "listen")] == [True]
+def test_a_heartbeat_is_fresh_while_it_beats_and_gone_when_its_process_is(tmp_path: Path) -> None:
+    beating = Heartbeat(tmp_path, "listen")
+    assert [age < 5 for age in heartbeat.ages(tmp_path, "listen")] == [True]
     path = tmp_path / f"listen-{os.getpid()}@{socket.gethostname()}"
     os.utime(path, (time.time() - 100, time.time() - 100))
-    assert pulse.ages(tmp_path, "listen")[0] > 90
+    assert heartbeat.ages(tmp_path, "listen")[0] > 90
 
     def beats_anew() -> bool:
         beating.beat()
-        return pulse.ages(tmp_path, "listen")[0] < 5
+        return heartbeat.ages(tmp_path, "listen")[0] < 5
 
     wait_until(beats_anew, "the next beat", 10)
     beating.stop()
     child = subprocess.Popen([sys.executable, "-c", ""])
     child.wait()
     (tmp_path / f"listen-{child.pid}@{socket.gethostname()}").touch()
-    assert pulse.ages(tmp_path, "listen") == []
+    assert heartbeat.ages(tmp_path, "listen") == []
     assert list(tmp_path.iterdir()) == []
 
 
-def test_machines_that_share_a_folder_leave_each_others_pulses_alone(
+def test_machines_that_share_a_folder_leave_each_others_heartbeats_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     (tmp_path / f"infer-{ended.pid}@gpu-2.example").touch()
-    assert pulse.ages(tmp_path, "infer") == []
+    assert heartbeat.ages(tmp_path, "infer") == []
     assert [path.name for path in tmp_path.iterdir()] == [f"infer-{ended.pid}@gpu-2.example"]
     monkeypatch.setattr("socket.gethostname", lambda: "gpu-1.example")
-    Pulse(tmp_path, "infer")
-    assert len(pulse.ages(tmp_path, "infer")) == 1
+    Heartbeat(tmp_path, "infer")
+    assert len(heartbeat.ages(tmp_path, "infer")) == 1

@@ -18,7 +18,7 @@ from models.classifier import Classifier
 from models.distance import PREFIX
 from models.measurements import Estimate, Measurements
 from models.precision import Int8
-from models.runtimes import Answers, OnnxRuntime
+from models.runtimes import NetworkOutput, OnnxRuntime
 from models.unlike import UnlikeTraining
 from training.card.provenance import Provenance, origin_of, read_provenance
 from training.exporting.calibration import cross_fit, fit, operating_points, type_margin
@@ -185,7 +185,9 @@ def _measured(card: Card, checkpoint: Checkpoint, splits: Mapping[str, Sequence[
     return replace(card, int8=Int8(CALIBRATION_IMAGES, {"val": compare(card, exact, small, targets_N)}))
 
 
-def _calibrated(card: Card, answers: Answers, images: Sequence[LabelledImage], restyled: Sequence[Rendered]) -> Card:
+def _calibrated(
+    card: Card, answers: NetworkOutput, images: Sequence[LabelledImage], restyled: Sequence[Rendered]
+) -> Card:
     """Return the card with calibration, bands, margin, heat-map scale and figures from the given images."""
     targets_N = np.array([image.target for image in images], dtype=np.int64)
     groups_N = np.array([image.group for image in images])

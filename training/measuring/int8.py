@@ -15,7 +15,7 @@ from models.card import Card
 from models.checkpoint import Checkpoint
 from models.decision import calibrate, decide
 from models.precision import Precision
-from models.runtimes import Answers, OnnxRuntime
+from models.runtimes import NetworkOutput, OnnxRuntime
 from training.fitting.dataset import LabelledImage
 from training.measuring.answers import answer
 
@@ -24,7 +24,7 @@ CALIBRATION_IMAGES = 160
 """How many train images give the ranges of the values between the convolutions."""
 
 
-def compare(card: Card, exact: Answers, small: Answers, targets_N: NDArray[np.int64]) -> dict[str, float]:
+def compare(card: Card, exact: NetworkOutput, small: NetworkOutput, targets_N: NDArray[np.int64]) -> dict[str, float]:
     """Return the figures that `models.precision.BOUNDS` names, and the mean difference of P(pneumonia)."""
     truth_N = np.isin(targets_N, card.pneumonia_classes)
     columns = list(card.pneumonia_classes)

@@ -15,7 +15,7 @@ from service.dicom.acceptor.warnings import Warnings
 from service.dicom.associate import APPLICATION_CONTEXT, AssociateRequest, UserIdentity
 from service.dicom.identity import is_valid_uid
 from service.process.log import get_logger
-from service.security.passwords import PasswordFile, Verdict
+from service.security.passwords import PasswordCheck, PasswordFile
 from service.security.tls import reason_of
 from service.vocabulary.refusals import Refusal, RefusalReason
 
@@ -168,9 +168,9 @@ class Access:
             return objection(RefusalReason.USER, why)
         name = user.primary_field.decode("utf-8", "replace")
         verdict = self.users.verify(name, user.secondary_field, peer.address)
-        if verdict is Verdict.RIGHT:
+        if verdict is PasswordCheck.RIGHT:
             return None
-        if verdict is Verdict.PAUSED:
+        if verdict is PasswordCheck.PAUSED:
             why = "too many wrong passcodes came from there; it is looked at again in a minute at most"
             return objection(RefusalReason.USER, why, _NOT_NOW)
         return objection(RefusalReason.USER, "its user name and passcode are not in listener.users")

@@ -22,7 +22,7 @@ from service.dicom.commitment.messages import (
     parse_answer,
     parse_request,
 )
-from service.dicom.commitment.verdict import Verdict, judge
+from service.dicom.commitment.verdict import Holdings, judge
 from service.dicom.contexts import STORAGE_COMMITMENT
 from service.ledger import Commitments, DueCommitment, Ledger
 from service.objects import ObjectStore
@@ -149,7 +149,7 @@ class _AnswerHere:
         self._context_id = context_id
         self._number = number
         self._at: float | None = time.monotonic() + service.patience
-        self._asked: tuple[DueCommitment, Verdict] | None = None
+        self._asked: tuple[DueCommitment, Holdings] | None = None
 
     def look(self) -> None:
         """Send the answer when the peer has had the time to release and did not."""
@@ -175,7 +175,7 @@ class _AnswerHere:
         """Whether a response of the peer is awaited."""
         return self._asked is not None
 
-    def _send(self, due: DueCommitment, verdict: Verdict) -> None:
+    def _send(self, due: DueCommitment, verdict: Holdings) -> None:
         event_type, information = answer(due.transaction_uid, verdict.held, verdict.failed)
         request = N_EVENT_REPORT()
         request.MessageID = _MESSAGE_ID

@@ -8,7 +8,7 @@ from service.vocabulary.commitment import FailureReason, Reference
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Holdings:
     """What we hold of a request's instances, and why not the rest."""
 
     held: tuple[Reference, ...]
@@ -18,7 +18,7 @@ class Verdict:
         return f"{len(self.held)} held, {len(self.failed)} not"
 
 
-def judge(due: DueCommitment, requests: CommitmentRequests, store: ObjectStore) -> Verdict:
+def judge(due: DueCommitment, requests: CommitmentRequests, store: ObjectStore) -> Holdings:
     """Look at ledger and store, now: an instance is held when its row is there and the store has the row's bytes.
 
     The peer may delete its own copy on our word, so what retention removed since is not held, and the row of the latest
@@ -42,7 +42,7 @@ def judge(due: DueCommitment, requests: CommitmentRequests, store: ObjectStore) 
         return None
 
     reasons = [(reference, failure(reference)) for reference in due.references]
-    return Verdict(
+    return Holdings(
         held=tuple(reference for reference, reason in reasons if reason is None),
         failed=tuple((reference, reason) for reference, reason in reasons if reason is not None),
     )

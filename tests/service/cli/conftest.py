@@ -5,21 +5,21 @@ import pytest
 from click.testing import CliRunner, Result
 
 from service import cli
-from tests.service.ward import Ward
+from tests.service.sample_site import SampleSite
 
 
 @pytest.fixture
-def ward(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ward]:
-    """Give an empty ward that the settings name."""
-    ward = Ward(tmp_path / "data")
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SampleSite]:
+    """Give an empty site that the settings name."""
+    site = SampleSite(tmp_path / "data")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("AUSCULT_DATA_DIR", str(ward.folder))
+    monkeypatch.setenv("AUSCULT_DATA_DIR", str(site.folder))
     monkeypatch.setenv("AUSCULT_LISTENER__PORT", "0")
     monkeypatch.setenv("AUSCULT_WEB__PORT", "0")
     monkeypatch.setenv("AUSCULT_LISTENER__MINIMUM_FREE_BYTES", "0")
     monkeypatch.setenv("COLUMNS", "220")
-    yield ward
-    ward.close()
+    yield site
+    site.close()
 
 
 @pytest.fixture

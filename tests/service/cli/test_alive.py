@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from service.cli.alive import alive
-from service.process.pulse import Pulse
+from service.process.heartbeat import Heartbeat
 from service.vocabulary.errors import AuscultError
 from tests.servers import free_port
 
@@ -28,14 +28,14 @@ def said(part: str) -> str:
 
 
 @pytest.mark.parametrize("part", ["listen", "infer", "deliver", "sweep"])
-def test_a_part_is_alive_while_its_pulse_is_fresh(tmp_path: Path, part: str) -> None:
+def test_a_part_is_alive_while_its_heartbeat_is_fresh(tmp_path: Path, part: str) -> None:
     assert "does not run here" in said(part)
-    pulse = Pulse(tmp_path / "alive", part)
+    heartbeat = Heartbeat(tmp_path / "alive", part)
     assert said(part) == ""
     long_ago = time.time() - 120
     os.utime(tmp_path / "alive" / f"{part}-{os.getpid()}@{socket.gethostname()}", (long_ago, long_ago))
     assert "has not got on for 120 s" in said(part)
-    pulse.stop()
+    heartbeat.stop()
 
 
 def test_the_page_is_alive_when_it_answers() -> None:

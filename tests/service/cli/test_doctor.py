@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from click.testing import Result
 
-from service.cli import doctor, examinations
+from service.cli import checks, doctor
 from service.settings import Settings
-from tests.service.ward import Ward
+from tests.service.sample_site import SampleSite
 
 Auscult = Callable[..., Result]
 
@@ -28,7 +28,7 @@ def _no_other_checks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "entry_points", lambda group: [])
 
 
-def test_a_sound_installation_passes(ward: Ward, auscult: Auscult) -> None:
+def test_a_sound_installation_passes(site: SampleSite, auscult: Auscult) -> None:
     result = auscult("doctor")
 
     assert result.exit_code == 0, result.output
@@ -46,23 +46,27 @@ def test_an_invalid_setting_is_the_finding(auscult: Auscult, monkeypatch: pytest
     assert "listener.port" in finding["message"]
 
 
-def test_tables_of_another_version_are_found(ward: Ward, auscult: Auscult, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AUSCULT_DATABASE__URL", f"sqlite:///{ward.folder / 'empty.sqlite'}")
+def test_tables_of_another_version_are_found(
+    site: SampleSite, auscult: Auscult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUSCULT_DATABASE__URL", f"sqlite:///{site.folder / 'empty.sqlite'}")
 
     assert _findings(auscult)["database"]["message"].endswith("run `auscult db upgrade`")
 
 
-def test_a_database_that_is_not_there_is_found(ward: Ward, auscult: Auscult, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AUSCULT_DATABASE__URL", f"sqlite:///{ward.folder / 'absent' / 'x.sqlite'}")
+def test_a_database_that_is_not_there_is_found(
+    site: SampleSite, auscult: Auscult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUSCULT_DATABASE__URL", f"sqlite:///{site.folder / 'absent' / 'x.sqlite'}")
 
     assert not _findings(auscult)["database"]["passed"]
 
 
 @pytest.mark.parametrize("content", [None, "no certificate"])
 def test_a_certificate_that_a_url_names_and_nobody_can_read_is_found(
-    ward: Ward, auscult: Auscult, monkeypatch: pytest.MonkeyPatch, content: str | None
+    site: SampleSite, auscult: Auscult, monkeypatch: pytest.MonkeyPatch, content: str | None
 ) -> None:
-    file = ward.folder / "ca.pem"
+    file = site.folder / "ca.pem"
     if content is not None:
         file.write_text(content)
     monkeypatch.setenv("AUSCULT_QUEUE__URL", f"rediss://127.0.0.1:1/0?ssl_ca_certs={file}")
@@ -73,7 +77,7 @@ def test_a_certificate_that_a_url_names_and_nobody_can_read_is_found(
     assert not findings["queue"]["passed"]
 
 
-def test_too_little_space_is_found(ward: Ward, auscult: Auscult, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_space_is_found(site: SampleSite, auscult: Auscult, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AUSCULT_LISTENER__MINIMUM_FREE_BYTES", str(1 << 60))
     finding = _findings(auscult)["disk space"]
 
@@ -81,28 +85,30 @@ def test_too_little_space_is_found(ward: Ward, auscult: Auscult, monkeypatch: py
     assert "free some" in finding["message"]
 
 
-def test_a_slow_disk_is_found(ward: Ward, auscult: Auscult, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(examinations, "_SLOW_FSYNC_S", 0.0)
+def test_a_slow_disk_is_found(site: SampleSite, auscult: Auscult, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "_SLOW_FSYNC_S", 0.0)
 
     assert "faster disk" in _findings(auscult)["disk speed"]["message"]
 
 
 def test_a_port_that_another_program_has_is_found(
-    ward: Ward, auscult: Auscult, monkeypatch: pytest.MonkeyPatch
+    site: SampleSite, auscult: Auscult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         monkeypatch.setenv("AUSCULT_WEB__PORT", str(taken.getsockname()[1]))
-        monkeypatch.setattr(examinations, "answers_health", lambda *_: False)
+        monkeypatch.setattr(checks, "answers_health", lambda *_: False)
         finding = _findings(auscult)["web port"]
 
     assert not finding["passed"]
     assert "web.port" in finding["message"]
 
 
-def test_our_own_page_on_its_port_is_no_finding(ward: Ward, auscult: Auscult, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_our_own_page_on_its_port_is_no_finding(
+    site: SampleSite, auscult: Auscult, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from tests.service.web.test_server import serving
 
-    with serving(ward) as address:
+    with serving(site) as address:
         monkeypatch.setenv("AUSCULT_WEB__PORT", address.rstrip("/").rpartition(":")[2])
         finding = _findings(auscult)["web port"]
 
@@ -110,8 +116,10 @@ def test_our_own_page_on_its_port_is_no_finding(ward: Ward, auscult: Auscult, mo
     assert "auscult is running on it" in finding["message"]
 
 
-def test_a_decoder_that_decodes_wrongly_is_found(ward: Ward, auscult: Auscult, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(examinations, "phantom_values", lambda _, rows, columns: np.zeros((rows, columns)))
+def test_a_decoder_that_decodes_wrongly_is_found(
+    site: SampleSite, auscult: Auscult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks, "phantom_values", lambda _, rows, columns: np.zeros((rows, columns)))
     found = _findings(auscult)
 
     assert "decoders" not in found
@@ -119,7 +127,7 @@ def test_a_decoder_that_decodes_wrongly_is_found(ward: Ward, auscult: Auscult, m
 
 
 def test_a_destination_that_answers_passes_and_one_that_does_not_is_found(
-    ward: Ward, auscult: Auscult, storescp: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    site: SampleSite, auscult: Auscult, storescp: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     there = {"name": "there", "ae_title": "STORESCP", "host": "127.0.0.1", "port": storescp().port}
     gone = {"name": "gone", "ae_title": "GONE", "host": "127.0.0.1", "port": 1, "connect_timeout": 2}
@@ -132,7 +140,7 @@ def test_a_destination_that_answers_passes_and_one_that_does_not_is_found(
 
 
 def test_a_broker_that_does_not_answer_is_found_without_its_password(
-    ward: Ward, auscult: Auscult, monkeypatch: pytest.MonkeyPatch
+    site: SampleSite, auscult: Auscult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AUSCULT_QUEUE__URL", "redis://:geheim@127.0.0.1:1/0")
     result = auscult("doctor", "--json")
@@ -142,7 +150,7 @@ def test_a_broker_that_does_not_answer_is_found_without_its_password(
 
 
 def test_a_broker_that_answers_passes(
-    ward: Ward, auscult: Auscult, redis_url: str, monkeypatch: pytest.MonkeyPatch
+    site: SampleSite, auscult: Auscult, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AUSCULT_QUEUE__URL", redis_url)
 
@@ -158,7 +166,7 @@ def broken_check(_settings: Settings) -> list[tuple[str, bool, str]]:
 
 
 def test_another_storeys_checks_are_made_too_and_a_broken_one_hides_nothing(
-    ward: Ward, auscult: Auscult, monkeypatch: pytest.MonkeyPatch
+    site: SampleSite, auscult: Auscult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     points = [
         EntryPoint("checkpoint", f"{__name__}:checks_of_another_storey", "auscult.checks"),

@@ -10,16 +10,16 @@ from service.vocabulary.errors import AuscultError
 from service.vocabulary.facts import Reason
 from service.vocabulary.states import DeliveryState
 from service.worklist import BANNER, NO_PATTERN
-from tests.service.ward import Ward
+from tests.service.sample_site import SampleSite
 
 Auscult = Callable[..., Result]
 
 
-def test_the_worklist_shows_name_result_priority_and_delivery(ward: Ward, auscult: Auscult) -> None:
-    ward.receive(patient_name="Nguyễn^Văn [b]An", SpecificCharacterSet="ISO_IR 192")
-    ward.infer(0.962)
-    ward.report("pacs")
-    ward.deliver("pacs")
+def test_the_worklist_shows_name_result_priority_and_delivery(site: SampleSite, auscult: Auscult) -> None:
+    site.receive(patient_name="Nguyễn^Văn [b]An", SpecificCharacterSet="ISO_IR 192")
+    site.infer(0.962)
+    site.report("pacs")
+    site.deliver("pacs")
     output = auscult("worklist").output
 
     assert BANNER in output
@@ -29,9 +29,9 @@ def test_the_worklist_shows_name_result_priority_and_delivery(ward: Ward, auscul
     assert "pacs confirmed" in output
 
 
-def test_the_worklist_as_json_is_one_document(ward: Ward, auscult: Auscult) -> None:
-    ward.receive()
-    ward.infer(0.1)
+def test_the_worklist_as_json_is_one_document(site: SampleSite, auscult: Auscult) -> None:
+    site.receive()
+    site.infer(0.1)
 
     (row,) = json.loads(auscult("worklist", "--json").output)["rows"]
     assert row["answer"] == {
@@ -45,24 +45,24 @@ def test_the_worklist_as_json_is_one_document(ward: Ward, auscult: Auscult) -> N
     }
 
 
-def test_an_empty_worklist_says_so(ward: Ward, auscult: Auscult) -> None:
+def test_an_empty_worklist_says_so(site: SampleSite, auscult: Auscult) -> None:
     assert "no study has arrived yet" in auscult("worklist").output
 
 
-def test_the_uids_that_other_commands_want_can_be_listed(ward: Ward, auscult: Auscult) -> None:
-    dataset = ward.receive(study_instance_uid="1.2.3")
+def test_the_uids_that_other_commands_want_can_be_listed(site: SampleSite, auscult: Auscult) -> None:
+    dataset = site.receive(study_instance_uid="1.2.3")
 
     assert "1.2.3" not in auscult("worklist").output
     assert str(dataset.StudyInstanceUID) in auscult("worklist", "--uids").output
 
 
-def test_the_status_counts_and_calls_a_person(ward: Ward, auscult: Auscult) -> None:
-    ward.receive()
-    ward.exclude(Reason.LATERAL_VIEW)
-    ward.receive()
-    ward.infer(0.9)
-    ward.report("pacs")
-    ward.deliver("pacs", DeliveryState.DEAD)
+def test_the_status_counts_and_calls_a_person(site: SampleSite, auscult: Auscult) -> None:
+    site.receive()
+    site.exclude(Reason.LATERAL_VIEW)
+    site.receive()
+    site.infer(0.9)
+    site.report("pacs")
+    site.deliver("pacs", DeliveryState.DEAD)
     output = auscult("status").output
 
     assert "not analysed: lateral view" in output
@@ -73,12 +73,12 @@ def test_the_status_counts_and_calls_a_person(ward: Ward, auscult: Auscult) -> N
     assert status["alarms"][0]["remedy"] == "auscult retry"
 
 
-def test_show_tells_how_a_result_came_about_and_where_its_reports_are(ward: Ward, auscult: Auscult) -> None:
-    dataset = ward.receive()
-    ward.infer(0.962)
-    ward.report("pacs")
-    ward.deliver("pacs")
-    report_uid = ward.ledger.inspection.dossier(str(dataset.StudyInstanceUID)).reports[0].sop_instance_uid  # type: ignore[union-attr]
+def test_show_tells_how_a_result_came_about_and_where_its_reports_are(site: SampleSite, auscult: Auscult) -> None:
+    dataset = site.receive()
+    site.infer(0.962)
+    site.report("pacs")
+    site.deliver("pacs")
+    report_uid = site.ledger.inspection.history(str(dataset.StudyInstanceUID)).reports[0].sop_instance_uid  # type: ignore[union-attr]
 
     for uid in (str(dataset.StudyInstanceUID), str(dataset.SOPInstanceUID), report_uid):
         output = auscult("show", uid).output
@@ -90,9 +90,9 @@ def test_show_tells_how_a_result_came_about_and_where_its_reports_are(ward: Ward
         assert str(dataset.SOPInstanceUID) in output
 
 
-def test_show_of_one_image_leaves_out_the_studys_others(ward: Ward, auscult: Auscult) -> None:
-    first = ward.receive()
-    other = ward.receive(study_instance_uid=str(first.StudyInstanceUID))
+def test_show_of_one_image_leaves_out_the_studys_others(site: SampleSite, auscult: Auscult) -> None:
+    first = site.receive()
+    other = site.receive(study_instance_uid=str(first.StudyInstanceUID))
     output = auscult("show", str(first.SOPInstanceUID)).output
 
     assert str(first.SOPInstanceUID) in output
@@ -101,7 +101,7 @@ def test_show_of_one_image_leaves_out_the_studys_others(ward: Ward, auscult: Aus
 
 @pytest.mark.parametrize("command", [("show", "1.2.3"), ("retry", "1.2.3"), ("release", "1.2.3")])
 def test_a_uid_that_nobody_knows_is_an_error_with_a_hint(
-    ward: Ward, auscult: Auscult, command: tuple[str, str]
+    site: SampleSite, auscult: Auscult, command: tuple[str, str]
 ) -> None:
     result = auscult(*command)
 

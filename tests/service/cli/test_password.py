@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from service.security.passwords import PasswordFile, Verdict, read
+from service.security.passwords import PasswordCheck, PasswordFile, read
 from service.vocabulary.errors import SettingsInvalid
 
 Auscult = Callable[..., Result]
@@ -18,7 +18,7 @@ def test_a_password_is_set_changed_and_removed(auscult: Auscult, tmp_path: Path)
         result = auscult("password", name, "--file", str(file), input=f"{password}\n")
         assert result.exit_code == 0, result.output
         assert password not in result.output
-    assert PasswordFile("web.users", file).verify("anna", b"another long one", "10.0.0.1") is Verdict.RIGHT
+    assert PasswordFile("web.users", file).verify("anna", b"another long one", "10.0.0.1") is PasswordCheck.RIGHT
     assert list(read(file, "web.users")) == ["anna", "bea"]
     assert auscult("password", "anna", "--file", str(file), "--remove").exit_code == 0
     assert list(read(file, "web.users")) == ["bea"]

@@ -14,8 +14,8 @@ from service.ledger.migration import upgrade
 from service.ledger.records import StudyRecord
 from service.objects import LocalStore
 from service.process.clock import utc_now
-from service.process.pulse import Pulse
-from tests.service.ward import Ward
+from service.process.heartbeat import Heartbeat
+from tests.service.sample_site import SampleSite
 
 Auscult = Callable[..., Result]
 
@@ -46,7 +46,7 @@ def test_every_file_is_its_owner_s_alone_in_a_folder_that_is_open(tmp_path: Path
     store = LocalStore(data / "objects")
     store.put(b"a report")
     incoming = store.begin()
-    Pulse(data / "alive", "listen")
+    Heartbeat(data / "alive", "listen")
     modes = _modes(data)
     assert {"ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm"} <= set(modes)
     assert len(modes) == 6
@@ -60,28 +60,28 @@ def _finding(auscult: Auscult, name: str) -> tuple[bool, str]:
     return found["passed"], found["message"]
 
 
-def test_doctor_finds_a_ledger_that_other_users_read(ward: Ward, auscult: Auscult) -> None:
-    ward.folder.chmod(0o755)
-    ledger = ward.folder / "ledger.sqlite"
+def test_doctor_finds_a_ledger_that_other_users_read(site: SampleSite, auscult: Auscult) -> None:
+    site.folder.chmod(0o755)
+    ledger = site.folder / "ledger.sqlite"
     ledger.chmod(0o644)
     passed, message = _finding(auscult, "file modes")
     assert not passed
     assert str(ledger) in message
-    assert f"chmod -R go= {ward.folder}" in message
-    ward.folder.chmod(0o700)  # what nobody comes to may be open
+    assert f"chmod -R go= {site.folder}" in message
+    site.folder.chmod(0o700)  # what nobody comes to may be open
     assert _finding(auscult, "file modes")[0]
 
 
-def test_doctor_finds_a_folder_in_which_everybody_replaces_files(ward: Ward, auscult: Auscult) -> None:
-    ward.folder.chmod(0o777)
+def test_doctor_finds_a_folder_in_which_everybody_replaces_files(site: SampleSite, auscult: Auscult) -> None:
+    site.folder.chmod(0o777)
     passed, message = _finding(auscult, "file modes")
     assert not passed
-    assert str(ward.folder) in message
+    assert str(site.folder) in message
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a file to another user")
-def test_doctor_finds_a_file_that_another_user_owns(ward: Ward, auscult: Auscult) -> None:
-    os.chown(ward.folder / "ledger.sqlite", 12345, -1)
+def test_doctor_finds_a_file_that_another_user_owns(site: SampleSite, auscult: Auscult) -> None:
+    os.chown(site.folder / "ledger.sqlite", 12345, -1)
     passed, message = _finding(auscult, "file owner")
     assert not passed
     assert "ledger.sqlite belongs to another user than root" in message

@@ -7,66 +7,68 @@ from click.testing import Result
 from service.operations.wake import LocalBell, Task
 from service.vocabulary.errors import AuscultError
 from service.vocabulary.states import DeliveryState, State
-from tests.service.ward import Ward
+from tests.service.sample_site import SampleSite
 
 Auscult = Callable[..., Result]
 
 
-def test_a_retry_starts_again_what_was_given_up_and_wakes_the_workers(ward: Ward, auscult: Auscult) -> None:
-    ward.receive()
-    ward.fail("out of memory")
-    ward.receive()
-    ward.infer(0.1)
-    ward.report("pacs")
-    ward.deliver("pacs", DeliveryState.DEAD)
-    bells = [LocalBell(ward.settings.wake_dir, task) for task in Task]
-    dead = ward.ledger.inspection.status().outbox["pacs"][DeliveryState.DEAD]
+def test_a_retry_starts_again_what_was_given_up_and_wakes_the_workers(site: SampleSite, auscult: Auscult) -> None:
+    site.receive()
+    site.fail("out of memory")
+    site.receive()
+    site.infer(0.1)
+    site.report("pacs")
+    site.deliver("pacs", DeliveryState.DEAD)
+    bells = [LocalBell(site.settings.wake_dir, task) for task in Task]
+    dead = site.ledger.inspection.status().outbox["pacs"][DeliveryState.DEAD]
     result = auscult("retry")
 
     assert result.output == f"started again: {1 + dead}\n"
     assert [bell.wait(0) for bell in bells] == [True, True]
-    assert set(ward.ledger.inspection.status().states) == {State.RECEIVED, State.REPORTED}
+    assert set(site.ledger.inspection.status().states) == {State.RECEIVED, State.REPORTED}
     assert "nothing was given up" in auscult("retry").output
     for bell in bells:
         bell.close()
 
 
-def test_a_retry_of_one_study_leaves_the_others(ward: Ward, auscult: Auscult) -> None:
-    chosen = ward.receive()
-    ward.fail("out of memory")
-    ward.receive()
-    ward.fail("out of memory")
+def test_a_retry_of_one_study_leaves_the_others(site: SampleSite, auscult: Auscult) -> None:
+    chosen = site.receive()
+    site.fail("out of memory")
+    site.receive()
+    site.fail("out of memory")
 
     assert auscult("retry", str(chosen.StudyInstanceUID)).output == "started again: 1\n"
-    assert ward.ledger.inspection.status().states == {State.RECEIVED: 1, State.FAILED: 1}
+    assert site.ledger.inspection.status().states == {State.RECEIVED: 1, State.FAILED: 1}
 
 
-def _hold(ward: Ward) -> str:
-    study = str(ward.receive(patient_id="A", patient_name="Ames^Anna").StudyInstanceUID)
-    ward.receive(patient_id="B", patient_name="Bell^Bea", study_instance_uid=study)
+def _hold(site: SampleSite) -> str:
+    study = str(site.receive(patient_id="A", patient_name="Ames^Anna").StudyInstanceUID)
+    site.receive(patient_id="B", patient_name="Bell^Bea", study_instance_uid=study)
     return study
 
 
-def test_a_study_is_released_only_when_a_person_says_so(ward: Ward, auscult: Auscult) -> None:
-    study = _hold(ward)
+def test_a_study_is_released_only_when_a_person_says_so(site: SampleSite, auscult: Auscult) -> None:
+    study = _hold(site)
 
     assert auscult("release", study, input="n\n").exit_code == 1
-    assert ward.ledger.inspection.status().held_studies
+    assert site.ledger.inspection.status().held_studies
     assert "released" in auscult("release", study, input="y\n").output
-    assert not ward.ledger.inspection.status().held_studies
+    assert not site.ledger.inspection.status().held_studies
 
 
-def test_a_script_may_answer_beforehand(ward: Ward, auscult: Auscult) -> None:
-    assert auscult("release", _hold(ward), "--yes").output == "released\n"
+def test_a_script_may_answer_beforehand(site: SampleSite, auscult: Auscult) -> None:
+    assert auscult("release", _hold(site), "--yes").output == "released\n"
 
 
-def test_images_are_analysed_again_by_uid_or_by_the_checkpoint_of_their_result(ward: Ward, auscult: Auscult) -> None:
-    first = ward.receive()
-    ward.infer(0.9)
-    ward.receive()
-    ward.infer(0.1)
-    ward.report("pacs")
-    ward.report("pacs")
+def test_images_are_analysed_again_by_uid_or_by_the_checkpoint_of_their_result(
+    site: SampleSite, auscult: Auscult
+) -> None:
+    first = site.receive()
+    site.infer(0.9)
+    site.receive()
+    site.infer(0.1)
+    site.report("pacs")
+    site.report("pacs")
 
     assert isinstance(auscult("reanalyse").exception, AuscultError)
     assert "again: 1" in auscult("reanalyse", str(first.StudyInstanceUID), "--yes").output
@@ -75,7 +77,7 @@ def test_images_are_analysed_again_by_uid_or_by_the_checkpoint_of_their_result(w
     assert auscult("reanalyse", "--checkpoint", "1.0.0", input="n\n").exit_code == 1
 
 
-def test_the_tables_are_taken_back_only_to_a_revision_that_there_is(ward: Ward, auscult: Auscult) -> None:
+def test_the_tables_are_taken_back_only_to_a_revision_that_there_is(site: SampleSite, auscult: Auscult) -> None:
     assert "no revision 0815" in str(auscult("db", "downgrade", "0815", "--yes").exception)
     assert "revision 0001" in auscult("db", "downgrade", "0001", "--yes").output
     assert "run `auscult db upgrade`" in str(auscult("status").exception)

@@ -320,14 +320,14 @@ def test_new_certificates_count_from_the_next_connection_and_broken_ones_never(
 def test_an_ae_title_is_used_by_its_own_certificate_alone_and_by_no_plain_connection(
     tmp_path: Path, authority: Authority, own: Issued, modality: Issued, caplog: pytest.LogCaptureFixture
 ) -> None:
-    other = authority.issue("other", "ward.hospital.example")
+    other = authority.issue("other", "site.hospital.example")
     der = ssl.PEM_cert_to_DER_cert(
         modality.certificate.read_text().partition("-----END CERTIFICATE-----")[0] + "-----END CERTIFICATE-----\n"
     )
     fingerprint = hashlib.sha256(der).hexdigest()
     allowed = {
         "CT1": ["SHA256:" + ":".join(fingerprint[at : at + 2] for at in range(0, 64, 2)).upper()],
-        "WARD": ["Ward.hospital.example"],
+        "WARD": ["Site.hospital.example"],
     }
     with secure(tmp_path, authority, own, {"allowed_certificates": allowed}) as site:
         assert store(site, client(authority, modality), calling="CT1") == SUCCESS

@@ -22,7 +22,7 @@ from service.vocabulary.errors import LedgerUnavailable
 from tests import servers
 from tests.campaigns.gate import Gate, Mode
 from tests.invariants import Invariant
-from tests.service.ward import Ward
+from tests.service.sample_site import SampleSite
 
 #: Shorter than a site's, so that a test need not wait as long.
 _IMPATIENT = {
@@ -36,9 +36,9 @@ _IMPATIENT = {
 _BOUNDED = 12.0
 
 
-def test_an_error_of_the_database_quotes_no_value_of_its_statement(ward: Ward) -> None:
-    study = {"study_instance_uid": "1.2.3", "first_received_at": ward.now, "reading_rank_at": ward.now}
-    with pytest.raises(IntegrityError) as raised, writing(ward.engine) as session:
+def test_an_error_of_the_database_quotes_no_value_of_its_statement(site: SampleSite) -> None:
+    study = {"study_instance_uid": "1.2.3", "first_received_at": site.now, "reading_rank_at": site.now}
+    with pytest.raises(IntegrityError) as raised, writing(site.engine) as session:
         session.add_all(StudyRecord(**study, priority_source="Ames^Anna") for _ in range(2))
     assert "Ames^Anna" not in str(raised.value)
 

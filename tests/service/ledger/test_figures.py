@@ -12,7 +12,7 @@ from service.vocabulary.errors import LedgerUnavailable
 from service.vocabulary.facts import Reason
 from service.vocabulary.figures import BATCH, RECEIVED, SENT
 from service.vocabulary.states import DeliveryState
-from tests.service.ward import Ward
+from tests.service.sample_site import SampleSite
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -48,11 +48,11 @@ def test_what_many_processes_count_at_once_adds_up(url: str) -> None:
     assert totals["batch_images_sum", ""] == 4 * 45
 
 
-def test_counts_wait_while_the_ledger_is_away(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
-    figures = ward.ledger.figures
-    ward.receive()
+def test_counts_wait_while_the_ledger_is_away(site: SampleSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    figures = site.ledger.figures
+    site.receive()
     good = figures._engine
-    monkeypatch.setattr(figures, "_engine", connect(f"sqlite:///{ward.folder / 'absent' / 'ledger.sqlite'}"))
+    monkeypatch.setattr(figures, "_engine", connect(f"sqlite:///{site.folder / 'absent' / 'ledger.sqlite'}"))
     with pytest.raises(LedgerUnavailable):
         figures.flush()
     monkeypatch.setattr(figures, "_engine", good)
@@ -61,19 +61,19 @@ def test_counts_wait_while_the_ledger_is_away(ward: Ward, monkeypatch: pytest.Mo
     assert figures.totals() == {("objects_received", "new"): 2}
 
 
-def test_the_desks_count_what_they_committed(ward: Ward) -> None:
-    ward.receive()
-    ward.infer(0.9)
-    ward.report("pacs")
-    ward.deliver("pacs")
-    ward.receive()
-    ward.exclude(Reason.LATERAL_VIEW)
-    ward.receive()
-    ward.infer(0.1)
-    ward.report("archive")
-    ward.deliver("archive", DeliveryState.DEAD)
-    ward.ledger.figures.flush()
-    totals = ward.ledger.figures.totals()
+def test_the_desks_count_what_they_committed(site: SampleSite) -> None:
+    site.receive()
+    site.infer(0.9)
+    site.report("pacs")
+    site.deliver("pacs")
+    site.receive()
+    site.exclude(Reason.LATERAL_VIEW)
+    site.receive()
+    site.infer(0.1)
+    site.report("archive")
+    site.deliver("archive", DeliveryState.DEAD)
+    site.ledger.figures.flush()
+    totals = site.ledger.figures.totals()
 
     assert totals["objects_received", "new"] == 3
     assert totals["images_analysed", "positive"] == totals["images_analysed", "negative"] == 1

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, event, text
 from benchmarks.history import fill
 from service.ledger.database import reading, writing
 from service.vocabulary.states import DeliveryState
-from tests.service.ward import LEASE, Ward
+from tests.service.sample_site import LEASE, SampleSite
 
 #: Tables that history fills.
 _LARGE = ("studies", "instances", "predictions", "reports", "deliveries", "events")
@@ -32,10 +32,10 @@ def statements(engine: Engine) -> Iterator[list[tuple[str, Any]]]:
     event.remove(engine, "before_cursor_execute", keep)
 
 
-def through_history(ward: Ward, read: list[tuple[str, Any]]) -> set[str]:
+def through_history(site: SampleSite, read: list[tuple[str, Any]]) -> set[str]:
     """Return the steps of the planner that look at each row of a large table, in no order that a limit would end."""
     steps: set[tuple[str, str]] = set()
-    with reading(ward.engine) as session:
+    with reading(site.engine) as session:
         connection = session.connection()
         for statement, parameters in read:
             plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
@@ -49,27 +49,27 @@ def through_history(ward: Ward, read: list[tuple[str, Any]]) -> set[str]:
 
 @pytest.mark.parametrize("statistics", [False, True])
 def test_no_look_at_open_work_reads_through_history(tmp_path: Path, statistics: bool) -> None:
-    ward = Ward(tmp_path / "data")
-    fill(ward.engine, 600)
-    ward.ledger.counts.recount()
+    site = SampleSite(tmp_path / "data")
+    fill(site.engine, 600)
+    site.ledger.counts.recount()
     if statistics:
-        with writing(ward.engine) as session:
+        with writing(site.engine) as session:
             session.execute(text("ANALYZE"))
-    ward.receive()
-    with statements(ward.engine) as read:
-        ward.infer(0.9)
-        ward.report("pacs")
-        ward.receive()
-        ward.ledger.outbox.any_due()
-        ward.ledger.outbox.next_due("pacs")
-        ward.deliver("pacs", DeliveryState.SENT)
-        ward.ledger.outbox.any_due("pacs")
-        ward.ledger.analysis.any_due()
-        ward.ledger.reporting.any_due()
-        ward.ledger.reporting.claim("builder", 1, LEASE)
-        ward.ledger.inspection.status()
-        ward.ledger.inspection.count_studies()
-        ward.ledger.inspection.worklist(50)
+    site.receive()
+    with statements(site.engine) as read:
+        site.infer(0.9)
+        site.report("pacs")
+        site.receive()
+        site.ledger.outbox.any_due()
+        site.ledger.outbox.next_due("pacs")
+        site.deliver("pacs", DeliveryState.SENT)
+        site.ledger.outbox.any_due("pacs")
+        site.ledger.analysis.any_due()
+        site.ledger.reporting.any_due()
+        site.ledger.reporting.claim("builder", 1, LEASE)
+        site.ledger.inspection.status()
+        site.ledger.inspection.count_studies()
+        site.ledger.inspection.worklist(50)
     assert len(read) > 20
-    assert through_history(ward, read) == set()
-    ward.close()
+    assert through_history(site, read) == set()
+    site.close()

@@ -6,29 +6,29 @@ from sqlalchemy import text
 
 from service.ledger import kept_counts
 from service.ledger.database import reading, writing
-from tests.service.ward import Ward, busy_morning
+from tests.service.sample_site import SampleSite, busy_morning
 
 
-def _kept(ward: Ward) -> dict[kept_counts.Key, int]:
-    with reading(ward.engine) as session:
+def _kept(site: SampleSite) -> dict[kept_counts.Key, int]:
+    with reading(site.engine) as session:
         return kept_counts.kept(session)
 
 
-def _rows(ward: Ward) -> int:
-    with reading(ward.engine) as session:
+def _rows(site: SampleSite) -> int:
+    with reading(site.engine) as session:
         return int(session.scalar(text("SELECT count(*) FROM counts")) or 0)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def morning(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ward]:
+def morning(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SampleSite]:
     """Give a ledger with every kind of study, on either database."""
     url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
-    ward = busy_morning(tmp_path / "data", url)
-    yield ward
-    ward.close()
+    site = busy_morning(tmp_path / "data", url)
+    yield site
+    site.close()
 
 
-def test_what_is_kept_is_what_counting_finds_and_stays_so_when_it_is_put_together(morning: Ward) -> None:
+def test_what_is_kept_is_what_counting_finds_and_stays_so_when_it_is_put_together(morning: SampleSite) -> None:
     found = _kept(morning)
     assert found[kept_counts.STUDIES, ""] > 10
     assert len({name for name, _ in found}) > 6
@@ -37,7 +37,7 @@ def test_what_is_kept_is_what_counting_finds_and_stays_so_when_it_is_put_togethe
     assert _kept(morning) == found
 
 
-def test_what_an_earlier_version_wrote_is_counted_when_all_is_counted_anew(morning: Ward) -> None:
+def test_what_an_earlier_version_wrote_is_counted_when_all_is_counted_anew(morning: SampleSite) -> None:
     found = _kept(morning)
     with writing(morning.engine) as session:
         session.execute(text("DELETE FROM counts WHERE name = 'states'"))
@@ -47,7 +47,7 @@ def test_what_an_earlier_version_wrote_is_counted_when_all_is_counted_anew(morni
     assert _kept(morning) == found
 
 
-def test_of_two_who_count_anew_at_once_one_is_too_late(morning: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_two_who_count_anew_at_once_one_is_too_late(morning: SampleSite, monkeypatch: pytest.MonkeyPatch) -> None:
     found = _kept(morning)
     with writing(morning.engine) as session:
         session.execute(text("DELETE FROM counts WHERE name = 'states'"))

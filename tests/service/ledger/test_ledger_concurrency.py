@@ -12,17 +12,17 @@ from service.vocabulary.facts import Supersession
 from service.vocabulary.states import DeliveryState, Priority, State
 from tests import phantoms
 from tests.invariants import Invariant
-from tests.service.ward import LEASE, Ward, identity_of, prediction
+from tests.service.sample_site import LEASE, SampleSite, identity_of, prediction
 
 ROUNDS = 10
 
 
 @pytest.fixture
-def ward(tmp_path: Path, postgres_url: str) -> Iterator[Ward]:
-    """Give an empty ward on PostgreSQL."""
-    ward = Ward(tmp_path / "data", postgres_url)
-    yield ward
-    ward.close()
+def site(tmp_path: Path, postgres_url: str) -> Iterator[SampleSite]:
+    """Give an empty site on PostgreSQL."""
+    site = SampleSite(tmp_path / "data", postgres_url)
+    yield site
+    site.close()
 
 
 def at_once(*work: Callable[[], object]) -> None:
@@ -39,45 +39,45 @@ def at_once(*work: Callable[[], object]) -> None:
 
 
 @pytest.mark.proves(Invariant.NO_CIRCULAR_WAIT)
-def test_couriers_of_two_destinations_settle_one_image_together(ward: Ward) -> None:
-    outbox, names = ward.ledger.outbox, ("pacs", "archive")
+def test_couriers_of_two_destinations_settle_one_image_together(site: SampleSite) -> None:
+    outbox, names = site.ledger.outbox, ("pacs", "archive")
     for _ in range(ROUNDS):
-        ward.receive()
-        ward.infer(0.1)
-        ward.report(*names)
+        site.receive()
+        site.infer(0.1)
+        site.report(*names)
         sent = [outbox.claim(f"courier {name}", name, DeliveryState.PENDING, 1, LEASE)[0] for name in names]
-        at_once(*(lambda due=due: outbox.save_sent(due, 0x0000, None, ward.now) for due in sent))
+        at_once(*(lambda due=due: outbox.save_sent(due, 0x0000, None, site.now) for due in sent))
         held = [outbox.claim(f"courier {name}", name, DeliveryState.SENT, 1, LEASE)[0] for name in names]
         at_once(*(lambda due=due: outbox.save_confirmed(due) for due in held))
-    assert ward.ledger.inspection.status().states == {State.DELIVERED: ROUNDS}
+    assert site.ledger.inspection.status().states == {State.DELIVERED: ROUNDS}
 
 
 @pytest.mark.proves(Invariant.NO_CIRCULAR_WAIT)
-def test_an_image_that_comes_again_while_its_result_is_saved_waits_for_nobody(ward: Ward) -> None:
-    analysis, admission = ward.ledger.analysis, ward.ledger.admission
+def test_an_image_that_comes_again_while_its_result_is_saved_waits_for_nobody(site: SampleSite) -> None:
+    analysis, admission = site.ledger.analysis, site.ledger.admission
     for _ in range(ROUNDS):
-        dataset = ward.receive()
-        claim = ward.claim()
-        again = Arrival(identity_of(dataset), "1.2.840.10008.1.2.1", ward.store.put(phantoms.encoded(dataset)), "AGAIN")
+        dataset = site.receive()
+        claim = site.claim()
+        again = Arrival(identity_of(dataset), "1.2.840.10008.1.2.1", site.store.put(phantoms.encoded(dataset)), "AGAIN")
         at_once(
             lambda claim=claim: analysis.save_prediction(  # type: ignore[misc]
                 claim, prediction(0.9), pixel_digest="00" * 32, flags=(), priority=Priority.URGENT
             ),
             lambda again=again: admission.register(again),  # type: ignore[misc]
         )
-    assert ward.ledger.inspection.status().states == {State.INFERRED: ROUNDS}
+    assert site.ledger.inspection.status().states == {State.INFERRED: ROUNDS}
 
 
 @pytest.mark.proves(Invariant.NO_CIRCULAR_WAIT)
-def test_a_version_that_supersedes_one_that_is_being_sent_waits_for_nobody(ward: Ward) -> None:
-    outbox, analysis = ward.ledger.outbox, ward.ledger.analysis
+def test_a_version_that_supersedes_one_that_is_being_sent_waits_for_nobody(site: SampleSite) -> None:
+    outbox, analysis = site.ledger.outbox, site.ledger.analysis
     for number in range(ROUNDS):
-        first = ward.receive()
-        ward.infer(0.1)
-        ward.report(f"pacs {number}")
+        first = site.receive()
+        site.infer(0.1)
+        site.report(f"pacs {number}")
         (due,) = outbox.claim("courier", f"pacs {number}", DeliveryState.PENDING, 1, LEASE)
-        ward.receive(sop_instance_uid=str(first.SOPInstanceUID), study_instance_uid=str(first.StudyInstanceUID))
-        claim = ward.claim()
+        site.receive(sop_instance_uid=str(first.SOPInstanceUID), study_instance_uid=str(first.StudyInstanceUID))
+        claim = site.claim()
         at_once(
             lambda claim=claim: analysis.save_prediction(  # type: ignore[misc]
                 claim,
@@ -87,6 +87,6 @@ def test_a_version_that_supersedes_one_that_is_being_sent_waits_for_nobody(ward:
                 priority=Priority.URGENT,
                 superseding_reason=Supersession.IMAGE_REPLACED,
             ),
-            lambda due=due: outbox.save_sent(due, 0x0000, None, ward.now),  # type: ignore[misc]
+            lambda due=due: outbox.save_sent(due, 0x0000, None, site.now),  # type: ignore[misc]
         )
-    assert ward.ledger.inspection.status().states[State.SUPERSEDED] == ROUNDS
+    assert site.ledger.inspection.status().states[State.SUPERSEDED] == ROUNDS

@@ -18,23 +18,23 @@ from service.ledger.records import InstanceRecord, StudyRecord
 from service.vocabulary.facts import Supersession
 from service.vocabulary.states import DeliveryState, State
 from tests.servers import wait_until
-from tests.service.ward import Ward
+from tests.service.sample_site import SampleSite
 
 LEASE = timedelta(minutes=5)
 WORKERS = 4
 
 
 @pytest.fixture
-def ward(tmp_path: Path, postgres_url: str) -> Iterator[Ward]:
-    """Give an empty ward on PostgreSQL."""
-    ward = Ward(tmp_path / "data", postgres_url)
-    yield ward
-    ward.close()
+def site(tmp_path: Path, postgres_url: str) -> Iterator[SampleSite]:
+    """Give an empty site on PostgreSQL."""
+    site = SampleSite(tmp_path / "data", postgres_url)
+    yield site
+    site.close()
 
 
-def claimed_by_all(ward: Ward, claim: Callable[[Ledger, str], list[int]]) -> Counter[int]:
+def claimed_by_all(site: SampleSite, claim: Callable[[Ledger, str], list[int]]) -> Counter[int]:
     """Let workers, each with connections of its own, claim at once until nothing is left; count each id."""
-    ledgers = [Ledger(connect(ward.settings.database_url), clock=lambda: ward.now) for _ in range(WORKERS)]
+    ledgers = [Ledger(connect(site.settings.database_url), clock=lambda: site.now) for _ in range(WORKERS)]
     start = threading.Barrier(WORKERS)
 
     def work(number: int) -> list[int]:
@@ -51,62 +51,62 @@ def claimed_by_all(ward: Ward, claim: Callable[[Ledger, str], list[int]]) -> Cou
     return taken
 
 
-def test_each_image_report_and_delivery_is_claimed_once(ward: Ward) -> None:
+def test_each_image_report_and_delivery_is_claimed_once(site: SampleSite) -> None:
     for _ in range(24):
-        ward.receive(rows=8, columns=8)
-    images = claimed_by_all(ward, lambda ledger, owner: [one.id for one in ledger.analysis.claim(owner, 2, LEASE, 3)])
+        site.receive(rows=8, columns=8)
+    images = claimed_by_all(site, lambda ledger, owner: [one.id for one in ledger.analysis.claim(owner, 2, LEASE, 3)])
     assert (len(images), set(images.values())) == (24, {1})
 
-    with writing(ward.engine) as session:
+    with writing(site.engine) as session:
         for row in session.query(InstanceRecord):
             row.state, row.lease_owner, row.lease_until = State.RECEIVED.value, None, None
     for _ in range(24):
-        ward.infer(0.1)
-    reports = claimed_by_all(ward, lambda ledger, owner: [one.id for one in ledger.reporting.claim(owner, 2, LEASE)])
+        site.infer(0.1)
+    reports = claimed_by_all(site, lambda ledger, owner: [one.id for one in ledger.reporting.claim(owner, 2, LEASE)])
     assert (len(reports), set(reports.values())) == (24, {1})
 
-    ward.now += 2 * LEASE
-    ward.report("pacs")
-    ward.report("pacs")
-    ward.report("pacs")
+    site.now += 2 * LEASE
+    site.report("pacs")
+    site.report("pacs")
+    site.report("pacs")
     sent = claimed_by_all(
-        ward,
+        site,
         lambda ledger, owner: [one.id for one in ledger.outbox.claim(owner, "pacs", DeliveryState.PENDING, 2, LEASE)],
     )
     assert (len(sent), set(sent.values())) == (24, {1})
 
 
 def test_a_report_that_is_sent_while_it_is_superseded_waits_for_nobody_in_a_circle(
-    ward: Ward, monkeypatch: pytest.MonkeyPatch
+    site: SampleSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = ward.receive(rows=8, columns=8)
-    ward.infer(0.1)
-    ward.report("pacs")
-    (due,) = ward.ledger.outbox.claim("courier", "pacs", DeliveryState.PENDING, 1, LEASE)
-    ward.receive(sop_instance_uid=str(first.SOPInstanceUID), study_instance_uid=str(first.StudyInstanceUID), rows=9)
+    first = site.receive(rows=8, columns=8)
+    site.infer(0.1)
+    site.report("pacs")
+    (due,) = site.ledger.outbox.claim("courier", "pacs", DeliveryState.PENDING, 1, LEASE)
+    site.receive(sop_instance_uid=str(first.SOPInstanceUID), study_instance_uid=str(first.StudyInstanceUID), rows=9)
     supersede, waiting = rows.supersede_earlier, threading.Event()
 
     def slowly(session: Any, *arguments: Any) -> None:
         session.get(InstanceRecord, 1, with_for_update=True)  # as superseding itself does a moment later
         waiting.set()
-        wait_until(lambda: _somebody_waits(ward), "the courier waits for a row", 20)
+        wait_until(lambda: _somebody_waits(site), "the courier waits for a row", 20)
         supersede(session, *arguments)
 
     monkeypatch.setattr(analysis, "supersede_earlier", slowly)
     with ThreadPoolExecutor(2) as pool:
-        superseding = pool.submit(ward.infer, 0.9, superseding=Supersession.IMAGE_REPLACED)
+        superseding = pool.submit(site.infer, 0.9, superseding=Supersession.IMAGE_REPLACED)
         assert waiting.wait(20)
-        sending = pool.submit(ward.ledger.outbox.save_sent, due, 0, None, None)
+        sending = pool.submit(site.ledger.outbox.save_sent, due, 0, None, None)
         superseding.result(30)
         sending.result(30)
-    with ward.engine.connect() as connection:
+    with site.engine.connect() as connection:
         states = connection.execute(text("SELECT state FROM instances ORDER BY id")).scalars().all()
         sent = connection.execute(text("SELECT state FROM deliveries")).scalars().all()
     assert (states, sent) == (["superseded", "inferred"], [DeliveryState.SENT.value])
 
 
-def _somebody_waits(ward: Ward) -> bool:
-    with ward.engine.connect() as connection:
+def _somebody_waits(site: SampleSite) -> bool:
+    with site.engine.connect() as connection:
         return bool(connection.execute(text("SELECT count(*) FROM pg_locks WHERE NOT granted")).scalar_one())
 
 
@@ -120,10 +120,10 @@ def _somebody_waits(ward: Ward) -> bool:
     ids=["unique", "not null", "too long"],
 )
 def test_an_error_of_the_database_quotes_no_row(
-    ward: Ward, broken: Callable[[dict[str, Any]], list[StudyRecord]]
+    site: SampleSite, broken: Callable[[dict[str, Any]], list[StudyRecord]]
 ) -> None:
-    row = {"study_instance_uid": "1.2.Ames.Anna", "first_received_at": ward.now, "reading_rank_at": ward.now}
-    with pytest.raises(DBAPIError) as raised, writing(ward.engine) as session:
+    row = {"study_instance_uid": "1.2.Ames.Anna", "first_received_at": site.now, "reading_rank_at": site.now}
+    with pytest.raises(DBAPIError) as raised, writing(site.engine) as session:
         session.add_all(broken(row))
     for error in (raised.value, raised.value.orig):
         assert "Ames" not in str(error)

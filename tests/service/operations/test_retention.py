@@ -26,71 +26,71 @@ from service.vocabulary.states import DeliveryState
 from tests import phantoms
 from tests.invariants import Invariant
 from tests.service.audit.test_audit import GRAMMAR
-from tests.service.ward import Ward, identity_of
+from tests.service.sample_site import SampleSite, identity_of
 
 SMALL: dict[str, Any] = {"rows": 16, "columns": 16}
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def either(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ward]:
-    """Give an empty ward on each database."""
+def either(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SampleSite]:
+    """Give an empty site on each database."""
     url = None if request.param == "sqlite" else request.getfixturevalue("postgres_url")
-    ward = Ward(tmp_path / "data", url)
-    yield ward
-    ward.close()
+    site = SampleSite(tmp_path / "data", url)
+    yield site
+    site.close()
 
 
-def rounds(ward: Ward, **limits: Any) -> RetentionRounds:
-    trail = AuditTrail(ward.settings, lambda: ward.now)
-    return RetentionRounds(RetentionSettings(**limits), ward.ledger, ward.store, trail, lambda: ward.now, batch=2)
+def rounds(site: SampleSite, **limits: Any) -> RetentionRounds:
+    trail = AuditTrail(site.settings, lambda: site.now)
+    return RetentionRounds(RetentionSettings(**limits), site.ledger, site.store, trail, lambda: site.now, batch=2)
 
 
-def sweep(ward: Ward, **limits: Any) -> Removed:
+def sweep(site: SampleSite, **limits: Any) -> Removed:
     """Go once round the whole store, as if every object had been written long ago."""
-    for path in ward.settings.objects_dir.glob("??/*"):
+    for path in site.settings.objects_dir.glob("??/*"):
         os.utime(path, (0, 0))
-    return rounds(ward, **limits).once(parts=256)
+    return rounds(site, **limits).once(parts=256)
 
 
-def delivered(ward: Ward, state: DeliveryState = DeliveryState.CONFIRMED) -> Dataset:
+def delivered(site: SampleSite, state: DeliveryState = DeliveryState.CONFIRMED) -> Dataset:
     """Bring a positive image to its reports' destination."""
-    dataset = ward.receive(**SMALL)
-    ward.infer(0.9)
-    ward.report("pacs")
-    ward.deliver("pacs", state)
+    dataset = site.receive(**SMALL)
+    site.infer(0.9)
+    site.report("pacs")
+    site.deliver("pacs", state)
     return dataset
 
 
-def register_again(ward: Ward, dataset: Dataset) -> Registered:
+def register_again(site: SampleSite, dataset: Dataset) -> Registered:
     """Let an image arrive once more."""
-    stored = ward.store.put(phantoms.encoded(dataset))
+    stored = site.store.put(phantoms.encoded(dataset))
     arrival = Arrival(identity_of(dataset), "1.2.840.10008.1.2.1", stored, "MODALITY")
-    return ward.ledger.admission.register(arrival, ward.store.holds).registered
+    return site.ledger.admission.register(arrival, site.store.holds).registered
 
 
-def rows(ward: Ward) -> tuple[list[InstanceRecord], list[ReportRecord]]:
-    with Session(ward.engine) as session:
+def rows(site: SampleSite) -> tuple[list[InstanceRecord], list[ReportRecord]]:
+    with Session(site.engine) as session:
         return list(session.scalars(select(InstanceRecord))), list(session.scalars(select(ReportRecord)))
 
 
-def test_what_retention_removes_is_in_the_audit_trail(ward: Ward) -> None:
-    dataset = delivered(ward)
-    ward.now += timedelta(days=2)
-    sweep(ward, after_days=1)
-    (line,) = ward.settings.audit_file.read_bytes().splitlines()
+def test_what_retention_removes_is_in_the_audit_trail(site: SampleSite) -> None:
+    dataset = delivered(site)
+    site.now += timedelta(days=2)
+    sweep(site, after_days=1)
+    (line,) = site.settings.audit_file.read_bytes().splitlines()
     message = etree.fromstring(line)
     GRAMMAR.assertValid(message)
     event = message.find("EventIdentification")
     assert (event.get("EventActionCode"), event.find("EventID").get("csd-code")) == ("D", "110103")
     study, patient = message.findall("ParticipantObjectIdentification")
     gone = {instance.get("UID") for instance in study.iter("Instance")}
-    assert gone == {dataset.SOPInstanceUID, *(report.sop_instance_uid for report in rows(ward)[1])}
+    assert gone == {dataset.SOPInstanceUID, *(report.sop_instance_uid for report in rows(site)[1])}
     assert patient.get("ParticipantObjectID") == dataset.PatientID
 
 
-def test_a_removal_is_in_the_audit_trail_before_it_counts(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
-    delivered(ward)
-    ward.now += timedelta(days=2)
+def test_a_removal_is_in_the_audit_trail_before_it_counts(site: SampleSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    delivered(site)
+    site.now += timedelta(days=2)
     note = AuditTrail.note
 
     def note_and_crash(self: AuditTrail, *arguments: Any, **named: Any) -> None:
@@ -100,20 +100,20 @@ def test_a_removal_is_in_the_audit_trail_before_it_counts(ward: Ward, monkeypatc
     with monkeypatch.context() as patch:
         patch.setattr(AuditTrail, "note", note_and_crash)
         with pytest.raises(KeyboardInterrupt):
-            sweep(ward, after_days=1)
-    (instance,), _ = rows(ward)
-    assert len(ward.settings.audit_file.read_bytes().splitlines()) == 1
+            sweep(site, after_days=1)
+    (instance,), _ = rows(site)
+    assert len(site.settings.audit_file.read_bytes().splitlines()) == 1
     assert instance.object_removed_at is None
 
 
-def test_without_a_limit_nothing_settled_ever_goes(ward: Ward) -> None:
-    delivered(ward)
-    ward.now += timedelta(days=10_000)
+def test_without_a_limit_nothing_settled_ever_goes(site: SampleSite) -> None:
+    delivered(site)
+    site.now += timedelta(days=10_000)
 
-    assert sweep(ward) == Removed()
+    assert sweep(site) == Removed()
 
 
-def test_an_image_and_its_reports_go_once_they_are_old_and_confirmed(either: Ward) -> None:
+def test_an_image_and_its_reports_go_once_they_are_old_and_confirmed(either: SampleSite) -> None:
     delivered(either)
     assert sweep(either, after_days=30).by_age == 0
     either.now += timedelta(days=31)
@@ -129,36 +129,36 @@ def test_an_image_and_its_reports_go_once_they_are_old_and_confirmed(either: War
 
 
 @pytest.mark.parametrize("state", [DeliveryState.SENT, DeliveryState.DEAD])
-def test_what_no_destination_confirmed_never_goes(ward: Ward, state: DeliveryState) -> None:
-    delivered(ward, state)
-    ward.now += timedelta(days=10_000)
+def test_what_no_destination_confirmed_never_goes(site: SampleSite, state: DeliveryState) -> None:
+    delivered(site, state)
+    site.now += timedelta(days=10_000)
 
-    assert sweep(ward, after_days=1) == Removed()
-
-
-def test_what_waits_failed_or_is_held_never_goes(ward: Ward) -> None:
-    study = str(delivered(ward).StudyInstanceUID)
-    ward.receive(**SMALL, study_instance_uid=study, patient_id="SOMEBODY-ELSE", patient_name="Else^Somebody")
-    ward.infer(0.1)
-    ward.receive(**SMALL)
-    ward.fail("the pixel data cannot be decoded")
-    ward.report()
-    ward.receive(**SMALL)
-    ward.now += timedelta(days=10_000)
-
-    assert sweep(ward, after_days=1) == Removed()
+    assert sweep(site, after_days=1) == Removed()
 
 
-def test_an_image_that_nothing_was_due_for_goes_by_age(ward: Ward) -> None:
-    ward.receive(**SMALL)
-    ward.exclude(Reason.LATERAL_VIEW)
-    ward.report()
-    ward.now += timedelta(days=2)
+def test_what_waits_failed_or_is_held_never_goes(site: SampleSite) -> None:
+    study = str(delivered(site).StudyInstanceUID)
+    site.receive(**SMALL, study_instance_uid=study, patient_id="SOMEBODY-ELSE", patient_name="Else^Somebody")
+    site.infer(0.1)
+    site.receive(**SMALL)
+    site.fail("the pixel data cannot be decoded")
+    site.report()
+    site.receive(**SMALL)
+    site.now += timedelta(days=10_000)
 
-    assert sweep(ward, after_days=1).by_age == 2  # the report was built, and wanted by nobody
+    assert sweep(site, after_days=1) == Removed()
 
 
-def test_bytes_that_come_again_are_kept_again_and_are_no_new_image(either: Ward) -> None:
+def test_an_image_that_nothing_was_due_for_goes_by_age(site: SampleSite) -> None:
+    site.receive(**SMALL)
+    site.exclude(Reason.LATERAL_VIEW)
+    site.report()
+    site.now += timedelta(days=2)
+
+    assert sweep(site, after_days=1).by_age == 2  # the report was built, and wanted by nobody
+
+
+def test_bytes_that_come_again_are_kept_again_and_are_no_new_image(either: SampleSite) -> None:
     dataset = delivered(either)
     either.now += timedelta(days=2)
     sweep(either, after_days=1)
@@ -176,7 +176,7 @@ def test_bytes_that_come_again_are_kept_again_and_are_no_new_image(either: Ward)
 
 
 @pytest.mark.proves(Invariant.RETENTION_IS_SAFE)
-def test_an_image_is_not_registered_when_the_same_bytes_are_being_removed(either: Ward) -> None:
+def test_an_image_is_not_registered_when_the_same_bytes_are_being_removed(either: SampleSite) -> None:
     dataset = delivered(either)
     either.now += timedelta(days=2)
     stored = either.store.put(phantoms.encoded(dataset))
@@ -206,10 +206,10 @@ def test_an_image_is_not_registered_when_the_same_bytes_are_being_removed(either
     assert register_again(either, dataset) is Registered.KNOWN
 
 
-def test_bytes_that_two_rows_name_go_with_the_last(ward: Ward) -> None:
-    dataset = delivered(ward)
-    (instance,), _ = rows(ward)
-    with writing(ward.engine) as session:
+def test_bytes_that_two_rows_name_go_with_the_last(site: SampleSite) -> None:
+    dataset = delivered(site)
+    (instance,), _ = rows(site)
+    with writing(site.engine) as session:
         second = InstanceRecord(
             **{
                 column.key: getattr(instance, column.key)
@@ -220,75 +220,77 @@ def test_bytes_that_two_rows_name_go_with_the_last(ward: Ward) -> None:
             state="failed",
         )
         session.add(second)
-    ward.now += timedelta(days=2)
+    site.now += timedelta(days=2)
 
-    assert sweep(ward, after_days=1).by_age == 2  # the reports alone
-    assert ward.store.holds(instance.object_key)
+    assert sweep(site, after_days=1).by_age == 2  # the reports alone
+    assert site.store.holds(instance.object_key)
 
 
 def test_a_crash_between_the_mark_and_the_removal_leaves_what_the_next_round_removes(
-    ward: Ward, monkeypatch: pytest.MonkeyPatch
+    site: SampleSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    delivered(ward)
-    ward.now += timedelta(days=2)
+    delivered(site)
+    site.now += timedelta(days=2)
 
     def crash(_key: str, _age: float) -> int:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(ward.store, "remove", crash)
+        patch.setattr(site.store, "remove", crash)
         with pytest.raises(KeyboardInterrupt):
-            sweep(ward, after_days=1)
-    (instance,), _ = rows(ward)
+            sweep(site, after_days=1)
+    (instance,), _ = rows(site)
     assert instance.object_removed_at is not None
-    assert ward.store.holds(instance.object_key)
+    assert site.store.holds(instance.object_key)
 
-    assert sweep(ward, after_days=1).orphans == 3
-    assert not ward.store.holds(instance.object_key)
-
-
-def test_what_no_row_names_goes_after_its_time_and_not_before(ward: Ward) -> None:
-    kept = ward.receive(**SMALL)
-    orphan = ward.store.put(b"its registration failed")
-
-    assert rounds(ward).once(parts=256) == Removed()
-    assert sweep(ward).orphans == 1
-    assert not ward.store.holds(orphan.key)
-    assert ward.store.read(rows(ward)[0][0].object_key) == phantoms.encoded(kept)
+    assert sweep(site, after_days=1).orphans == 3
+    assert not site.store.holds(instance.object_key)
 
 
-def test_a_file_that_is_no_object_is_left_alone(ward: Ward) -> None:
-    stray = ward.settings.objects_dir / "ab" / "README"
+def test_what_no_row_names_goes_after_its_time_and_not_before(site: SampleSite) -> None:
+    kept = site.receive(**SMALL)
+    orphan = site.store.put(b"its registration failed")
+
+    assert rounds(site).once(parts=256) == Removed()
+    assert sweep(site).orphans == 1
+    assert not site.store.holds(orphan.key)
+    assert site.store.read(rows(site)[0][0].object_key) == phantoms.encoded(kept)
+
+
+def test_a_file_that_is_no_object_is_left_alone(site: SampleSite) -> None:
+    stray = site.settings.objects_dir / "ab" / "README"
     stray.write_text("left by a person")
 
-    assert sweep(ward) == Removed()
+    assert sweep(site) == Removed()
     assert stray.exists()
 
 
-def test_above_the_high_watermark_the_oldest_go_down_to_the_low_one(ward: Ward) -> None:
+def test_above_the_high_watermark_the_oldest_go_down_to_the_low_one(site: SampleSite) -> None:
     for _ in range(12):
-        ward.receive(**SMALL)
-        ward.exclude(Reason.LATERAL_VIEW)
-        ward.report("pacs")
-        ward.deliver("pacs")
-        ward.now += timedelta(hours=2)
-    waiting = ward.receive(**SMALL, at=ward.now - timedelta(days=300))
-    ward.now += timedelta(days=300)
-    size = sum(path.stat().st_size for path in ward.settings.objects_dir.glob("??/*"))
+        site.receive(**SMALL)
+        site.exclude(Reason.LATERAL_VIEW)
+        site.report("pacs")
+        site.deliver("pacs")
+        site.now += timedelta(hours=2)
+    waiting = site.receive(**SMALL, at=site.now - timedelta(days=300))
+    site.now += timedelta(days=300)
+    size = sum(path.stat().st_size for path in site.settings.objects_dir.glob("??/*"))
 
-    assert sweep(ward, quota_bytes=size, high_watermark=1.0, low_watermark=0.5) == Removed()
-    removed = sweep(ward, quota_bytes=int(size / 1.1), high_watermark=1.0, low_watermark=0.8)
+    assert sweep(site, quota_bytes=size, high_watermark=1.0, low_watermark=0.5) == Removed()
+    removed = sweep(site, quota_bytes=int(size / 1.1), high_watermark=1.0, low_watermark=0.8)
     assert removed.bytes > 0.3 * size / 1.1
     gone = [
-        row.object_removed_at is not None for row in rows(ward)[0] if row.sop_instance_uid != waiting.SOPInstanceUID
+        row.object_removed_at is not None for row in rows(site)[0] if row.sop_instance_uid != waiting.SOPInstanceUID
     ]
     assert gone == sorted(gone, reverse=True), "the oldest first"
     assert 0 < sum(gone) < 12
 
 
-def test_a_store_that_is_full_of_what_may_not_go_is_said_once(ward: Ward, caplog: pytest.LogCaptureFixture) -> None:
-    ward.receive(**SMALL)
-    full = rounds(ward, quota_bytes=1, high_watermark=0.9)
+def test_a_store_that_is_full_of_what_may_not_go_is_said_once(
+    site: SampleSite, caplog: pytest.LogCaptureFixture
+) -> None:
+    site.receive(**SMALL)
+    full = rounds(site, quota_bytes=1, high_watermark=0.9)
     full.once()
     full.once()
 

@@ -1,6 +1,6 @@
 """Whatever the ledger holds, retention removes nothing that anybody still needs.
 
-The rows are drawn at random, also such as no desk would write; what may go is told by a second hand, row by row.
+The rows are drawn at random, also such as no part would write; what may go is told by a second hand, row by row.
 """
 
 import hashlib

@@ -7,21 +7,21 @@ import pytest
 
 from service.process.clock import Clock
 from service.web import app, server
-from tests.service.ward import Ward
+from tests.service.sample_site import SampleSite
 
 
 @pytest.fixture
-def ward(tmp_path: Path) -> Iterator[Ward]:
-    """Give an empty ward on SQLite."""
-    ward = Ward(tmp_path / "data")
-    yield ward
-    ward.close()
+def site(tmp_path: Path) -> Iterator[SampleSite]:
+    """Give an empty site on SQLite."""
+    site = SampleSite(tmp_path / "data")
+    yield site
+    site.close()
 
 
 @pytest.fixture
-def client(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
-    """Give a client of the ward's pages, which a real server serves on the ward's clock."""
-    clock: Clock = lambda: ward.now  # noqa: E731
+def client(site: SampleSite, monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
+    """Give a client of the site's pages, which a real server serves on the site's clock."""
+    clock: Clock = lambda: site.now  # noqa: E731
     monkeypatch.setattr(
         server, "create_app", lambda settings, ledger, trail: app.create_app(settings, ledger, trail, clock)
     )
@@ -32,7 +32,7 @@ def client(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Client
         bound.set()
 
     thread = threading.Thread(
-        target=server.serve, args=(ward.settings, ward.ledger), kwargs={"ready": ready, "stop": stop}
+        target=server.serve, args=(site.settings, site.ledger), kwargs={"ready": ready, "stop": stop}
     )
     thread.start()
     assert bound.wait(20)

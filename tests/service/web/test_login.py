@@ -11,7 +11,7 @@ import httpx
 import pytest
 from lxml import etree
 
-from service.security.passwords import PasswordFile, PasswordHash, Verdict, read, write
+from service.security.passwords import PasswordCheck, PasswordFile, PasswordHash, read, write
 from service.settings import WebSettings
 from service.vocabulary.errors import SettingsInvalid
 from service.web.server import serve
@@ -19,7 +19,7 @@ from tests.certificates import Authority, Issued
 from tests.fakes import cheap_hash
 from tests.invariants import Invariant
 from tests.service.audit.test_audit import GRAMMAR
-from tests.service.ward import Ward
+from tests.service.sample_site import SampleSite
 from tests.service.web.test_server import serving
 
 READER = ("reader", "a long enough password")
@@ -36,28 +36,28 @@ def page(authority: Authority) -> Issued:
 
 
 @contextmanager
-def guarded(ward: Ward, authority: Authority, page: Issued, **more: Any) -> Iterator[httpx.Client]:
-    """Serve a ward's pages over TLS with a login; yield a client that has not logged in."""
-    users = ward.folder / "users"
+def guarded(site: SampleSite, authority: Authority, page: Issued, **more: Any) -> Iterator[httpx.Client]:
+    """Serve a site's pages over TLS with a login; yield a client that has not logged in."""
+    users = site.folder / "users"
     if not users.exists():
         write(users, {READER[0]: cheap_hash(READER[1])})
     web = {"port": 0, "tls": page.settings(), "users": users, "names": ["worklist.hospital.example"]} | more
-    ward.settings = ward.settings.model_copy(update={"web": WebSettings.model_validate(web)})
+    site.settings = site.settings.model_copy(update={"web": WebSettings.model_validate(web)})
     trust = ssl.create_default_context(cafile=str(authority.ca))
-    with serving(ward) as address, httpx.Client(base_url=address, verify=trust, timeout=20) as client:
+    with serving(site) as address, httpx.Client(base_url=address, verify=trust, timeout=20) as client:
         assert address.startswith("https://127.0.0.1:")
         yield client
 
 
 @pytest.mark.proves(Invariant.NOBODY_IN_BY_A_BROKEN_CHECK)
 def test_nobody_learns_anything_without_a_login_but_that_it_serves(
-    ward: Ward, authority: Authority, page: Issued, caplog: pytest.LogCaptureFixture
+    site: SampleSite, authority: Authority, page: Issued, caplog: pytest.LogCaptureFixture
 ) -> None:
-    dataset = ward.receive(patient_name="Ames^Anna")
+    dataset = site.receive(patient_name="Ames^Anna")
     uid, image = dataset.StudyInstanceUID, dataset.SOPInstanceUID
     paths = ["/", f"/studies/{uid}", f"/instances/{image}.png", "/api/worklist", f"/api/studies/{uid}", "/api/status"]
     paths += ["/metrics", "/static/auscult.css", "/nowhere", "//healthz", "/healthz/..", "/healthz%00"]
-    with guarded(ward, authority, page) as client:
+    with guarded(site, authority, page) as client:
         for path in paths:
             response = client.get(path)
             assert response.status_code in (401, 404), path
@@ -80,21 +80,21 @@ def test_nobody_learns_anything_without_a_login_but_that_it_serves(
     "header",
     ["", "Basic", "Basic %%%", "Basic cmVhZGVy", "Basic " + "Og==", "Basic /////w==", "Bearer x", "basic cmVhZGVyOg=="],
 )
-def test_a_header_that_is_no_login_is_none(ward: Ward, authority: Authority, page: Issued, header: str) -> None:
-    with guarded(ward, authority, page) as client:
+def test_a_header_that_is_no_login_is_none(site: SampleSite, authority: Authority, page: Issued, header: str) -> None:
+    with guarded(site, authority, page) as client:
         assert client.get("/", headers={"authorization": header}).status_code == 401
 
 
-def test_metrics_are_open_where_the_settings_say_so(ward: Ward, authority: Authority, page: Issued) -> None:
-    with guarded(ward, authority, page, open_metrics=True) as client:
+def test_metrics_are_open_where_the_settings_say_so(site: SampleSite, authority: Authority, page: Issued) -> None:
+    with guarded(site, authority, page, open_metrics=True) as client:
         assert client.get("/metrics").status_code == 200
         assert client.get("/").status_code == 401
 
 
 def test_who_guesses_is_slowed_down_and_who_is_in_stays_in(
-    ward: Ward, authority: Authority, page: Issued, caplog: pytest.LogCaptureFixture
+    site: SampleSite, authority: Authority, page: Issued, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with guarded(ward, authority, page) as client:
+    with guarded(site, authority, page) as client:
         assert client.get("/", auth=READER).status_code == 200
         answers = [client.get("/", auth=("reader", f"guess {number}")).status_code for number in range(12)]
         assert answers[:5] == [401] * 5
@@ -113,15 +113,15 @@ def test_who_guesses_is_slowed_down_and_who_is_in_stays_in(
 
 
 def test_a_new_password_file_and_a_new_certificate_count_at_once(
-    ward: Ward, tmp_path: Path, authority: Authority, page: Issued
+    site: SampleSite, tmp_path: Path, authority: Authority, page: Issued
 ) -> None:
     renewed = authority.issue("renewed")
     files = Issued(tmp_path / "page.pem", tmp_path / "page.key")
     for source, target in zip(page, files, strict=True):
         target.write_bytes(source.read_bytes())
-    with guarded(ward, authority, files) as client:
+    with guarded(site, authority, files) as client:
         assert client.get("/", auth=READER).status_code == 200
-        write(ward.folder / "users", {"other": cheap_hash("another long password")})
+        write(site.folder / "users", {"other": cheap_hash("another long password")})
         assert client.get("/", auth=READER).status_code == 401
         assert client.get("/", auth=("other", "another long password")).status_code == 200
 
@@ -142,13 +142,13 @@ def test_a_new_password_file_and_a_new_certificate_count_at_once(
         assert shown(None) not in (None, before)
 
 
-def test_a_plain_request_gets_no_page(ward: Ward, authority: Authority, page: Issued) -> None:
-    with guarded(ward, authority, page) as client, pytest.raises(httpx.HTTPError):
+def test_a_plain_request_gets_no_page(site: SampleSite, authority: Authority, page: Issued) -> None:
+    with guarded(site, authority, page) as client, pytest.raises(httpx.HTTPError):
         httpx.get(f"http://127.0.0.1:{client.base_url.port}/healthz", timeout=10)
 
 
-def test_silent_and_dripping_connections_keep_nobody_out(ward: Ward, authority: Authority, page: Issued) -> None:
-    with guarded(ward, authority, page) as client:
+def test_silent_and_dripping_connections_keep_nobody_out(site: SampleSite, authority: Authority, page: Issued) -> None:
+    with guarded(site, authority, page) as client:
         address = ("127.0.0.1", client.base_url.port or 0)
         silent = [socket.create_connection(address, timeout=10) for _ in range(20)]
         silent[0].sendall(b"\x16\x03\x01\x02")
@@ -161,11 +161,13 @@ def test_silent_and_dripping_connections_keep_nobody_out(ward: Ward, authority: 
     ("line", "said"),
     [("reader:secret", "line 1 is no entry"), ("reader:$scrypt$ln=40,r=8,p=5$AAAA$AAAA", "line 1 is no entry")],
 )
-def test_a_file_of_users_that_cannot_be_used_ends_the_start(ward: Ward, page: Issued, line: str, said: str) -> None:
-    (ward.folder / "users").write_text(line)
-    web = WebSettings.model_validate({"port": 0, "tls": page.settings(), "users": ward.folder / "users"})
+def test_a_file_of_users_that_cannot_be_used_ends_the_start(
+    site: SampleSite, page: Issued, line: str, said: str
+) -> None:
+    (site.folder / "users").write_text(line)
+    web = WebSettings.model_validate({"port": 0, "tls": page.settings(), "users": site.folder / "users"})
     with pytest.raises(SettingsInvalid, match=said) as caught:
-        serve(ward.settings.model_copy(update={"web": web}), ward.ledger)
+        serve(site.settings.model_copy(update={"web": web}), site.ledger)
     assert "secret" not in str(caught.value)
 
 
@@ -183,12 +185,12 @@ def test_a_name_that_nobody_has_takes_as_long_as_a_wrong_password(
     monkeypatch.setattr(PasswordHash, "computed", computed)
     write(tmp_path / "users", {"reader": PasswordHash.of("a long enough password")})
     costs.clear()
-    assert users.verify("reader", b"wrong", "10.0.0.1") is Verdict.WRONG
-    assert users.verify("nobody", b"wrong", "10.0.0.1") is Verdict.WRONG
-    assert users.verify("nobody", b"", "10.0.0.1") is Verdict.WRONG
+    assert users.verify("reader", b"wrong", "10.0.0.1") is PasswordCheck.WRONG
+    assert users.verify("nobody", b"wrong", "10.0.0.1") is PasswordCheck.WRONG
+    assert users.verify("nobody", b"", "10.0.0.1") is PasswordCheck.WRONG
     assert len(set(costs)) == 1
-    assert users.verify("reader", b"a long enough password", "10.0.0.1") is Verdict.RIGHT
-    assert users.verify("reader", b"a long enough password", "10.0.0.1") is Verdict.RIGHT
+    assert users.verify("reader", b"a long enough password", "10.0.0.1") is PasswordCheck.RIGHT
+    assert users.verify("reader", b"a long enough password", "10.0.0.1") is PasswordCheck.RIGHT
     assert len(costs) == 4, "the right one is remembered"
 
 
@@ -197,22 +199,22 @@ def test_pauses_double_end_and_are_forgotten(tmp_path: Path) -> None:
     write(tmp_path / "users", {"reader": cheap_hash("a long enough password")})
     users = PasswordFile("web.users", tmp_path / "users", clock=lambda: now)
 
-    def guess(peer: str = "10.0.0.1") -> Verdict:
+    def guess(peer: str = "10.0.0.1") -> PasswordCheck:
         return users.verify("reader", b"guess", peer)
 
-    assert [guess() for _ in range(6)] == [Verdict.WRONG] * 5 + [Verdict.PAUSED]
-    assert guess("10.0.0.2") is Verdict.WRONG, "another address waits for nobody"
+    assert [guess() for _ in range(6)] == [PasswordCheck.WRONG] * 5 + [PasswordCheck.PAUSED]
+    assert guess("10.0.0.2") is PasswordCheck.WRONG, "another address waits for nobody"
     pauses = []
     for _ in range(9):
         start = now
-        while guess() is Verdict.PAUSED:
+        while guess() is PasswordCheck.PAUSED:
             now += 0.5
         pauses.append(now - start)
     assert pauses == [1, 2, 4, 8, 16, 32, 60, 60, 60]
-    assert users.verify("reader", b"a long enough password", "10.0.0.1") is Verdict.PAUSED
+    assert users.verify("reader", b"a long enough password", "10.0.0.1") is PasswordCheck.PAUSED
     now += 60
-    assert users.verify("reader", b"a long enough password", "10.0.0.1") is Verdict.RIGHT
-    assert guess() is Verdict.WRONG
+    assert users.verify("reader", b"a long enough password", "10.0.0.1") is PasswordCheck.RIGHT
+    assert guess() is PasswordCheck.WRONG
 
 
 def test_the_file_holds_what_was_written_and_is_its_owner_s_alone(tmp_path: Path) -> None:
@@ -233,13 +235,13 @@ def test_scrypt_is_the_one_of_rfc_7914() -> None:
 
 
 def test_logins_and_refusals_are_in_the_audit_trail_once_and_no_typed_name_is(
-    ward: Ward, authority: Authority, page: Issued
+    site: SampleSite, authority: Authority, page: Issued
 ) -> None:
-    with guarded(ward, authority, page) as client:
+    with guarded(site, authority, page) as client:
         for _ in range(3):
             assert client.get("/", auth=READER).status_code == 200
             assert client.get("/", auth=("my secret", "typed into the wrong field")).status_code == 401
-    content = ward.settings.audit_file.read_bytes()
+    content = site.settings.audit_file.read_bytes()
     messages = [etree.fromstring(line) for line in content.splitlines()]
     for message in messages:
         GRAMMAR.assertValid(message)
@@ -253,10 +255,10 @@ def test_logins_and_refusals_are_in_the_audit_trail_once_and_no_typed_name_is(
 
 
 def test_who_looked_at_whose_images_is_in_the_audit_trail_once_a_patient(
-    ward: Ward, authority: Authority, page: Issued
+    site: SampleSite, authority: Authority, page: Issued
 ) -> None:
-    anna, berta = ward.receive(patient_name="Ames^Anna"), ward.receive(patient_name="Brown^Berta")
-    with guarded(ward, authority, page) as client:
+    anna, berta = site.receive(patient_name="Ames^Anna"), site.receive(patient_name="Brown^Berta")
+    with guarded(site, authority, page) as client:
         for path in ("/", "/api/worklist", "/api/status", "/metrics"):
             assert client.get(path, auth=READER).status_code == 200
         for path in ("/studies/{0}", "/api/studies/{0}", "/studies/{0}"):
@@ -265,7 +267,7 @@ def test_who_looked_at_whose_images_is_in_the_audit_trail_once_a_patient(
             assert client.get(f"/instances/{dataset.SOPInstanceUID}.png", auth=READER).status_code == 200
         assert client.get(f"/studies/{berta.StudyInstanceUID}").status_code == 401
         assert client.get("/studies/1.2.3", auth=READER).status_code == 404
-    messages = [etree.fromstring(line) for line in ward.settings.audit_file.read_bytes().splitlines()]
+    messages = [etree.fromstring(line) for line in site.settings.audit_file.read_bytes().splitlines()]
     for message in messages:
         GRAMMAR.assertValid(message)
     looks = [message for message in messages if message.find("*/EventID").get("csd-code") == "110103"]
@@ -280,16 +282,16 @@ def test_who_looked_at_whose_images_is_in_the_audit_trail_once_a_patient(
 
 
 def test_a_look_at_a_heat_map_without_a_login_is_a_look_at_its_image_by_nobody_known(
-    ward: Ward, client: httpx.Client
+    site: SampleSite, client: httpx.Client
 ) -> None:
-    dataset = ward.receive(patient_name="Ames^Anna")
-    ward.infer(0.9)
-    ward.report("pacs")
-    dossier = ward.ledger.inspection.dossier(dataset.StudyInstanceUID)
-    assert dossier is not None
-    (heat_map,) = [report.sop_instance_uid for report in dossier.reports if report.kind == "secondary_capture"]
+    dataset = site.receive(patient_name="Ames^Anna")
+    site.infer(0.9)
+    site.report("pacs")
+    history = site.ledger.inspection.history(dataset.StudyInstanceUID)
+    assert history is not None
+    (heat_map,) = [report.sop_instance_uid for report in history.reports if report.kind == "secondary_capture"]
     assert client.get(f"/reports/{heat_map}.png").status_code == 200
-    (message,) = [etree.fromstring(line) for line in ward.settings.audit_file.read_bytes().splitlines()]
+    (message,) = [etree.fromstring(line) for line in site.settings.audit_file.read_bytes().splitlines()]
     GRAMMAR.assertValid(message)
     assert message.find("ActiveParticipant").get("UserID") == "(not known)"
     assert [item.get("UID") for item in message.iter("Instance")] == [dataset.SOPInstanceUID]

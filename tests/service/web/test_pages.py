@@ -17,7 +17,7 @@ from service.objects import Room
 from service.vocabulary.facts import PrioritySource
 from service.vocabulary.states import DeliveryState, Priority
 from service.worklist import BANNER
-from tests.service.ward import Ward
+from tests.service.sample_site import SampleSite
 from tests.service.web.page import Element, parse
 
 
@@ -34,14 +34,14 @@ def test_an_empty_worklist_says_what_to_do(client: httpx.Client) -> None:
     assert BANNER in page.text
 
 
-def test_the_rows_stand_in_reading_order_with_priority_and_its_source(ward: Ward, client: httpx.Client) -> None:
-    ward.receive(patient_name="First^Come")
-    ward.infer(0.1)
-    ward.now += timedelta(minutes=20)
-    ward.receive(patient_name="Sus^Pected")
-    ward.infer(0.962)
-    ward.now += timedelta(minutes=20)
-    ward.receive(patient_name="Emer^Gency", order=Priority.STAT, source=PrioritySource.AE_TITLE)
+def test_the_rows_stand_in_reading_order_with_priority_and_its_source(site: SampleSite, client: httpx.Client) -> None:
+    site.receive(patient_name="First^Come")
+    site.infer(0.1)
+    site.now += timedelta(minutes=20)
+    site.receive(patient_name="Sus^Pected")
+    site.infer(0.962)
+    site.now += timedelta(minutes=20)
+    site.receive(patient_name="Emer^Gency", order=Priority.STAT, source=PrioritySource.AE_TITLE)
 
     rows = _page(client).all("tbody")[0].all("tr")
     assert [row.all("td", "order")[0].text for row in rows] == ["1", "2", "3"]
@@ -56,9 +56,11 @@ def test_the_rows_stand_in_reading_order_with_priority_and_its_source(ward: Ward
     assert rows[2].all("span", "sentence")[0].text.endswith("other abnormalities NOT assessed")
 
 
-def test_the_table_has_a_caption_and_headings_for_those_who_do_not_see_it(ward: Ward, client: httpx.Client) -> None:
-    ward.receive()
-    ward.infer(0.962)
+def test_the_table_has_a_caption_and_headings_for_those_who_do_not_see_it(
+    site: SampleSite, client: httpx.Client
+) -> None:
+    site.receive()
+    site.infer(0.962)
     page = _page(client)
 
     assert page.all("caption")
@@ -71,8 +73,8 @@ def test_the_table_has_a_caption_and_headings_for_those_who_do_not_see_it(ward: 
 @pytest.mark.parametrize(
     "name", ["<script>alert(1)</script>", '"><svg onload>', "O'Brien & <b>Sons</b>", "{{ 7 * 7 }}"]
 )
-def test_a_name_is_text_whatever_it_holds(ward: Ward, client: httpx.Client, name: str) -> None:
-    dataset = ward.receive(patient_name=name, accession_number="<i>A</i>", patient_id="<u>1</u>")
+def test_a_name_is_text_whatever_it_holds(site: SampleSite, client: httpx.Client, name: str) -> None:
+    dataset = site.receive(patient_name=name, accession_number="<i>A</i>", patient_id="<u>1</u>")
     for path in ("/", f"/studies/{dataset.StudyInstanceUID}"):
         page = _page(client, path)
         assert name in page.text
@@ -84,22 +86,22 @@ def test_a_name_is_text_whatever_it_holds(ward: Ward, client: httpx.Client, name
 
 
 @pytest.mark.parametrize("name", ["Nguyễn^Văn An", "الأحمد^ليلى", "Yamada^Tarou=山田^太郎", "Ivanov^Дмитрий"])
-def test_a_name_in_any_script_is_shown_intact(ward: Ward, client: httpx.Client, name: str) -> None:
-    ward.receive(patient_name=name, SpecificCharacterSet="ISO_IR 192")
+def test_a_name_in_any_script_is_shown_intact(site: SampleSite, client: httpx.Client, name: str) -> None:
+    site.receive(patient_name=name, SpecificCharacterSet="ISO_IR 192")
     shown = _page(client).all("tbody")[0].all("a")[0].text
 
     assert all(part in shown for part in re.split(r"[\^=]", name))
 
 
-def test_what_a_person_has_to_see_to_stands_at_the_top(ward: Ward, client: httpx.Client) -> None:
-    first = ward.receive(patient_id="A", patient_name="Ames^Anna")
-    ward.infer(0.9)
-    ward.receive(patient_id="B", patient_name="Bell^Bea", study_instance_uid=str(first.StudyInstanceUID))
-    ward.fail("out of memory")
-    ward.receive()
-    ward.infer(0.9)
-    ward.report("pacs")
-    ward.deliver("pacs", DeliveryState.DEAD)
+def test_what_a_person_has_to_see_to_stands_at_the_top(site: SampleSite, client: httpx.Client) -> None:
+    first = site.receive(patient_id="A", patient_name="Ames^Anna")
+    site.infer(0.9)
+    site.receive(patient_id="B", patient_name="Bell^Bea", study_instance_uid=str(first.StudyInstanceUID))
+    site.fail("out of memory")
+    site.receive()
+    site.infer(0.9)
+    site.report("pacs")
+    site.deliver("pacs", DeliveryState.DEAD)
 
     alarms = [alarm.text for alarm in _page(client).all("p", "alarm")]
     assert len(alarms) == 3
@@ -109,19 +111,19 @@ def test_what_a_person_has_to_see_to_stands_at_the_top(ward: Ward, client: httpx
     assert alarms[2].startswith("2 reports could not be delivered to pacs")
 
 
-def test_the_live_part_is_the_table_alone(ward: Ward, client: httpx.Client) -> None:
-    ward.receive()
+def test_the_live_part_is_the_table_alone(site: SampleSite, client: httpx.Client) -> None:
+    site.receive()
     part = _page(client, "/?live=1")
 
     assert part.all("table", "worklist")
     assert part.all("html") == []
 
 
-def test_a_study_page_shows_images_probabilities_reports_and_history(ward: Ward, client: httpx.Client) -> None:
-    dataset = ward.receive(rows=64, columns=48)
-    ward.infer(0.962)
-    ward.report("pacs")
-    ward.deliver("pacs")
+def test_a_study_page_shows_images_probabilities_reports_and_history(site: SampleSite, client: httpx.Client) -> None:
+    dataset = site.receive(rows=64, columns=48)
+    site.infer(0.962)
+    site.report("pacs")
+    site.deliver("pacs")
     page = _page(client, f"/studies/{dataset.StudyInstanceUID}")
 
     assert [row.all("th")[0].text for row in page.all("table", "classes")[0].all("tr")] == [
@@ -142,17 +144,17 @@ def test_a_study_page_shows_images_probabilities_reports_and_history(ward: Ward,
     assert len(page.all("img")) == 2
 
 
-def test_a_study_of_nothing_in_force_still_has_its_history(ward: Ward, client: httpx.Client) -> None:
-    dataset = ward.receive(kind=ArrivalKind.OWN)
+def test_a_study_of_nothing_in_force_still_has_its_history(site: SampleSite, client: httpx.Client) -> None:
+    dataset = site.receive(kind=ArrivalKind.OWN)
     page = _page(client, f"/studies/{dataset.StudyInstanceUID}")
 
     assert "received" in page.text
 
 
 def test_a_radiograph_is_shown_as_a_viewer_would_and_never_larger_than_a_screen(
-    ward: Ward, client: httpx.Client
+    site: SampleSite, client: httpx.Client
 ) -> None:
-    dataset = ward.receive(rows=1400, columns=700, photometric="MONOCHROME1")
+    dataset = site.receive(rows=1400, columns=700, photometric="MONOCHROME1")
     response = client.get(f"/instances/{dataset.SOPInstanceUID}.png")
     picture = np.asarray(Image.open(BytesIO(response.content)))
 
@@ -182,14 +184,14 @@ def test_what_is_not_there_is_said_so(client: httpx.Client, path: str) -> None:
     assert "content-security-policy" in response.headers
 
 
-def test_pixels_that_retention_removed_are_gone(ward: Ward, client: httpx.Client) -> None:
-    dataset = ward.receive()
-    instance = ward.ledger.inspection.instance(str(dataset.SOPInstanceUID))
+def test_pixels_that_retention_removed_are_gone(site: SampleSite, client: httpx.Client) -> None:
+    dataset = site.receive()
+    instance = site.ledger.inspection.instance(str(dataset.SOPInstanceUID))
     assert instance is not None
-    with Session(ward.engine) as session, session.begin():
+    with Session(site.engine) as session, session.begin():
         row = session.get_one(InstanceRecord, instance.id)
-        row.object_removed_at = ward.now
-    ward.store.remove(instance.object_key, 0)
+        row.object_removed_at = site.now
+    site.store.remove(instance.object_key, 0)
 
     picture = client.get(f"/instances/{dataset.SOPInstanceUID}.png")
     assert picture.status_code == 410
@@ -199,20 +201,22 @@ def test_pixels_that_retention_removed_are_gone(ward: Ward, client: httpx.Client
     assert f"/instances/{dataset.SOPInstanceUID}.png" not in page
 
 
-def test_pixels_that_are_missing_or_damaged_are_said_so(ward: Ward, client: httpx.Client) -> None:
-    lost, damaged = ward.receive(), ward.receive()
+def test_pixels_that_are_missing_or_damaged_are_said_so(site: SampleSite, client: httpx.Client) -> None:
+    lost, damaged = site.receive(), site.receive()
     for dataset in (lost, damaged):
-        instance = ward.ledger.inspection.instance(str(dataset.SOPInstanceUID))
+        instance = site.ledger.inspection.instance(str(dataset.SOPInstanceUID))
         assert instance is not None
-        ward.store.path(instance.object_key).write_bytes(b"rotten")
+        site.store.path(instance.object_key).write_bytes(b"rotten")
         if dataset is lost:
-            ward.store.path(instance.object_key).unlink()
+            site.store.path(instance.object_key).unlink()
 
     assert "missing from the object store" in client.get(f"/instances/{lost.SOPInstanceUID}.png").text
     assert "damaged" in client.get(f"/instances/{damaged.SOPInstanceUID}.png").text
 
 
-def test_a_store_without_room_is_not_ready(ward: Ward, client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_without_room_is_not_ready(
+    site: SampleSite, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(Room, "free_bytes", lambda _room: 0)
 
     ready = client.get("/readyz")
@@ -220,16 +224,16 @@ def test_a_store_without_room_is_not_ready(ward: Ward, client: httpx.Client, mon
     assert ready.json() == {"database": "ok", "store": "full", "audit": "ok", "clock": "ok"}
 
 
-def test_pixels_that_nobody_can_decode_are_said_so(ward: Ward, client: httpx.Client) -> None:
-    dataset = ward.receive(PixelData=None)
+def test_pixels_that_nobody_can_decode_are_said_so(site: SampleSite, client: httpx.Client) -> None:
+    dataset = site.receive(PixelData=None)
 
     assert client.get(f"/instances/{dataset.SOPInstanceUID}.png").status_code == 422
 
 
 def test_no_page_with_patients_is_ever_cached_or_framed_or_scripted_from_elsewhere(
-    ward: Ward, client: httpx.Client
+    site: SampleSite, client: httpx.Client
 ) -> None:
-    dataset = ward.receive()
+    dataset = site.receive()
     uid = dataset.StudyInstanceUID
     for path in ("/", f"/studies/{uid}", "/api/worklist", f"/instances/{dataset.SOPInstanceUID}.png", "/nowhere"):
         headers = client.get(path).headers
@@ -241,9 +245,9 @@ def test_no_page_with_patients_is_ever_cached_or_framed_or_scripted_from_elsewhe
         assert headers["x-content-type-options"] == "nosniff"
 
 
-def test_no_page_has_a_style_or_a_handler_that_its_own_policy_forbids(ward: Ward, client: httpx.Client) -> None:
-    dataset = ward.receive()
-    ward.infer(0.9)
+def test_no_page_has_a_style_or_a_handler_that_its_own_policy_forbids(site: SampleSite, client: httpx.Client) -> None:
+    dataset = site.receive()
+    site.infer(0.9)
     for path in ("/", f"/studies/{dataset.StudyInstanceUID}"):
         html = client.get(path).text
         assert not re.search(r"<[^>]+\s(style|on\w+)=", html)
@@ -265,12 +269,12 @@ def test_this_machine_is_answered_by_each_of_its_names(client: httpx.Client, hos
 
 
 def test_an_error_shows_no_traceback_and_logs_its_type_alone(
-    ward: Ward, client: httpx.Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    site: SampleSite, client: httpx.Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(*_: object) -> None:
         raise KeyError("Ames^Anna")
 
-    monkeypatch.setattr(ward.ledger.inspection, "worklist", broken)
+    monkeypatch.setattr(site.ledger.inspection, "worklist", broken)
     response = client.get("/")
 
     assert response.status_code == 500
@@ -280,15 +284,15 @@ def test_an_error_shows_no_traceback_and_logs_its_type_alone(
     assert "Ames" not in caplog.text
 
 
-def test_a_database_that_is_gone_is_told_as_unavailable(ward: Ward, client: httpx.Client) -> None:
+def test_a_database_that_is_gone_is_told_as_unavailable(site: SampleSite, client: httpx.Client) -> None:
     assert client.get("/readyz").json() == {"database": "ok", "store": "ok", "audit": "ok", "clock": "ok"}
     tables = ("studies", "counts")
-    with ward.engine.connect().execution_options(writes=True) as connection, connection.begin():
+    with site.engine.connect().execution_options(writes=True) as connection, connection.begin():
         for table in tables:
             connection.execute(text(f"ALTER TABLE {table} RENAME TO lost_{table}"))
     ready, page, api = client.get("/readyz"), client.get("/"), client.get("/api/worklist")
-    with ward.engine.connect().execution_options(writes=True) as connection, connection.begin():
-        for table in tables:  # closing the ward looks at them
+    with site.engine.connect().execution_options(writes=True) as connection, connection.begin():
+        for table in tables:  # closing the site looks at them
             connection.execute(text(f"ALTER TABLE lost_{table} RENAME TO {table}"))
 
     assert (ready.status_code, ready.json()["database"]) == (503, "unavailable")
@@ -297,9 +301,9 @@ def test_a_database_that_is_gone_is_told_as_unavailable(ward: Ward, client: http
     assert client.get("/healthz").status_code == 200
 
 
-def test_the_api_gives_the_rows_of_the_page(ward: Ward, client: httpx.Client) -> None:
-    dataset = ward.receive(patient_name="Nguyễn^Văn An", SpecificCharacterSet="ISO_IR 192")
-    ward.infer(0.962)
+def test_the_api_gives_the_rows_of_the_page(site: SampleSite, client: httpx.Client) -> None:
+    dataset = site.receive(patient_name="Nguyễn^Văn An", SpecificCharacterSet="ISO_IR 192")
+    site.infer(0.962)
     listed = client.get("/api/worklist?limit=1").json()
     study = client.get(f"/api/studies/{dataset.StudyInstanceUID}").json()
     status = client.get("/api/status").json()

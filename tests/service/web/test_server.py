@@ -15,7 +15,7 @@ from service import cli
 from service.vocabulary.errors import SettingsInvalid
 from service.web.server import serve
 from service.worklist import rows
-from tests.service.ward import Ward, busy_morning
+from tests.service.sample_site import SampleSite, busy_morning
 from tests.service.web.page import parse
 
 _QUIET = (
@@ -31,15 +31,15 @@ _QUIET = (
 
 
 @contextmanager
-def serving(ward: Ward) -> Iterator[str]:
-    """Serve a ward's pages on a port that the system chooses; yield the address."""
+def serving(site: SampleSite) -> Iterator[str]:
+    """Serve a site's pages on a port that the system chooses; yield the address."""
     stop, bound, addresses = threading.Event(), threading.Event(), []
 
     def ready(address: str) -> None:
         addresses.append(address)
         bound.set()
 
-    thread = threading.Thread(target=serve, args=(ward.settings, ward.ledger), kwargs={"ready": ready, "stop": stop})
+    thread = threading.Thread(target=serve, args=(site.settings, site.ledger), kwargs={"ready": ready, "stop": stop})
     thread.start()
     try:
         assert bound.wait(20)
@@ -82,26 +82,26 @@ def test_what_the_library_reads_from_its_own_variables_moves_no_address(
     for variable in ("UVICORN_HOST", "HOST"):
         monkeypatch.setenv(variable, "0.0.0.0")
     monkeypatch.setenv("WEB_CONCURRENCY", "2")
-    ward = Ward(tmp_path)
-    with serving(ward) as address:
+    site = SampleSite(tmp_path)
+    with serving(site) as address:
         port = int(address.rstrip("/").rpartition(":")[2])
         assert address == f"http://127.0.0.1:{port}/"
         # The system refuses this where the port is taken on every address.
         socket.create_server(("127.0.0.2", port)).close()
-    ward.close()
+    site.close()
 
 
 def test_a_request_leaves_no_patient_and_no_path_in_the_log(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    ward = Ward(tmp_path)
-    dataset = ward.receive(patient_name="Ames^Anna", patient_id="SECRET-1")
-    with serving(ward) as address:
+    site = SampleSite(tmp_path)
+    dataset = site.receive(patient_name="Ames^Anna", patient_id="SECRET-1")
+    with serving(site) as address:
         for path in ("", f"studies/{dataset.StudyInstanceUID}", "api/worklist?limit=3"):
             with urllib.request.urlopen(address + path, timeout=20) as response:
                 assert b"Ames" in response.read()
                 assert "server" not in {name.lower() for name in response.headers}
-    ward.close()
+    site.close()
     logged = caplog.text + "".join(capfd.readouterr())
 
     assert "Ames" not in logged
@@ -110,28 +110,28 @@ def test_a_request_leaves_no_patient_and_no_path_in_the_log(
 
 
 def test_a_taken_port_is_named_with_its_remedy(tmp_path: Path) -> None:
-    ward = Ward(tmp_path)
-    with serving(ward) as address:
+    site = SampleSite(tmp_path)
+    with serving(site) as address:
         port = int(address.rstrip("/").rpartition(":")[2])
-        ward.settings = ward.settings.model_copy(update={"web": ward.settings.web.model_copy(update={"port": port})})
+        site.settings = site.settings.model_copy(update={"web": site.settings.web.model_copy(update={"port": port})})
         with pytest.raises(SettingsInvalid, match=rf"web\.port = {port}: cannot listen"):
-            serve(ward.settings, ward.ledger)
-    ward.close()
+            serve(site.settings, site.ledger)
+    site.close()
 
 
 def test_a_browser_shows_the_rows_in_reading_order(tmp_path: Path, program: Callable[[str], str]) -> None:
-    ward = busy_morning(tmp_path / "data")
-    with serving(ward) as address:
+    site = busy_morning(tmp_path / "data")
+    with serving(site) as address:
         command = [program("chromium"), *_QUIET, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom"]
         page = subprocess.run(
             [*command, "--virtual-time-budget=6000", address], capture_output=True, timeout=90, check=True
         ).stdout.decode()
-    listed = rows(ward.ledger.inspection, ward.now, 100)
-    ward.close()
+    listed = rows(site.ledger.inspection, site.now, 100)
+    site.close()
     shown = parse(page)
 
     assert [row.attributes["data-uid"] for row in shown.all("tbody")[0].all("tr")] == [
         row.study_instance_uid for row in listed
     ]
     # The script has run: the policy of the page lets it, and the server has answered it.
-    assert shown.all("p", "pulse")[0].text.startswith("live, ")
+    assert shown.all("p", "heartbeat")[0].text.startswith("live, ")

@@ -10,7 +10,7 @@ import pytest
 from service.security.passwords import write
 from service.settings import WebSettings
 from tests.fakes import cheap_hash
-from tests.service.ward import Ward
+from tests.service.sample_site import SampleSite
 from tests.service.web.test_server import serving
 
 _LOGIN = b"Basic " + base64.b64encode(b"reader:a long enough password")
@@ -82,14 +82,14 @@ _TARGETS = (
 def page(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, bytes]]:
     """Give the port of a page with a login, and the header of one who has logged in, or of nobody."""
     folder: Path = tmp_path_factory.mktemp("page")
-    ward = Ward(folder / "data")
+    site = SampleSite(folder / "data")
     write(folder / "users", {"reader": cheap_hash("a long enough password")})
     web = WebSettings(port=0, users=folder / "users")
-    ward.settings = ward.settings.model_copy(update={"web": web})
-    with serving(ward) as address:
+    site.settings = site.settings.model_copy(update={"web": web})
+    with serving(site) as address:
         login = b"" if request.param == "before a login" else b"Authorization: " + _LOGIN + b"\r\n"
         yield int(address.rstrip("/").rpartition(":")[2]), login
-    ward.close()
+    site.close()
 
 
 def _status(port: int, request: bytes) -> int:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from models.checkpoint import CARD, Checkpoint, default_path, write_card
-from models.runtimes import Answers
+from models.runtimes import NetworkOutput
 from service.demo.phantom import phantom_values
 from training.measure_cli import measure
 from training.measuring import distance
@@ -62,10 +62,10 @@ def test_every_kind_is_enough_different_pictures_or_says_that_it_is_not_measured
 class _Brightness:
     """A runtime whose distance is how bright an image's upper half is, against its lower one."""
 
-    def run(self, images_N3HW: np.ndarray) -> Answers:
+    def run(self, images_N3HW: np.ndarray) -> NetworkOutput:
         found_N = images_N3HW[:, 0, :112].mean(axis=(1, 2)) - images_N3HW[:, 0, 112:].mean(axis=(1, 2))
         empty = np.zeros((len(found_N), 3), dtype=np.float32)
-        return Answers(empty, empty[:, :, None, None], found_N)
+        return NetworkOutput(empty, empty[:, :, None, None], found_N)
 
     def fingerprint(self) -> dict[str, str | int]:
         return {}

@@ -10,7 +10,7 @@ from PIL import Image
 from models.card import Card
 from models.checkpoint import Checkpoint, default_path
 from models.estimate import Estimate
-from models.runtimes import Answers
+from models.runtimes import NetworkOutput
 from models.styles import StyleRow
 from training.card.style_card import broken_style_bounds, clusters, styles
 from training.fitting.dataset import STAMPED, LabelledImage
@@ -20,9 +20,11 @@ from training.measuring.styles import AMPLITUDE, BOTH, Style, count_clusters, ju
 class _Brightness:
     """Calls an image viral the more, the brighter its right half is."""
 
-    def run(self, images_N3HW: NDArray[np.float32]) -> Answers:
+    def run(self, images_N3HW: NDArray[np.float32]) -> NetworkOutput:
         right_N = images_N3HW[:, 0, :, 112:].mean(axis=(1, 2))
-        return Answers(np.stack([-right_N, 0 * right_N, right_N], axis=1), np.zeros((1, 3, 7, 7), np.float32), None)
+        return NetworkOutput(
+            np.stack([-right_N, 0 * right_N, right_N], axis=1), np.zeros((1, 3, 7, 7), np.float32), None
+        )
 
     def fingerprint(self) -> dict[str, str | int]:
         return {}

@@ -1,4 +1,4 @@
-"""Pulses: a file that a process touches while it gets on, so that another can tell whether it does.
+"""Heartbeats: a file that a process touches while it gets on, so that another can tell whether it does.
 
 A process that hangs is alive to the system. What counts is who touches: the loop that does the work, never a thread
 that only keeps time.
@@ -17,8 +17,8 @@ from pathlib import Path
 _EVERY_S = 1.0
 
 
-class Pulse:
-    """One process's pulse.
+class Heartbeat:
+    """One process's heartbeat.
 
     Parameters
     ----------
@@ -38,16 +38,18 @@ class Pulse:
         """Say that the process gets on; cheap enough for a loop that turns often."""
         if time.monotonic() - self._touched >= _EVERY_S:
             self._touched = time.monotonic()
-            with suppress(OSError):  # a full disk must not stop the work; a pulse that cannot be seen is looked into
+            with suppress(
+                OSError
+            ):  # a full disk must not stop the work; a heartbeat that cannot be seen is looked into
                 self._path.touch(0o600)
 
     def stop(self) -> None:
-        """Take the pulse away: the process ends as it should."""
+        """Take the heartbeat away: the process ends as it should."""
         self._path.unlink(missing_ok=True)
 
 
 def ages(folder: Path, part: str) -> list[float]:
-    """Return the seconds since each process of a part on this machine last touched its pulse.
+    """Return the seconds since each process of a part on this machine last touched its heartbeat.
 
     The dead are cleared away.
     """

@@ -30,7 +30,7 @@ _HEADERS = {
 _OWN_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
 
-class Shield:
+class SecurityHeaders:
     """Answers only requests to this machine by its own names, guards each response, and swallows what breaks.
 
     Parameters

@@ -66,7 +66,7 @@ class _Part:
 
 
 @dataclass
-class Nursery:
+class Processes:
     """Keeps processes running, as an init system would, while others kill them.
 
     Attributes
@@ -90,7 +90,7 @@ class Nursery:
     def __post_init__(self) -> None:
         self._context = get_context("forkserver")
         self._context.set_forkserver_preload(_PRELOADED)
-        self._keeper = threading.Thread(target=self._keep, name="nursery", daemon=True)
+        self._keeper = threading.Thread(target=self._keep, name="processes", daemon=True)
         self._keeper.start()
 
     def start(self, name: str, *command: str, **variables: str) -> None:

@@ -11,7 +11,7 @@ from service.vocabulary.errors import Unavailable
 log = get_logger(__name__)
 
 
-class Heartbeat:
+class LeaseRenewal:
     """Renews the leases of the claims it was told of, from a thread of its own.
 
     Parameters

@@ -1,4 +1,4 @@
-"""A small ward: a ledger with varied studies, written by the ledger's own desks on a clock that tests set."""
+"""A small site: a ledger with varied studies, written by the ledger itself on a clock that tests set."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -61,7 +61,7 @@ def prediction(p_pneumonia: float, *, kind: Finding | None = None) -> Prediction
 
 
 @dataclass
-class Ward:
+class SampleSite:
     """A ledger and a store in a folder, and a clock that stands still until it is set."""
 
     folder: Path
@@ -242,10 +242,10 @@ _PATIENTS: list[tuple[str, str, date | None, str, str, float, float]] = [
 ]
 
 
-def busy_morning(folder: Path, url: str | None = None, rows: int = 64, columns: int = 48) -> Ward:
-    """Return a ward with every kind of study that the worklist can show; its images are rows x columns."""
-    ward = Ward(folder, url)
-    end = ward.now
+def busy_morning(folder: Path, url: str | None = None, rows: int = 64, columns: int = 48) -> SampleSite:
+    """Return a site with every kind of study that the worklist can show; its images are rows x columns."""
+    site = SampleSite(folder, url)
+    end = site.now
 
     def ago(minutes: float) -> datetime:
         return end - timedelta(minutes=minutes)
@@ -253,7 +253,7 @@ def busy_morning(folder: Path, url: str | None = None, rows: int = 64, columns: 
     size: dict[str, Any] = {"rows": rows, "columns": columns}
     for name, patient_id, birth, sex, accession, minutes, p_pneumonia in _PATIENTS:
         emergency = patient_id in ("P-20409", "P-20421")
-        ward.receive(
+        site.receive(
             at=ago(minutes),
             order=Priority.STAT if emergency else Priority.ROUTINE,
             source=PrioritySource.AE_TITLE if emergency else PrioritySource.DEFAULT,
@@ -266,26 +266,26 @@ def busy_morning(folder: Path, url: str | None = None, rows: int = 64, columns: 
             accession_number=accession,
             **size,
         )
-        ward.now = ago(minutes - 0.03)
-        ward.infer(
+        site.now = ago(minutes - 0.03)
+        site.infer(
             p_pneumonia,
             *(() if birth else (Flag.AGE_UNKNOWN,)),
             kind=Finding.BACTERIAL_PNEUMONIA if p_pneumonia > 0.9 else None,
         )
-        ward.report("pacs", "archive") if p_pneumonia > 0.9 else ward.report("pacs")
-        ward.now = ago(minutes - 0.05)
-        ward.deliver("pacs")
-    ward.now = ago(5)
-    ward.deliver("archive", DeliveryState.DEAD)
-    _exceptions(ward, ago, size)
-    ward.now = end
-    return ward
+        site.report("pacs", "archive") if p_pneumonia > 0.9 else site.report("pacs")
+        site.now = ago(minutes - 0.05)
+        site.deliver("pacs")
+    site.now = ago(5)
+    site.deliver("archive", DeliveryState.DEAD)
+    _exceptions(site, ago, size)
+    site.now = end
+    return site
 
 
-def _exceptions(ward: Ward, ago: Any, size: dict[str, Any]) -> None:
+def _exceptions(site: SampleSite, ago: Any, size: dict[str, Any]) -> None:
     """Add what is not analysed, failed, held, replaced, in two views, and what waits."""
     common: dict[str, Any] = {"age": None, **size}
-    ward.receive(
+    site.receive(
         at=ago(26),
         patient_name="Moreau^Élise",
         patient_id="P-20403",
@@ -293,15 +293,15 @@ def _exceptions(ward: Ward, ago: Any, size: dict[str, Any]) -> None:
         view_position="LL",
         **common,
     )
-    ward.exclude(Reason.LATERAL_VIEW)
-    ward.report("pacs")
-    ward.deliver("pacs")
-    frontal = ward.receive(
+    site.exclude(Reason.LATERAL_VIEW)
+    site.report("pacs")
+    site.deliver("pacs")
+    frontal = site.receive(
         at=ago(18), patient_name="Bianchi^Luca", patient_id="P-20414", accession_number="ACC-78113", **common
     )
-    ward.infer(0.107)
-    ward.report("pacs")
-    ward.receive(
+    site.infer(0.107)
+    site.report("pacs")
+    site.receive(
         at=ago(17.5),
         patient_name="Bianchi^Luca",
         patient_id="P-20414",
@@ -310,17 +310,17 @@ def _exceptions(ward: Ward, ago: Any, size: dict[str, Any]) -> None:
         study_instance_uid=str(frontal.StudyInstanceUID),
         **common,
     )
-    ward.exclude(Reason.LATERAL_VIEW)
-    ward.deliver("pacs")
-    ward.receive(at=ago(8), patient_name="Petrov^Ana", patient_id="P-20425", accession_number="ACC-78119", **common)
-    ward.fail("the pixel data cannot be decoded")
-    ward.report("pacs")
-    first = ward.receive(
+    site.exclude(Reason.LATERAL_VIEW)
+    site.deliver("pacs")
+    site.receive(at=ago(8), patient_name="Petrov^Ana", patient_id="P-20425", accession_number="ACC-78119", **common)
+    site.fail("the pixel data cannot be decoded")
+    site.report("pacs")
+    first = site.receive(
         at=ago(10), patient_name="Rossi^Giulia", patient_id="P-20422", accession_number="ACC-78116", **common
     )
-    ward.infer(0.911)
-    ward.report("pacs")
-    ward.receive(
+    site.infer(0.911)
+    site.report("pacs")
+    site.receive(
         at=ago(9.5),
         patient_name="Weber^Karl",
         patient_id="P-19004",
@@ -328,14 +328,14 @@ def _exceptions(ward: Ward, ago: Any, size: dict[str, Any]) -> None:
         study_instance_uid=str(first.StudyInstanceUID),
         **common,
     )
-    ward.infer(0.055)
-    replaced = ward.receive(
+    site.infer(0.055)
+    replaced = site.receive(
         at=ago(41), patient_name="Doe^Jane", patient_id="P-20385", accession_number="ACC-78094", **common
     )
-    ward.infer(0.41)
-    ward.report("pacs")
-    ward.deliver("pacs")
-    ward.receive(
+    site.infer(0.41)
+    site.report("pacs")
+    site.deliver("pacs")
+    site.receive(
         at=ago(36),
         patient_name="Doe^Janet",
         patient_id="P-20385",
@@ -344,21 +344,21 @@ def _exceptions(ward: Ward, ago: Any, size: dict[str, Any]) -> None:
         study_instance_uid=str(replaced.StudyInstanceUID),
         **common,
     )
-    ward.infer(0.66, superseding=Supersession.IMAGE_REPLACED)
-    ward.report("pacs")
-    ward.deliver("pacs")
-    ward.receive(
+    site.infer(0.66, superseding=Supersession.IMAGE_REPLACED)
+    site.report("pacs")
+    site.deliver("pacs")
+    site.receive(
         at=ago(3), patient_name="Tanaka^Hana=田中^花", patient_id="P-20424", accession_number="ACC-78120", **common
     )
-    ward.infer(0.812)
-    ward.report("pacs")
-    ward.deliver("pacs", DeliveryState.SENT)
-    ward.receive(
+    site.infer(0.812)
+    site.report("pacs")
+    site.deliver("pacs", DeliveryState.SENT)
+    site.receive(
         at=ago(1.2), patient_name="Hernández^Mateo", patient_id="P-20430", accession_number="ACC-78122", **common
     )
-    ward.claim()
+    site.claim()
     for minutes, name, number in ((0.8, "Kim^Seo-yeon=김^서연", "31"), (0.4, "Jansen^Bram", "32")):
-        ward.receive(
+        site.receive(
             at=ago(minutes),
             patient_name=name,
             patient_id=f"P-204{number}",

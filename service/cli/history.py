@@ -1,4 +1,4 @@
-"""A study's dossier as text: what `auscult show` prints."""
+"""A study's history as text: what `auscult show` prints."""
 
 from datetime import datetime
 
@@ -6,36 +6,36 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from service.ledger.views import DossierView, InstanceView, ReportView, ResultView
+from service.ledger.views import InstanceView, ReportView, ResultView, StudyHistory
 from service.process.clock import utc_now
 from service.report.content import percent
 from service.wording import calendar_date, in_words, person_name, reason_in_words
 from service.worklist import BANNER, answer_of, row_of
 
 
-def print_dossier(console: Console, dossier: DossierView, uid: str) -> None:
+def print_history(console: Console, history: StudyHistory, uid: str) -> None:
     """Print a study; where the UID is one image's, that image's versions, reports and history alone."""
-    chosen = {uid} if any(view.sop_instance_uid == uid for view in dossier.versions) else None
+    chosen = {uid} if any(view.sop_instance_uid == uid for view in history.versions) else None
     console.print(Text(BANNER, "italic yellow"))
-    _print_study(console, dossier)
-    for view in dossier.versions:
+    _print_study(console, history)
+    for view in history.versions:
         if chosen is None or view.sop_instance_uid in chosen:
             _print_version(console, view)
-    reports = [report for report in dossier.reports if chosen is None or report.source_sop_instance_uid in chosen]
+    reports = [report for report in history.reports if chosen is None or report.source_sop_instance_uid in chosen]
     if reports:
         console.print(_reports(reports))
-    history = Table(title="History", title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table = Table(title="History", title_justify="left", title_style="bold", box=None, pad_edge=False)
     for heading in ("time", "image", "event", "detail", "state"):
-        history.add_column(heading, style="dim" if heading in ("time", "image") else "")
-    for event in dossier.events:
+        table.add_column(heading, style="dim" if heading in ("time", "image") else "")
+    for event in history.events:
         if chosen is None or event.sop_instance_uid in chosen:
             image = f"…{event.sop_instance_uid[-8:]} v{event.version}"
-            history.add_row(_moment(event.at), image, event.event, Text(event.detail or ""), event.state.value)
-    console.print(history)
+            table.add_row(_moment(event.at), image, event.event, Text(event.detail or ""), event.state.value)
+    console.print(table)
 
 
-def _print_study(console: Console, dossier: DossierView) -> None:
-    study = dossier.study
+def _print_study(console: Console, history: StudyHistory) -> None:
+    study = history.study
     row = row_of(study, 1, utc_now())
     console.print(Text.assemble(("study ", "bold"), study.study_instance_uid))
     console.print(Text(f"  patient    {row.patient_name or 'no name'}, {row.patient_id or 'no Patient ID'}"))
