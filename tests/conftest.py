@@ -53,6 +53,12 @@ def program() -> Callable[[str], str]:
 
 
 @pytest.fixture(scope="session")
+def lack() -> Callable[[str], NoReturn]:
+    """Give ``lack(reason)``: the test skips, or fails in CI, for what is absent."""
+    return _lack
+
+
+@pytest.fixture(scope="session")
 def shared() -> Path:
     """Give the folder of shared data that stands beside the checkout."""
     folder = Path(__file__).resolve().parents[2] / "shared"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.quirks.target import Target
 
 #: The modules that hold a collection, in the order of the table.
-MODULES: tuple[str, ...] = ("associations", "answers", "destinations", "pixels", "operators")
+MODULES: tuple[str, ...] = ("associations", "answers", "destinations", "pixels", "operators", "cases")
 
 
 class NotRight(Exception):
@@ -85,7 +85,9 @@ class Collection:
         ``destination``, the table of a destination's settings, is configured as one beside "pacs", which is always
         there.
     tolerated
-        Whether the conformance statement lists them.
+        Whether the conformance statement tells of them.
+    lacks
+        What is not there that all of them need, in words; empty where they can be tried.
     """
 
     name: str
@@ -93,6 +95,7 @@ class Collection:
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     peers: Callable[[Path], AbstractContextManager[Mapping[str, Any]]] = _none
     tolerated: bool = True
+    lacks: str = ""
 
 
 def collections() -> list[Collection]:

@@ -20,6 +20,9 @@ def main() -> None:
     console, begun = Console(width=None if sys.stdout.isatty() else 200), time.monotonic()
     outcomes: list[Tried] = []
     for name in chosen:
+        if known[name].lacks:
+            console.print(f"{name}: not tried: {known[name].lacks}")
+            continue
         for outcome in trials(known[name], known[name].quirks):
             console.print(f"{name}: {outcome.quirk.name}: {'ok' if outcome.is_right else 'NOT RIGHT'}", markup=False)
             outcomes.append(outcome)

@@ -67,10 +67,15 @@ def _ended(target: Target, name: str, timeout_s: float = 30.0) -> DeliveryRecord
         time.sleep(0.1)
 
 
-def _is_unconfirmable(name: str, target: Target) -> str:
+def require_unconfirmable(target: Target, name: str) -> None:
+    """Send an image; its report must end as sent, cannot be confirmed, at a destination."""
     row = _ended(target, name)
     if row.state != DeliveryState.UNCONFIRMABLE:
         raise NotRight(row.state)
+
+
+def _is_unconfirmable(name: str, target: Target) -> str:
+    require_unconfirmable(target, name)
     asked = target.peers[name].pacs.finds_asked
     if asked > 40:
         raise NotRight(f"asked {asked} times")

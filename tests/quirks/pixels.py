@@ -1,10 +1,8 @@
 """Radiographs that break a rule of the data set, the pixels or their display."""
 
-import time
 from collections.abc import Callable
 from functools import partial
 
-from pydicom import Dataset
 from pydicom.uid import generate_uid
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -35,7 +33,7 @@ def _try(made: Broken, target: Target) -> str:
     if status != 0x0000:
         raise NotRight(f"refused with 0x{status:04X}")
     row = target.settled(uid)
-    reports = _arrived(target, uid)
+    reports = target.arrived(uid)
     if not reports:
         raise NotRight(f"{row.state}, and no report has arrived")
     if not made.is_whole:
@@ -46,14 +44,6 @@ def _try(made: Broken, target: Target) -> str:
         raise NotRight(f"{row.state}, {row.reason or 'with other pixels'}")
     _require_result(target, row.id)
     return f"reported with {len(reports)} objects"
-
-
-def _arrived(target: Target, uid: str) -> list[Dataset]:
-    """Return the reports that the archive holds, as soon as it holds one; none after ten seconds."""
-    deadline = time.monotonic() + 10
-    while not (reports := target.reports(uid)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return reports
 
 
 def _right_digest(made: Broken) -> str:

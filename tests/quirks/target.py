@@ -126,6 +126,13 @@ class Target:
         source.SOPInstanceUID, source.StudyInstanceUID = sop_instance_uid, uid or ""
         return self.pacs.of(source)
 
+    def arrived(self, sop_instance_uid: str, number: int = 1) -> list[Dataset]:
+        """Return the reports on an instance that "pacs" holds, once they are so many, or after ten seconds."""
+        deadline = time.monotonic() + 10
+        while len(reports := self.reports(sop_instance_uid)) < number and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return reports
+
 
 @contextmanager
 def running(collection: Collection, folder: Path) -> Iterator[Target]:
@@ -138,10 +145,11 @@ def running(collection: Collection, folder: Path) -> Iterator[Target]:
         more = [peer.destination for peer in peers.values() if hasattr(peer, "destination")]
         destinations = [destination(pacs.port), *more]
         with gateway(folder, destinations, parts=EVERYTHING, **settings) as up:
-            wait_until(lambda: _is_open(web_port), "the page's port is open", 60)
+            wait_until(lambda: is_open(web_port), "the page's port is open", 60)
             yield Target(up, pacs, peers, web_port)
 
 
-def _is_open(port: int) -> bool:
+def is_open(port: int) -> bool:
+    """Return whether somebody listens on a port of 127.0.0.1."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
