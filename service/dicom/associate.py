@@ -277,4 +277,4 @@ def _user(value: bytes) -> UserIdentity | None:
 
 
 def _uid(encoded: bytes) -> str:
-    return encoded.strip(b"\0 ").decode("ascii", "replace")
+    return encoded.strip(b"\0 ").decode("ascii", "replace").replace("\ufffd", "?")

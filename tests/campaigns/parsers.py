@@ -82,9 +82,8 @@ def take_association(data: bytes) -> None:
         assert (request.calling_ae_title + request.called_ae_title).isascii()
     with suppress(InvalidAssociate):
         answer = read_answer(data)
-        if all(context.transfer_syntax.isascii() for context in answer.contexts):
-            said = read_answer(encode_answer(answer, b"", b"")[6:])
-            assert said.contexts == answer.contexts
+        said = read_answer(encode_answer(answer, b"", b"")[6:])
+        assert (said.contexts, said.information.roles) == (answer.contexts, answer.information.roles)
 
 
 TAKERS: tuple[Callable[[bytes], None], ...] = (

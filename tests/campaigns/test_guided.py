@@ -43,6 +43,7 @@ def test_a_value_that_pydicom_reads_differently_is_found(monkeypatch: pytest.Mon
 
 
 @has_fuzzer
+@pytest.mark.timeout(300)  # so many inputs take a machine that is busy longer than the others' limit
 def test_a_fuzzer_led_by_coverage_finds_no_bytes_that_our_parsers_choke_on(tmp_path: Path) -> None:
     assert_nothing_is_found(100_000, tmp_path)
 
