@@ -1,7 +1,7 @@
 """What real devices, archives and strangers send, and what is right: tried on a running `auscult up`.
 
 ``make quirks`` tries everything here and prints a table; ``make test`` tries what is not slow. The conformance
-statement prints columns of the same table, so write `kind`, `name`, `right` and `source` for an administrator.
+statement counts them by kind, so write `kind`, `name`, `right` and `source` for an administrator.
 
 Each module of this package holds one `Collection` named ``COLLECTION``, and its name stands in `MODULES`::
 

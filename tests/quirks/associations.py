@@ -115,8 +115,8 @@ def _has_ended(association: RawAssociation, again: bytes) -> bool:
 
 
 def _quirks() -> Iterator[Quirk]:
-    kind = "association request"
     for odd in ODD_REQUESTS:
+        kind = f"association request: {odd.about}"
         yield Quirk(odd.name, kind, odd.source, _right(odd), partial(_asked, odd))
     for name, (first, again) in _NEVER_ENDING.items():
         right = "a message has a deadline whatever comes of it, and nobody else is kept out meanwhile"

@@ -5,6 +5,7 @@ from typing import NoReturn
 
 import pytest
 
+from docs.tables.quirks import tolerated
 from tests.quirks import Collection, collections
 from tests.quirks.trial import trials
 
@@ -25,3 +26,12 @@ def test_every_quirk_says_what_is_right_and_who_says_so() -> None:
     for quirk in quirks:
         assert all((quirk.name, quirk.kind, quirk.source, quirk.right)), quirk.name
         assert not quirk.right.endswith("."), quirk.name
+
+
+def test_the_conformance_statement_counts_every_input_that_it_is_to_tell_of() -> None:
+    told = [quirk for collection in collections() if collection.tolerated for quirk in collection.quirks]
+    rows = [[cell.strip() for cell in line.split(" | ")] for line in tolerated().splitlines()[2:]]
+    assert sum(int(row[1]) for row in rows) == len(told)
+    assert {(row[0].removeprefix("| "), row[4].removesuffix(" |")) for row in rows} == {
+        (quirk.kind, quirk.right) for quirk in told
+    }

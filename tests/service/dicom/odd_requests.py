@@ -34,6 +34,11 @@ class OddRequest:
     rejected: tuple[int, int, int] | None = ACCEPTED
     context_id: int | None = 1
 
+    @property
+    def about(self) -> str:
+        """The part of the request that is odd, in words."""
+        return _ABOUT[self.source]
+
 
 def item(kind: int, value: bytes, length: int | None = None) -> bytes:
     """Return an item; `length` is what it says of itself."""
@@ -84,9 +89,19 @@ def _asked(*items: bytes) -> bytes:
 _TITLES = "PS3.8 Table 9-11: spaces at both ends are not significant; pynetdicom#746, #921"
 _UNKNOWN = "PS3.8 section 9.3.1: items of unrecognized types are ignored and skipped"
 _FIXED = "PS3.8 Table 9-11: reserved fields are not tested, and of the version bit 0 alone"
+_APPLICATION_CONTEXT = "PS3.8 Table 9-21"
 _CONTEXTS = "PS3.8 section 9.3.2.2 and Table 9-18"
 _USER = "PS3.7 Annex D.3.3; PS3.8 Annex D.1"
 _LENGTHS = "PS3.8 section 9.3.4: rejected, UL service-provider, no reason given"
+_ABOUT = {
+    _TITLES: "AE titles",
+    _UNKNOWN: "unknown items",
+    _FIXED: "version, reserved bytes, application context",
+    _APPLICATION_CONTEXT: "version, reserved bytes, application context",
+    _CONTEXTS: "presentation contexts",
+    _USER: "user information",
+    _LENGTHS: "lengths that lie",
+}
 
 ODD_REQUESTS: tuple[OddRequest, ...] = (
     OddRequest("called AE title padded with NUL", request(called=b"AUSCULT".ljust(16, b"\0")), _TITLES),
@@ -113,7 +128,7 @@ ODD_REQUESTS: tuple[OddRequest, ...] = (
     OddRequest(
         "another application context",
         request(application=b"1.2.840.10008.3.1.1.9"),
-        "PS3.8 Table 9-21",
+        _APPLICATION_CONTEXT,
         APPLICATION_CONTEXT_NAME,
     ),
     OddRequest("unknown item of type 0x99", request(GOOD, item(0x99, b"abc")), _UNKNOWN),
