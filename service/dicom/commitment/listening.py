@@ -109,8 +109,8 @@ def take_answer(event: evt.Event, commitments: Commitments, waker: Waker | None 
         return _RESOURCE_LIMITATION
     # On an association that we opened, the peer is the acceptor.
     association = event.assoc
-    node = association.acceptor if association.is_requestor else association.requestor
-    peer = str(node.ae_title).strip()
+    title = association.acceptor.ae_title if association.is_requestor else cast(Peer, association).calling_ae_title
+    peer = str(title).strip()
     try:
         said = parse_answer(event.event_information)
         answered = commitments.answer(said.transaction_uid, said.held, said.failed, peer)
