@@ -38,8 +38,8 @@ _LIMITS = """## Limits
   corners, and with styles exchanged between the classes; the table of styles shows what remains.
 - From 0.2.0 to 0.3.0, on the same images: val AUC 0.997 to 0.996, accuracy of pneumonia 0.975 to 0.977; reserved AUC
   0.997 to 0.990, accuracy of pneumonia 0.977 to 0.949; fullres AUC 0.995 to 0.983, accuracy of pneumonia 0.967 to
-  0.925. Part of what 0.2.0 knew of these images was the machine. Its specificity in the stamped machine's greys and
-  spectrum was 0.79, in its low amplitudes 0.12, measured once with other draws of the donors.
+  0.925. The specificity of 0.2.0 in the stamped machine's greys and spectrum was 0.79, measured once, with other draws
+  of the donors and without their stamps; its other styles were not measured in the way of the table.
 - The run of 0.3.0 was short (a budget of 48 minutes, 3 passes over train), no part of its recipe was left out to see
   what it is worth, and the distance was fitted on 700 training images.
 - The heat map shows where the evidence for pneumonia in the last feature map lies (7 x 7 cells). It is no
