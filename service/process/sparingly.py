@@ -1,34 +1,60 @@
-"""One log line for a flood: what repeats is told at once, and then counted."""
+"""Warnings about peers, of which a peer cannot make more than a few a minute: the others are counted."""
 
 import logging
 import threading
 import time
-from collections.abc import Callable
+from dataclasses import dataclass, field
 
-#: Seconds between two lines about the same thing.
-_EVERY_S = 60.0
-#: Things that are remembered.
-_MOST = 1000
+#: Seconds for which warnings about an address are counted together, and how many different ones are written then.
+_WINDOW_S = 60.0
+_LINES = 10
+#: Addresses that are remembered; of one that is forgotten, the count is written.
+_MOST_ADDRESSES = 1000
+
+
+@dataclass
+class _Window:
+    """What was written about an address since, and how often nothing was."""
+
+    opened: float
+    written: set[str] = field(default_factory=set)
+    unwritten: int = 0
 
 
 class Sparing:
-    """Writes a line at most once a minute for each thing, with how often it happened since."""
+    """Writes warnings about peers: each different one once a minute, and how many more there were; thread-safe."""
 
-    def __init__(self, log: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, log: logging.Logger) -> None:
         self._log = log
-        self._clock = clock
         self._lock = threading.Lock()
-        self._told: dict[str, tuple[float, int]] = {}
+        self._windows: dict[str, _Window] = {}
 
-    def warn(self, thing: str, message: str, *values: object) -> None:
-        """Tell of a thing, such as an address with a reason; the message says it in words."""
+    def warn(self, address: str, text: str) -> None:
+        """Write a warning about an address, or count it."""
+        now = time.monotonic()
         with self._lock:
-            now = self._clock()
-            since, unsaid = self._told.pop(thing, (-_EVERY_S, 0))
-            is_news = now - since >= _EVERY_S
-            self._told[thing] = (now, 0) if is_news else (since, unsaid + 1)
-            if len(self._told) > _MOST:
-                self._told.pop(next(iter(self._told)))
-        if is_news:
-            more = f" (and {unsaid} times more since the last line)" if unsaid else ""
-            self._log.warning(message + "%s", *values, more)
+            window = self._windows.get(address)
+            if window is None or now - window.opened > _WINDOW_S:
+                self._close(address)
+                window = self._windows[address] = _Window(now)
+            if len(self._windows) > _MOST_ADDRESSES:
+                self._close(next(iter(self._windows)))
+            if text in window.written or len(window.written) >= _LINES:
+                window.unwritten += 1
+                return
+            window.written.add(text)
+        self._log.warning("%s", text)
+
+    def turn(self) -> None:
+        """Write the counts that are due; called every second or so."""
+        now = time.monotonic()
+        with self._lock:
+            for address in [name for name, window in self._windows.items() if now - window.opened > _WINDOW_S]:
+                self._close(address)
+
+    def _close(self, address: str) -> None:
+        window = self._windows.pop(address, None)
+        if window is not None and window.unwritten:
+            self._log.warning(
+                "%d more warnings about %s within %d s, like those above", window.unwritten, address, _WINDOW_S
+            )

@@ -69,11 +69,9 @@ class Connections:
         else:
             return self._add(accepted, address)
         self._sparing.warn(
-            f"{setting} {address}",
-            "more connections at once than %s allows (%d), the last from %s: unfinished requests make room",
-            setting,
-            self._of_address if rivals is own else self.most,
             address,
+            f"more connections at once than {setting} allows ({self._of_address if rivals is own else self.most}),"
+            f" the last from {address}: unfinished requests make room",
         )
         oldest = next((connection for connection in rivals if connection.is_waiting), None)
         if oldest is None:
@@ -84,17 +82,20 @@ class Connections:
 
     def make_room(self) -> None:
         """Close the oldest connection that waits: the process has no file handle left."""
-        self._sparing.warn("handles", f"the page has no file handle left; {MORE_HANDLES}")
+        self._sparing.warn("us", f"the page has no file handle left; {MORE_HANDLES}")
         oldest = next((connection for connection in self._open if connection.is_waiting), None)
         if oldest is not None:
             self._end(oldest)
 
     def late(self, connection: Connection, what: str, setting: str) -> None:
         """Close a connection that took too long."""
-        self._sparing.warn(
-            f"{setting} {connection.address}", "connection from %s closed: %s (%s)", connection.address, what, setting
-        )
+        address = connection.address
+        self._sparing.warn(address, f"connection from {address} closed: {what} ({setting})")
         self._end(connection)
+
+    def count_warnings(self) -> None:
+        """Say how many warnings were not written; called every second or so."""
+        self._sparing.turn()
 
     def forget(self, connection: Connection) -> None:
         """Take a connection off the list: it is closed."""

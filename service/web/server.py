@@ -65,6 +65,12 @@ class _Server(uvicorn.Server):
             self._begin(self._accept(listening))
         self.started = True
 
+    async def on_tick(self, counter: int) -> bool:
+        """Say every second how many warnings were not written; uvicorn calls it ten times as often."""
+        if counter % 10 == 0:
+            self._connections.count_warnings()
+        return await super().on_tick(counter)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept no further connection, and end those that are open."""
         for task in self._tasks:

@@ -8,13 +8,14 @@ and the remedy.
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 from service.dicom.acceptor.contract import Peer
-from service.dicom.acceptor.warnings import Warnings
 from service.dicom.associate import APPLICATION_CONTEXT, AssociateRequest, UserIdentity
 from service.dicom.identity import is_valid_uid
 from service.process.log import get_logger
+from service.process.sparingly import Sparing
 from service.security.passwords import PasswordCheck, PasswordFile
 from service.security.tls import reason_of
 from service.vocabulary.refusals import Refusal, RefusalReason
@@ -98,7 +99,7 @@ class Access:
     certificates: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     users: PasswordFile | None = None
     refused: Refused = not_told
-    warnings: Warnings = field(default_factory=Warnings)
+    warnings: Sparing = field(default_factory=partial(Sparing, log))
 
     def refused_address(self, address: str) -> None:
         """Tell of a connection from an address that may not connect."""

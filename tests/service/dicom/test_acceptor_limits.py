@@ -1,6 +1,5 @@
 """No peer holds the listener: deadlines for each message, places for others, and one line for a flood of refusals."""
 
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,9 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.dicom.acceptor import warnings as acceptor_warnings
 from service.dicom.acceptor.places import Places, host
-from service.dicom.acceptor.warnings import Warnings
+from service.process import sparingly
 from service.vocabulary.refusals import Refusal, RefusalReason
 from tests.invariants import Invariant
 from tests.servers import wait_until
@@ -153,7 +151,7 @@ def test_refusals_name_the_ae_titles_the_address_and_the_setting(tmp_path: Path)
 def test_a_flood_of_refusals_is_one_line_and_a_count(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(acceptor_warnings, "_WINDOW_S", 3.0)
+    monkeypatch.setattr(sparingly, "_WINDOW_S", 3.0)
     with listening(tmp_path) as site:
         for _ in range(60):
             with suppress(Ended):
@@ -162,21 +160,6 @@ def test_a_flood_of_refusals_is_one_line_and_a_count(
         (line,) = lines
         assert line.startswith("association of 'RAW' to 'WRONG' from 127.0.0.1 refused: listener.ae_title is 'AUSCULT'")
         wait_until(lambda: "59 more warnings about 127.0.0.1" in caplog.text, "the others are counted", 10)
-
-
-@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 30)), max_size=100))
-def test_however_many_warnings_come_each_is_written_or_counted(said: list[tuple[str, int]]) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        written: list[str] = []
-        patch.setattr(acceptor_warnings.log, "warning", lambda text, *values: written.append(text % values))
-        warnings = Warnings()
-        for address, number in said:
-            warnings.warn(address, f"{address} {number}")
-        for address in "abc":
-            warnings._close(address)
-    counted = [int(match[1]) for line in written if (match := re.match(r"(\d+) more warnings", line))]
-    assert len(written) - len(counted) + sum(counted) == len(said)
-    assert len(written) <= 3 * (10 + 1)
 
 
 comings = st.lists(st.tuples(st.sampled_from("123"), st.sampled_from("AB"), st.booleans()))
