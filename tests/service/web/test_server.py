@@ -134,4 +134,4 @@ def test_a_browser_shows_the_rows_in_reading_order(tmp_path: Path, program: Call
         row.study_instance_uid for row in listed
     ]
     # The script has run: the policy of the page lets it, and the server has answered it.
-    assert shown.all("p", "heartbeat")[0].text.startswith("live, ")
+    assert shown.all("p", "pulse")[0].text.startswith("live, ")
