@@ -31,6 +31,8 @@ READERS = (jpeg.read, jpeg.read, jpeg.read, jpeg_2000.read)
 CODECS = (JPEGBaseline8Bit, JPEGLosslessSV1, JPEGLSLossless, JPEG2000Lossless)
 WANTED = frozenset({0x00080005, 0x00080016, 0x00080018, 0x00080050, 0x00100010, 0x00100020, 0x0020000D, 0x0020000E})
 _MAXIMUM_BYTES = 1 << 20
+#: In little and big endian (PS3.5 section 7.5).
+_EMPTY_ITEMS = (bytes.fromhex("feff00e000000000"), bytes.fromhex("fffee00000000000"))
 _KNOWN_VRS = frozenset(vr.decode() for vr in LONG_VRS | SHORT_VRS)
 
 
@@ -112,7 +114,6 @@ def _as_pydicom_reads(encoded: bytes, syntax: str) -> dict[int, bytes] | None:
         tags.append(int(tag))
         # Where a data set breaks DICOM's rules for these, it is read by rules of our own.
         is_clear &= tag >> 16 >= 0x0008 and length != 0xFFFFFFFF and (vr in _KNOWN_VRS or syntax == IMPLICIT)
-        is_clear &= vr != "SQ" or length <= 8
         return int(tag) > max(WANTED)
 
     try:
@@ -130,7 +131,16 @@ def _as_pydicom_reads(encoded: bytes, syntax: str) -> dict[int, bytes] | None:
     if not is_clear or any(later <= earlier for earlier, later in pairwise(tags)):
         return None  # elements out of order: no reader is wrong
     elements = [element for element in dataset._dict.values() if isinstance(element, RawDataElement)]
+    if any(_holds_items(element, encoded) for element in elements):
+        return None
     return {int(element.tag): element.value or b"" for element in elements if int(element.tag) in WANTED}
+
+
+def _holds_items(element: RawDataElement, encoded: bytes) -> bool:
+    """Return whether an element seems a sequence and is more than an empty item: where it ends, we ask its items."""
+    begun = encoded[element.value_tell : element.value_tell + 4]
+    seems_a_sequence = element.VR == "SQ" or (element.VR is None and begun == _EMPTY_ITEMS[0][:4])
+    return seems_a_sequence and element.length > 0 and element.value not in _EMPTY_ITEMS
 
 
 def seeds() -> list[bytes]:
