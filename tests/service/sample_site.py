@@ -12,7 +12,7 @@ from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 from sqlalchemy import Engine
 
 from service.ledger import Arrival, ArrivalKind, ClaimedInstance, Ledger, NewReport, kept_counts
-from service.ledger.database import connect, reading
+from service.ledger.database import connect, reading, tables_problem
 from service.ledger.migration import upgrade
 from service.objects import LocalStore
 from service.settings import Settings
@@ -178,11 +178,12 @@ class SampleSite:
                 outbox.save_confirmed(due)
 
     def close(self) -> None:
-        """Close the ledger; whatever a test did, the counts that are kept must be what counting finds."""
-        with reading(self.engine) as session:
-            kept, counted = kept_counts.kept(session), dict(kept_counts._counted(session))
+        """Close the ledger; whatever a test did to its rows, the counts that are kept are what counting finds."""
+        if tables_problem(self.engine) is None:
+            with reading(self.engine) as session:
+                kept, counted = kept_counts.kept(session), dict(kept_counts._counted(session))
+            assert kept == {key: count for key, count in counted.items() if count}
         self.engine.dispose()
-        assert kept == {key: count for key, count in counted.items() if count}
 
 
 def identity_of(dataset: Dataset) -> Identity:
