@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.process.handles import OUT_OF_HANDLES
 from service.process.log import get_logger
 
 log = get_logger(__name__)
@@ -65,6 +66,12 @@ class SecurityHeaders:
         try:
             await self._app(scope, receive, guarded)
         except Exception as error:  # noqa: BLE001 - this is where every error ends
+            if isinstance(error, OSError) and error.errno in OUT_OF_HANDLES:
+                # It may befall each of hundreds of requests; whoever accepts connections has said it once for all.
+                if not started:
+                    text = "no file handle is left here; try again"
+                    await _plain(HTTPStatus.SERVICE_UNAVAILABLE, text)(scope, receive, guarded)
+                return
             # The type alone: an exception's text may hold what was read from a data set.
             log.error("a request for %s failed (%s)", _route(scope), type(error).__name__)
             if not started:
