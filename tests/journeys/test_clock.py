@@ -75,7 +75,7 @@ def test_a_clock_that_is_set_right_delays_no_report_and_is_told(ahead: timedelta
             assert process.poll() is None
             return bool(ledger.timekeeping.view().steps)
 
-        wait_until(is_told, "the sweep has noticed", 30)
+        wait_until(is_told, "the sweep has noticed", 60)
         wait_until(
             lambda: (
                 (ledger.outbox.next_due("pacs") or datetime.max.replace(tzinfo=UTC))

@@ -20,6 +20,7 @@ from tests.servers import forward_everything, listens, wait_until
 
 
 @pytest.mark.timeout(400)
+@pytest.mark.slow
 def test_an_image_goes_through_the_services_of_the_file_and_comes_back_as_reports(
     tmp_path: Path, program: Callable[[str], str], orthanc: Callable[..., servers.Orthanc]
 ) -> None:

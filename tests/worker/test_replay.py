@@ -79,6 +79,7 @@ def test_bytes_that_are_missing_without_a_mark_are_told(analysed: Gateway) -> No
 
 
 def test_an_instance_without_a_result_is_told(analysed: Gateway) -> None:
+    analysed.receive(chest(seed=99))
     with pytest.raises(AuscultError, match="no result"):
         again(analysed, seed=99)
 
