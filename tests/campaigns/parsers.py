@@ -113,7 +113,7 @@ def _as_pydicom_reads(encoded: bytes, syntax: str) -> dict[int, bytes] | None:
         nonlocal is_clear
         tags.append(int(tag))
         # Where a data set breaks DICOM's rules for these, it is read by rules of our own.
-        is_clear &= tag >> 16 >= 0x0008 and length != 0xFFFFFFFF and (vr in _KNOWN_VRS or syntax == IMPLICIT)
+        is_clear &= tag >> 16 >= 0x0008 and length % 2 == 0 and (vr in _KNOWN_VRS or syntax == IMPLICIT)
         return int(tag) > max(WANTED)
 
     try:

@@ -105,6 +105,7 @@ def test_what_is_wrong_with_the_description_is_named(about: Path, change: tuple[
     assert "about.toml" in str(error.value)
 
 
+@pytest.mark.timeout(500)
 @pytest.mark.slow
 def test_own_data_go_from_a_folder_of_images_to_the_worker(shared: Path, about: Path, tmp_path: Path) -> None:
     for index, name in enumerate(("clear", "opacity")):
