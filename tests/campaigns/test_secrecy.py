@@ -205,7 +205,7 @@ def test_nothing_that_anybody_writes_says_who_the_patient_is(program: Callable[[
             "pages for machines, and commands": "\n".join(here.heard),
         }
     # What shows that the errors were had.
-    for sign in ("0xC000", "0xC002", "0xA700", "study held", "took no wake-up", "delivered for now"):
+    for sign in ("0xC000", "0xC002", "0xA700", "study held", "took no wake-up", "is put off", "delivered for now"):
         assert sign in written["the processes' output"], sign
     assert "worker.infer" in written["the broker's traffic"]
     assert "Traceback" not in written["the processes' output"]
