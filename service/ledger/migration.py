@@ -18,17 +18,17 @@ def upgrade(url: str) -> None:
     LedgerUnavailable
         When the database cannot be reached or written, or a later version made its tables.
     """
+    engine = connect(url)
     try:
         with told(make_url(url)):
+            is_current = tables_problem(engine) is None
             command.upgrade(configuration(url), "head")
-            engine = connect(url)
-            KeptCounts(engine).recount()
-            engine.dispose()
+            if not is_current:  # counting reads all of history: not at every start
+                KeptCounts(engine).recount()
     except CommandError:
-        engine = connect(url)
-        problem = tables_problem(engine)
+        raise LedgerUnavailable(tables_problem(engine)) from None
+    finally:
         engine.dispose()
-        raise LedgerUnavailable(problem) from None
 
 
 def downgrade(url: str, revision: str) -> None:
