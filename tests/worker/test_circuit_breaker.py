@@ -14,6 +14,8 @@ from tests.worker.conftest import Gateway, destination, network
 from worker.report_building import ReportBuilding
 
 BACKLOG = 12
+#: Fewer than the shortest pause: of 15 seconds, jitter may take a half.
+SECONDS = 7
 
 
 def _backlog(gateway: Any) -> Gateway:
@@ -44,7 +46,7 @@ def test_while_the_store_is_away_few_images_of_a_backlog_are_tried(
     before = len(made.events)
     with monkeypatch.context() as broken:
         broken.setattr(LocalStore, "read", _away)
-        for _ in range(10):
+        for _ in range(SECONDS):
             worker.run_until_idle()
             made.clock.turn(seconds=1)
     assert _states(made) == {"received"}
@@ -61,7 +63,7 @@ def test_on_a_full_disk_few_reports_of_a_backlog_are_tried(gateway: Any, monkeyp
     building = _building(made)
     with monkeypatch.context() as broken:
         broken.setattr(LocalStore, "put", _away)
-        for _ in range(10):
+        for _ in range(SECONDS):
             building.run_until_idle()
             made.clock.turn(seconds=1)
     assert made.events.count("reports put off") == 4

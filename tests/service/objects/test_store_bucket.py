@@ -63,7 +63,6 @@ def test_a_server_that_breaks_off_in_the_middle_keeps_nothing_and_takes_it_later
     between.cut_after = 50_000
     with pytest.raises(StoreUnavailable, match="does not answer in time"):
         _keep(store)
-    assert between.connections > 1
 
     between.cut_after = None
     assert store.read(_keep(store)) == IMAGE
