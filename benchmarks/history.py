@@ -20,11 +20,11 @@ from service.ledger.records import (
     StudyRecord,
 )
 from service.vocabulary.findings import Outcome
+from service.vocabulary.report_kinds import ReportKind
 from service.vocabulary.states import DeliveryState, State
 
 _OUT_OF_SCOPE = 10  # one image in so many
 _EVENTS = ("received", "claimed", "inferred", "reported", "sent", "sent", "confirmed", "delivered")
-_KINDS = ("text_sr", "measurement_sr", "secondary_capture")
 _AT_ONCE = 5000
 
 Row = dict[str, Any]
@@ -75,8 +75,8 @@ def _image(number: int, at: datetime) -> Iterator[tuple[type[Record], Row]]:
         yield EventRecord, {"instance_id": number + 1, "at": at, "event": event, "state": state}
     if not excluded:
         yield PredictionRecord, _prediction(number, at)
-        for place, kind in enumerate(_KINDS):
-            yield from _report(number * len(_KINDS) + place, number, kind, at)
+        for place, kind in enumerate(ReportKind):
+            yield from _report(number * len(ReportKind) + place, number, kind, at)
 
 
 def _identity(number: int) -> Row:
@@ -115,7 +115,7 @@ def _prediction(number: int, at: datetime) -> Row:
 
 
 def _report(number: int, instance: int, kind: str, at: datetime) -> Iterator[tuple[type[Record], Row]]:
-    uid, key = f"2.25.{instance}.{3 + number % len(_KINDS)}", f"{number + (1 << 200):064x}"
+    uid, key = f"2.25.{instance}.{3 + number % len(ReportKind)}", f"{number + (1 << 200):064x}"
     yield (
         ReportRecord,
         {

@@ -49,6 +49,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "identification": conformance.identification,
     "association-limits": conformance.association_limits,
     "final-statuses": conformance.final_statuses,
+    "report-kinds": conformance.report_kinds,
     "own-codes": conformance.own_codes,
     "standard-codes": conformance.standard_codes,
     "tolerated": quirks.tolerated,

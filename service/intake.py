@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 
-from service.dicom.contexts import IMAGE_SOP_CLASSES, is_image_class
+from service.dicom.contexts import is_image_class
 from service.dicom.identity import identify, is_valid_uid
 from service.dicom.part10 import file_head
 from service.ledger.admission import Admission, Arrival, ArrivalKind, Receipt, Registered
@@ -13,6 +13,7 @@ from service.settings import Settings
 from service.vocabulary.errors import AuscultError, ContradictsSopClass, InvalidUid, NotDicom, ObjectTooLarge
 from service.vocabulary.facts import PrioritySource
 from service.vocabulary.identity import Identity
+from service.vocabulary.sop_classes import RADIOGRAPHS
 from service.vocabulary.states import Priority
 from service.vocabulary.uids import is_own_uid
 
@@ -170,6 +171,6 @@ class Intake:
 def _kind(request: Request, *, own_equipment: bool) -> ArrivalKind:
     if own_equipment or is_own_uid(request.sop_instance_uid):
         return ArrivalKind.OWN
-    if request.sop_class_uid in IMAGE_SOP_CLASSES:
+    if request.sop_class_uid in RADIOGRAPHS:
         return ArrivalKind.IMAGE
     return ArrivalKind.OTHER_IMAGE if is_image_class(request.sop_class_uid) else ArrivalKind.NOT_AN_IMAGE

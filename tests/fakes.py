@@ -20,9 +20,9 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 from pynetdicom.transport import ThreadedAssociationServer
 
 from service.dicom.latency import without_delay
-from service.dicom.scu import STORED_SOP_CLASSES
 from service.operations.wake import Task
 from service.security.passwords import PasswordHash
+from service.vocabulary.report_kinds import REPORT_SOP_CLASSES
 
 
 @dataclass
@@ -73,7 +73,7 @@ class ScriptedPacs:
 def scripted_pacs(
     statuses: Iterable[int] = (),
     *,
-    sop_classes: Iterable[str] = STORED_SOP_CLASSES,
+    sop_classes: Iterable[str] = REPORT_SOP_CLASSES,
     finds: bool = True,
     commits: bool = False,
     action_status: int = 0x0000,

@@ -22,9 +22,10 @@ from service.report import Equipment, ReportContent, build, predecessor
 from service.settings import DestinationSettings, Settings
 from service.texts import texts_in
 from service.vocabulary.errors import Unavailable
-from service.vocabulary.facts import Failure, Reason, ReportKind
+from service.vocabulary.facts import Failure, Reason
 from service.vocabulary.findings import Outcome
 from service.vocabulary.language import Language
+from service.vocabulary.report_kinds import ReportKind
 from service.vocabulary.states import State
 from worker.batch import Batch
 from worker.circuit_breaker import CircuitBreaker
@@ -169,8 +170,9 @@ class ReportBuilding:
     def _kinds(self, due: DueReport, destinations: Sequence[DestinationSettings]) -> dict[ReportKind, list[str]]:
         if due.prediction is None:
             told = [item.name for item in destinations if _is_told(item, due.is_chest)]
-            return {ReportKind.TEXT_SR: told} if told or not destinations else {}
-        wanted = {kind: [item.name for item in destinations if kind.value in item.reports] for kind in ReportKind}
+            wanted = {kind: told for kind in ReportKind if not kind.needs_result}
+        else:
+            wanted = {kind: [item.name for item in destinations if kind in item.reports] for kind in ReportKind}
         return {kind: names for kind, names in wanted.items() if names or not destinations}
 
     def _content(self, due: DueReport, language: Language) -> ReportContent:

@@ -13,12 +13,12 @@ from service.ledger import DueDelivery, Ledger, NewReport
 from service.objects import ObjectStore
 from service.process.clock import Clock
 from service.process.log import get_logger
-from service.report import SOP_CLASSES, as_sop_class
+from service.report import as_sop_class
 from service.settings import DestinationSettings, Settings
 from service.vocabulary.errors import ObjectDamaged, ObjectMissing, PermanentDeliveryFailure
-from service.vocabulary.facts import ReportKind
 from service.vocabulary.findings import Outcome
 from service.vocabulary.identity import Identity
+from service.vocabulary.report_kinds import ReportKind
 
 log = get_logger(__name__)
 
@@ -86,7 +86,7 @@ class Sending:
     def _replace(self, row: DueDelivery, dataset: Dataset) -> None:
         """Fall back to the next SOP class of the same report that the destination accepts."""
         kind = ReportKind(row.kind)
-        first, *others = SOP_CLASSES[kind]
+        first, *others = kind.sop_classes
         for sop_class_uid in others if row.sop_class_uid == first else ():
             if self._association.accepts(sop_class_uid):
                 variant = as_sop_class(kind, dataset, sop_class_uid)

@@ -11,7 +11,11 @@ from service.dicom import contexts, scu
 from service.dicom.commitment.associations import AskingAssociation, TellingAssociation
 from service.report import codes
 from service.settings import DestinationSettings, ListenerSettings
+from service.texts import texts_in
+from service.vocabulary import sop_classes
 from service.vocabulary.commitment import FailureReason
+from service.vocabulary.language import Language
+from service.vocabulary.report_kinds import OWN_SCHEME, ReportKind
 from service.vocabulary.uids import IMPLEMENTATION_CLASS_UID
 
 _NOBODY = DestinationSettings(name="nobody", ae_title="NOBODY", host="127.0.0.1", port=1)
@@ -27,8 +31,8 @@ def storage_scp() -> str:
     plain = {str(uid) for uid in contexts.PLAIN_TRANSFER_SYNTAXES}
     rows = []
     for sop_class, syntaxes in contexts.accepted().items():
-        role = "SCP and SCU" if sop_class == contexts.STORAGE_COMMITMENT else "SCP"
-        if sop_class in (contexts.VERIFICATION, contexts.STORAGE_COMMITMENT):
+        role = "SCP and SCU" if sop_class == sop_classes.STORAGE_COMMITMENT else "SCP"
+        if sop_class in (sop_classes.VERIFICATION, sop_classes.STORAGE_COMMITMENT):
             accepted = " and ".join(UID(uid).name for uid in syntaxes)
         else:
             accepted = "plain" if {str(uid) for uid in syntaxes} == plain else "plain and encapsulated"
@@ -127,9 +131,21 @@ def _concepts(own: bool) -> list[CodedConcept]:
     found: dict[tuple[str, str], CodedConcept] = {}
     for value in vars(codes).values():
         for concept in value.values() if isinstance(value, dict) else [value]:
-            if isinstance(concept, CodedConcept) and (concept.scheme_designator == codes.OWN_SCHEME) is own:
+            if isinstance(concept, CodedConcept) and (concept.scheme_designator == OWN_SCHEME) is own:
                 found[concept.scheme_designator, concept.value] = concept
     return [found[key] for key in sorted(found)]
+
+
+def report_kinds() -> str:
+    """Return the objects that are made for an image, one row for each kind."""
+    say = texts_in(Language.ENGLISH)
+    rows = []
+    for kind in ReportKind:
+        classes = ", else ".join(UID(uid).name.removesuffix(" Storage") for uid in kind.sop_classes)
+        title = kind.document_title
+        named = f"{title.meaning} ({title.value}, {title.scheme})" if title else ""
+        rows.append((say.of(kind), f"`{kind}`", classes, str(kind.series_number), named))
+    return table(("object", "in `reports`", "SOP class", "Series Number", "document title"), rows)
 
 
 def own_codes() -> str:

@@ -8,14 +8,7 @@ from pydicom.uid import (
     JPEG2000,
     UID,
     AllTransferSyntaxes,
-    BasicTextSRStorage,
-    Comprehensive3DSRStorage,
-    ComprehensiveSRStorage,
-    ComputedRadiographyImageStorage,
     DeflatedExplicitVRLittleEndian,
-    DigitalXRayImageStorageForPresentation,
-    DigitalXRayImageStorageForProcessing,
-    EnhancedSRStorage,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     HTJ2KLossless,
@@ -29,31 +22,14 @@ from pydicom.uid import (
     JPEGLSLossless,
     JPEGLSNearLossless,
     RLELossless,
-    SecondaryCaptureImageStorage,
 )
+
+from service.vocabulary.report_kinds import REPORT_SOP_CLASSES
+from service.vocabulary.sop_classes import RADIOGRAPHS, STORAGE_COMMITMENT, VERIFICATION
 
 #: Names the software in file meta information and in association negotiation. It stays the same in every release: it is
 #: part of the stored bytes, whose digest tells a repeated instance from a new one.
 IMPLEMENTATION_VERSION_NAME = "AUSCULT"
-
-VERIFICATION = "1.2.840.10008.1.1"
-STORAGE_COMMITMENT = "1.2.840.10008.1.20.1"
-
-#: SOP classes whose instances are radiographs.
-IMAGE_SOP_CLASSES: tuple[str, ...] = (
-    ComputedRadiographyImageStorage,
-    DigitalXRayImageStorageForPresentation,
-    DigitalXRayImageStorageForProcessing,
-    SecondaryCaptureImageStorage,
-)
-
-#: SOP classes of our own reports. A PACS that forwards whatever it receives sends them back, and its job must succeed.
-REPORT_SOP_CLASSES: tuple[str, ...] = (
-    BasicTextSRStorage,
-    EnhancedSRStorage,
-    ComprehensiveSRStorage,
-    Comprehensive3DSRStorage,
-)
 
 #: Transfer syntaxes of data sets whose pixels are not compressed, the preferred one first.
 PLAIN_TRANSFER_SYNTAXES: tuple[str, ...] = (
@@ -87,7 +63,7 @@ OTHER_SOP_CLASSES: tuple[str, ...] = tuple(
         uid
         for uid, (name, kind, *_) in UID_dictionary.items()
         if kind == "SOP Class" and re.search(r" Storage( -|$)", name)
-        if uid not in {*IMAGE_SOP_CLASSES, *REPORT_SOP_CLASSES}
+        if uid not in {*RADIOGRAPHS, *REPORT_SOP_CLASSES}
     )
 )
 #: Transfer syntaxes of theirs besides: video, and what no decoder here reads. The data set around the pixels is in
@@ -117,6 +93,6 @@ def accepted(*, other_objects: bool = False) -> dict[str, tuple[str, ...]]:
     return (
         dict.fromkeys(others, images + FURTHER_TRANSFER_SYNTAXES)
         | dict.fromkeys((VERIFICATION, STORAGE_COMMITMENT), (ExplicitVRLittleEndian, ImplicitVRLittleEndian))
-        | dict.fromkeys(IMAGE_SOP_CLASSES, images)
-        | dict.fromkeys(REPORT_SOP_CLASSES, PLAIN_TRANSFER_SYNTAXES)
+        | dict.fromkeys(RADIOGRAPHS, images)
+        | {uid: PLAIN_TRANSFER_SYNTAXES for uid in REPORT_SOP_CLASSES if uid not in RADIOGRAPHS}
     )

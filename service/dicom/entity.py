@@ -9,11 +9,12 @@ from service.dicom.acceptor.places import Places
 from service.dicom.acceptor.server import AcceptorEntity
 from service.dicom.acceptor.terms import Terms
 from service.dicom.associate import UserInformation
-from service.dicom.contexts import IMPLEMENTATION_VERSION_NAME, STORAGE_COMMITMENT, accepted
+from service.dicom.contexts import IMPLEMENTATION_VERSION_NAME, accepted
 from service.security.passwords import PasswordFile
 from service.security.reloading import Reloading
 from service.security.tls import listener_context
 from service.settings import ListenerSettings
+from service.vocabulary.sop_classes import STORAGE_COMMITMENT
 from service.vocabulary.uids import IMPLEMENTATION_CLASS_UID
 
 

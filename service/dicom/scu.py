@@ -9,15 +9,6 @@ from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import build_role, evt
 from pynetdicom.association import Association
-from pynetdicom.sop_class import (  # type: ignore[attr-defined]
-    BasicTextSRStorage,
-    Comprehensive3DSRStorage,
-    ComprehensiveSRStorage,
-    EnhancedSRStorage,
-    SecondaryCaptureImageStorage,
-    StudyRootQueryRetrieveInformationModelFind,
-    Verification,
-)
 
 from service.dicom.contexts import IMPLEMENTATION_VERSION_NAME
 from service.dicom.destination_tls import DestinationTls
@@ -26,17 +17,11 @@ from service.dicom.release import cut, discard_unsent, release
 from service.dicom.requestor import RequestorEntity, RequestorUpperLayer
 from service.settings import NodeSettings
 from service.vocabulary.errors import PermanentDeliveryFailure, TransientDeliveryFailure
+from service.vocabulary.report_kinds import REPORT_SOP_CLASSES
+from service.vocabulary.sop_classes import STUDY_ROOT_FIND, VERIFICATION
 from service.vocabulary.uids import IMPLEMENTATION_CLASS_UID
 
-STORED_SOP_CLASSES = (
-    BasicTextSRStorage,
-    EnhancedSRStorage,
-    ComprehensiveSRStorage,
-    Comprehensive3DSRStorage,
-    SecondaryCaptureImageStorage,
-)
-
-_DESTINATION_SOP_CLASSES = (*STORED_SOP_CLASSES, StudyRootQueryRetrieveInformationModelFind, Verification)
+_DESTINATION_SOP_CLASSES = (*REPORT_SOP_CLASSES, STUDY_ROOT_FIND, VERIFICATION)
 
 # Deflated and big endian, which pynetdicom would propose as well, are not for archives to choose: viewers stumble.
 _TRANSFER_SYNTAXES = [ExplicitVRLittleEndian, ImplicitVRLittleEndian]
@@ -149,9 +134,7 @@ class DestinationAssociation:
         query = instance_query(study_instance_uid, series_instance_uid, sop_instance_uid)
         found = False
         try:
-            for response, identifier in self._established().send_c_find(
-                query, StudyRootQueryRetrieveInformationModelFind
-            ):
+            for response, identifier in self._established().send_c_find(query, STUDY_ROOT_FIND):
                 status = self._status(response)
                 if status not in (0x0000, 0xFF00, 0xFF01):
                     raise TransientDeliveryFailure(

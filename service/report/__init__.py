@@ -4,10 +4,9 @@ from service.report.build import build, kind_of, predecessor
 from service.report.built import BuiltObject
 from service.report.content import ReportContent
 from service.report.equipment import Equipment
-from service.report.variants import SOP_CLASSES, as_sop_class
+from service.report.variants import as_sop_class
 
 __all__ = [
-    "SOP_CLASSES",
     "BuiltObject",
     "Equipment",
     "ReportContent",

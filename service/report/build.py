@@ -1,12 +1,12 @@
 """Build the report set of one image."""
 
 import warnings
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from importlib import import_module
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.uid import SecondaryCaptureImageStorage
 
 from service.report import codes
 from service.report.built import BuiltObject
@@ -14,17 +14,15 @@ from service.report.content import ReportContent
 from service.report.draft import Draft
 from service.report.equipment import Equipment
 from service.report.evidence import prepare
-from service.report.measurement_sr import measurement_sr
 from service.report.region import Localisation, localise
-from service.report.secondary_capture import secondary_capture
-from service.report.text_sr import text_sr
-from service.report.variants import SOP_CLASSES
 from service.thorax import find_lung_field
-from service.vocabulary.facts import ReportKind
 from service.vocabulary.findings import Outcome
+from service.vocabulary.report_kinds import ReportKind
 
-#: Document title of a TID 1500 report, PS3.16.
-_MEASUREMENT_REPORT = ("126000", "DCM")
+#: What builds each kind: `build` in the module of its name.
+_BUILDERS: Mapping[ReportKind, Callable[[Draft], Dataset]] = {
+    kind: import_module(f"service.report.{kind}").build for kind in ReportKind
+}
 
 
 def build(
@@ -48,8 +46,8 @@ def build(
         Its display values, float32, rows x cols, in [0, 1]; needed for a Secondary Capture, and for the regions of a
         positive.
     kinds
-        What to build; built in the order of `ReportKind`. An image that was not analysed gets the text report alone: it
-        has no probability to measure and no map to show.
+        What to build; built in the order of `ReportKind`. An image that was not analysed has no probability to measure
+        and no map to show: it gets those kinds that need no result.
     predecessors
         The reports whose place these take; each object names those of its own kind and study.
 
@@ -66,25 +64,23 @@ def build(
         warnings.simplefilter("ignore")
         evidence = prepare(source)
         for kind in ReportKind:
-            if kind not in kinds or not (analysed or kind is ReportKind.TEXT_SR):
+            if kind not in kinds or (kind.needs_result and not analysed):
                 continue
             earlier = tuple(report for report in predecessors if kind_of(report) is kind)
-            draft = Draft(kind, SOP_CLASSES[kind][0], evidence, content, equipment, earlier, localisation)
-            objects.append(BuiltObject.of(kind, _dataset(draft, display)))
+            draft = Draft(kind, kind.sop_classes[0], evidence, content, equipment, display, earlier, localisation)
+            objects.append(BuiltObject.of(kind, _BUILDERS[kind](draft)))
     return objects
 
 
 def kind_of(dataset: Dataset) -> ReportKind | None:
     """Return which kind of report a data set is; None when it is none of ours."""
-    sop_class_uid = dataset.get("SOPClassUID")
-    if sop_class_uid == SecondaryCaptureImageStorage:
-        return ReportKind.SECONDARY_CAPTURE
-    names = dataset.get("ConceptNameCodeSequence") or [Dataset()]
-    title = (names[0].get("CodeValue"), names[0].get("CodingSchemeDesignator"))
-    if sop_class_uid in SOP_CLASSES[ReportKind.MEASUREMENT_SR] and title == _MEASUREMENT_REPORT:
-        return ReportKind.MEASUREMENT_SR
-    is_text = title == (codes.TRIAGE_RESULT.value, codes.OWN_SCHEME)
-    return ReportKind.TEXT_SR if sop_class_uid in SOP_CLASSES[ReportKind.TEXT_SR] and is_text else None
+    names = dataset.get("ConceptNameCodeSequence")
+    title = (names[0].get("CodeValue"), names[0].get("CodingSchemeDesignator")) if names else None
+    for kind in ReportKind:
+        own = kind.document_title
+        if dataset.get("SOPClassUID") in kind.sop_classes and title == (own and (own.value, own.scheme)):
+            return kind
+    return None
 
 
 def predecessor(
@@ -99,12 +95,8 @@ def predecessor(
     dataset = Dataset()
     dataset.StudyInstanceUID, dataset.SeriesInstanceUID = study_instance_uid, series_instance_uid
     dataset.SOPClassUID, dataset.SOPInstanceUID = sop_class_uid, sop_instance_uid
-    if kind is not ReportKind.SECONDARY_CAPTURE:
-        title = Dataset()
-        title.CodeValue, title.CodingSchemeDesignator = (
-            (codes.TRIAGE_RESULT.value, codes.OWN_SCHEME) if kind is ReportKind.TEXT_SR else _MEASUREMENT_REPORT
-        )
-        dataset.ConceptNameCodeSequence = [title]
+    if kind in codes.TITLES:
+        dataset.ConceptNameCodeSequence = [codes.TITLES[kind]]
     return dataset
 
 
@@ -112,18 +104,10 @@ def _localisation(
     display: NDArray[np.float32] | None, content: ReportContent, kinds: Collection[ReportKind]
 ) -> Localisation | None:
     """Return where the activation of a positive lies, for the objects that show it."""
-    if content.prediction is None or content.outcome is not Outcome.POSITIVE or not set(kinds) - {ReportKind.TEXT_SR}:
+    if content.prediction is None or content.outcome is not Outcome.POSITIVE:
+        return None
+    if not any(kind.needs_result for kind in kinds):
         return None
     if display is None:
         raise ValueError("the regions of a positive need the display values of its image")
     return localise(content.prediction.cam, find_lung_field(display))
-
-
-def _dataset(draft: Draft, display: NDArray[np.float32] | None) -> Dataset:
-    if draft.kind is ReportKind.TEXT_SR:
-        return text_sr(draft)
-    if draft.kind is ReportKind.MEASUREMENT_SR:
-        return measurement_sr(draft)
-    if display is None:
-        raise ValueError("a Secondary Capture needs the display values of its image")
-    return secondary_capture(draft, display)

@@ -6,7 +6,7 @@ from io import BytesIO
 from pydicom.dataset import Dataset
 from pydicom.filewriter import dcmwrite
 
-from service.vocabulary.facts import ReportKind
+from service.vocabulary.report_kinds import ReportKind
 
 
 @dataclass(frozen=True)

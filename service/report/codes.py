@@ -9,10 +9,8 @@ from highdicom.sr import CodedConcept
 from service.report.region import Withheld
 from service.vocabulary.findings import Finding, Outcome
 from service.vocabulary.language import Language
+from service.vocabulary.report_kinds import OWN_SCHEME, ReportKind
 from service.vocabulary.states import Priority
-
-#: Designator of the own coding scheme; the prefix 99 marks it as private (PS3.3 section 8.2).
-OWN_SCHEME = "99AUSCULT"
 
 
 def _dcm(value: str, meaning: str) -> CodedConcept:
@@ -28,6 +26,8 @@ def _own(value: str, meaning: str) -> CodedConcept:
 
 
 # Structure of a report
+#: The titles of the kinds that are documents.
+TITLES = {kind: CodedConcept(*kind.document_title) for kind in ReportKind if kind.document_title is not None}
 FINDING = _dcm("121071", "Finding")
 FINDINGS = CodedConcept("59776-5", "LN", "Findings")
 CONCLUSION = _dcm("121077", "Conclusion")
@@ -61,7 +61,6 @@ FAILED = _dcm("111224", "Failed")
 NOT_ATTEMPTED = _dcm("111225", "Not Attempted")
 
 # The own scheme
-TRIAGE_RESULT = _own("TRIAGE", "AI triage result")
 OUT_OF_SCOPE = _own("OUTSCOPE", "AI out of scope")
 ASSESSMENT = _own("PNEUMO", "AI assessment pneumonia")
 P_PNEUMONIA = _own("PPNEU", "AI P(pneumonia)")

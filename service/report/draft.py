@@ -9,6 +9,7 @@ from typing import Any
 
 import highdicom
 import numpy as np
+from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from service.report import codes
@@ -17,13 +18,11 @@ from service.report.equipment import Equipment, contributing_equipment
 from service.report.evidence import Evidence
 from service.report.region import Localisation
 from service.report.sentences import series_description
-from service.vocabulary.facts import ReportKind
+from service.vocabulary.report_kinds import ReportKind
 from service.vocabulary.uids import MANUFACTURER, MODEL_NAME, derive_uid
 
 #: Version of what the modules of this package write for the same content. Raise it with every change of the output.
 TEMPLATE_VERSION = "3"
-
-_SERIES_NUMBER = {ReportKind.TEXT_SR: 9901, ReportKind.MEASUREMENT_SR: 9902, ReportKind.SECONDARY_CAPTURE: 9903}
 
 
 @dataclass(frozen=True)
@@ -32,6 +31,8 @@ class Draft:
 
     Attributes
     ----------
+    display
+        Display values of the source image, float32, rows x cols, in [0, 1]; None where no kind in the set shows it.
     predecessors
         The earlier objects of the same kind whose place it takes.
     localisation
@@ -43,6 +44,7 @@ class Draft:
     evidence: Evidence
     content: ReportContent
     equipment: Equipment
+    display: NDArray[np.float32] | None
     predecessors: tuple[Dataset, ...]
     localisation: Localisation | None
 
@@ -74,10 +76,10 @@ class Draft:
         institution = self.equipment.institution or self.evidence.dataset.get("InstitutionName")
         return {
             "series_instance_uid": derive_uid("series", sop_instance_uid),
-            "series_number": _SERIES_NUMBER[self.kind],
+            "series_number": self.kind.series_number,
             "sop_instance_uid": sop_instance_uid,
             "instance_number": 1,
-            "series_description": series_description(self.content, self.kind.value),
+            "series_description": series_description(self.content, self.kind),
             "manufacturer": MANUFACTURER,
             "manufacturer_model_name": MODEL_NAME,
             "software_versions": self.equipment.software_version,

@@ -25,7 +25,6 @@ from highdicom.sr import (
 )
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.sr.codedict import codes as dictionary
 
 from service.report import codes
 from service.report.content import ReportContent, by_finding
@@ -37,7 +36,7 @@ from service.vocabulary.findings import Outcome, Prediction
 from service.vocabulary.uids import derive_uid
 
 
-def measurement_sr(draft: Draft) -> Dataset:
+def build(draft: Draft) -> Dataset:
     """Build the Measurement Report as a Comprehensive 3D SR."""
     prediction = draft.content.prediction
     if prediction is None:
@@ -47,7 +46,7 @@ def measurement_sr(draft: Draft) -> Dataset:
         observation_context=observation_context(draft.equipment, prediction),
         procedure_reported=codes.PLAIN_CHEST_X_RAY,
         imaging_measurements=_groups(draft, prediction, sop_instance_uid),
-        title=dictionary.DCM.ImagingMeasurementReport,
+        title=codes.TITLES[draft.kind],
         language_of_content_item_and_descendants=LanguageOfContentItemAndDescendants(
             codes.LANGUAGES[draft.content.language]
         ),

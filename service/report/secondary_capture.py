@@ -5,9 +5,7 @@ Source: PS3.3 section A.8.1 (Secondary Capture Image IOD).
 
 import hashlib
 
-import numpy as np
 from highdicom.sc import SCImage
-from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
 
@@ -18,15 +16,11 @@ from service.report.sentences import disclaimer, result_sentence, superseding_se
 from service.report.stamp import stamp
 
 
-def secondary_capture(draft: Draft, display: NDArray[np.float32]) -> Dataset:
-    """Build the Secondary Capture.
-
-    Parameters
-    ----------
-    display
-        Display values of the source image, float32, rows x cols, in [0, 1].
-    """
-    pixels = picture(display, draft.content, draft.localisation, draft.equipment.software_version)
+def build(draft: Draft) -> Dataset:
+    """Build the Secondary Capture."""
+    if draft.display is None:
+        raise ValueError("a Secondary Capture needs the display values of its image")
+    pixels = picture(draft.display, draft.content, draft.localisation, draft.equipment.software_version)
     sop_instance_uid = draft.sop_instance_uid(hashlib.sha256(pixels.tobytes()).hexdigest())
     source = draft.evidence.dataset
     image = SCImage.from_ref_dataset(

@@ -7,17 +7,18 @@ from pydicom.dataset import Dataset
 from service.report.content import ReportContent, by_finding, percent, share_text
 from service.texts import Texts, texts_in
 from service.vocabulary.findings import Outcome, Prediction
+from service.vocabulary.report_kinds import ReportKind
 from service.vocabulary.states import Priority
 
 
-def series_description(content: ReportContent, kind: str) -> str:
+def series_description(content: ReportContent, kind: ReportKind) -> str:
     """Return the Series Description (0008,103E): what a PACS worklist shows; at most 64 characters.
 
-    The series of a result must be told apart in a viewer's list; people read the first kind, which has no suffix.
+    The series of a result must be told apart in a viewer's list.
     """
     say = texts_in(content.language)
     series = say(f"report.series.{content.outcome.name.lower()}")
-    return series if kind == "text_sr" else say(f"report.series.{kind}", series=series)
+    return say(f"report.series.{kind}", series=series)
 
 
 def result_sentence(content: ReportContent) -> str:

@@ -1,7 +1,5 @@
 """The report that people read: an Enhanced SR with a title of our own.
 
-The title is not (126000,DCM): viewers show every other one as a readable tree.
-
 Source: PS3.3 section A.35.2 (Enhanced SR IOD); the tree is auscult's own, named in docs/conformance.md.
 """
 
@@ -31,7 +29,7 @@ _CONCEPT_MOD = RelationshipTypeValues.HAS_CONCEPT_MOD
 _OBS_CONTEXT = RelationshipTypeValues.HAS_OBS_CONTEXT
 
 
-def text_sr(draft: Draft) -> Dataset:
+def build(draft: Draft) -> Dataset:
     """Build the text report."""
     sop_instance_uid = draft.sop_instance_uid()
     document = EnhancedSR(content=_tree(draft), **draft.document_attributes(sop_instance_uid))
@@ -42,7 +40,7 @@ def text_sr(draft: Draft) -> Dataset:
 
 def _tree(draft: Draft) -> ContainerContentItem:
     content = draft.content
-    root = ContainerContentItem(codes.TRIAGE_RESULT, is_content_continuous=False)
+    root = ContainerContentItem(codes.TITLES[draft.kind], is_content_continuous=False)
     device_uid = draft.equipment.device_uid(content.prediction)
     root.ContentSequence = ContentSequence(
         [

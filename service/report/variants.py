@@ -4,29 +4,15 @@ Source: PS3.3 sections A.35.1 (Basic Text SR), A.35.2 (Enhanced SR), A.35.3 (Com
 (Comprehensive 3D SR).
 """
 
-from collections.abc import Mapping
 from copy import deepcopy
 
 from pydicom.dataset import Dataset
-from pydicom.uid import (
-    UID,
-    BasicTextSRStorage,
-    Comprehensive3DSRStorage,
-    ComprehensiveSRStorage,
-    EnhancedSRStorage,
-    SecondaryCaptureImageStorage,
-)
+from pydicom.uid import UID
 
 from service.report.built import BuiltObject
-from service.vocabulary.facts import ReportKind
+from service.vocabulary.report_kinds import ReportKind
+from service.vocabulary.sop_classes import BASIC_TEXT_SR
 from service.vocabulary.uids import derive_uid
-
-#: The SOP classes that can hold each kind, the one built first; the others are for peers that do not accept it.
-SOP_CLASSES: Mapping[ReportKind, tuple[str, ...]] = {
-    ReportKind.TEXT_SR: (EnhancedSRStorage, BasicTextSRStorage),
-    ReportKind.MEASUREMENT_SR: (Comprehensive3DSRStorage, ComprehensiveSRStorage, EnhancedSRStorage),
-    ReportKind.SECONDARY_CAPTURE: (SecondaryCaptureImageStorage,),
-}
 
 
 def as_sop_class(kind: ReportKind, dataset: Dataset, sop_class_uid: str) -> BuiltObject:
@@ -37,14 +23,14 @@ def as_sop_class(kind: ReportKind, dataset: Dataset, sop_class_uid: str) -> Buil
     dataset
         A report of this kind that `build` made; it stays as it is.
     sop_class_uid
-        One of the kind's `SOP_CLASSES`.
+        One of the kind's.
 
     Raises
     ------
     ValueError
         When the data set is not such a report, or the SOP class cannot hold it.
     """
-    first, *others = SOP_CLASSES[kind]
+    first, *others = kind.sop_classes
     if dataset.get("SOPClassUID") != first or sop_class_uid not in (first, *others):
         raise ValueError(f"cannot turn an object of SOP class {dataset.get('SOPClassUID')} into {sop_class_uid}")
     if sop_class_uid == first:
@@ -62,7 +48,7 @@ def as_sop_class(kind: ReportKind, dataset: Dataset, sop_class_uid: str) -> Buil
             for reference in series.ReferencedSOPSequence:
                 reference.ReferencedSOPClassUID = sop_class_uid
                 reference.ReferencedSOPInstanceUID = _variant_uid(reference.ReferencedSOPInstanceUID, sop_class_uid)
-    if sop_class_uid == BasicTextSRStorage:
+    if sop_class_uid == BASIC_TEXT_SR:
         _without_numbers(variant)
     return BuiltObject.of(kind, variant)
 

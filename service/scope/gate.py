@@ -6,14 +6,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.uid import (
-    DigitalXRayImageStorageForProcessing,
-    MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
-    MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
-    MultiFrameSingleBitSecondaryCaptureImageStorage,
-    MultiFrameTrueColorSecondaryCaptureImageStorage,
-    SecondaryCaptureImageStorage,
-)
 
 from service.scope.age import age_in_years
 from service.scope.attributes import texts, whole_number
@@ -24,16 +16,8 @@ from service.scope.view import View, view_of
 from service.settings import ScopeSettings
 from service.thorax import is_upright
 from service.vocabulary.facts import Flag, Reason
+from service.vocabulary.sop_classes import DIGITAL_X_RAY_FOR_PROCESSING, SECONDARY_CAPTURES
 
-_SECONDARY_CAPTURE = frozenset(
-    {
-        SecondaryCaptureImageStorage,
-        MultiFrameSingleBitSecondaryCaptureImageStorage,
-        MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
-        MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
-        MultiFrameTrueColorSecondaryCaptureImageStorage,
-    }
-)
 _VIEW_REASONS = {
     View.LATERAL: Reason.LATERAL_VIEW,
     View.OBLIQUE: Reason.OBLIQUE_VIEW,
@@ -144,7 +128,7 @@ def _image_kind(dataset: Dataset, rules: ScopeSettings, is_radiograph: bool) -> 
     if not is_radiograph:
         yield Reason.MODALITY
     sop_class_uid = next(texts(dataset, ("SOPClassUID",)), "")
-    if sop_class_uid in _SECONDARY_CAPTURE and rules.secondary_capture == "skip":
+    if sop_class_uid in SECONDARY_CAPTURES and rules.secondary_capture == "skip":
         yield Reason.SECONDARY_CAPTURE
     if whole_number(dataset, "NumberOfFrames", 1) > 1:
         yield Reason.MULTI_FRAME
@@ -152,7 +136,7 @@ def _image_kind(dataset: Dataset, rules: ScopeSettings, is_radiograph: bool) -> 
     if whole_number(dataset, "SamplesPerPixel", 1) != 1 or photometric not in ("MONOCHROME1", "MONOCHROME2"):
         yield Reason.COLOUR
     intent = next(texts(dataset, ("PresentationIntentType",)), "").upper()
-    if intent == "FOR PROCESSING" or sop_class_uid == DigitalXRayImageStorageForProcessing:
+    if intent == "FOR PROCESSING" or sop_class_uid == DIGITAL_X_RAY_FOR_PROCESSING:
         yield _doubt(rules.for_processing, Reason.FOR_PROCESSING, Flag.FOR_PROCESSING)
 
 

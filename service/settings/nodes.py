@@ -6,8 +6,8 @@ from pydantic import Field, field_validator
 
 from service.settings.kinds import AeTitle, Seconds, Section
 from service.settings.tls import DestinationTlsSettings
-from service.vocabulary.facts import ReportKind
 from service.vocabulary.language import Language
+from service.vocabulary.report_kinds import ReportKind
 
 
 class NodeSettings(Section):

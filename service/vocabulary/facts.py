@@ -83,17 +83,6 @@ class PrioritySource(StrEnum):
     AE_TITLE = "AE title map"
 
 
-class ReportKind(StrEnum):
-    """The kinds of object in a report set; the values are those of a destination's `reports` setting."""
-
-    TEXT_SR = "text_sr"
-    """Enhanced SR that people read."""
-    MEASUREMENT_SR = "measurement_sr"
-    """TID 1500 Measurement Report that machines read."""
-    SECONDARY_CAPTURE = "secondary_capture"
-    """The radiograph with the heat map over it; every viewer shows it."""
-
-
 class EventKind(StrEnum):
     """A line of an image's history."""
 

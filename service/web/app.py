@@ -28,7 +28,7 @@ from service.refused import refused_callers
 from service.security.passwords import PasswordFile
 from service.settings import Settings, WebSettings
 from service.vocabulary.errors import ObjectDamaged, ObjectMissing, StoreFull, Unavailable, UndecodablePixels
-from service.vocabulary.facts import ReportKind
+from service.vocabulary.report_kinds import PICTURES
 from service.web.auditor import NOT_KNOWN, PageAuditor
 from service.web.login import Login
 from service.web.metrics import exposition
@@ -136,7 +136,7 @@ class _Site:
 
     def heat_map(self, request: Request) -> Response:
         report = self._ledger.inspection.report(_uid(request))
-        if report is None or report.kind != ReportKind.SECONDARY_CAPTURE:
+        if report is None or report.kind not in PICTURES:
             raise HTTPException(HTTPStatus.NOT_FOUND, "The ledger knows no heat map of this UID.")
         self._auditor.viewed(*_viewer(request), self._sources(report))
         return self._picture(lambda: heat_map_png(self._store, report.object_key), report.object_removed_at)

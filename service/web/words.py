@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from service.report.content import percent
-from service.vocabulary.facts import ReportKind
+from service.vocabulary.report_kinds import PICTURES, ReportKind
 from service.wording import calendar_date, duration, in_words, person_name, reason_in_words
 
 
@@ -30,6 +30,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "unbroken": lambda sentence: sentence.replace(" %", "\N{NO-BREAK SPACE}%"),
     "words": in_words,
     "kind": lambda kind: in_words(ReportKind(kind)),
+    "is_picture": lambda kind: kind in PICTURES,
     "delivery": in_words,
     "slug": lambda text: str(text).lower().replace(" ", "-"),
     "hexadecimal": lambda status: f"0x{status:04X}",

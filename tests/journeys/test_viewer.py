@@ -17,9 +17,10 @@ from PIL import Image
 from service.dicom.pixels import decode, read_instance
 from service.report import Equipment, build
 from service.texts import texts_in
-from service.vocabulary.facts import PrioritySource, ReportKind
+from service.vocabulary.facts import PrioritySource
 from service.vocabulary.findings import Outcome
 from service.vocabulary.language import Language
+from service.vocabulary.report_kinds import ReportKind
 from tests.ohif import viewer
 from tests.phantoms import chest, encoded
 from tests.servers import orthanc

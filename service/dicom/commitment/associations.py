@@ -10,11 +10,11 @@ from pynetdicom import evt
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from service.dicom.commitment.messages import REQUEST, WELL_KNOWN_INSTANCE, request
-from service.dicom.contexts import STORAGE_COMMITMENT
 from service.dicom.scu import DestinationAssociation
 from service.settings import DestinationSettings, NodeSettings
 from service.vocabulary.commitment import Reference
 from service.vocabulary.errors import PermanentDeliveryFailure, TransientDeliveryFailure
+from service.vocabulary.sop_classes import STORAGE_COMMITMENT
 
 #: How long the end of an association waits until an answer that has come is recorded and responded to.
 _SERVING_S = 10.0

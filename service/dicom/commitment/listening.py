@@ -23,7 +23,6 @@ from service.dicom.commitment.messages import (
     parse_request,
 )
 from service.dicom.commitment.verdict import Holdings, judge
-from service.dicom.contexts import STORAGE_COMMITMENT
 from service.ledger import Commitments, DueCommitment, Ledger
 from service.objects import ObjectStore
 from service.operations.wake import Task, Waker
@@ -31,6 +30,7 @@ from service.process.clock import utc_now
 from service.process.log import get_logger
 from service.settings import Settings
 from service.vocabulary.errors import LeaseLost, TooManyWaiting, Unavailable
+from service.vocabulary.sop_classes import STORAGE_COMMITMENT
 
 log = get_logger(__name__)
 

@@ -5,6 +5,7 @@ TEXTS = {
     "report.series.negative": "AI: no pneumonia pattern (prelim)",
     "report.series.indeterminate": "AI: INDETERMINATE (prelim)",
     "report.series.not_analysed": "AI: NOT ANALYSED (prelim)",
+    "report.series.text_sr": "{series}",
     "report.series.measurement_sr": "{series}, measurements",
     "report.series.secondary_capture": "{series}, image",
     "report.disclaimer": "Not a medical device; research use. Not for diagnosis.",

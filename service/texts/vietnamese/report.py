@@ -5,6 +5,7 @@ TEXTS = {
     "report.series.negative": "AI: không thấy hình ảnh viêm phổi (sơ bộ)",
     "report.series.indeterminate": "AI: KHÔNG XÁC ĐỊNH (sơ bộ)",
     "report.series.not_analysed": "AI: KHÔNG ĐƯỢC PHÂN TÍCH (sơ bộ)",
+    "report.series.text_sr": "{series}",
     "report.series.measurement_sr": "{series}, số đo",
     "report.series.secondary_capture": "{series}, hình",
     "report.disclaimer": "Không phải thiết bị y tế; chỉ dùng cho nghiên cứu. Không dùng để chẩn đoán.",

@@ -13,9 +13,9 @@ from pydicom.uid import (
 )
 
 from service.dicom.acceptor import association, upper_layer
-from service.dicom.contexts import VERIFICATION
 from service.dicom.part10 import file_head
 from service.operations.wake import Task
+from service.vocabulary.sop_classes import VERIFICATION
 from service.vocabulary.states import Priority, State
 from service.vocabulary.uids import IMPLEMENTATION_CLASS_UID, MANUFACTURER, MODEL_NAME, derive_uid
 from tests.invariants import Invariant

@@ -22,8 +22,9 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from service.dicom.contexts import ENCAPSULATED_TRANSFER_SYNTAXES, IMAGE_SOP_CLASSES, PLAIN_TRANSFER_SYNTAXES, accepted
+from service.dicom.contexts import ENCAPSULATED_TRANSFER_SYNTAXES, PLAIN_TRANSFER_SYNTAXES, accepted
 from service.dicom.part10 import file_head
+from service.vocabulary.sop_classes import RADIOGRAPHS
 from tests.phantoms import chest, encoded, htj2k, transcoded, write
 from tests.service.dicom.raw_scu import RawAssociation
 from tests.service.listening import listening
@@ -40,7 +41,7 @@ def _in_syntax(transfer_syntax_uid: str) -> FileDataset:
 
 def test_every_class_of_radiographs_is_accepted_in_every_syntax() -> None:
     assert len(SYNTAXES) == 16
-    assert all(accepted()[sop_class_uid] == SYNTAXES for sop_class_uid in IMAGE_SOP_CLASSES)
+    assert all(accepted()[sop_class_uid] == SYNTAXES for sop_class_uid in RADIOGRAPHS)
 
 
 @pytest.mark.parametrize("transfer_syntax_uid", SYNTAXES)

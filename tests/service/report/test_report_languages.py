@@ -13,9 +13,9 @@ from pydicom.dataset import Dataset
 from service.report.overlay import _font
 from service.report.sentences import result_sentence
 from service.texts import vietnamese
-from service.vocabulary.facts import ReportKind
 from service.vocabulary.findings import Outcome
 from service.vocabulary.language import Language
+from service.vocabulary.report_kinds import ReportKind
 from tests.phantoms import chest
 from tests.service.report.samples import content
 from tests.service.report.test_report_objects import built, items, texts

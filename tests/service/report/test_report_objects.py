@@ -14,10 +14,11 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes as dictionary
 from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage, EnhancedSRStorage
 
-from service.report import SOP_CLASSES, BuiltObject, ReportContent, as_sop_class, build, codes, overlay
+from service.report import BuiltObject, ReportContent, as_sop_class, build, codes, overlay
 from service.report.region import Localisation
-from service.vocabulary.facts import Failure, ReportKind
+from service.vocabulary.facts import Failure
 from service.vocabulary.findings import Finding, Outcome
+from service.vocabulary.report_kinds import OWN_SCHEME, ReportKind
 from service.vocabulary.uids import is_own_uid
 from tests.phantoms import SopClass, chest
 from tests.service.report.samples import ANALYSED, EQUIPMENT, activation, content, prediction, radiograph
@@ -54,7 +55,7 @@ def built(source: Dataset, what: ReportContent, predecessors: tuple[Dataset, ...
 
 def variants(report: BuiltObject) -> Iterator[BuiltObject]:
     """Yield a report as each SOP class that can hold it."""
-    for sop_class_uid in SOP_CLASSES[report.kind]:
+    for sop_class_uid in report.kind.sop_classes:
         yield as_sop_class(report.kind, report.dataset, sop_class_uid)
 
 
@@ -214,7 +215,7 @@ def test_the_device_uid_changes_with_the_checkpoint() -> None:
 
 
 @pytest.mark.parametrize("outcome", ANALYSED)
-@pytest.mark.parametrize("sop_class_uid", SOP_CLASSES[ReportKind.MEASUREMENT_SR])
+@pytest.mark.parametrize("sop_class_uid", ReportKind.MEASUREMENT_SR.sop_classes)
 def test_highdicom_reads_one_group_with_region_algorithm_and_distinct_measurements(
     outcome: Outcome, sop_class_uid: str, tmp_path: Path
 ) -> None:
@@ -281,7 +282,7 @@ def test_a_withheld_map_gives_no_region_and_its_reason_as_a_code(
     assert _is_whole(group.roi.value, 700, 700)
     assert [site.value for site in group.finding_sites] == [codes.CHEST]
     explanation = [item.value for item in group.get_qualitative_evaluations(codes.VISUAL_EXPLANATION)]
-    assert [(code.value, code.scheme_designator) for code in explanation] == [(reason, codes.OWN_SCHEME)]
+    assert [(code.value, code.scheme_designator) for code in explanation] == [(reason, OWN_SCHEME)]
 
 
 def test_picture_and_measurements_show_the_same_regions(monkeypatch: pytest.MonkeyPatch) -> None:

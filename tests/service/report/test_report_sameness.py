@@ -15,9 +15,10 @@ import pytest
 from pydicom.dataset import Dataset
 
 from service.report import Equipment, ReportContent, build
-from service.vocabulary.facts import PrioritySource, Reason, ReportKind, Supersession
+from service.vocabulary.facts import PrioritySource, Reason, Supersession
 from service.vocabulary.findings import Finding, Outcome, Prediction
 from service.vocabulary.language import Language
+from service.vocabulary.report_kinds import ReportKind
 from service.vocabulary.states import Priority
 from tests.invariants import Invariant
 from tests.phantoms import chest

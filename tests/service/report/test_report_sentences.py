@@ -11,6 +11,7 @@ from service.report.content import by_finding, percent
 from service.report.overlay import burnt_in_line
 from service.report.sentences import conclusion_lines, finding_lines, result_sentence, series_description
 from service.vocabulary.findings import Finding, Outcome
+from service.vocabulary.report_kinds import ReportKind
 from service.vocabulary.states import Priority
 from tests.invariants import Invariant
 from tests.service.report.samples import ANALYSED, content, prediction
@@ -64,7 +65,7 @@ def test_an_image_that_was_not_analysed_has_a_reason_and_no_probability() -> Non
     ],
 )
 def test_the_series_description_tells_the_outcome_in_a_worklist(outcome: Outcome, description: str) -> None:
-    assert series_description(content(outcome), "text_sr") == description
+    assert series_description(content(outcome), ReportKind.TEXT_SR) == description
 
 
 def test_conclusions_give_priority_population_operating_point_limits_and_disclaimer() -> None:

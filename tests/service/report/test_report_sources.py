@@ -19,8 +19,9 @@ from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
 from service.report import build
-from service.vocabulary.facts import Reason, ReportKind
+from service.vocabulary.facts import Reason
 from service.vocabulary.findings import Outcome
+from service.vocabulary.report_kinds import ReportKind
 from tests.invariants import Invariant
 from tests.phantoms import chest, encoded
 from tests.service.report.samples import EQUIPMENT, content

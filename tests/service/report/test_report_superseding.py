@@ -6,8 +6,9 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ComprehensiveSRStorage
 
 from service.report import as_sop_class, build
-from service.vocabulary.facts import ReportKind, Supersession
+from service.vocabulary.facts import Supersession
 from service.vocabulary.findings import Outcome
+from service.vocabulary.report_kinds import ReportKind
 from tests.phantoms import chest
 from tests.service.report.samples import EQUIPMENT, content
 from tests.service.report.test_report_objects import texts

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from pydicom.uid import UID
 
 from service.report import build
-from service.vocabulary.facts import ReportKind
 from service.vocabulary.findings import Outcome
+from service.vocabulary.report_kinds import ReportKind
 from service.vocabulary.uids import MANUFACTURER, MODEL_NAME, derive_uid, is_own_uid
 from tests.phantoms import chest
 from tests.service.report.samples import EQUIPMENT, content

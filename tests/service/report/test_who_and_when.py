@@ -19,9 +19,9 @@ from service.dicom.identity import identify
 from service.dicom.normalised import normalised
 from service.dicom.pixels import read_instance
 from service.report import BuiltObject, build
-from service.vocabulary.facts import ReportKind
 from service.vocabulary.findings import Outcome
 from service.vocabulary.identity import Identity
+from service.vocabulary.report_kinds import ReportKind
 from service.wording import person_name
 from tests.phantoms import chest, encoded
 from tests.service.dicom.raw_scu import element

@@ -1,0 +1,100 @@
+"""The kinds of report that go back for an image, each in one entry.
+
+A kind is built by `build` in the module of its name in `service.report`. A new one is that module and its entry here,
+with the words for it in `service.texts`.
+"""
+
+from enum import StrEnum
+from typing import NamedTuple, Self
+
+from service.vocabulary.sop_classes import (
+    BASIC_TEXT_SR,
+    COMPREHENSIVE_3D_SR,
+    COMPREHENSIVE_SR,
+    ENHANCED_SR,
+    SECONDARY_CAPTURE,
+)
+
+#: Designator of the own coding scheme; the prefix 99 marks it as private (PS3.3 section 8.2).
+OWN_SCHEME = "99AUSCULT"
+
+
+class DocumentTitle(NamedTuple):
+    """The concept that a Structured Report has as its title (PS3.3 section C.17.3)."""
+
+    value: str
+    scheme: str
+    meaning: str
+
+
+class _Entry(NamedTuple):
+    code: str
+    sop_classes: tuple[str, ...]
+    series_number: int
+    document_title: DocumentTitle | None = None
+    needs_result: bool = True
+
+
+class ReportKind(StrEnum):
+    """A kind of report; its value is the code in the ledger and in a destination's `reports` setting.
+
+    Attributes
+    ----------
+    sop_classes
+        What can hold it, the one that is built first; the others are for destinations that do not accept it.
+    series_number
+        Of the series that each report of the kind has for itself.
+    document_title
+        None for an image.
+    needs_result
+        Whether it has nothing to say of an image that was not analysed.
+    """
+
+    sop_classes: tuple[str, ...]
+    series_number: int
+    document_title: DocumentTitle | None
+    needs_result: bool
+
+    def __new__(
+        cls,
+        code: str,
+        # Defaults are for type checkers, to which a look-up by code is this call; no entry of the table rests on one.
+        sop_classes: tuple[str, ...] = (),
+        series_number: int = 0,
+        document_title: DocumentTitle | None = None,
+        needs_result: bool = True,
+    ) -> Self:
+        """Make a member that is the code of its entry."""
+        kind = str.__new__(cls, code)
+        kind._value_ = code
+        kind.sop_classes = sop_classes
+        kind.series_number = series_number
+        kind.document_title = document_title
+        kind.needs_result = needs_result
+        return kind
+
+    TEXT_SR = _Entry(
+        code="text_sr",
+        sop_classes=(ENHANCED_SR, BASIC_TEXT_SR),
+        series_number=9901,
+        # Not (126000,DCM): viewers show every other title as a readable tree.
+        document_title=DocumentTitle("TRIAGE", OWN_SCHEME, "AI triage result"),
+        needs_result=False,
+    )
+    """The report that people read."""
+    MEASUREMENT_SR = _Entry(
+        code="measurement_sr",
+        sop_classes=(COMPREHENSIVE_3D_SR, COMPREHENSIVE_SR, ENHANCED_SR),
+        series_number=9902,
+        document_title=DocumentTitle("126000", "DCM", "Imaging Measurement Report"),
+    )
+    """The report that machines read: a TID 1500 Measurement Report."""
+    SECONDARY_CAPTURE = _Entry(code="secondary_capture", sop_classes=(SECONDARY_CAPTURE,), series_number=9903)
+    """The radiograph with the heat map over it; every viewer shows it."""
+
+
+#: Kinds that the page can show.
+PICTURES = frozenset(kind for kind in ReportKind if kind.document_title is None)
+
+#: What a destination may be sent, and what a PACS that forwards whatever it receives sends back.
+REPORT_SOP_CLASSES = tuple(dict.fromkeys(uid for kind in ReportKind for uid in kind.sop_classes))
