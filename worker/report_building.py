@@ -192,6 +192,7 @@ class ReportBuilding:
             population=card.population.description if card and due.prediction else "",
             attempted=due.state is State.FAILED or due.reason == Reason.PIXELS_UNDECODABLE,
             superseding_reason=due.superseding_reason if due.predecessors else None,
+            after_reading=due.after_reading,
             language=language,
         )
 

@@ -16,6 +16,8 @@ from service.web.room_figures import RoomFigures
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
 _SITE = StatusView(
     studies=1,
+    open_studies=1,
+    came_after=1,
     states={State.DELIVERED: 1},
     out_of_scope={"lateral_view": 1},
     failures={"analysis_failed": 1},

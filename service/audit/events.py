@@ -1,7 +1,7 @@
 """Which message each event makes: the tables of PS3.15 section A.5.3."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from service.audit.message import AuditMessage, Code, Outcome, Participant, Subject
@@ -180,6 +180,27 @@ def instances_accessed(
             node.participant(_APPLICATION, is_requestor=False),
         ),
         subjects=(_study(identity, sop_classes), _patient(identity)),
+    )
+
+
+def study_marked(at: datetime, node: Node, user: str, host: str, identity: Identity, *, what: str) -> AuditMessage:
+    """Return the message of a study that was closed, for it was read, or opened again (PS3.15 section A.5.3.15).
+
+    Parameters
+    ----------
+    user, host
+        Who says so, and from where; empty where no person did.
+    identity
+        Whose study it is.
+    """
+    person = (Participant(user, True, host=host),) if user else ()
+    return AuditMessage(
+        event=Code("110111", "Procedure Record"),
+        action="U",
+        at=at,
+        outcome=Outcome.SUCCESS,
+        participants=(*person, node.participant(_APPLICATION, is_requestor=not person)),
+        subjects=(replace(_study(identity, {}), details={"Reading": what}), _patient(identity)),
     )
 
 

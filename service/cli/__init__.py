@@ -39,6 +39,8 @@ _COMMANDS = {
     "status": "service.cli.look:status",
     "show": "service.cli.look:show",
     "worklist": "service.cli.look:worklist",
+    "close": "service.cli.reading:close",
+    "reopen": "service.cli.reading:reopen",
     "retry": "service.cli.remedy:retry",
     "reanalyse": "service.cli.remedy:reanalyse",
     "release": "service.cli.remedy:release",

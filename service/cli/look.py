@@ -65,6 +65,9 @@ def _status_table(view: StatusView) -> Table:
     table.add_column(style="bold")
     table.add_column(justify="right")
     table.add_row("studies", str(view.studies))
+    table.add_row("studies: to be read", str(view.open_studies))
+    if view.came_after:
+        table.add_row("studies: something came after they were read", str(view.came_after))
     _add_counts(table, "images", {state.value: count for state, count in view.states.items()})
     _add_counts(table, "results", {outcome.value: count for outcome, count in view.outcomes.items()})
     _add_counts(table, "not analysed", {reason_in_words(name): count for name, count in view.out_of_scope.items()})

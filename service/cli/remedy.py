@@ -1,9 +1,8 @@
 """`auscult retry`, `reanalyse` and `release`: what a person decides."""
 
-import getpass
-
 import click
 
+from service.cli.person import user_name
 from service.ledger import Which
 from service.operations.bootstrap import open_ledger, open_store
 from service.operations.wake import Task, waker
@@ -54,7 +53,7 @@ def reanalyse(uid: str | None, checkpoint: str | None, yes: bool) -> None:
 
     if not yes:
         click.confirm("New reports of these images will be sent, in place of the earlier ones. Go on", abort=True)
-    count = ledger.remedies.reanalyse(Which(uid, checkpoint), is_kept, _user())
+    count = ledger.remedies.reanalyse(Which(uid, checkpoint), is_kept, user_name())
     if count:
         waker(settings).wake(Task.INFER)
     click.echo(f"to be analysed again: {count}" if count else "no image of these has a result in force and its bytes")
@@ -76,15 +75,7 @@ def release(study_uid: str, yes: bool) -> None:
     if not yes:
         click.echo(f"study {study_uid} is on hold: {in_words(reason)}")
         click.confirm("Did a person make sure whose images these are? Its reports will be sent", abort=True)
-    ledger.remedies.release(study_uid, _user())
+    ledger.remedies.release(study_uid, user_name())
     for task in Task:
         waker(settings).wake(task)
     click.echo("released")
-
-
-def _user() -> str:
-    """Return the name that the system has for who asks; empty where it has none."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return ""

@@ -21,6 +21,7 @@ from service.ledger.kept_counts import KeptCounts
 from service.ledger.leases import Taken
 from service.ledger.outbox import Outbox
 from service.ledger.predictions import RecordedResult, Results
+from service.ledger.readings import Readings
 from service.ledger.refusals import RecordedRefusal, Refusals
 from service.ledger.remedies import Remedies, Which
 from service.ledger.reporting import DueReport, EarlierReport, Reporting
@@ -64,6 +65,7 @@ class Ledger:
         self.figures = Figures(engine, tally)
         self.refusals = Refusals(engine, clock, tally)
         self.results = Results(engine)
+        self.readings = Readings(engine, order, clock)
         self.remedies = Remedies(engine, clock)
         self.retention = Retention(engine, clock)
         self.counts = KeptCounts(engine)
@@ -90,6 +92,7 @@ __all__ = [
     "NewReport",
     "Outbox",
     "Predecessor",
+    "Readings",
     "RecordedRefusal",
     "RecordedResult",
     "Refusals",

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from service.ledger.database import writing
 from service.ledger.keys import Holds, assumed, name_object
 from service.ledger.leases import LOCK
+from service.ledger.readings import came_after
 from service.ledger.records import InstanceRecord, ReportRecord, StudyRecord
 from service.ledger.rows import raise_priority, record, settle_patient
 from service.objects import StoredObject
@@ -140,6 +141,10 @@ class Admission:
         if arrival.kind is ArrivalKind.OWN:
             _mark_returned(session, arrival, now)
             return Receipt(Registered.OWN)
+        if (
+            arrival.kind is ArrivalKind.IMAGE and not versions
+        ):  # of another version a worker finds out whether it is news
+            came_after(session, study, instance, now)
         raise_priority(study, arrival.order_priority, arrival.priority_source, self._order)
         held = settle_patient(session, study, instance, now)
         return Receipt(Registered.NEW_VERSION if versions else Registered.NEW, held)

@@ -10,6 +10,7 @@ from service.ledger.claims import ClaimedInstance, abandoned, predecessor, settl
 from service.ledger.database import reading, writing
 from service.ledger.leases import IMAGES, LOCK
 from service.ledger.predictions import record_of
+from service.ledger.readings import came_after
 from service.ledger.records import InstanceRecord, StudyRecord
 from service.ledger.rows import (
     advance,
@@ -110,7 +111,8 @@ class Analysis:
                 prediction.outcome.value,
             )
             row.reports_due = True
-            study = session.get_one(StudyRecord, row.study_id, with_for_update=LOCK)
+            study = _study_of(session, row)
+            came_after(session, study, row, now)
             raise_priority(study, priority, PrioritySource.PREDICTION, self._order)
             settle_patient(session, study, row, now)
         self._tally.count(ANALYSED, prediction.outcome.value)
@@ -135,6 +137,7 @@ class Analysis:
                 supersede_earlier(session, row, superseding_reason, now)
             advance(session, row, State.OUT_OF_SCOPE, now, EventKind.OUT_OF_SCOPE, reason.value)
             row.reports_due = True
+            came_after(session, _study_of(session, row), row, now)
         self._tally.count(OUT_OF_SCOPE, reason.value)
 
     def save_failure(self, claim: ClaimedInstance, detail: str, maximum_attempts: int, retry_at: datetime) -> None:
@@ -161,7 +164,7 @@ class Analysis:
                 EventKind.DUPLICATE,
                 "same pixels and identity as the version before",
             )
-            settle_patient(session, session.get_one(StudyRecord, row.study_id, with_for_update=LOCK), row, now)
+            settle_patient(session, _study_of(session, row), row, now)
 
     def save_held(self, claim: ClaimedInstance, pixel_digest: str) -> None:
         """Hold an image, and its study, that would replace another patient's image under the same UID."""
@@ -170,7 +173,9 @@ class Analysis:
             row = self._finish(session, claim, now, pixel_digest, ())
             row.hold = Hold.CLASHING_INSTANCE.value
             advance(session, row, State.HELD, now, EventKind.HELD, row.hold)
-            hold(session.get_one(StudyRecord, row.study_id, with_for_update=LOCK), Hold.CLASHING_INSTANCE, now)
+            study = _study_of(session, row)
+            hold(study, Hold.CLASHING_INSTANCE, now)
+            came_after(session, study, row, now)
 
     def _finish(
         self, session: Session, claim: ClaimedInstance, now: datetime, pixel_digest: str | None, flags: Sequence[Flag]
@@ -229,3 +234,9 @@ def _fail(session: Session, row: InstanceRecord, detail: str, now: datetime) -> 
     advance(session, row, State.FAILED, now, EventKind.FAILED, detail)
     row.is_chest = True  # not known, and silence would read as normal: so the report is due as for a chest image
     row.reports_due = True
+    came_after(session, _study_of(session, row), row, now)
+
+
+def _study_of(session: Session, row: InstanceRecord) -> StudyRecord:
+    """Return an instance's study, locked after it."""
+    return session.get_one(StudyRecord, row.study_id, with_for_update=LOCK)

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, contains_eager, defer, joinedload, load_only
 
 from service.ledger import kept_counts
 from service.ledger.database import reading
-from service.ledger.kept_counts import SILENT, is_listed, kept
+from service.ledger.kept_counts import SILENT, is_listed, is_open, kept
 from service.ledger.records import (
     CommitmentRequestRecord,
     DeliveryRecord,
@@ -24,6 +24,7 @@ from service.ledger.records import (
 )
 from service.ledger.version_0_1 import hold_of
 from service.ledger.views import (
+    MANY,
     EventView,
     InstanceView,
     ReportView,
@@ -32,6 +33,7 @@ from service.ledger.views import (
     StudyView,
     by_destination,
     instance_view,
+    reading_view,
     report_view,
 )
 from service.vocabulary.facts import Failure, Hold, PrioritySource
@@ -46,11 +48,11 @@ class Inspection:
         self._engine = engine
 
     def worklist(self, limit: int, offset: int = 0) -> list[StudyView]:
-        """Return studies in the order of reading; a study that consists of our own objects alone is none."""
+        """Return the studies to be read, in order; a study that consists of our own objects alone is none."""
         with reading(self._engine) as session:
             studies = session.scalars(
                 select(StudyRecord)
-                .where(is_listed())
+                .where(is_open(), is_listed())
                 .order_by(StudyRecord.reading_rank_at, StudyRecord.first_received_at, StudyRecord.id)
                 .limit(limit)
                 .offset(offset)
@@ -58,9 +60,9 @@ class Inspection:
             return _study_views(session, studies)
 
     def count_studies(self) -> int:
-        """Return how many studies the whole worklist has."""
+        """Return how many studies are to be read."""
         with reading(self._engine) as session:
-            return kept(session).get((kept_counts.STUDIES, ""), 0)
+            return kept(session).get((kept_counts.OPEN, ""), 0)
 
     def status(self) -> StatusView:
         """Return counts by state, reason, outcome and destination, and what is on hold."""
@@ -81,6 +83,8 @@ class Inspection:
             ]
             return StatusView(
                 studies=counts.get((kept_counts.STUDIES, ""), 0),
+                open_studies=counts.get((kept_counts.OPEN, ""), 0),
+                came_after=_came_after(session),
                 states={State(name): count for name, count in by_label(kept_counts.STATES).items()},
                 out_of_scope=by_label(kept_counts.OUT_OF_SCOPE),
                 failures=failures,
@@ -213,6 +217,7 @@ def _study_view(
         priority_source=PrioritySource(study.priority_source),
         reading_rank_at=study.reading_rank_at,
         hold=hold_of(study),
+        reading=reading_view(study),
         instances=tuple(sorted((instance_view(row) for row in current), key=lambda view: (view.received_at, view.id))),
         deliveries=by_destination(deliveries),
     )
@@ -233,6 +238,11 @@ def _oldest_unanswered(session: Session) -> datetime | None:
 def _oldest_waiting(session: Session) -> datetime | None:
     under_way = InstanceRecord.state.in_((State.RECEIVED.value, State.CLAIMED.value))
     return session.scalars(select(func.min(InstanceRecord.received_at)).where(under_way)).one()
+
+
+def _came_after(session: Session) -> int:
+    late = select(StudyRecord.id).where(StudyRecord.came_after_at.is_not(None)).limit(MANY).subquery()
+    return session.scalars(select(func.count()).select_from(late)).one()
 
 
 def _held_studies(session: Session) -> dict[str, Hold]:

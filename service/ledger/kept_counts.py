@@ -27,7 +27,8 @@ OUT_OF_SCOPE = "out of scope"  # reason
 FAILED = "failed"  # reason
 UNREPORTED = "unreported"  # nothing: versions out of scope whose report was given up
 OUTCOMES = "outcomes"  # outcome of a result in force
-STUDIES = "studies"  # nothing: studies of the worklist
+STUDIES = "studies"  # nothing: studies of the worklist, read or not
+OPEN = "open studies"  # nothing: those of them that nobody has read
 _RECOUNTS = "recounts"  # how often all was counted anew; of two who count at once, one is too late
 
 Key = tuple[str, str]
@@ -89,6 +90,11 @@ def is_listed() -> ColumnElement[bool]:
     return exists(select(InstanceRecord.id).where(InstanceRecord.study_id == StudyRecord.id, _stand()))
 
 
+def is_open() -> ColumnElement[bool]:
+    """Return the condition on studies that nobody has read."""
+    return StudyRecord.closed_at.is_(None)
+
+
 def _stand() -> ColumnElement[bool]:
     """Return the condition on versions that stand for their study on the worklist; see `_stands`."""
     is_recorded_only = (InstanceRecord.state == State.OUT_OF_SCOPE.value) & InstanceRecord.analysed_at.is_(None)
@@ -109,15 +115,30 @@ def _keep(session: LedgerSession, _context: UOWTransaction, _instances: object) 
         for row in session.new:
             changes.update(_counts_of(row, partial(getattr, row)))
             if isinstance(row, InstanceRecord) and _stands(partial(getattr, row)) and not _has_another(session, row):
-                changes[STUDIES, ""] += 1
+                changes.update(_listed(session, row))
         for row in session.dirty:
             changes.update(_counts_of(row, partial(getattr, row)))
             changes.subtract(_counts_of(row, partial(_before, row)))
             if isinstance(row, InstanceRecord) and row.state in SILENT and _before(row, "state") not in SILENT:
-                changes[STUDIES, ""] -= _stands(partial(_before, row)) and not _has_another(session, row)
+                if _stands(partial(_before, row)) and not _has_another(session, row):
+                    changes.subtract(_listed(session, row))
                 if row.prediction is not None:
                     changes[OUTCOMES, row.prediction.outcome] -= 1
+            if isinstance(row, StudyRecord):
+                opened = (row.closed_at is None) - (_before(row, "closed_at") is None)
+                changes[OPEN, ""] += opened and opened * _is_listed(session, row)
         _add(session, changes)
+
+
+def _listed(session: Session, row: InstanceRecord) -> list[Key]:
+    """Return the counts that the study of a version stands in while it is listed."""
+    study = session.get(StudyRecord, row.study_id) if row.study_id else row.study
+    is_read = study is not None and study.closed_at is not None
+    return [(STUDIES, "")] if is_read else [(STUDIES, ""), (OPEN, "")]
+
+
+def _is_listed(session: Session, study: StudyRecord) -> bool:
+    return session.scalars(select(StudyRecord.id).where(StudyRecord.id == study.id, is_listed())).first() is not None
 
 
 def _counts_of(row: object, value: Callable[[str], Any]) -> Iterator[Key]:
@@ -171,6 +192,7 @@ def _counted(session: Session) -> Iterator[tuple[Key, int]]:
         (UNREPORTED, select(func.count()).select_from(instance).where(*unreported)),
         (OUTCOMES, results.group_by(prediction.outcome)),
         (STUDIES, select(func.count()).select_from(StudyRecord).where(is_listed())),
+        (OPEN, select(func.count()).select_from(StudyRecord).where(is_listed(), is_open())),
     ]
     for name, query in counts:
         for *label, count in session.execute(query):

@@ -70,7 +70,12 @@ class StudyRecord(Record):
     """A study: one row of the reading worklist."""
 
     __tablename__ = "studies"
-    __table_args__ = (Index("ix_studies_held", "first_received_at", **_where("held_reason IS NOT NULL")),)
+    __table_args__ = (
+        Index("ix_studies_held", "first_received_at", **_where("held_reason IS NOT NULL")),
+        Index("ix_studies_open", "reading_rank_at", "first_received_at", "id", **_where("closed_at IS NULL")),
+        Index("ix_studies_closed", "closed_at", **_where("closed_at IS NOT NULL")),
+        Index("ix_studies_late", "came_after_at", **_where("came_after_at IS NOT NULL")),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     study_instance_uid: Mapped[str] = mapped_column(String(64), unique=True)
@@ -81,6 +86,13 @@ class StudyRecord(Record):
     held_reason: Mapped[str | None] = mapped_column(String(200))
     hold: Mapped[str | None] = mapped_column(String(32))
     held_at: Mapped[datetime | None]
+    #: Of the last reading, and of what came last after it; None while the study is open.
+    closed_at: Mapped[datetime | None] = mapped_column(active_history=True)
+    closed_by: Mapped[str | None] = mapped_column(String(64))
+    close_source: Mapped[str | None] = mapped_column(String(32))
+    came_after_at: Mapped[datetime | None]
+    withheld_priority: Mapped[int | None]  # of what came after; it counts once the study is opened again
+    withheld_source: Mapped[str | None] = mapped_column(String(64))
 
     instances: Mapped[list["InstanceRecord"]] = relationship(back_populates="study")
 

@@ -66,6 +66,7 @@ class DueReport:
     priority_source: PrioritySource
     analysed_at: datetime
     superseding_reason: Supersession | None
+    after_reading: bool
     predecessors: tuple[EarlierReport, ...]
 
 
@@ -213,6 +214,7 @@ def _due_report(session: Session, row: InstanceRecord, owner: str) -> DueReport:
         priority_source=PrioritySource(row.study.priority_source),
         analysed_at=row.analysed_at or row.received_at,
         superseding_reason=supersession_of(row),
+        after_reading=row.study.closed_at is not None,
         predecessors=_predecessors(session, row),
     )
 

@@ -115,8 +115,12 @@ def _is_one_patient(rows: Sequence[InstanceRecord]) -> bool:
 
 
 def raise_priority(study: StudyRecord, priority: Priority, source: PrioritySource, order: ReadingOrder) -> None:
-    """Raise a study's priority; a lower one changes nothing."""
+    """Raise a study's priority; a lower one changes nothing, and what was read needs none."""
     if priority <= study.priority:
+        return
+    if study.closed_at is not None:
+        if priority > (study.withheld_priority or 0):
+            study.withheld_priority, study.withheld_source = int(priority), source.value
         return
     study.priority = int(priority)
     study.priority_source = source.value

@@ -4,12 +4,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from service.ledger.records import InstanceRecord, PredictionRecord, ReportRecord
+from service.ledger.records import InstanceRecord, PredictionRecord, ReportRecord, StudyRecord
 from service.ledger.version_0_1 import flags_of, supersession_of
-from service.vocabulary.facts import Flag, Hold, PrioritySource, Supersession
+from service.vocabulary.facts import CloseSource, Flag, Hold, PrioritySource, Supersession
 from service.vocabulary.findings import Finding, Outcome
 from service.vocabulary.identity import Identity
 from service.vocabulary.states import CommitmentState, DeliveryState, Priority, State
+
+#: What is counted at each look is counted no further.
+MANY = 1000
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,24 @@ class InstanceView:
 
 
 @dataclass(frozen=True)
+class ReadingView:
+    """That a person has read a study.
+
+    Attributes
+    ----------
+    by
+        The name of the person; None where it is not known.
+    came_after_at
+        When an image or a result came last that nobody can have read then; None where there is none.
+    """
+
+    at: datetime
+    source: CloseSource
+    by: str | None
+    came_after_at: datetime | None
+
+
+@dataclass(frozen=True)
 class StudyView:
     """A study and the version in force of each of its instances; the first received comes first.
 
@@ -69,6 +90,8 @@ class StudyView:
     ----------
     reading_rank_at
         The moment that the study is sorted by: its arrival minus the boost of its priority.
+    reading
+        None while the study is open.
     instances
         Without our own objects, duplicates and superseded versions.
     deliveries
@@ -82,6 +105,7 @@ class StudyView:
     priority_source: PrioritySource
     reading_rank_at: datetime
     hold: Hold | None
+    reading: ReadingView | None
     instances: tuple[InstanceView, ...]
     deliveries: Mapping[str, Mapping[DeliveryState, int]]
 
@@ -145,6 +169,10 @@ class StatusView:
 
     Attributes
     ----------
+    studies, open_studies
+        On the list, read or not, and those of them that nobody has read.
+    came_after
+        Studies with an image or a result that came after they were read; of many no more than `MANY`.
     out_of_scope, failures
         Images that are not analysed, and images that failed or whose report could not be built, by reason.
     outbox
@@ -163,6 +191,8 @@ class StatusView:
     """
 
     studies: int
+    open_studies: int
+    came_after: int
     states: Mapping[State, int]
     out_of_scope: Mapping[str, int]
     failures: Mapping[str, int]
@@ -221,6 +251,13 @@ def _result_view(row: PredictionRecord) -> ResultView:
         runtime=row.runtime,
         reused=row.reused,
     )
+
+
+def reading_view(row: StudyRecord) -> ReadingView | None:
+    """Return that a study was read; None while it is open."""
+    if row.closed_at is None or row.close_source is None:
+        return None
+    return ReadingView(row.closed_at, CloseSource(row.close_source), row.closed_by, row.came_after_at)
 
 
 def report_view(row: ReportRecord) -> ReportView:

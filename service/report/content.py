@@ -38,6 +38,8 @@ class ReportContent:
         For an image that was not analysed: whether the analysis was begun and failed.
     superseding_reason
         Why this report takes the place of an earlier one; else None.
+    after_reading
+        Whether a person had read the study before: nobody who read it then saw this.
     language
         Of every sentence in the objects.
 
@@ -60,6 +62,7 @@ class ReportContent:
     population: str = ""
     attempted: bool = False
     superseding_reason: Supersession | None = None
+    after_reading: bool = False
     language: Language = Language.ENGLISH
 
     def __post_init__(self) -> None:

@@ -22,7 +22,7 @@ from service.vocabulary.report_kinds import ReportKind
 from service.vocabulary.uids import MANUFACTURER, MODEL_NAME, derive_uid
 
 #: Version of what the modules of this package write for the same content. Raise it with every change of the output.
-TEMPLATE_VERSION = "3"
+TEMPLATE_VERSION = "4"
 
 
 @dataclass(frozen=True)

@@ -40,11 +40,13 @@ def reason_words(content: ReportContent) -> str:
 
 
 def finding_lines(content: ReportContent, predecessors: Sequence[Dataset] = ()) -> list[str]:
-    """Return the lines under Findings: what is superseded, the result, the classes, the flags."""
+    """Return the lines under Findings: what is superseded, that it comes late, the result, classes, flags."""
     say = texts_in(content.language)
     lines = []
     if content.superseding_reason is not None:
         lines.append(superseding_sentence(content, predecessors))
+    if content.after_reading:
+        lines.append(say("report.after_reading"))
     lines.append(say("report.result", sentence=result_sentence(content)))
     if content.prediction is not None:
         lines += _class_lines(content.prediction, content.outcome, say)

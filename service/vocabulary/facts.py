@@ -83,6 +83,19 @@ class PrioritySource(StrEnum):
     AE_TITLE = "AE title map"
 
 
+class CloseSource(StrEnum):
+    """Who says that a study was read."""
+
+    PAGE = "page"
+    """A person, on the page."""
+    COMMAND = "command"
+    """A person, by `auscult close`."""
+    FINAL_REPORT = "final report"
+    """A document of a person in the study that the PACS forwarded."""
+    HL7 = "HL7"
+    UPS = "UPS"
+
+
 class EventKind(StrEnum):
     """A line of an image's history."""
 
@@ -102,6 +115,9 @@ class EventKind(StrEnum):
     STUDY_RELEASED = "study released"
     LET_GO = "let go"
     """A held image, by a person."""
+    STUDY_CLOSED = "study read"
+    STUDY_REOPENED = "study opened again"
+    CAME_AFTER_READING = "came after the study was read"
     REANALYSIS_ASKED = "to be analysed again"
     RETRIED = "retried"
     SUPERSEDED = "superseded"

@@ -117,7 +117,7 @@ class _Site:
             alarms=alarms(status, now),
             refused=refused_callers(self._ledger, now),
             page=page,
-            pages=max(-(-status.studies // PAGE), 1),
+            pages=max(-(-status.open_studies // PAGE), 1),
             now=now,
         )
 

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from service.ledger.views import StatusView
+from service.ledger.views import MANY, StatusView
 from service.objects import Room
 from service.process.clock import Clock
 from service.refused import RefusedCaller
@@ -82,7 +82,13 @@ class Scrape(Collector):
         yield _single("oldest_unsent_seconds", "Age of the result or report that waits longest to be sent.", unsent)
         yield _not_let_in(self._refused)
         yield _single("audit_failing", "Whether the audit trail of this machine fails.", self._audit_fails)
-        yield _single("studies", "Studies in the worklist.", status.studies)
+        yield _single("studies", "Studies in the worklist, read or not.", status.studies)
+        yield _single("open_studies", "Studies that nobody has read.", status.open_studies)
+        yield _single(
+            "studies_with_late_results",
+            f"Studies with an image or a result that came after they were read; of many no more than {MANY}.",
+            status.came_after,
+        )
         yield _single("held_studies", "Studies on hold; nothing of them is sent.", len(status.held_studies))
 
     def _age(self, since: datetime | None) -> float:

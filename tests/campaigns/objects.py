@@ -188,6 +188,7 @@ def _due(claim: ClaimedInstance, prepared: Prepared) -> DueReport:
         priority_source=PrioritySource.DEFAULT,
         analysed_at=datetime.now(UTC),
         superseding_reason=None,
+        after_reading=False,
         predecessors=(),
     )
 

@@ -51,6 +51,12 @@ TEXTS = {
     "priority_source.prediction": "AI result",
     "priority_source.c_store": "C-STORE priority",
     "priority_source.ae_title": "AE title map",
+    # Reading
+    "close_source.page": "marked on the page",
+    "close_source.command": "marked by a command",
+    "close_source.final_report": "final report in the study",
+    "close_source.hl7": "HL7 message",
+    "close_source.ups": "work item completed",
     # Results
     "outcome.positive": "positive",
     "outcome.negative": "negative",
@@ -97,6 +103,9 @@ TEXTS = {
     "event_kind.study_held": "study held",
     "event_kind.study_released": "study released",
     "event_kind.let_go": "let go",
+    "event_kind.study_closed": "study read",
+    "event_kind.study_reopened": "study opened again",
+    "event_kind.came_after_reading": "came after the study was read",
     "event_kind.reanalysis_asked": "to be analysed again",
     "event_kind.retried": "retried",
     "event_kind.superseded": "superseded",

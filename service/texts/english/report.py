@@ -23,6 +23,7 @@ TEXTS = {
     "report.type_undetermined": "Type: undetermined.",
     "report.note": "Note: {note}",
     "report.malformed": "Note: malformed in the source image and left empty here: {attributes}",
+    "report.after_reading": "Note: made after the study was marked as read.",
     # What it takes the place of
     "report.supersedes": "Supersedes {earlier}: {reason}.",
     "report.earlier": "an earlier AI report",

@@ -51,6 +51,12 @@ TEXTS = {
     "priority_source.prediction": "kết quả AI",
     "priority_source.c_store": "mức ưu tiên C-STORE",
     "priority_source.ae_title": "bảng AE title",
+    # Reading
+    "close_source.page": "đánh dấu trên trang",
+    "close_source.command": "đánh dấu bằng lệnh",
+    "close_source.final_report": "có báo cáo cuối cùng trong lượt chụp",
+    "close_source.hl7": "thông điệp HL7",
+    "close_source.ups": "công việc đọc đã hoàn tất",
     # Results
     "outcome.positive": "dương tính",
     "outcome.negative": "âm tính",
@@ -97,6 +103,9 @@ TEXTS = {
     "event_kind.study_held": "tạm giữ lượt chụp",
     "event_kind.study_released": "bỏ tạm giữ lượt chụp",
     "event_kind.let_go": "bỏ tạm giữ ảnh",
+    "event_kind.study_closed": "lượt chụp đã được đọc",
+    "event_kind.study_reopened": "lượt chụp được mở lại",
+    "event_kind.came_after_reading": "đến sau khi lượt chụp đã được đọc",
     "event_kind.reanalysis_asked": "yêu cầu phân tích lại",
     "event_kind.retried": "thử lại",
     "event_kind.superseded": "bị thay thế",

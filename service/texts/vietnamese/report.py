@@ -23,6 +23,7 @@ TEXTS = {
     "report.type_undetermined": "Loại: không xác định.",
     "report.note": "Lưu ý: {note}",
     "report.malformed": "Lưu ý: sai định dạng trong ảnh gốc và được để trống ở đây: {attributes}",
+    "report.after_reading": "Lưu ý: được lập sau khi lượt chụp đã được đánh dấu là đã đọc.",
     # What it takes the place of
     "report.supersedes": "Thay thế {earlier}: {reason}.",
     "report.earlier": "một báo cáo AI trước đó",

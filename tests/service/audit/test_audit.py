@@ -44,6 +44,8 @@ def transferred(who: Identity) -> AuditMessage:
 
 
 MESSAGES = {
+    "marked": events.study_marked(NOW, US, "dr.lam", "10.1.2.9", identity(), what="study read"),
+    "marked by a message": events.study_marked(NOW, US, "", "", identity(), what="study read"),
     "start": events.application_activity(NOW, US, process="auscult listen", starts=True),
     "stop": events.application_activity(NOW, US, process="auscult listen", starts=False),
     "transferred": transferred(identity()),

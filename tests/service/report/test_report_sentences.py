@@ -146,3 +146,9 @@ def test_every_probability_of_a_report_assumes_the_prevalence_that_it_names() ->
         "Probabilities: no pneumonia pattern 65.0 %, bacterial pneumonia 26.2 %, viral pneumonia 8.8 %.",
         "Assumed share of pneumonia: 5 % of the images.",
     ]
+
+
+def test_a_result_after_the_reading_says_so_before_anything_else() -> None:
+    late, in_time = (finding_lines(content(Outcome.POSITIVE, after_reading=after)) for after in (True, False))
+    assert late[0] == "Note: made after the study was marked as read."
+    assert late[1:] == in_time

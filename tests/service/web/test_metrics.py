@@ -20,6 +20,8 @@ from service.web.metrics import exposition
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 STATUS = StatusView(
     studies=4,
+    open_studies=3,
+    came_after=1,
     states={State.DELIVERED: 2, State.OUT_OF_SCOPE: 3},
     out_of_scope={"lateral_view": 3},
     failures={"analysis_failed": 1},

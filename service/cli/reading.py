@@ -1,0 +1,65 @@
+"""`auscult close` and `reopen`: a person has read a study, or has to read it again."""
+
+import socket
+
+import click
+
+from service.audit import AuditTrail, events
+from service.cli.person import user_name
+from service.ledger import Ledger
+from service.ledger.views import StudyHistory
+from service.operations.bootstrap import open_ledger
+from service.settings import Settings, load
+from service.vocabulary.errors import AuscultError
+from service.vocabulary.facts import CloseSource, EventKind
+
+
+@click.command()
+@click.argument("uid")
+def close(uid: str) -> None:
+    """Take a study off the list, because it was read.
+
+    UID is the study's, or that of an image or report in it. What comes after the reading says so and raises nothing; of
+    a study with such images or results, closing it again says that they were seen.
+    """
+    settings = load()
+    ledger = open_ledger(settings)
+    history = _history(ledger, uid)
+    if ledger.readings.close(history.study.study_instance_uid, CloseSource.COMMAND, user_name()):
+        _note(settings, history, EventKind.STUDY_CLOSED)
+        click.echo("closed: it has left the list; `auscult reopen` brings it back")
+    else:
+        click.echo("it was read before, and nothing came after; nothing to close")
+
+
+@click.command()
+@click.argument("uid")
+def reopen(uid: str) -> None:
+    """Put a study back on the list, because it has to be read again.
+
+    UID is the study's, or that of an image or report in it. What came after the reading raises it now.
+    """
+    settings = load()
+    ledger = open_ledger(settings)
+    history = _history(ledger, uid)
+    if ledger.readings.reopen(history.study.study_instance_uid, user_name()):
+        _note(settings, history, EventKind.STUDY_REOPENED)
+        click.echo("opened again: it stands on the list at its place")
+    else:
+        click.echo("nobody has closed it; nothing to open")
+
+
+def _history(ledger: Ledger, uid: str) -> StudyHistory:
+    history = ledger.inspection.history(uid)
+    if history is None:
+        raise AuscultError(
+            f"the ledger knows no study, image or report {uid}; `auscult worklist --uids` lists the studies"
+        )
+    return history
+
+
+def _note(settings: Settings, history: StudyHistory, event: EventKind) -> None:
+    trail = AuditTrail(settings)
+    identity = history.versions[0].identity
+    trail.note(events.study_marked, trail.node, user_name(), socket.gethostname(), identity, what=event.value)
+    trail.close()

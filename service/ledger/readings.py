@@ -1,0 +1,110 @@
+"""Readings: a person has read a study, so it leaves the list; or has to read it again, so it comes back.
+
+The one place where a study is closed and opened. Nothing else of it changes: its images are analysed, its reports sent
+and its bytes kept as if it were open. What comes after the reading is noted and raises nothing.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Engine, func, or_, select
+from sqlalchemy.orm import Session
+
+from service.ledger.database import writing
+from service.ledger.kept_counts import is_listed, is_open
+from service.ledger.leases import LOCK
+from service.ledger.records import InstanceRecord, StudyRecord
+from service.ledger.rows import raise_priority, record
+from service.process.clock import Clock
+from service.vocabulary.facts import CloseSource, EventKind, PrioritySource
+from service.vocabulary.reading_order import ReadingOrder
+from service.vocabulary.states import Priority
+
+#: Places that are told apart; to count further reads through a list that nobody works off.
+_FARTHEST = 10_000
+
+
+class Readings:
+    """Closes studies and opens them again."""
+
+    def __init__(self, engine: Engine, order: ReadingOrder, clock: Clock) -> None:
+        self._engine = engine
+        self._order = order
+        self._clock = clock
+
+    def close(self, study_instance_uid: str, source: CloseSource, by: str = "") -> bool:
+        """Take a study off the list, for it was read; return whether that was news.
+
+        A study that was read before is read again where something came after that reading: it counts as seen.
+
+        Parameters
+        ----------
+        by
+            The name of the person, if it is known.
+        """
+        with writing(self._engine) as session:
+            study = _locked(session, study_instance_uid)
+            return study is not None and close(session, study, source, by, self._clock())
+
+    def reopen(self, study_instance_uid: str, by: str = "") -> bool:
+        """Put a study back on the list, at the place that it has earned; return whether it was read."""
+        now = self._clock()
+        with writing(self._engine) as session:
+            study = _locked(session, study_instance_uid)
+            if study is None or study.closed_at is None:
+                return False
+            study.closed_at = study.closed_by = study.close_source = study.came_after_at = None
+            if study.withheld_priority is not None and study.withheld_source is not None:
+                source = PrioritySource(study.withheld_source)
+                raise_priority(study, Priority(study.withheld_priority), source, self._order)
+            study.withheld_priority = study.withheld_source = None
+            _record(session, study, now, EventKind.STUDY_REOPENED, f"by {by}" if by else "by a person")
+            return True
+
+
+def close(session: Session, study: StudyRecord, source: CloseSource, by: str, at: datetime) -> bool:
+    """Close a study, whose row is locked, within a transaction of the caller; return whether that was news."""
+    session.flush()  # the kept counts see one change at a time
+    if study.closed_at is not None and study.came_after_at is None:
+        return False
+    place = None if study.closed_at is not None else _place(session, study)
+    study.closed_at, study.closed_by, study.close_source = at, by[:64] or None, source.value
+    study.came_after_at = None
+    named = [source.value, *([f"by {by}"] if by else []), *([f"place {place}"] if place else [])]
+    _record(session, study, at, EventKind.STUDY_CLOSED, ", ".join(named))
+    return True
+
+
+def came_after(session: Session, study: StudyRecord, instance: InstanceRecord, at: datetime) -> None:
+    """Note an image, or what becomes of it, that came after its study was read; its study's row is locked."""
+    if study.closed_at is not None:
+        study.came_after_at = at
+        record(session, instance, at, EventKind.CAME_AFTER_READING)
+
+
+def stands_before(study: StudyRecord) -> ColumnElement[bool]:
+    """Return the condition on studies that are read before one, whatever their ranks were when it arrived."""
+    rank, arrival = StudyRecord.reading_rank_at, StudyRecord.first_received_at
+    same_rank = rank == study.reading_rank_at
+    return or_(
+        rank < study.reading_rank_at,
+        same_rank & (arrival < study.first_received_at),
+        same_rank & (arrival == study.first_received_at) & (StudyRecord.id < study.id),
+    )
+
+
+def _place(session: Session, study: StudyRecord) -> str:
+    """Return a study's place on the list, from 1."""
+    before = select(StudyRecord.id).where(is_open(), is_listed(), stands_before(study)).limit(_FARTHEST).subquery()
+    count = session.scalars(select(func.count()).select_from(before)).one()
+    return f"after {_FARTHEST}" if count == _FARTHEST else str(count + 1)
+
+
+def _locked(session: Session, study_instance_uid: str) -> StudyRecord | None:
+    query = select(StudyRecord).where(StudyRecord.study_instance_uid == study_instance_uid)
+    return session.scalars(query.with_for_update(**LOCK)).one_or_none()
+
+
+def _record(session: Session, study: StudyRecord, at: datetime, event: EventKind, detail: str) -> None:
+    """Write one line, in the history of the study's first image."""
+    first = select(InstanceRecord).where(InstanceRecord.study_id == study.id).order_by(InstanceRecord.id).limit(1)
+    record(session, session.scalars(first).one(), at, event, detail)
