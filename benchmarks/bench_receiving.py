@@ -21,6 +21,7 @@ from typing import NamedTuple
 import click
 from pydicom.uid import ExplicitVRLittleEndian
 
+from benchmarks import processor
 from tests.certificates import Authority
 from tests.phantoms import chest, encoded
 from tests.servers import find_program, free_port, wait_until
@@ -95,20 +96,6 @@ def _auscult(folder: Path, processes: int) -> tuple[list[str], int, dict[str, st
         "AUSCULT_LOG__LEVEL": "warning",
     }
     return [sys.executable, "-c", "from service.cli import main; main()", "listen"], port, environment
-
-
-def _processor_seconds(pid: int) -> float:
-    """Return what a process, its living children and those that it waited for have used."""
-    total = 0
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            name, _, rest = path.read_text().rpartition(")")
-        except OSError:
-            continue
-        fields = rest.split()
-        if int(name.split()[0]) == pid or int(fields[1]) == pid:
-            total += sum(map(int, fields[11:15]))
-    return total / os.sysconf("SC_CLK_TCK")
 
 
 class Receiver(NamedTuple):
@@ -202,14 +189,14 @@ def main() -> None:
         for number in range(rounds + 1):
             for way in WAYS.values():
                 for label, to in receivers.items():
-                    used, started = _processor_seconds(to.pid), time.perf_counter()
+                    used, started = processor.seconds(to.pid), time.perf_counter()
                     with ThreadPoolExecutor(way.at_a_time) as pool:
                         jobs = [pool.submit(_deliver, to, f"S{i}", way, send) for i in range(way.at_a_time)]
                         for job in jobs:
                             job.result()
                     if number:  # the first round warms everything up
                         rates.setdefault((label, way), []).append(IMAGES / (time.perf_counter() - started))
-                        costs.setdefault((label, way), []).append(_processor_seconds(to.pid) - used)
+                        costs.setdefault((label, way), []).append(processor.seconds(to.pid) - used)
     base = "auscult"
     click.echo(f"{ROWS} x {COLUMNS} x 16 bit, {rounds} rounds of {IMAGES} images; associations: {', '.join(WAYS)}")
     click.echo(f"images/s (ratio to {base}), processor ms an image")
