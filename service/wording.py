@@ -6,24 +6,17 @@ from datetime import datetime, timedelta
 from enum import Enum, IntEnum
 from typing import Any
 
-from service.texts import texts_in
+from service.texts import Texts
 from service.vocabulary.facts import Failure, Reason
-from service.vocabulary.language import Language
 
-_ENGLISH = texts_in(Language.ENGLISH)
 _FAILURES = frozenset(failure.value for failure in Failure)
 
 
-def reason_in_words(reason: str | None) -> str:
+def reason_in_words(say: Texts, reason: str | None) -> str:
     """Return a recorded reason as a phrase."""
     if not reason:
-        return "no reason recorded"
-    return _ENGLISH.of_stored(Failure if reason in _FAILURES else Reason, reason)
-
-
-def in_words(fact: Enum) -> str:
-    """Return a code of the vocabulary as a phrase."""
-    return _ENGLISH.of(fact)
+        return say("worklist.no_reason")
+    return say.of_stored(Failure if reason in _FAILURES else Reason, reason)
 
 
 def person_name(value: str) -> str:
@@ -55,16 +48,16 @@ def calendar_date(value: str) -> str:
     return f"{value[:4]}-{value[4:6]}-{value[6:]}" if len(value) == 8 and value.isdecimal() else value
 
 
-def duration(span: timedelta) -> str:
+def duration(say: Texts, span: timedelta) -> str:
     """Return a length of time in its two largest units, such as "2 h 05 min"."""
     minutes, seconds = divmod(max(int(span.total_seconds()), 0), 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
     if days:
-        return f"{days} d {hours:02d} h"
+        return say("duration.days", days=days, hours=hours)
     if hours:
-        return f"{hours} h {minutes:02d} min"
-    return f"{minutes} min" if minutes else f"{seconds} s"
+        return say("duration.hours", hours=hours, minutes=minutes)
+    return say("duration.minutes", minutes=minutes) if minutes else say("duration.seconds", seconds=seconds)
 
 
 def json_value(value: Any) -> Any:

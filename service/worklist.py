@@ -10,16 +10,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from service.ledger.inspection import Inspection
-from service.ledger.views import InstanceView, ResultView, StatusView, StudyView
+from service.ledger.views import InstanceView, ResultView, StudyView
 from service.report.content import percent
-from service.vocabulary.facts import Failure, Flag, Hold, PrioritySource
+from service.texts import Texts
+from service.vocabulary.facts import Flag, Hold, PrioritySource
 from service.vocabulary.findings import Outcome
-from service.vocabulary.states import CommitmentState, DeliveryState, Priority, State
-from service.wording import calendar_date, duration, in_words, person_name, reason_in_words
-
-NO_PATTERN = "No pneumonia pattern found by AI; other abnormalities NOT assessed"
-#: What stands over every table of results.
-BANNER = "AI triage results: research use only, not a medical device, not a radiologist report"
+from service.vocabulary.states import DeliveryState, Priority, State
+from service.wording import calendar_date, person_name, reason_in_words
 
 
 class Standing(StrEnum):
@@ -110,20 +107,20 @@ class Row:
     held: bool
 
 
-def rows(inspection: Inspection, now: datetime, limit: int, offset: int = 0) -> list[Row]:
+def rows(say: Texts, inspection: Inspection, now: datetime, limit: int, offset: int = 0) -> list[Row]:
     """Return the worklist in the order of reading."""
     studies = inspection.worklist(limit, offset)
-    return [row_of(study, number, now) for number, study in enumerate(studies, offset + 1)]
+    return [row_of(say, study, number, now) for number, study in enumerate(studies, offset + 1)]
 
 
-def row_of(study: StudyView, number: int, now: datetime) -> Row:
+def row_of(say: Texts, study: StudyView, number: int, now: datetime) -> Row:
     """Return a study as a row."""
     identity = study.instances[-1].identity if study.instances else None
     # Two patients under one study: to show one name alone would hide what the alarm is about.
     names = dict.fromkeys(person_name(view.identity.patient_name) for view in study.instances)
     ids = dict.fromkeys(view.identity.patient_id for view in study.instances)
     several = study.hold is not None
-    answer, also = answer_of_study(study)
+    answer, also = answer_of_study(say, study)
     return Row(
         number=number,
         study_instance_uid=study.study_instance_uid,
@@ -145,46 +142,50 @@ def row_of(study: StudyView, number: int, now: datetime) -> Row:
     )
 
 
-def answer_of_study(study: StudyView) -> tuple[Answer, tuple[str, ...]]:
+def answer_of_study(say: Texts, study: StudyView) -> tuple[Answer, tuple[str, ...]]:
     """Return the answer that matters most, and the sentences of the study's other images where they differ."""
-    answers = sorted((answer_of(view) for view in study.instances), key=_weight)
+    answers = sorted((answer_of(say, view) for view in study.instances), key=_weight)
     if study.hold is not None:
-        answers.insert(0, Answer(Standing.HELD, f"HELD: {in_words(study.hold)}"))
+        answers.insert(0, _held(say, study.hold))
     if not answers:
-        return Answer(Standing.NOT_ANALYSED, "NOT ANALYSED: no image of this study is in force"), ()
+        return Answer(Standing.NOT_ANALYSED, say("answer.no_image")), ()
     counts = Counter(answer.sentence for answer in answers)
     first = answers[0]
     others = [sentence for sentence in counts if sentence != first.sentence]
     return first, tuple(
-        f"{sentence} ({counts[sentence]} images)" if counts[sentence] > 1 else sentence for sentence in others
+        say("answer.several", sentence=sentence, count=counts[sentence]) if counts[sentence] > 1 else sentence
+        for sentence in others
     )
 
 
-def answer_of(view: InstanceView) -> Answer:
+def answer_of(say: Texts, view: InstanceView) -> Answer:
     """Return what the AI says of one image."""
     if view.state is State.HELD:
-        return Answer(Standing.HELD, f"HELD: {in_words(view.hold or Hold.CLASHING_INSTANCE)}")
-    if view.state in (State.RECEIVED, State.CLAIMED):
-        attempt = f", attempt {view.attempts} of it failed" if view.attempts and view.state is State.RECEIVED else ""
-        return Answer(Standing.WAITING, f"{'being analysed' if view.state is State.CLAIMED else 'waiting'}{attempt}")
+        return _held(say, view.hold or Hold.CLASHING_INSTANCE)
+    if view.state is State.CLAIMED:
+        return Answer(Standing.WAITING, say("answer.being_analysed"))
+    if view.state is State.RECEIVED:
+        failed = view.attempts
+        return Answer(
+            Standing.WAITING, say.number_of("answer.waiting_again", failed) if failed else say("answer.waiting")
+        )
     if view.result is not None:
-        return _answer_of_result(view.result)
+        return _answer_of_result(say, view.result)
+    reason = reason_in_words(say, view.reason)
     if view.state is State.FAILED:
-        return Answer(Standing.FAILED, f"FAILED: {view.detail or reason_in_words(view.reason)}; NOT ANALYSED")
-    return Answer(Standing.NOT_ANALYSED, f"NOT ANALYSED: {reason_in_words(view.reason)}")
+        return Answer(Standing.FAILED, say("answer.failed", reason=reason))
+    return Answer(Standing.NOT_ANALYSED, say("answer.not_analysed", reason=reason))
 
 
-def _answer_of_result(result: ResultView) -> Answer:
+def _held(say: Texts, hold: Hold) -> Answer:
+    return Answer(Standing.HELD, say("answer.held", hold=say.of(hold)))
+
+
+def _answer_of_result(say: Texts, result: ResultView) -> Answer:
     probability = percent(result.p_pneumonia, (result.lower, result.upper))
-    sentences = {
-        Outcome.POSITIVE: f"PNEUMONIA SUSPECTED {probability}",
-        Outcome.INDETERMINATE: f"INDETERMINATE {probability}, neither suspected nor excluded",
-        Outcome.NEGATIVE: NO_PATTERN,
-        Outcome.NOT_ANALYSED: "NOT ANALYSED",
-    }
     return Answer(
         standing=_BY_OUTCOME[result.outcome],
-        sentence=sentences[result.outcome],
+        sentence=say(f"answer.result.{result.outcome.name.lower()}", probability=probability),
         p_pneumonia=result.p_pneumonia,
         lower=result.lower,
         upper=result.upper,
@@ -211,76 +212,3 @@ def _delivered(deliveries: Mapping[str, Mapping[DeliveryState, int]]) -> Iterato
         if state is not None:
             done = sum(counts.get(later, 0) for later in order[2:])
             yield Delivered(destination, state, sum(counts.values()), done)
-
-
-@dataclass(frozen=True)
-class Alarm:
-    """Something that a person has to see to.
-
-    Attributes
-    ----------
-    study_instance_uid
-        The study it is about, when it is about one.
-    """
-
-    text: str
-    remedy: str
-    study_instance_uid: str | None = None
-
-
-#: An image that waits longer than this for its analysis means that no worker runs, or that it is overrun.
-_LONG = timedelta(minutes=2)
-#: A report that waits longer means no delivery worker, or a destination that is away or not in the settings any more.
-_LONG_UNSENT = timedelta(minutes=15)
-
-
-def alarms(status: StatusView, now: datetime) -> list[Alarm]:
-    """Return what a person has to see to, the gravest first."""
-    found = [
-        Alarm(f"Study on hold: {in_words(why)}. Nothing of it is sent.", f"auscult release {uid}", uid)
-        for uid, why in status.held_studies.items()
-    ]
-    failed = status.failures.get(Failure.ANALYSIS_FAILED, 0)
-    if failed:
-        found.append(Alarm(f"{failed} image{'s' if failed > 1 else ''} could not be analysed.", "auscult retry"))
-    unbuilt = status.failures.get(Failure.REPORT_FAILED, 0)
-    if unbuilt:
-        found.append(
-            Alarm(f"The reports of {unbuilt} image{'s' if unbuilt > 1 else ''} could not be built.", "auscult retry")
-        )
-    for destination, counts in status.outbox.items():
-        dead = counts.get(DeliveryState.DEAD, 0)
-        if dead:
-            found.append(
-                Alarm(
-                    f"{dead} report{'s' if dead > 1 else ''} could not be delivered to {destination}.", "auscult retry"
-                )
-            )
-    oldest = status.oldest_waiting_since
-    if oldest is not None and now - oldest > _LONG:
-        found.append(Alarm(f"An image has been waiting {duration(now - oldest)} for its analysis.", "auscult doctor"))
-    unsent = status.oldest_unsent_since
-    if unsent is not None and now - unsent > _LONG_UNSENT:
-        found.append(Alarm(f"A report has been waiting {duration(now - unsent)} to be sent.", "auscult doctor"))
-    found += _unanswered(status, now)
-    return found
-
-
-def _unanswered(status: StatusView, now: datetime) -> list[Alarm]:
-    """Return what is amiss with the answers to peers that ask for storage commitment."""
-    found = []
-    dead = status.commitment_requests.get(CommitmentState.DEAD, 0)
-    if dead:
-        found.append(
-            Alarm(f"{dead} storage commitment{'s' if dead > 1 else ''} could not be answered.", "auscult retry")
-        )
-    since = status.oldest_unanswered_since
-    if since is not None and now - since > _LONG_UNSENT:
-        found.append(
-            Alarm(
-                f"A peer has been waiting {duration(now - since)} for the answer to its storage commitment; "
-                "it must be one of `peers`.",
-                "auscult doctor",
-            )
-        )
-    return found

@@ -27,6 +27,7 @@ from service.process.clock import utc_now
 from service.process.ports import require_free
 from service.refused import not_mended, refused_callers
 from service.settings import DestinationSettings, Settings, WebSettings
+from service.texts import texts_in
 from service.vocabulary.errors import DeliveryFailed, SettingsInvalid, Unavailable, UndecodablePixels
 
 Found = Iterator[tuple[str, bool, str]]
@@ -216,7 +217,9 @@ def callers(settings: Settings) -> Found:
     except Unavailable:
         return  # what is wrong with the database is told there
     try:
-        refused = not_mended(refused_callers(ledger, utc_now(), timedelta(days=1)), settings)
+        refused = not_mended(
+            refused_callers(texts_in(settings.language), ledger, utc_now(), timedelta(days=1)), settings
+        )
     finally:
         ledger.engine.dispose()
     if not refused:

@@ -9,18 +9,19 @@ from rich.text import Text
 from service.ledger.views import InstanceView, ReportView, ResultView, StudyHistory
 from service.process.clock import utc_now
 from service.report.content import percent
-from service.wording import calendar_date, in_words, person_name, reason_in_words
-from service.worklist import BANNER, answer_of, row_of
+from service.texts import Texts
+from service.wording import calendar_date, person_name, reason_in_words
+from service.worklist import answer_of, row_of
 
 
-def print_history(console: Console, history: StudyHistory, uid: str) -> None:
+def print_history(say: Texts, console: Console, history: StudyHistory, uid: str) -> None:
     """Print a study; where the UID is one image's, that image's versions, reports and history alone."""
     chosen = {uid} if any(view.sop_instance_uid == uid for view in history.versions) else None
-    console.print(Text(BANNER, "italic yellow"))
-    _print_study(console, history)
+    console.print(Text(say("worklist.banner"), "italic yellow"))
+    _print_study(say, console, history)
     for view in history.versions:
         if chosen is None or view.sop_instance_uid in chosen:
-            _print_version(console, view)
+            _print_version(say, console, view)
     reports = [report for report in history.reports if chosen is None or report.source_sop_instance_uid in chosen]
     if reports:
         console.print(_reports(reports))
@@ -34,20 +35,20 @@ def print_history(console: Console, history: StudyHistory, uid: str) -> None:
     console.print(table)
 
 
-def _print_study(console: Console, history: StudyHistory) -> None:
+def _print_study(say: Texts, console: Console, history: StudyHistory) -> None:
     study = history.study
-    row = row_of(study, 1, utc_now())
+    row = row_of(say, study, 1, utc_now())
     console.print(Text.assemble(("study ", "bold"), study.study_instance_uid))
     console.print(Text(f"  patient    {row.patient_name or 'no name'}, {row.patient_id or 'no Patient ID'}"))
     console.print(Text(f"  arrived    {_moment(study.first_received_at)}"))
-    console.print(Text(f"  priority   {study.priority.name} ({in_words(study.priority_source)})"))
+    console.print(Text(f"  priority   {study.priority.name} ({say.of(study.priority_source)})"))
     if study.instances:
         console.print(Text(f"  AI result  {row.answer.sentence}", "bold"))
     if study.hold:
-        console.print(Text(f"  ON HOLD    {in_words(study.hold)}; nothing of it is sent", "bold red"))
+        console.print(Text(f"  ON HOLD    {say.of(study.hold)}; nothing of it is sent", "bold red"))
 
 
-def _print_version(console: Console, view: InstanceView) -> None:
+def _print_version(say: Texts, console: Console, view: InstanceView) -> None:
     console.print(Text.assemble(("\nimage ", "bold"), view.sop_instance_uid, f" version {view.version}"))
     identity = view.identity
     who = (person_name(identity.patient_name), identity.patient_id, calendar_date(identity.birth_date), identity.sex)
@@ -57,18 +58,18 @@ def _print_version(console: Console, view: InstanceView) -> None:
     )
     if view.object_removed_at is not None:
         console.print(Text(f"  bytes      removed by retention at {_moment(view.object_removed_at)}"))
-    reason = f" ({reason_in_words(view.reason)}{f': {view.detail}' if view.detail else ''})" if view.reason else ""
+    reason = f" ({reason_in_words(say, view.reason)}{f': {view.detail}' if view.detail else ''})" if view.reason else ""
     console.print(Text(f"  state      {view.state.value}{reason}"))
-    console.print(Text(f"  says       {answer_of(view).sentence}"))
+    console.print(Text(f"  says       {answer_of(say, view).sentence}"))
     for flag in view.flags:
-        console.print(Text(f"  note       {in_words(flag)}"))
+        console.print(Text(f"  note       {say.of(flag)}"))
     if view.result is not None:
-        _print_result(console, view.result)
+        _print_result(say, console, view.result)
 
 
-def _print_result(console: Console, result: ResultView) -> None:
+def _print_result(say: Texts, console: Console, result: ResultView) -> None:
     shares = ", ".join(
-        f"{in_words(result.findings[name])} {percent(share)}" for name, share in result.probabilities.items()
+        f"{say.of(result.findings[name])} {percent(share)}" for name, share in result.probabilities.items()
     )
     console.print(Text(f"  classes    {shares}, at a prevalence of {100 * result.prevalence:.4g} %"))
     console.print(

@@ -11,16 +11,18 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from service.alarms import alarms
 from service.ledger import Ledger
 from service.ledger.views import StatusView
 from service.operations.bootstrap import open_ledger
 from service.process.clock import utc_now
 from service.refused import RefusedCaller, refused_callers
 from service.settings import load
+from service.texts import Texts, texts_in
 from service.vocabulary.errors import AuscultError
 from service.vocabulary.states import DeliveryState, Priority
-from service.wording import duration, in_words, json_value, reason_in_words
-from service.worklist import BANNER, Row, Standing, alarms, rows
+from service.wording import duration, json_value, reason_in_words
+from service.worklist import Row, Standing, rows
 
 _STYLES = {
     Standing.HELD: "bold red",
@@ -38,16 +40,17 @@ _PRIORITY_STYLES = {Priority.STAT: "bold red", Priority.URGENT: "bold dark_orang
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for a monitor.")
 def status(as_json: bool) -> None:
     """Show how many images are in which state, what waits, what a person has to see to, and who was not let in."""
-    ledger, now = open_ledger(load()), utc_now()
-    view, refused = ledger.inspection.status(), refused_callers(ledger, now)
-    found = alarms(view, now)
+    settings, now = load(), utc_now()
+    ledger, say = open_ledger(settings), texts_in(settings.language)
+    view, refused = ledger.inspection.status(), refused_callers(say, ledger, now)
+    found = alarms(say, view, now)
     if as_json:
         print_json({**json_value(view), "alarms": json_value(found), "refused": json_value(refused)})
         return
     console = Console()
     for alarm in found:
         console.print(f"[bold red]{alarm.text}[/] Remedy: [bold]{alarm.remedy}[/]", highlight=False, soft_wrap=True)
-    console.print(_status_table(view))
+    console.print(_status_table(say, view))
     _print_refused(console, refused)
 
 
@@ -60,7 +63,7 @@ def _print_refused(console: Console, refused: Sequence[RefusedCaller]) -> None:
         console.print(Text.assemble((f"  {caller.sentence}", "bold red"), f": {caller.why}"), soft_wrap=True)
 
 
-def _status_table(view: StatusView) -> Table:
+def _status_table(say: Texts, view: StatusView) -> Table:
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold")
     table.add_column(justify="right")
@@ -70,13 +73,13 @@ def _status_table(view: StatusView) -> Table:
         table.add_row("studies: something came after they were read", str(view.came_after))
     _add_counts(table, "images", {state.value: count for state, count in view.states.items()})
     _add_counts(table, "results", {outcome.value: count for outcome, count in view.outcomes.items()})
-    _add_counts(table, "not analysed", {reason_in_words(name): count for name, count in view.out_of_scope.items()})
+    _add_counts(table, "not analysed", {reason_in_words(say, name): count for name, count in view.out_of_scope.items()})
     for destination, counts in view.outbox.items():
         _add_counts(table, f"to {destination}", {state.value: count for state, count in counts.items()})
     waiting = {state.value: count for state, count in view.commitment_requests.items()}
     _add_counts(table, "storage commitment to peers", waiting)
     if view.oldest_waiting_since is not None:
-        table.add_row("oldest waiting", duration(utc_now() - view.oldest_waiting_since))
+        table.add_row("oldest waiting", duration(say, utc_now() - view.oldest_waiting_since))
     return table
 
 
@@ -92,56 +95,57 @@ def _add_counts(table: Table, title: str, counts: Mapping[str, int]) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def worklist(limit: int, uids: bool, watch: bool, as_json: bool) -> None:
     """List the studies in the order of reading."""
-    ledger = open_ledger(load())
+    settings = load()
+    ledger, say = open_ledger(settings), texts_in(settings.language)
     if as_json:
-        print_json({"notice": BANNER, "rows": json_value(rows(ledger.inspection, utc_now(), limit))})
+        listed = rows(say, ledger.inspection, utc_now(), limit)
+        print_json({"notice": say("worklist.banner"), "rows": json_value(listed)})
         return
     console = Console()
     if not watch:
-        console.print(_worklist(ledger, limit, uids))
+        console.print(_worklist(say, ledger, limit, uids))
         return
-    with Live(_worklist(ledger, limit, uids), console=console, auto_refresh=False) as live:
+    with Live(_worklist(say, ledger, limit, uids), console=console, auto_refresh=False) as live:
         try:
             while True:
                 time.sleep(2)
-                live.update(_worklist(ledger, limit, uids), refresh=True)
+                live.update(_worklist(say, ledger, limit, uids), refresh=True)
         except KeyboardInterrupt:
             return
 
 
-def _worklist(ledger: Ledger, limit: int, uids: bool) -> Group:
+def _worklist(say: Texts, ledger: Ledger, limit: int, uids: bool) -> Group:
     now = utc_now()
-    table = Table(title=BANNER, title_style="italic yellow", title_justify="left", expand=True)
+    table = Table(title=say("worklist.banner"), title_style="italic yellow", title_justify="left", expand=True)
     for heading in ("#", "priority", "patient", "accession", "arrived", "AI result (preliminary)", "reports"):
         table.add_column(heading, justify="right" if heading == "#" else "left")
-    listed = rows(ledger.inspection, now, limit)
+    listed = rows(say, ledger.inspection, now, limit)
     for row in listed:
-        table.add_row(*_cells(row, uids))
+        table.add_row(*_cells(say, row, uids))
     found = [
-        Text(f"{alarm.text} Remedy: {alarm.remedy}", "bold red") for alarm in alarms(ledger.inspection.status(), now)
+        Text(f"{alarm.text} Remedy: {alarm.remedy}", "bold red")
+        for alarm in alarms(say, ledger.inspection.status(), now)
     ]
     return Group(*found, table if listed else Text("no study has arrived yet"))
 
 
-def _cells(row: Row, uids: bool) -> list[Text]:
+def _cells(say: Texts, row: Row, uids: bool) -> list[Text]:
     # Text, not markup: a name may hold square brackets.
     facts = " · ".join(fact for fact in (row.patient_id, row.birth_date, row.sex) if fact)
     patient = Text.assemble((row.patient_name or "no name", "bold"), f"\n{facts}")
     if uids:
         patient.append(f"\n{row.study_instance_uid}", "dim")
     answer = Text(row.answer.sentence, _STYLES[row.answer.standing])
-    for line in (*(f"also: {sentence}" for sentence in row.also), *map(in_words, row.flags)):
+    for line in (*(f"also: {sentence}" for sentence in row.also), *map(say.of, row.flags)):
         answer.append(f"\n{line}", "dim")
     reports = ["nothing is sent"] if row.held else [f"{item.destination} {item.state.value}" for item in row.deliveries]
     dead = any(item.state is DeliveryState.DEAD for item in row.deliveries)
     return [
         Text(str(row.number)),
-        Text.assemble(
-            (row.priority.name, _PRIORITY_STYLES[row.priority]), (f"\n{in_words(row.priority_source)}", "dim")
-        ),
+        Text.assemble((row.priority.name, _PRIORITY_STYLES[row.priority]), (f"\n{say.of(row.priority_source)}", "dim")),
         patient,
         Text(row.accession_number),
-        Text(f"{row.arrived_at.astimezone():%H:%M}\n{duration(row.waited)} ago"),
+        Text(f"{row.arrived_at.astimezone():%H:%M}\n{duration(say, row.waited)} ago"),
         answer,
         Text("\n".join(reports), "red" if row.held or dead else "default"),
     ]
@@ -157,14 +161,16 @@ def print_json(value: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(uid: str, as_json: bool) -> None:
     """Show all that is known of a study, an image or a report, by its UID: versions, results, reports, history."""
-    history = open_ledger(load()).inspection.history(uid)
+    settings = load()
+    say = texts_in(settings.language)
+    history = open_ledger(settings).inspection.history(uid)
     if history is None:
         raise AuscultError(
             f"the ledger knows no study, image or report {uid}; `auscult worklist --uids` lists the studies"
         )
     if as_json:
-        print_json({"notice": BANNER, **json_value(history)})
+        print_json({"notice": say("worklist.banner"), **json_value(history)})
         return
     from service.cli.history import print_history
 
-    print_history(Console(), history, uid)
+    print_history(say, Console(), history, uid)

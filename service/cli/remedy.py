@@ -7,8 +7,8 @@ from service.ledger import Which
 from service.operations.bootstrap import open_ledger, open_store
 from service.operations.wake import Task, waker
 from service.settings import load
+from service.texts import texts_in
 from service.vocabulary.errors import AuscultError, ObjectMissing
-from service.wording import in_words
 
 
 @click.command()
@@ -73,7 +73,7 @@ def release(study_uid: str, yes: bool) -> None:
     if reason is None:
         raise AuscultError(f"study {study_uid} is not on hold; `auscult status` lists the studies that are")
     if not yes:
-        click.echo(f"study {study_uid} is on hold: {in_words(reason)}")
+        click.echo(f"study {study_uid} is on hold: {texts_in(settings.language).of(reason)}")
         click.confirm("Did a person make sure whose images these are? Its reports will be sent", abort=True)
     ledger.remedies.release(study_uid, user_name())
     for task in Task:

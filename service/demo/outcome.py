@@ -7,9 +7,13 @@ from datetime import datetime
 from service.demo.forwarding import Forwarded
 from service.demo.pacs import Held
 from service.ledger import Ledger
+from service.texts import texts_in
+from service.vocabulary.language import Language
 from service.vocabulary.states import DeliveryState, Priority, State
 from service.worklist import row_of
 
+#: A demonstration speaks English, whatever the site's language: its own lines are.
+_SAY = texts_in(Language.ENGLISH)
 _FINAL = {State.REPORTED, State.DELIVERED, State.OUT_OF_SCOPE, State.FAILED, State.DUPLICATE, State.HELD}
 _SETTLED = {DeliveryState.SENT, DeliveryState.CONFIRMED, DeliveryState.UNCONFIRMABLE, DeliveryState.WITHDRAWN}
 
@@ -100,7 +104,7 @@ def _outcome(
         return ImageOutcome(study_uid, sent_as, None, f"refused: {status}")
     uid = str(item.dataset.SOPInstanceUID)
     view = max((v for v in history.versions if v.sop_instance_uid == uid), key=lambda v: v.version)
-    row = row_of(history.study, 1, item.answered_at)
+    row = row_of(_SAY, history.study, 1, item.answered_at)
     deliveries = [delivery for report in history.reports for delivery in report.deliveries]
     under_way = any(delivery.state not in _SETTLED for delivery in deliveries)
     arrived = arrivals.get(study_uid)

@@ -29,6 +29,7 @@ from service.settings.sections import (
     WorklistSettings,
 )
 from service.settings.storage import RetentionSettings, StoreSettings
+from service.vocabulary.language import Language
 
 
 class Settings(BaseSettings):
@@ -38,6 +39,11 @@ class Settings(BaseSettings):
 
     data_dir: Path = Field(
         Path("auscult-data"), description="Folder for the embedded ledger, received objects and wake-up pipes."
+    )
+    language: Language = Field(
+        Language.ENGLISH,
+        description="Language of the page and of the terminal (RFC 5646); `vi` is not yet reviewed by a clinician."
+        " That of the reports is `report.language`.",
     )
     listener: ListenerSettings = ListenerSettings()
     scope: ScopeSettings = ScopeSettings()

@@ -19,6 +19,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from service import audit
+from service.alarms import alarms
 from service.ledger import Ledger
 from service.ledger.views import InstanceView, ReportView, StudyHistory
 from service.objects import ObjectStore
@@ -26,17 +27,19 @@ from service.operations.bootstrap import open_store
 from service.process.clock import Clock, utc_now
 from service.refused import refused_callers
 from service.security.passwords import PasswordFile
-from service.settings import Settings, WebSettings
+from service.settings import Settings
+from service.texts import Texts, texts_in
 from service.vocabulary.errors import ObjectDamaged, ObjectMissing, StoreFull, Unavailable, UndecodablePixels
 from service.vocabulary.report_kinds import PICTURES
 from service.web.auditor import NOT_KNOWN, PageAuditor
 from service.web.login import Login
 from service.web.metrics import exposition
 from service.web.pictures import heat_map_png, radiograph_png
+from service.web.problem import Problem, problem_of
 from service.web.security_headers import SecurityHeaders
-from service.web.words import FILTERS
+from service.web.words import filters
 from service.wording import json_value
-from service.worklist import BANNER, alarms, answer_of, row_of, rows
+from service.worklist import answer_of, row_of, rows
 
 #: Studies on one page.
 PAGE = 100
@@ -54,7 +57,8 @@ def create_app(settings: Settings, ledger: Ledger, trail: audit.AuditTrail, cloc
         When the file of users cannot.
     """
     auditor = PageAuditor(trail)
-    site = _Site(settings, ledger, open_store(settings), auditor, clock)
+    say = texts_in(settings.language)
+    site = _Site(settings, ledger, open_store(settings), auditor, clock, say)
     static = StaticFiles(directory=Path(str(files("service.web") / "static")))
     return Starlette(
         routes=[
@@ -71,31 +75,33 @@ def create_app(settings: Settings, ledger: Ledger, trail: audit.AuditTrail, cloc
             Route("/favicon.ico", lambda _: RedirectResponse("/static/icon.svg")),
             Mount("/static", static),
         ],
-        middleware=_around(settings.web, auditor),
-        exception_handlers={HTTPException: site.problem, Unavailable: site.unavailable},
+        middleware=_around(settings, auditor, say),
+        exception_handlers={HTTPException: site.problem, Unavailable: site.problem},
     )
 
 
-def _around(web: WebSettings, auditor: PageAuditor) -> list[Middleware]:
+def _around(settings: Settings, auditor: PageAuditor, say: Texts) -> list[Middleware]:
     """Return what stands around the handlers, the outermost first."""
-    security_headers = Middleware(SecurityHeaders, names=web.names)
+    web = settings.web
+    security_headers = Middleware(SecurityHeaders, names=web.names, say=say)
     if web.users is None:
         return [security_headers]
     users = PasswordFile("web.users", web.users)
-    return [security_headers, Middleware(Login, users=users, auditor=auditor, open_metrics=web.open_metrics)]
+    return [security_headers, Middleware(Login, users=users, auditor=auditor, say=say, open_metrics=web.open_metrics)]
 
 
 class _Site:
     """The handlers; plain functions, which Starlette runs in threads, for the ledger's queries block."""
 
     def __init__(
-        self, settings: Settings, ledger: Ledger, store: ObjectStore, auditor: PageAuditor, clock: Clock
+        self, settings: Settings, ledger: Ledger, store: ObjectStore, auditor: PageAuditor, clock: Clock, say: Texts
     ) -> None:
         self._settings = settings
         self._ledger = ledger
         self._store = store
         self._auditor = auditor
         self._clock = clock
+        self._say = say
         self._templates = Environment(
             loader=PackageLoader("service.web"),
             autoescape=True,
@@ -103,8 +109,8 @@ class _Site:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.filters.update(FILTERS)
-        self._templates.globals.update(banner=BANNER, answer_of=answer_of)
+        self._templates.filters.update(filters(say))
+        self._templates.globals.update(say=say, answer_of=answer_of)
 
     def worklist(self, request: Request) -> Response:
         page = _number(request, "page", 1, least=1, most=100_000)
@@ -112,10 +118,10 @@ class _Site:
         status = inspection.status()
         return self._page(
             "live.html" if "live" in request.query_params else "worklist.html",
-            rows=rows(inspection, now, PAGE, (page - 1) * PAGE),
+            rows=rows(self._say, inspection, now, PAGE, (page - 1) * PAGE),
             status=status,
-            alarms=alarms(status, now),
-            refused=refused_callers(self._ledger, now),
+            alarms=alarms(self._say, status, now),
+            refused=refused_callers(self._say, self._ledger, now),
             page=page,
             pages=max(-(-status.open_studies // PAGE), 1),
             now=now,
@@ -123,12 +129,12 @@ class _Site:
 
     def study(self, request: Request) -> Response:
         history, now = self._history(request), self._clock()
-        return self._page("study.html", history=history, row=row_of(history.study, 1, now), now=now)
+        return self._page("study.html", history=history, row=row_of(self._say, history.study, 1, now), now=now)
 
     def radiograph(self, request: Request) -> Response:
         instance = self._ledger.inspection.instance(_uid(request))
         if instance is None:
-            raise HTTPException(HTTPStatus.NOT_FOUND, "The ledger knows no image of this UID.")
+            raise Problem(HTTPStatus.NOT_FOUND, "problem.no_image")
         self._auditor.viewed(*_viewer(request), [instance])
         maximum = self._settings.scope.maximum_pixels
         removed_at = instance.object_removed_at
@@ -137,7 +143,7 @@ class _Site:
     def heat_map(self, request: Request) -> Response:
         report = self._ledger.inspection.report(_uid(request))
         if report is None or report.kind not in PICTURES:
-            raise HTTPException(HTTPStatus.NOT_FOUND, "The ledger knows no heat map of this UID.")
+            raise Problem(HTTPStatus.NOT_FOUND, "problem.no_heat_map")
         self._auditor.viewed(*_viewer(request), self._sources(report))
         return self._picture(lambda: heat_map_png(self._store, report.object_key), report.object_removed_at)
 
@@ -145,18 +151,24 @@ class _Site:
         limit = _number(request, "limit", PAGE, least=1, most=1000)
         offset = _number(request, "offset", 0, least=0, most=10_000_000)
         inspection = self._ledger.inspection
-        listed = rows(inspection, self._clock(), limit, offset)
-        return JSONResponse({"notice": BANNER, "studies": inspection.count_studies(), "rows": json_value(listed)})
+        listed = rows(self._say, inspection, self._clock(), limit, offset)
+        return JSONResponse(
+            {"notice": self._say("worklist.banner"), "studies": inspection.count_studies(), "rows": json_value(listed)}
+        )
 
     def api_study(self, request: Request) -> Response:
         history = self._history(request)
-        row = row_of(history.study, 1, self._clock())
-        return JSONResponse({"notice": BANNER, "answer": json_value(row.answer), **json_value(history)})
+        row = row_of(self._say, history.study, 1, self._clock())
+        return JSONResponse(
+            {"notice": self._say("worklist.banner"), "answer": json_value(row.answer), **json_value(history)}
+        )
 
     def api_status(self, _request: Request) -> Response:
         status, now = self._ledger.inspection.status(), self._clock()
-        refused = json_value(refused_callers(self._ledger, now))
-        return JSONResponse({**json_value(status), "alarms": json_value(alarms(status, now)), "refused": refused})
+        refused = json_value(refused_callers(self._say, self._ledger, now))
+        return JSONResponse(
+            {**json_value(status), "alarms": json_value(alarms(self._say, status, now)), "refused": refused}
+        )
 
     def healthz(self, _request: Request) -> Response:
         return JSONResponse({"status": "ok"})
@@ -176,24 +188,23 @@ class _Site:
     def metrics(self, _request: Request) -> Response:
         fails = audit.examine(self._settings) is not None
         status, totals = self._ledger.inspection.status(), self._ledger.figures.totals()
-        refused = refused_callers(self._ledger, self._clock())
+        refused = refused_callers(self._say, self._ledger, self._clock())
         page = exposition(status, totals, self._clock, self._store.room, audit_fails=fails, refused=refused)
         return Response(page, media_type=CONTENT_TYPE_LATEST)
 
     def problem(self, request: Request, error: Exception) -> Response:
-        """Answer a request for something that is not there."""
-        status = HTTPStatus(error.status_code) if isinstance(error, HTTPException) else HTTPStatus.NOT_FOUND
-        detail = error.detail if isinstance(error, HTTPException) else ""
-        return self._problem(request, status, detail)
-
-    def unavailable(self, request: Request, error: Exception) -> Response:
-        """Answer while the database or the store does not."""
-        return self._problem(request, HTTPStatus.SERVICE_UNAVAILABLE, f"For now {error}.")
+        """Answer a request that cannot be answered as it was asked, or not now."""
+        problem = problem_of(error)
+        detail = self._say(problem.code, **problem.values)
+        if request.url.path.startswith("/api/"):
+            return JSONResponse({"error": detail}, problem.status_code)
+        title = self._say(f"problem.title.{problem.status_code}")
+        return self._page("problem.html", HTTPStatus(problem.status_code), title=title, detail=detail)
 
     def _history(self, request: Request) -> StudyHistory:
         history = self._ledger.inspection.history(_uid(request))
         if history is None:
-            raise HTTPException(HTTPStatus.NOT_FOUND, "The ledger knows no study, image or report of this UID.")
+            raise Problem(HTTPStatus.NOT_FOUND, "problem.no_study")
         self._auditor.viewed(*_viewer(request), history.versions)
         return history
 
@@ -204,21 +215,16 @@ class _Site:
         of = (report.source_sop_instance_uid, report.source_version)
         return [version for version in versions if (version.sop_instance_uid, version.version) == of]
 
-    def _problem(self, request: Request, status: HTTPStatus, detail: str) -> Response:
-        if request.url.path.startswith("/api/"):
-            return JSONResponse({"error": detail}, status)
-        return self._page("problem.html", status, title=status.phrase, detail=detail)
-
     def _picture(self, render: Callable[[], bytes], removed_at: datetime | None) -> Response:
         try:
             return Response(render(), media_type="image/png")
         except ObjectMissing:
-            why = "are missing from the object store" if removed_at is None else "are gone: retention removed them"
-            raise HTTPException(HTTPStatus.GONE, f"The pixels {why}.") from None
+            code = "problem.pixels_missing" if removed_at is None else "problem.pixels_removed"
+            raise Problem(HTTPStatus.GONE, code) from None
         except ObjectDamaged:
-            raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, "The stored bytes are damaged.") from None
+            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "problem.bytes_damaged") from None
         except UndecodablePixels:
-            raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, "The pixels cannot be decoded.") from None
+            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "problem.pixels_undecodable") from None
 
     def _page(self, template: str, code: HTTPStatus = HTTPStatus.OK, **values: object) -> Response:
         return HTMLResponse(self._templates.get_template(template).render(values), code)
@@ -250,12 +256,12 @@ def _viewer(request: Request) -> tuple[str, str]:
 def _uid(request: Request) -> str:
     uid = str(request.path_params["uid"])
     if not _UID.fullmatch(uid):
-        raise HTTPException(HTTPStatus.NOT_FOUND, "This is not a UID.")
+        raise Problem(HTTPStatus.NOT_FOUND, "problem.no_uid")
     return uid
 
 
 def _number(request: Request, name: str, default: int, *, least: int, most: int) -> int:
     text = request.query_params.get(name, str(default))
     if not re.fullmatch(r"[0-9]{1,8}", text) or not least <= int(text) <= most:
-        raise HTTPException(HTTPStatus.BAD_REQUEST, f"`{name}` is a whole number from {least} to {most}.")
+        raise Problem(HTTPStatus.BAD_REQUEST, "problem.number", name=name, least=least, most=most)
     return int(text)

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.process.log import get_logger
 from service.security.passwords import PasswordCheck, PasswordFile
+from service.texts import Texts
 from service.web.auditor import PageAuditor
 
 log = get_logger(__name__)
@@ -30,10 +31,13 @@ class Login:
         Lets requests for ``/metrics`` through without.
     """
 
-    def __init__(self, app: ASGIApp, users: PasswordFile, auditor: PageAuditor, *, open_metrics: bool) -> None:
+    def __init__(
+        self, app: ASGIApp, users: PasswordFile, auditor: PageAuditor, *, say: Texts, open_metrics: bool
+    ) -> None:
         self._app = app
         self._users = users
         self._auditor = auditor
+        self._say = say
         self._open = _OPEN | {"/metrics"} if open_metrics else _OPEN
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -44,7 +48,7 @@ class Login:
         request = Request(scope)
         presented = _credentials(request.headers.get("authorization", ""))
         if presented is None:
-            await _plain(HTTPStatus.UNAUTHORIZED, "log in", _CHALLENGE)(scope, receive, send)
+            await _plain(HTTPStatus.UNAUTHORIZED, self._say("problem.log_in"), _CHALLENGE)(scope, receive, send)
             return
         name, password = presented
         address = request.client.host if request.client else "an unknown address"
@@ -57,13 +61,13 @@ class Login:
         await run_in_threadpool(self._auditor.refused, address)
         if verdict is PasswordCheck.PAUSED:
             log.warning("login from %s not looked at: too many wrong passwords came from there", address)
-            await _plain(HTTPStatus.TOO_MANY_REQUESTS, "too many wrong passwords; try again in a minute", _LATER)(
-                scope, receive, send
-            )
+            text = self._say("problem.too_many_passwords")
+            await _plain(HTTPStatus.TOO_MANY_REQUESTS, text, _LATER)(scope, receive, send)
         else:
             # The name is what a stranger typed, and may be a password typed into the wrong field.
             log.warning("login from %s refused: web.users holds no such name with this password", address)
-            await _plain(HTTPStatus.UNAUTHORIZED, "name or password is wrong", _CHALLENGE)(scope, receive, send)
+            text = self._say("problem.wrong_password")
+            await _plain(HTTPStatus.UNAUTHORIZED, text, _CHALLENGE)(scope, receive, send)
 
 
 def _credentials(header: str) -> tuple[str, bytes] | None:

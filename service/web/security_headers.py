@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.process.handles import OUT_OF_HANDLES
 from service.process.log import get_logger
+from service.texts import Texts
 
 log = get_logger(__name__)
 
@@ -40,8 +41,9 @@ class SecurityHeaders:
         Names and addresses of this machine in the network, besides those of loopback.
     """
 
-    def __init__(self, app: ASGIApp, names: Iterable[str] = ()) -> None:
+    def __init__(self, app: ASGIApp, say: Texts, names: Iterable[str] = ()) -> None:
         self._app = app
+        self._say = say
         self._names = {*_OWN_NAMES, *(f"[{name}]" if ":" in name else name.lower() for name in names)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -59,9 +61,8 @@ class SecurityHeaders:
             await send(message)
 
         if _name(Request(scope).headers.get("host", "")) not in self._names:
-            await _plain(HTTPStatus.MISDIRECTED_REQUEST, "ask for this page by localhost or a name in web.names")(
-                scope, receive, guarded
-            )
+            text = self._say("problem.other_name")
+            await _plain(HTTPStatus.MISDIRECTED_REQUEST, text)(scope, receive, guarded)
             return
         try:
             await self._app(scope, receive, guarded)
@@ -69,13 +70,13 @@ class SecurityHeaders:
             if isinstance(error, OSError) and error.errno in OUT_OF_HANDLES:
                 # It may befall each of hundreds of requests; whoever accepts connections has said it once for all.
                 if not started:
-                    text = "no file handle is left here; try again"
+                    text = self._say("problem.no_handle")
                     await _plain(HTTPStatus.SERVICE_UNAVAILABLE, text)(scope, receive, guarded)
                 return
             # The type alone: an exception's text may hold what was read from a data set.
             log.error("a request for %s failed (%s)", _route(scope), type(error).__name__)
             if not started:
-                text = "something went wrong here; the log of `auscult web` names it"
+                text = self._say("problem.unexpected")
                 await _plain(HTTPStatus.INTERNAL_SERVER_ERROR, text)(scope, receive, guarded)
 
 

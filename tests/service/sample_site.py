@@ -16,14 +16,19 @@ from service.ledger.database import connect, reading, tables_problem
 from service.ledger.migration import upgrade
 from service.objects import LocalStore
 from service.settings import Settings
+from service.texts import texts_in
 from service.vocabulary.facts import Flag, PrioritySource, Reason, Supersession
 from service.vocabulary.findings import Finding, Outcome, Prediction
 from service.vocabulary.identity import Identity
+from service.vocabulary.language import Language
 from service.vocabulary.states import DeliveryState, Priority
 from service.vocabulary.uids import derive_uid
 from tests import phantoms
 
 LEASE = timedelta(minutes=1)
+ENGLISH = texts_in(Language.ENGLISH)
+BANNER = ENGLISH("worklist.banner")
+NO_PATTERN = ENGLISH("answer.result.negative")
 LOWER, UPPER, PREVALENCE = 0.30, 0.62, 0.30
 
 

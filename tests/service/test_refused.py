@@ -11,7 +11,7 @@ from service import cli
 from service.cli import doctor
 from service.refused import refused_callers
 from service.vocabulary.refusals import Refusal, RefusalReason
-from tests.service.sample_site import SampleSite
+from tests.service.sample_site import ENGLISH, SampleSite
 from tests.service.web.conftest import client as client  # noqa: PLC0414 - a fixture
 from tests.service.web.conftest import site as site  # noqa: PLC0414 - a fixture
 
@@ -37,7 +37,7 @@ def auscult(site: SampleSite, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
 
 def test_a_refused_association_is_one_line_with_its_count_and_the_setting(site: SampleSite) -> None:
     _refuse(site, UNKNOWN, 12)
-    (caller,) = refused_callers(site.ledger, site.now)
+    (caller,) = refused_callers(ENGLISH, site.ledger, site.now)
     assert (caller.who, caller.what, caller.count) == ("ORTHANC at 10.1.2.3", "association", 12)
     assert caller.setting == "listener.allowed_ae_titles"
     assert "add it there" in caller.why
@@ -47,7 +47,7 @@ def test_the_refused_contexts_of_a_peer_are_one_line_however_many(site: SampleSi
     classes = (CT, MR, "1.2.840.10008.5.1.4.1.1.128", "1.2.840.10008.5.1.4.1.1.20")
     for uid in classes:
         _refuse(site, Refusal(RefusalReason.SOP_CLASS, "10.1.2.3", "PACS", "AUSCULT", uid), 3)
-    (caller,) = refused_callers(site.ledger, site.now)
+    (caller,) = refused_callers(ENGLISH, site.ledger, site.now)
     assert caller.what == ("CT Image Storage, MR Image Storage, Nuclear Medicine Image Storage and 1 more")
     assert caller.count == 3
     assert 'listener.other_objects = "record"' in caller.why

@@ -10,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event
 
+from service.alarms import alarms
 from service.vocabulary.commitment import Reference
 from service.vocabulary.facts import PrioritySource, Reason, Supersession
 from service.vocabulary.states import DeliveryState, Priority
 from service.wording import calendar_date, duration, person_name
-from service.worklist import NO_PATTERN, Row, Standing, alarms, rows
+from service.worklist import Row, Standing, rows
 from tests.invariants import Invariant
-from tests.service.sample_site import LEASE, SampleSite, busy_morning
+from tests.service.sample_site import ENGLISH, LEASE, NO_PATTERN, SampleSite, busy_morning
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def site(tmp_path: Path) -> Iterator[SampleSite]:
 
 
 def _rows(site: SampleSite, limit: int = 1000) -> list[Row]:
-    return rows(site.ledger.inspection, site.now, limit)
+    return rows(ENGLISH, site.ledger.inspection, site.now, limit)
 
 
 @settings(max_examples=8)
@@ -100,7 +101,7 @@ def test_each_way_not_to_be_analysed_says_so(site: SampleSite) -> None:
 
     assert [row.answer.sentence for row in _rows(site)] == [
         "NOT ANALYSED: lateral view",
-        "FAILED: out of memory; NOT ANALYSED",
+        "FAILED, NOT ANALYSED: the analysis failed; see the gateway's log",
         "being analysed",
         "waiting",
     ]
@@ -133,7 +134,7 @@ def test_a_study_under_two_patients_shows_both_and_no_result_first(site: SampleS
     (row,) = _rows(site)
     assert row.answer.standing is Standing.HELD
     assert (row.patient_name, row.patient_id) == ("Ames, Anna / Bell, Bea", "A / B")
-    (alarm,) = alarms(site.ledger.inspection.status(), site.now)
+    (alarm,) = alarms(ENGLISH, site.ledger.inspection.status(), site.now)
     assert alarm.study_instance_uid == first.StudyInstanceUID
 
 
@@ -173,7 +174,7 @@ def test_one_dead_report_outweighs_all_that_were_delivered(site: SampleSite) -> 
         ("archive", DeliveryState.DEAD, 0),
         ("pacs", DeliveryState.CONFIRMED, 2),
     ]
-    (alarm,) = alarms(site.ledger.inspection.status(), site.now)
+    (alarm,) = alarms(ENGLISH, site.ledger.inspection.status(), site.now)
     assert alarm.remedy == "auscult retry"
 
 
@@ -184,10 +185,10 @@ def test_a_report_that_cannot_be_built_is_an_alarm(site: SampleSite, analysed: b
     (due,) = site.ledger.reporting.claim("builder", 1, LEASE)
     site.ledger.reporting.save_failure(due, "ValueError", site.now, 1)
 
-    (alarm,) = alarms(site.ledger.inspection.status(), site.now)
+    (alarm,) = alarms(ENGLISH, site.ledger.inspection.status(), site.now)
     assert alarm.text == "The reports of 1 image could not be built."
     assert site.ledger.remedies.retry() == 1
-    assert alarms(site.ledger.inspection.status(), site.now) == []
+    assert alarms(ENGLISH, site.ledger.inspection.status(), site.now) == []
 
 
 @pytest.mark.parametrize("built", [True, False])
@@ -198,26 +199,26 @@ def test_a_report_that_nobody_sends_is_an_alarm(site: SampleSite, built: bool) -
     if built:
         site.report("pacs")
     status = site.ledger.inspection.status()
-    assert alarms(status, site.now) == []
+    assert alarms(ENGLISH, status, site.now) == []
 
-    (alarm,) = alarms(status, site.now + timedelta(minutes=20))
+    (alarm,) = alarms(ENGLISH, status, site.now + timedelta(minutes=20))
     assert alarm.text == "A report has been waiting 20 min to be sent."
 
 
 def test_an_image_that_waits_too_long_is_an_alarm(site: SampleSite) -> None:
     site.receive()
-    assert alarms(site.ledger.inspection.status(), site.now) == []
+    assert alarms(ENGLISH, site.ledger.inspection.status(), site.now) == []
 
-    (alarm,) = alarms(site.ledger.inspection.status(), site.now + timedelta(minutes=3))
+    (alarm,) = alarms(ENGLISH, site.ledger.inspection.status(), site.now + timedelta(minutes=3))
     assert "3 min" in alarm.text
 
 
 def test_a_peer_that_waits_too_long_for_our_answer_is_an_alarm(site: SampleSite) -> None:
     site.ledger.commitment_requests.register("STRANGER", "1.2.3", [Reference("1.2.4", "1.2.5")], site.now)
     status = site.ledger.inspection.status()
-    assert alarms(status, site.now) == []
+    assert alarms(ENGLISH, status, site.now) == []
 
-    (alarm,) = alarms(status, site.now + timedelta(minutes=20))
+    (alarm,) = alarms(ENGLISH, status, site.now + timedelta(minutes=20))
     assert alarm.text.startswith("A peer has been waiting 20 min")
 
 
@@ -245,7 +246,11 @@ def test_pages_follow_on_each_other(site: SampleSite) -> None:
         site.receive(rows=16, columns=16)
         site.now += timedelta(seconds=1)
     inspection = site.ledger.inspection
-    pages = [*rows(inspection, site.now, 2), *rows(inspection, site.now, 2, 2), *rows(inspection, site.now, 2, 4)]
+    pages = [
+        *rows(ENGLISH, inspection, site.now, 2),
+        *rows(ENGLISH, inspection, site.now, 2, 2),
+        *rows(ENGLISH, inspection, site.now, 2, 4),
+    ]
 
     assert pages == _rows(site)
 
@@ -290,6 +295,6 @@ def test_whatever_stands_in_a_name_or_a_date_can_be_shown(text: str) -> None:
 
 @given(st.integers(-5, 10**7))
 def test_a_span_is_never_empty_nor_negative(seconds: int) -> None:
-    text = duration(timedelta(seconds=seconds))
+    text = duration(ENGLISH, timedelta(seconds=seconds))
     assert text
     assert "-" not in text

@@ -1,5 +1,5 @@
 """English (United States)."""
 
-from service.texts.english import facts, report
+from service.texts.english import facts, page, report, worklist
 
-TEXTS = {**facts.TEXTS, **report.TEXTS}
+TEXTS = {**facts.TEXTS, **page.TEXTS, **report.TEXTS, **worklist.TEXTS}

@@ -1,5 +1,5 @@
 """Vietnamese; complete, and not yet reviewed by a clinician."""
 
-from service.texts.vietnamese import facts, report
+from service.texts.vietnamese import facts, page, report, worklist
 
-TEXTS = {**facts.TEXTS, **report.TEXTS}
+TEXTS = {**facts.TEXTS, **page.TEXTS, **report.TEXTS, **worklist.TEXTS}

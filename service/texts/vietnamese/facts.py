@@ -85,6 +85,9 @@ TEXTS = {
     "delivery_state.unconfirmable": "đã gửi, không xác nhận được",
     "delivery_state.dead": "đã bỏ, không gửi được",
     "delivery_state.withdrawn": "đã rút lại",
+    "commitment_state.waiting": "đang chờ trả lời",
+    "commitment_state.answered": "đã trả lời",
+    "commitment_state.dead": "đã bỏ, không trả lời được",
     "report_kind.text_sr": "Báo cáo văn bản",
     "report_kind.measurement_sr": "Báo cáo số đo",
     "report_kind.secondary_capture": "Bản đồ nhiệt",
@@ -127,4 +130,20 @@ TEXTS = {
     "event_kind.redelivery": "cần gửi lại",
     "event_kind.delivered": "đã gửi xong",
     "event_kind.bytes_removed": "đã xóa dữ liệu ảnh",
+    # Why a peer was not let in
+    "refusal_reason.address": "địa chỉ của thiết bị không có trong listener.allowed_addresses; hãy thêm vào đó",
+    "refusal_reason.tls": "bắt tay TLS thất bại; listener.tls.ca nêu tổ chức có chứng thư được chấp nhận",
+    "refusal_reason.called_ae_title": "thiết bị gọi một AE title không phải của auscult; hãy gọi listener.ae_title,"
+    " hoặc đổi giá trị đó",
+    "refusal_reason.calling_ae_title": "AE title của thiết bị không có trong listener.allowed_ae_titles; hãy thêm"
+    " vào đó",
+    "refusal_reason.certificate": "listener.tls.allowed_certificates không nêu chứng thư của thiết bị cho AE title này",
+    "refusal_reason.user": "thiết bị không đưa tên người dùng và mật khẩu mà listener.users biết",
+    "refusal_reason.peer_limit": "thiết bị đã có số liên kết bằng mức listener.maximum_associations_per_peer cho phép",
+    "refusal_reason.limit": "đã có số liên kết bằng mức listener.maximum_associations cho phép",
+    "refusal_reason.malformed": "yêu cầu của thiết bị trái quy tắc của PS3.8; nhà sản xuất phải sửa",
+    "refusal_reason.sop_class": 'loại đối tượng này không được nhận; listener.other_objects = "record" cho phép nhận',
+    "refusal_reason.transfer_syntax": "thiết bị không đề nghị transfer syntax nào được nhận; xem tuyên bố tương"
+    " thích (conformance)",
+    "refusal_reason.unchecked": "chính việc kiểm tra bị lỗi; nhật ký cho biết lỗi gì",
 }

@@ -12,6 +12,8 @@
   const clock = (moment) =>
     [moment.getHours(), moment.getMinutes(), moment.getSeconds()].map((part) => String(part).padStart(2, "0")).join(":");
 
+  const at = (sentence, moment) => sentence.replace("{time}", clock(moment));
+
   function focusedStudy() {
     const row = document.activeElement && document.activeElement.closest("tr[data-uid]");
     return row ? row.dataset.uid : null;
@@ -43,10 +45,10 @@
       shown = html;
       lastAnswer = new Date();
       pulse.classList.remove("stale");
-      text.textContent = "live, " + clock(lastAnswer);
+      text.textContent = at(pulse.dataset.live, lastAnswer);
     } catch {
       pulse.classList.add("stale");
-      text.textContent = "NOT CURRENT since " + clock(lastAnswer) + "; trying again";
+      text.textContent = at(pulse.dataset.stale, lastAnswer);
     }
   }
 

@@ -9,8 +9,7 @@ from click.testing import Result
 from service.vocabulary.errors import AuscultError
 from service.vocabulary.facts import Reason
 from service.vocabulary.states import DeliveryState
-from service.worklist import BANNER, NO_PATTERN
-from tests.service.sample_site import SampleSite
+from tests.service.sample_site import BANNER, NO_PATTERN, SampleSite
 
 Auscult = Callable[..., Result]
 

@@ -23,7 +23,7 @@ from service.settings.sections import ScopeSettings
 from service.vocabulary.facts import Reason
 from service.vocabulary.states import Priority, State
 from service.wording import reason_in_words
-from service.worklist import NO_PATTERN
+from tests.service.sample_site import ENGLISH, NO_PATTERN
 
 FOLDER = Path(str(files("service.demo") / "radiographs"))
 LISTED = re.findall(
@@ -93,7 +93,7 @@ def test_the_order_of_sending_is_neither_that_of_the_labels_nor_that_of_urgency(
 
 @pytest.mark.parametrize("result", ["INDETERMINATE 58.9 %, neither suspected nor excluded", NO_PATTERN])
 def test_the_table_fits_80_columns_whatever_the_results_say(result: str) -> None:
-    sentences = [result, *(f"NOT ANALYSED: {reason_in_words(reason.value)}" for reason in Reason)]
+    sentences = [result, *(f"NOT ANALYSED: {reason_in_words(ENGLISH, reason.value)}" for reason in Reason)]
     longest = max(RADIOGRAPHS, key=len)
     outcomes = [
         ImageOutcome(f"2.25.{10**20 + number}", 1000, State.DELIVERED, sentence, Priority.ROUTINE, True, 1000, 1000.5)

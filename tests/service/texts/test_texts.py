@@ -12,13 +12,14 @@ from service.texts.catalogue import code_of
 from service.vocabulary import facts
 from service.vocabulary.findings import Finding, Outcome
 from service.vocabulary.language import Language
+from service.vocabulary.refusals import RefusalReason
 from service.vocabulary.report_kinds import ReportKind
-from service.vocabulary.states import DeliveryState, Priority, State
+from service.vocabulary.states import CommitmentState, DeliveryState, Priority, State
 
 ROOT = Path(__file__).parents[3]
 FACTS: list[type[Enum]] = [
     *(value for value in vars(facts).values() if isinstance(value, type) and issubclass(value, Enum) and list(value)),
-    *(Finding, Outcome, DeliveryState, Priority, State, ReportKind),
+    *(Finding, Outcome, CommitmentState, DeliveryState, Priority, RefusalReason, State, ReportKind),
 ]
 #: Modules whose texts a reader is shown.
 SHOWN = [
@@ -54,11 +55,13 @@ def test_every_code_of_the_vocabulary_has_words_in_every_language(kind: type[Enu
 def test_no_text_is_left_over() -> None:
     """A code is either a member of the vocabulary, or written in a module that asks for it."""
     members = {code_of(member) for kind in FACTS for member in kind}
-    sources = "\n".join(path.read_text() for path in (ROOT / "service").rglob("*.py") if "texts" not in path.parts)
+    files = [*(ROOT / "service").rglob("*.py"), *(ROOT / "service/web/templates").glob("*.html")]
+    sources = "\n".join(path.read_text() for path in files if path.relative_to(ROOT).parts[1] != "texts")
+    asked = {code.removesuffix(".one").removesuffix(".many"): code for code in english.TEXTS if code not in members}
     left = [
         code
-        for code in english.TEXTS
-        if code not in members and f'"{code}"' not in sources and f'"{code.rpartition(".")[0]}.{{' not in sources
+        for stem, code in asked.items()
+        if f'"{stem}"' not in sources and f'"{stem.rpartition(".")[0]}.{{' not in sources
     ]
     assert left == []
 

@@ -16,8 +16,7 @@ from service.ledger.records import InstanceRecord
 from service.objects import Room
 from service.vocabulary.facts import PrioritySource
 from service.vocabulary.states import DeliveryState, Priority
-from service.worklist import BANNER
-from tests.service.sample_site import SampleSite
+from tests.service.sample_site import BANNER, SampleSite
 from tests.service.web.page import Element, parse
 
 
@@ -67,7 +66,7 @@ def test_the_table_has_a_caption_and_headings_for_those_who_do_not_see_it(
     assert all(heading.attributes.get("scope") == "col" for heading in page.all("thead")[0].all("th"))
     assert page.all("tbody")[0].all("th")[0].attributes["scope"] == "row"
     assert "96.2 %" in page.all("svg", "bar")[0].attributes["aria-label"]
-    assert page.all("html")[0].attributes["lang"] == "en"
+    assert page.all("html")[0].attributes["lang"] == "en-US"
 
 
 @pytest.mark.parametrize(

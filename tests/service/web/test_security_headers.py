@@ -7,6 +7,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from service.web.security_headers import SecurityHeaders
+from tests.service.sample_site import ENGLISH
 
 
 def _answer(number: int) -> httpx.Response:
@@ -14,7 +15,7 @@ def _answer(number: int) -> httpx.Response:
         raise OSError(number, "told by the system")
 
     async def ask() -> httpx.Response:
-        transport = httpx.ASGITransport(app=SecurityHeaders(fails))
+        transport = httpx.ASGITransport(app=SecurityHeaders(fails, ENGLISH))
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             return await client.get("/")
 

@@ -1,0 +1,76 @@
+"""What a person has to see to, in words and with its remedy: what stands above the worklist and in `auscult status`."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from service.ledger.views import StatusView
+from service.texts import Texts
+from service.vocabulary.facts import Failure
+from service.vocabulary.states import CommitmentState, DeliveryState
+from service.wording import duration
+
+#: An image that waits longer than this for its analysis means that no worker runs, or that it is overrun.
+_LONG = timedelta(minutes=2)
+#: A report that waits longer means no delivery worker, or a destination that is away or not in the settings any more.
+_LONG_UNSENT = timedelta(minutes=15)
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """Something that a person has to see to.
+
+    Attributes
+    ----------
+    remedy
+        The command that mends it or says more.
+    study_instance_uid
+        The study it is about, when it is about one.
+    """
+
+    text: str
+    remedy: str
+    study_instance_uid: str | None = None
+
+
+def alarms(say: Texts, status: StatusView, now: datetime) -> list[Alarm]:
+    """Return what a person has to see to, the gravest first."""
+    return [*_held(say, status), *_given_up(say, status), *_waiting(say, status, now), *_unanswered(say, status, now)]
+
+
+def _held(say: Texts, status: StatusView) -> Iterator[Alarm]:
+    for uid, why in status.held_studies.items():
+        yield Alarm(say("alarm.study_held", hold=say.of(why)), f"auscult release {uid}", uid)
+
+
+def _given_up(say: Texts, status: StatusView) -> Iterator[Alarm]:
+    for failure, code in {
+        Failure.ANALYSIS_FAILED: "alarm.analysis_failed",
+        Failure.REPORT_FAILED: "alarm.report_failed",
+    }.items():
+        count = status.failures.get(failure, 0)
+        if count:
+            yield Alarm(say.number_of(code, count), "auscult retry")
+    for destination, counts in status.outbox.items():
+        dead = counts.get(DeliveryState.DEAD, 0)
+        if dead:
+            yield Alarm(say.number_of("alarm.delivery_failed", dead, destination=destination), "auscult retry")
+
+
+def _waiting(say: Texts, status: StatusView, now: datetime) -> Iterator[Alarm]:
+    for since, bound, code in (
+        (status.oldest_waiting_since, _LONG, "alarm.unanalysed_for_long"),
+        (status.oldest_unsent_since, _LONG_UNSENT, "alarm.unsent_for_long"),
+    ):
+        if since is not None and now - since > bound:
+            yield Alarm(say(code, span=duration(say, now - since)), "auscult doctor")
+
+
+def _unanswered(say: Texts, status: StatusView, now: datetime) -> Iterator[Alarm]:
+    """Yield what is amiss with the answers to peers that ask for storage commitment."""
+    dead = status.commitment_requests.get(CommitmentState.DEAD, 0)
+    if dead:
+        yield Alarm(say.number_of("alarm.commitment_dead", dead), "auscult retry")
+    since = status.oldest_unanswered_since
+    if since is not None and now - since > _LONG_UNSENT:
+        yield Alarm(say("alarm.commitment_for_long", span=duration(say, now - since)), "auscult doctor")
