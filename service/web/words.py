@@ -25,18 +25,22 @@ def clock_time(moment: datetime | None, now: datetime | None = None) -> str:
     return f"{local:%H:%M}" if local.date() == now.astimezone().date() else f"{local:%Y-%m-%d %H:%M}"
 
 
+def _unbroken(sentence: str) -> str:
+    """Return a sentence in which a percent sign never stands alone on a line."""
+    return sentence.replace(" %", "\N{NO-BREAK SPACE}%")
+
+
 def filters(say: Texts) -> Mapping[str, Callable[..., Any]]:
     """Return the filters of pages in a language."""
     return {
         "clock_time": clock_time,
         "duration": partial(duration, say),
         "percent": percent,
-        "share": share_text,
+        "share": lambda share: _unbroken(share_text(share)),
         "person_name": person_name,
         "calendar_date": calendar_date,
         "reason": partial(reason_in_words, say),
-        # A percent sign never stands alone on a line.
-        "unbroken": lambda sentence: sentence.replace(" %", "\N{NO-BREAK SPACE}%"),
+        "unbroken": _unbroken,
         "words": say.of,
         "kind": lambda kind: say.of(ReportKind(kind)),
         "is_picture": lambda kind: kind in PICTURES,

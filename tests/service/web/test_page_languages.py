@@ -83,11 +83,8 @@ def test_no_page_says_a_word_that_is_not_in_the_texts(site: SampleSite, client: 
 
 @pytest.mark.usefixtures("marked")
 def test_the_test_itself_finds_a_word_that_stands_outside() -> None:
-    assert unsaid(parse('<p title="Hello there">⟦a ⟦b⟧ c⟧ <bdi>Ames</bdi> 12 <b>of</b></p>')) == [
-        "Hello",
-        "there",
-        "of",
-    ]
+    page = parse('<p title="Hello there">⟦a ⟦b⟧ c⟧ <bdi>Ames</bdi> 12 <b>of</b></p>')
+    assert unsaid(page) == ["Hello", "there", "of"]
 
 
 def test_a_page_names_its_language(site: SampleSite, client: httpx.Client) -> None:
