@@ -20,8 +20,8 @@ def _steps(site: SampleSite) -> dict[str, Callable[[], object]]:
     ledger = site.ledger
     return {
         "status, as for page and metrics": ledger.inspection.status,
-        "first page of the worklist": lambda: ledger.inspection.worklist(50),
-        "readiness": ledger.inspection.count_studies,
+        "first page of the worklist": lambda: ledger.reading_list.page(50).studies,
+        "readiness": ledger.reading_list.count,
         "sweep": lambda: (ledger.analysis.any_due(), ledger.reporting.any_due(), ledger.outbox.any_due()),
         "a courier's look": lambda: (ledger.outbox.any_due("pacs"), ledger.outbox.next_due("pacs")),
         "an image, from intake to confirmed": lambda: _image(site),

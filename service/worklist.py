@@ -7,29 +7,15 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
-from service.ledger.inspection import Inspection
+from service.ledger import ReadingList
 from service.ledger.views import InstanceView, ResultView, StudyView
 from service.report.content import percent
 from service.texts import Texts
-from service.vocabulary.facts import Flag, Hold, PrioritySource
+from service.vocabulary.facts import Flag, Hold, PrioritySource, Standing
 from service.vocabulary.findings import Outcome
 from service.vocabulary.states import DeliveryState, Priority, State
 from service.wording import calendar_date, person_name, reason_in_words
-
-
-class Standing(StrEnum):
-    """How far the AI got with a study or an image; the first that applies to one of its images is the study's."""
-
-    HELD = "held"
-    POSITIVE = "positive"
-    INDETERMINATE = "indeterminate"
-    FAILED = "failed"
-    WAITING = "waiting"
-    NOT_ANALYSED = "not analysed"
-    NEGATIVE = "negative"
-
 
 _BY_OUTCOME = {
     Outcome.POSITIVE: Standing.POSITIVE,
@@ -107,9 +93,9 @@ class Row:
     held: bool
 
 
-def rows(say: Texts, inspection: Inspection, now: datetime, limit: int, offset: int = 0) -> list[Row]:
+def rows(say: Texts, reading_list: ReadingList, now: datetime, limit: int, offset: int = 0) -> list[Row]:
     """Return the worklist in the order of reading."""
-    studies = inspection.worklist(limit, offset)
+    studies = reading_list.page(limit, offset).studies
     return [row_of(say, study, number, now) for number, study in enumerate(studies, offset + 1)]
 
 

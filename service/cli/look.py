@@ -20,9 +20,10 @@ from service.refused import RefusedCaller, refused_callers
 from service.settings import load
 from service.texts import Texts, texts_in
 from service.vocabulary.errors import AuscultError
+from service.vocabulary.facts import Standing
 from service.vocabulary.states import DeliveryState, Priority
 from service.wording import duration, json_value, reason_in_words
-from service.worklist import Row, Standing, rows
+from service.worklist import Row, rows
 
 _STYLES = {
     Standing.HELD: "bold red",
@@ -98,7 +99,7 @@ def worklist(limit: int, uids: bool, watch: bool, as_json: bool) -> None:
     settings = load()
     ledger, say = open_ledger(settings), texts_in(settings.language)
     if as_json:
-        listed = rows(say, ledger.inspection, utc_now(), limit)
+        listed = rows(say, ledger.reading_list, utc_now(), limit)
         print_json({"notice": say("worklist.banner"), "rows": json_value(listed)})
         return
     console = Console()
@@ -119,7 +120,7 @@ def _worklist(say: Texts, ledger: Ledger, limit: int, uids: bool) -> Group:
     table = Table(title=say("worklist.banner"), title_style="italic yellow", title_justify="left", expand=True)
     for heading in ("#", "priority", "patient", "accession", "arrived", "AI result (preliminary)", "reports"):
         table.add_column(heading, justify="right" if heading == "#" else "left")
-    listed = rows(say, ledger.inspection, now, limit)
+    listed = rows(say, ledger.reading_list, now, limit)
     for row in listed:
         table.add_row(*_cells(say, row, uids))
     found = [

@@ -79,7 +79,7 @@ def outcomes(ledger: Ledger, forwarded: Sequence[Forwarded], held: Sequence[Held
     for item in held:
         uid = str(item.dataset.StudyInstanceUID)
         arrivals[uid] = max(item.arrived_at, arrivals.get(uid, item.arrived_at))
-    order = ledger.inspection.worklist(len(forwarded))
+    order = ledger.reading_list.page(len(forwarded)).studies
     places = {study.study_instance_uid: place for place, study in enumerate(order, start=1)}
     return [_outcome(ledger, number, item, places, arrivals) for number, item in enumerate(forwarded, start=1)]
 

@@ -10,11 +10,12 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
+from service.ledger import folding
 from service.ledger.trouble import obstacle, trouble
 from service.vocabulary.errors import LedgerUnavailable
 
 #: The revision in migrations/ that this version's code is written for.
-TABLES = "0011"
+TABLES = "0010"
 
 #: What libpq is told where the URL says nothing else. A host that vanishes resets no connection, and the kernel would
 #: wait a quarter of an hour for it to take what was sent, and two hours for what it has yet to answer: a C-STORE and a
@@ -98,6 +99,7 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # sqlite3's own BEGIN would start a deferred transaction
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
         connection.execute(f"PRAGMA {pragma}").close()
+    connection.create_function(folding.NAME, 1, folding.fold, deterministic=True)
 
 
 def _begin_immediate(connection: Connection) -> None:

@@ -12,9 +12,7 @@ from sqlalchemy.orm import Session, contains_eager, defer, joinedload, load_only
 
 from service.ledger import kept_counts
 from service.ledger.database import reading
-from service.ledger.kept_counts import SILENT, is_listed, is_open, kept
-from service.ledger.message_records import MessageRecord
-from service.ledger.message_views import message_view
+from service.ledger.kept_counts import SILENT, kept
 from service.ledger.records import (
     CommitmentRequestRecord,
     DeliveryRecord,
@@ -48,23 +46,6 @@ class Inspection:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-
-    def worklist(self, limit: int, offset: int = 0) -> list[StudyView]:
-        """Return the studies to be read, in order; a study that consists of our own objects alone is none."""
-        with reading(self._engine) as session:
-            studies = session.scalars(
-                select(StudyRecord)
-                .where(is_open(), is_listed())
-                .order_by(StudyRecord.reading_rank_at, StudyRecord.first_received_at, StudyRecord.id)
-                .limit(limit)
-                .offset(offset)
-            ).all()
-            return _study_views(session, studies)
-
-    def count_studies(self) -> int:
-        """Return how many studies are to be read."""
-        with reading(self._engine) as session:
-            return kept(session).get((kept_counts.OPEN, ""), 0)
 
     def status(self) -> StatusView:
         """Return counts by state, reason, outcome and destination, and what is on hold."""
@@ -123,18 +104,14 @@ class Inspection:
             reports = session.scalars(
                 _reports().where(InstanceRecord.study_id == study_id).order_by(ReportRecord.created_at, ReportRecord.id)
             ).unique()
-            messages = session.scalars(
-                select(MessageRecord).where(MessageRecord.study_id == study_id).order_by(MessageRecord.id)
-            )
             return StudyHistory(
-                study=_study_views(session, [study])[0],
+                study=study_views(session, [study])[0],
                 versions=tuple(instance_view(row) for row in versions),
                 events=tuple(
                     EventView(event.at, sop_uid, version, event.event, State(event.state), event.detail)
                     for event, sop_uid, version in events
                 ),
                 reports=tuple(report_view(row) for row in reports),
-                messages=tuple(message_view(row) for row in messages),
             )
 
     def instance(self, sop_instance_uid: str) -> InstanceView | None:
@@ -189,7 +166,8 @@ def _study_id_of(uid: str) -> Select[int]:
     )
 
 
-def _study_views(session: Session, studies: Sequence[StudyRecord]) -> list[StudyView]:
+def study_views(session: Session, studies: Sequence[StudyRecord]) -> list[StudyView]:
+    """Return what is shown of studies, in their order."""
     ids = [study.id for study in studies]
     current: dict[int, dict[str, InstanceRecord]] = {id_: {} for id_ in ids}
     for row in session.scalars(
@@ -207,16 +185,8 @@ def _study_views(session: Session, studies: Sequence[StudyRecord]) -> list[Study
         .group_by(InstanceRecord.study_id, DeliveryRecord.destination, DeliveryRecord.state)
         .order_by(DeliveryRecord.destination)
     )
-    told = (MessageRecord.study_id, MessageRecord.destination, MessageRecord.state)
-    messages = (
-        select(*told, func.count())
-        .where(MessageRecord.study_id.in_(ids), MessageRecord.state != DeliveryState.WITHDRAWN.value)
-        .group_by(*told)
-        .order_by(MessageRecord.destination)
-    )
-    for query in (counted, messages):
-        for study_id, destination, state, count in session.execute(query):
-            deliveries[study_id].append((destination, state, count))
+    for study_id, destination, state, count in session.execute(counted):
+        deliveries[study_id].append((destination, state, count))
     return [_study_view(study, current[study.id].values(), deliveries[study.id]) for study in studies]
 
 
@@ -276,13 +246,7 @@ def _oldest_unsent(session: Session) -> datetime | None:
         .join(StudyRecord)
         .where(DeliveryRecord.state == DeliveryState.PENDING.value, DeliveryRecord.next_attempt_at.is_not(None), free)
     )
-    message = MessageRecord
-    messages = select(func.min(message.created_at)).where(
-        message.state == DeliveryState.PENDING.value,
-        message.next_attempt_at.is_not(None),
-        message.study_id.not_in(select(StudyRecord.id).where(StudyRecord.held_reason.is_not(None))),
-    )
-    moments = [session.scalars(query).one() for query in (unbuilt, pending, messages)]
+    moments = [session.scalars(query).one() for query in (unbuilt, pending)]
     return min((moment for moment in moments if moment is not None), default=None)
 
 

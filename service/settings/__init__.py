@@ -19,7 +19,6 @@ from service.settings.operation import (
     QueueSettings,
     SweepSettings,
 )
-from service.settings.receivers import ReceiverSettings
 from service.settings.sections import (
     AnalysisSettings,
     ListenerSettings,
@@ -47,7 +46,6 @@ __all__ = [
     "NodeSettings",
     "PeerSettings",
     "QueueSettings",
-    "ReceiverSettings",
     "ReportSettings",
     "RetentionSettings",
     "ScopeSettings",

@@ -83,6 +83,18 @@ class PrioritySource(StrEnum):
     AE_TITLE = "AE title map"
 
 
+class Standing(StrEnum):
+    """How far the AI got with a study or an image; the first that applies to one of its images is the study's."""
+
+    HELD = "held"
+    POSITIVE = "positive"
+    INDETERMINATE = "indeterminate"
+    FAILED = "failed"
+    WAITING = "waiting"
+    NOT_ANALYSED = "not analysed"
+    NEGATIVE = "negative"
+
+
 class CloseSource(StrEnum):
     """Who says that a study was read."""
 
@@ -94,21 +106,6 @@ class CloseSource(StrEnum):
     """A document of a person in the study that the PACS forwarded."""
     HL7 = "HL7"
     UPS = "UPS"
-
-
-class MessageEvent(StrEnum):
-    """What a system outside can be told by a message; a closed set, whatever the channel."""
-
-    RESULT = "result"
-    """An image was analysed, or it is settled that it is not."""
-    REPORTS_BUILT = "reports_built"
-    """The report set of an image was built."""
-    PRIORITY_RAISED = "priority_raised"
-    """A study became more urgent."""
-    STUDY_READ = "study_read"
-    """A study was read by a person."""
-    RESULT_SUPERSEDED = "result_superseded"
-    """What was told of an image does not hold any more; a later version took its place."""
 
 
 class EventKind(StrEnum):

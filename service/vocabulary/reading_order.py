@@ -21,3 +21,7 @@ class ReadingOrder:
         """Return the moment that a study is sorted by; the earliest is read first."""
         boosts = {Priority.ROUTINE: timedelta(0), Priority.URGENT: self.urgent_boost, Priority.STAT: self.stat_boost}
         return arrived_at - boosts[priority]
+
+    def overtakable_until(self, rank: datetime) -> datetime:
+        """Return the moment from which on no study can arrive that is read before one of this rank."""
+        return rank + self.stat_boost

@@ -114,11 +114,10 @@ class _Site:
 
     def worklist(self, request: Request) -> Response:
         page = _number(request, "page", 1, least=1, most=100_000)
-        inspection, now = self._ledger.inspection, self._clock()
-        status = inspection.status()
+        now, status = self._clock(), self._ledger.inspection.status()
         return self._page(
             "live.html" if "live" in request.query_params else "worklist.html",
-            rows=rows(self._say, inspection, now, PAGE, (page - 1) * PAGE),
+            rows=rows(self._say, self._ledger.reading_list, now, PAGE, (page - 1) * PAGE),
             status=status,
             alarms=alarms(self._say, status, now),
             refused=refused_callers(self._say, self._ledger, now),
@@ -150,10 +149,10 @@ class _Site:
     def api_worklist(self, request: Request) -> Response:
         limit = _number(request, "limit", PAGE, least=1, most=1000)
         offset = _number(request, "offset", 0, least=0, most=10_000_000)
-        inspection = self._ledger.inspection
-        listed = rows(self._say, inspection, self._clock(), limit, offset)
+        reading_list = self._ledger.reading_list
+        listed = rows(self._say, reading_list, self._clock(), limit, offset)
         return JSONResponse(
-            {"notice": self._say("worklist.banner"), "studies": inspection.count_studies(), "rows": json_value(listed)}
+            {"notice": self._say("worklist.banner"), "studies": reading_list.count(), "rows": json_value(listed)}
         )
 
     def api_study(self, request: Request) -> Response:
@@ -178,7 +177,7 @@ class _Site:
 
         A failing audit trail, and a clock that was set, are told and keep nobody out.
         """
-        checks = {"database": self._ledger.inspection.count_studies, "store": self._store.check}
+        checks = {"database": self._ledger.reading_list.count, "store": self._store.check}
         answers = {name: _answer(check) for name, check in checks.items()}
         ready = set(answers.values()) == {"ok"}
         answers["audit"] = "failing" if audit.examine(self._settings) else "ok"

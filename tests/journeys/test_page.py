@@ -33,7 +33,7 @@ def seen(
     site = busy_morning(tmp_path_factory.mktemp("site"))
     site.settings = site.settings.model_copy(update={"language": request.param})
     held = next(iter(site.ledger.inspection.status().held_studies))
-    first = site.ledger.inspection.worklist(1)[0].study_instance_uid
+    first = site.ledger.reading_list.page(1).studies[0].study_instance_uid
     with serving(site) as address:
         pages = [address, *(f"{address}{path}" for path in (f"studies/{held}", f"studies/{first}", "nowhere"))]
         script = str(Path(__file__).with_name("page.cjs"))

@@ -37,7 +37,7 @@ def test_an_order_of_high_priority_raises_its_study_and_says_who_asked(shared_ga
     source = chest(321)
     assert shared_gateway.gateway.send(source, priority=HIGH) == 0x0000
     shared_gateway.gateway.wait_until_settled()
-    study = shared_gateway.gateway.ledger.inspection.worklist(1000)
+    study = shared_gateway.gateway.ledger.reading_list.page(1000).studies
     (view,) = [view for view in study if view.study_instance_uid == source.StudyInstanceUID]
     assert (view.priority, view.priority_source) == (Priority.STAT, "C-STORE priority")
 

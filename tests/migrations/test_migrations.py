@@ -111,7 +111,7 @@ def test_a_ledger_with_a_morning_in_it_is_brought_to_this_version_and_back(url: 
     for name, rows in before.items():
         assert [{column: row[column] for column in rows[0]} for row in after[name]] == rows if rows else not after[name]
     ledger = open_ledger(Settings(data_dir=tmp_path / "data", database={"url": url}))
-    assert len(ledger.inspection.worklist(100)) > 15
+    assert len(ledger.reading_list.page(100).studies) > 15
     ledger.engine.dispose()
 
     command.downgrade(configuration(url), FIRST)
@@ -145,7 +145,7 @@ def test_what_an_earlier_version_writes_into_the_tables_of_this_one_is_read(url:
     engine.dispose()
 
     ledger = open_ledger(Settings(data_dir=tmp_path / "data", database={"url": url}))
-    assert len(ledger.inspection.worklist(100)) > 15
+    assert len(ledger.reading_list.page(100).studies) > 15
     ledger.engine.dispose()
     after = content(url)
     assert {table.name: len(rows) for table, rows in morning.items()} == {

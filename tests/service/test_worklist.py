@@ -12,10 +12,10 @@ from sqlalchemy import event
 
 from service.alarms import alarms
 from service.vocabulary.commitment import Reference
-from service.vocabulary.facts import PrioritySource, Reason, Supersession
+from service.vocabulary.facts import PrioritySource, Reason, Standing, Supersession
 from service.vocabulary.states import DeliveryState, Priority
 from service.wording import calendar_date, duration, person_name
-from service.worklist import Row, Standing, rows
+from service.worklist import Row, rows
 from tests.invariants import Invariant
 from tests.service.sample_site import ENGLISH, LEASE, NO_PATTERN, SampleSite, busy_morning
 
@@ -28,7 +28,7 @@ def site(tmp_path: Path) -> Iterator[SampleSite]:
 
 
 def _rows(site: SampleSite, limit: int = 1000) -> list[Row]:
-    return rows(ENGLISH, site.ledger.inspection, site.now, limit)
+    return rows(ENGLISH, site.ledger.reading_list, site.now, limit)
 
 
 @settings(max_examples=8)
@@ -159,7 +159,7 @@ def test_a_study_of_our_own_objects_alone_is_no_row(site: SampleSite) -> None:
     site.receive(kind=ArrivalKind.OWN)
 
     assert _rows(site) == []
-    assert site.ledger.inspection.count_studies() == 0
+    assert site.ledger.reading_list.count() == 0
 
 
 def test_one_dead_report_outweighs_all_that_were_delivered(site: SampleSite) -> None:
@@ -237,7 +237,7 @@ def _statements(site: SampleSite, limit: int) -> int:
 def test_a_longer_list_takes_no_more_queries(tmp_path: Path) -> None:
     site = busy_morning(tmp_path / "data")
 
-    assert _statements(site, 1) == _statements(site, 1000) == 3
+    assert _statements(site, 1) == _statements(site, 1000) == 4
     site.close()
 
 
@@ -245,11 +245,11 @@ def test_pages_follow_on_each_other(site: SampleSite) -> None:
     for _ in range(5):
         site.receive(rows=16, columns=16)
         site.now += timedelta(seconds=1)
-    inspection = site.ledger.inspection
+    listed = site.ledger.reading_list
     pages = [
-        *rows(ENGLISH, inspection, site.now, 2),
-        *rows(ENGLISH, inspection, site.now, 2, 2),
-        *rows(ENGLISH, inspection, site.now, 2, 4),
+        *rows(ENGLISH, listed, site.now, 2),
+        *rows(ENGLISH, listed, site.now, 2, 2),
+        *rows(ENGLISH, listed, site.now, 2, 4),
     ]
 
     assert pages == _rows(site)

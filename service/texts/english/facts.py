@@ -51,6 +51,14 @@ TEXTS = {
     "priority_source.prediction": "AI result",
     "priority_source.c_store": "C-STORE priority",
     "priority_source.ae_title": "AE title map",
+    # How far the AI got
+    "standing.held": "on hold",
+    "standing.positive": "pneumonia suspected",
+    "standing.indeterminate": "indeterminate",
+    "standing.failed": "failed",
+    "standing.waiting": "waiting",
+    "standing.not_analysed": "not analysed",
+    "standing.negative": "no pneumonia pattern",
     # Reading
     "close_source.page": "marked on the page",
     "close_source.command": "marked by a command",
@@ -91,12 +99,6 @@ TEXTS = {
     "report_kind.text_sr": "Text report",
     "report_kind.measurement_sr": "Measurement report",
     "report_kind.secondary_capture": "Heat map",
-    # What is told
-    "message_event.result": "result",
-    "message_event.reports_built": "reports built",
-    "message_event.priority_raised": "priority raised",
-    "message_event.study_read": "study read",
-    "message_event.result_superseded": "result superseded",
     # History
     "event_kind.received": "received",
     "event_kind.received_again": "received again",

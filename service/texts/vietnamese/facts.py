@@ -51,6 +51,14 @@ TEXTS = {
     "priority_source.prediction": "kết quả AI",
     "priority_source.c_store": "mức ưu tiên C-STORE",
     "priority_source.ae_title": "bảng AE title",
+    # How far the AI got
+    "standing.held": "tạm giữ",
+    "standing.positive": "nghi viêm phổi",
+    "standing.indeterminate": "không xác định",
+    "standing.failed": "thất bại",
+    "standing.waiting": "đang chờ",
+    "standing.not_analysed": "không được phân tích",
+    "standing.negative": "không có hình ảnh viêm phổi",
     # Reading
     "close_source.page": "đánh dấu trên trang",
     "close_source.command": "đánh dấu bằng lệnh",
@@ -91,12 +99,6 @@ TEXTS = {
     "report_kind.text_sr": "Báo cáo văn bản",
     "report_kind.measurement_sr": "Báo cáo số đo",
     "report_kind.secondary_capture": "Bản đồ nhiệt",
-    # What is told
-    "message_event.result": "có kết quả",
-    "message_event.reports_built": "đã lập báo cáo",
-    "message_event.priority_raised": "tăng mức ưu tiên",
-    "message_event.study_read": "lượt chụp đã được đọc",
-    "message_event.result_superseded": "kết quả bị thay thế",
     # History
     "event_kind.received": "đã nhận",
     "event_kind.received_again": "nhận lại",

@@ -16,11 +16,11 @@ def test_a_study_is_closed_and_opened_again_by_the_uid_of_one_of_its_images(site
     dataset = site.receive()
 
     assert "has left the list" in auscult("close", str(dataset.SOPInstanceUID)).output
-    assert site.ledger.inspection.worklist(10) == []
+    assert site.ledger.reading_list.page(10).studies == ()
     assert "read before" in auscult("close", str(dataset.StudyInstanceUID)).output
 
     assert "opened again" in auscult("reopen", str(dataset.StudyInstanceUID)).output
-    assert len(site.ledger.inspection.worklist(10)) == 1
+    assert len(site.ledger.reading_list.page(10).studies) == 1
     assert "nobody has closed it" in auscult("reopen", str(dataset.StudyInstanceUID)).output
 
 

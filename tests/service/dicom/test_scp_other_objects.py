@@ -53,9 +53,9 @@ def test_other_objects_are_kept_and_out_of_scope(tmp_path: Path, sop_class_uid: 
         assert (instance.state, instance.reason) == (State.OUT_OF_SCOPE, reason)
         assert site.stored().endswith(data)
         # There is nothing to read of it here: it makes no row of the worklist, and the counts tell of it.
-        inspection = Ledger(site.engine).inspection
-        assert inspection.worklist(10) == []
-        assert inspection.status().out_of_scope == {reason: 1}
+        ledger = Ledger(site.engine)
+        assert ledger.reading_list.page(10).studies == ()
+        assert ledger.inspection.status().out_of_scope == {reason: 1}
 
 
 def test_the_limits_are_those_of_any_object(tmp_path: Path) -> None:
@@ -81,5 +81,5 @@ def test_a_study_with_a_radiograph_stays_in_the_worklist_whatever_comes_besides(
             with RawAssociation(site.port, [(1, uid, (EXPLICIT,))]) as association:
                 stored = association.store(data, sop_class_uid=uid, sop_instance_uid=f"2.25.{number}")
                 assert stored.status == 0x0000
-        (study,) = Ledger(site.engine).inspection.worklist(10)
+        (study,) = Ledger(site.engine).reading_list.page(10).studies
         assert len(study.instances) == 2

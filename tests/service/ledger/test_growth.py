@@ -10,14 +10,14 @@ import pytest
 from sqlalchemy import Engine, event, text
 
 from benchmarks.history import fill
-from service.ledger import Subscription
 from service.ledger.database import reading, writing
-from service.vocabulary.facts import CloseSource, MessageEvent
+from service.ledger.reading_list import Shelf, Wanted
+from service.vocabulary.facts import CloseSource
 from service.vocabulary.states import DeliveryState
 from tests.service.sample_site import LEASE, SampleSite
 
 #: Tables that history fills.
-_LARGE = ("studies", "instances", "predictions", "reports", "deliveries", "messages", "events")
+_LARGE = ("studies", "instances", "predictions", "reports", "deliveries", "events")
 
 
 @contextmanager
@@ -43,7 +43,7 @@ def through_history(site: SampleSite, read: list[tuple[str, Any]]) -> set[str]:
             plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
             steps.update((str(row[3]), statement) for row in plan)
     large = "|".join(_LARGE)
-    short = r"(?!.* USING (COVERING )?INDEX ix_(\w+_open|\w+_held|\w+_late))"
+    short = r"(?!.* USING (COVERING )?INDEX ix_(\w+_open|studies_closed|\w+_held|\w+_late))"
     # A search that names no index is one by hand over the rows that are left.
     scan = re.compile(rf"SCAN ({large})(_\d)?\b{short}|SEARCH ({large})(_\d)?$")
     return {f"{step}: {statement}" for step, statement in steps if scan.search(step)}
@@ -51,7 +51,7 @@ def through_history(site: SampleSite, read: list[tuple[str, Any]]) -> set[str]:
 
 @pytest.mark.parametrize("statistics", [False, True])
 def test_no_look_at_open_work_reads_through_history(tmp_path: Path, statistics: bool) -> None:
-    site = SampleSite(tmp_path / "data", subscriptions=(Subscription("ris", frozenset(MessageEvent)),))
+    site = SampleSite(tmp_path / "data")
     fill(site.engine, 600)
     with writing(site.engine) as session:
         session.execute(text("UPDATE studies SET closed_at = first_received_at, close_source = 'command'"))
@@ -68,14 +68,19 @@ def test_no_look_at_open_work_reads_through_history(tmp_path: Path, statistics: 
         site.ledger.outbox.next_due("pacs")
         site.deliver("pacs", DeliveryState.SENT)
         site.ledger.outbox.any_due("pacs")
-        site.ledger.messages.next_due("ris")
-        site.ledger.messages.claim("messenger", "ris", 10, LEASE)
         site.ledger.analysis.any_due()
         site.ledger.reporting.any_due()
         site.ledger.reporting.claim("builder", 1, LEASE)
         site.ledger.inspection.status()
-        site.ledger.inspection.count_studies()
-        site.ledger.inspection.worklist(50)
+        site.ledger.reading_list.count()
+        site.ledger.reading_list.page(50)
+        site.ledger.reading_list.page(50, wanted=Wanted(Shelf.READ))
+        site.ledger.reading_list.page(50, wanted=Wanted(Shelf.LATE))
+        page = site.ledger.reading_list.page(50, wanted=Wanted(source="CR_ROOM_1", text="nguyen"))
+        site.ledger.reading_list.overtaking(page.studies)
+        site.ledger.reading_list.arrived([site.now])
+        site.ledger.reading_list.sources()
+        site.ledger.reading_list.newest_event()
         newest = site.receive()
         site.ledger.readings.close(str(newest.StudyInstanceUID), CloseSource.COMMAND)
         site.infer(0.9)

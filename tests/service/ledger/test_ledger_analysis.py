@@ -126,26 +126,26 @@ def test_the_most_urgent_image_is_claimed_first(site: SampleSite) -> None:
 
 def test_a_later_rise_never_moves_a_study_back_even_when_the_boosts_were_lowered(site: SampleSite) -> None:
     dataset = site.receive(order=Priority.URGENT, source=PrioritySource.C_STORE)
-    before = site.ledger.inspection.worklist(1)[0].reading_rank_at
+    before = site.ledger.reading_list.page(1).studies[0].reading_rank_at
     lowered = Ledger(site.engine, ReadingOrder(timedelta(minutes=10), timedelta(minutes=20)), clock=lambda: site.now)
     site.ledger = lowered
 
     site.receive(order=Priority.STAT, source=PrioritySource.C_STORE, study_instance_uid=str(dataset.StudyInstanceUID))
 
-    (study,) = lowered.inspection.worklist(1)
+    (study,) = lowered.reading_list.page(1).studies
     assert study.priority is Priority.STAT
     assert study.reading_rank_at <= before
 
 
 def test_a_lower_priority_changes_neither_rank_nor_source(site: SampleSite) -> None:
     dataset = site.receive(order=Priority.STAT, source=PrioritySource.AE_TITLE)
-    before = site.ledger.inspection.worklist(1)[0]
+    before = site.ledger.reading_list.page(1).studies[0]
 
     site.receive(
         order=Priority.ROUTINE, source=PrioritySource.DEFAULT, study_instance_uid=str(dataset.StudyInstanceUID)
     )
 
-    after = site.ledger.inspection.worklist(1)[0]
+    after = site.ledger.reading_list.page(1).studies[0]
     assert (after.priority, after.priority_source, after.reading_rank_at) == (
         before.priority,
         PrioritySource.AE_TITLE,

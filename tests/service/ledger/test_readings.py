@@ -31,7 +31,7 @@ def uid(dataset: Dataset) -> str:
 
 
 def listed(site: SampleSite) -> list[str]:
-    return [view.study_instance_uid for view in site.ledger.inspection.worklist(100)]
+    return [view.study_instance_uid for view in site.ledger.reading_list.page(100).studies]
 
 
 def history(site: SampleSite, dataset: Dataset) -> StudyHistory:
@@ -161,7 +161,7 @@ def test_an_open_study_is_no_more_than_open(site: SampleSite) -> None:
     site.infer(0.97)
     site.report("pacs")
     assert site.ledger.inspection.status().came_after == 0
-    assert site.ledger.inspection.count_studies() == 1
+    assert site.ledger.reading_list.count() == 1
 
 
 def test_a_study_that_was_read_is_analysed_again_delivered_and_removed_like_any_other(site: SampleSite) -> None:
@@ -210,7 +210,7 @@ def test_a_closed_study_is_never_raised_and_the_counts_stay_true(
             assert found is not None
             assert found.study.priority is priority
             assert found.study.reading is not None
-        ranks = [(view.reading_rank_at, view.first_received_at) for view in site.ledger.inspection.worklist(10)]
+        ranks = [(view.reading_rank_at, view.first_received_at) for view in site.ledger.reading_list.page(10).studies]
         assert ranks == sorted(ranks)
         assert all(arrived - rank <= ReadingOrder().stat_boost for rank, arrived in ranks)
     site.close()

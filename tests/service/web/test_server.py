@@ -126,7 +126,7 @@ def test_a_browser_shows_the_rows_in_reading_order(tmp_path: Path, program: Call
         page = subprocess.run(
             [*command, "--virtual-time-budget=6000", address], capture_output=True, timeout=90, check=True
         ).stdout.decode()
-    listed = rows(ENGLISH, site.ledger.inspection, site.now, 100)
+    listed = rows(ENGLISH, site.ledger.reading_list, site.now, 100)
     site.close()
     shown = parse(page)
 
