@@ -41,6 +41,7 @@ from pydicom.uid import (
 )
 
 from service.demo.phantom import cr_instance, phantom_values
+from service.dicom.instance_file import InstanceFile
 
 SopClass = Literal["CR", "DX", "DX processing", "SC"]
 
@@ -176,6 +177,11 @@ def encoded(dataset: Dataset) -> bytes:
     buffer = BytesIO()
     write(dataset, buffer)
     return buffer.getvalue()
+
+
+def instance_file(dataset: Dataset) -> InstanceFile:
+    """Return an instance in its DICOM file, as it is handed to a destination."""
+    return InstanceFile.read(encoded(dataset))
 
 
 def codes(value: str, scheme: str, meaning: str) -> Sequence:

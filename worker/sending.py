@@ -1,13 +1,13 @@
 """Sends one report to one destination, in a SOP class that it accepts."""
 
 from datetime import timedelta
-from io import BytesIO
 
-from pydicom import Dataset, dcmread
+from pydicom import Dataset
 from pydicom.errors import InvalidDicomError
 
 from service.audit import AuditTrail, events
 from service.audit.events import Node
+from service.dicom.instance_file import InstanceFile
 from service.dicom.scu import DestinationAssociation
 from service.ledger import DueDelivery, Ledger, NewReport
 from service.objects import ObjectStore
@@ -58,11 +58,11 @@ class Sending:
         if self._outbox.is_called_off(row):
             self._outbox.release(row)
             return
-        dataset = self._built(row)
+        instance = self._built(row)
         if not self._association.accepts(row.sop_class_uid):
-            self._replace(row, dataset)
+            self._replace(row, instance.dataset())
             return
-        status = self._association.store(dataset)
+        status = self._association.store(instance)
         asked = self._destination.confirm != "none"
         confirm_at = self._clock() + timedelta(seconds=self._settings.confirm_after) if asked else None
         detail = None if status == 0 else f"accepted with warning 0x{status:04X}"
@@ -71,15 +71,15 @@ class Sending:
             events.instances_transferred,
             Node(self._calling_ae_title),
             Node(self._destination.ae_title, self._destination.host),
-            _identity(dataset),
+            _identity(instance.header),
             is_new=row.attempts <= 1,
             sop_classes={row.sop_instance_uid: row.sop_class_uid},
         )
         log.info("sent %s to %s: status 0x%04X", row.sop_instance_uid, self._destination.name, status)
 
-    def _built(self, row: DueDelivery) -> Dataset:
+    def _built(self, row: DueDelivery) -> InstanceFile:
         try:
-            return dcmread(BytesIO(self._store.read(row.object_key)))
+            return InstanceFile.read(self._store.read(row.object_key))
         except (ObjectMissing, ObjectDamaged, InvalidDicomError):
             raise PermanentDeliveryFailure("the report's bytes are missing from the object store, or damaged") from None
 
@@ -107,14 +107,14 @@ class Sending:
         raise PermanentDeliveryFailure("the destination accepts no SOP class of this report")
 
 
-def _identity(dataset: Dataset) -> Identity:
+def _identity(header: Dataset) -> Identity:
     """Return whose report it is, for the audit trail."""
     return Identity(
-        sop_class_uid=str(dataset.SOPClassUID),
-        sop_instance_uid=str(dataset.SOPInstanceUID),
-        study_instance_uid=str(dataset.StudyInstanceUID),
-        series_instance_uid=str(dataset.SeriesInstanceUID),
-        patient_id=str(dataset.get("PatientID", "")),
-        patient_name=str(dataset.get("PatientName", "")),
-        accession_number=str(dataset.get("AccessionNumber", "")),
+        sop_class_uid=str(header.SOPClassUID),
+        sop_instance_uid=str(header.SOPInstanceUID),
+        study_instance_uid=str(header.StudyInstanceUID),
+        series_instance_uid=str(header.SeriesInstanceUID),
+        patient_id=str(header.get("PatientID", "")),
+        patient_name=str(header.get("PatientName", "")),
+        accession_number=str(header.get("AccessionNumber", "")),
     )

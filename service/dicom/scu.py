@@ -12,9 +12,10 @@ from pynetdicom.association import Association
 
 from service.dicom.contexts import IMPLEMENTATION_VERSION_NAME
 from service.dicom.destination_tls import DestinationTls
+from service.dicom.instance_file import InstanceFile
 from service.dicom.latency import without_delay
 from service.dicom.release import cut, discard_unsent, release
-from service.dicom.requestor import RequestorEntity, RequestorUpperLayer
+from service.dicom.requestor import RequestedAssociation, RequestorEntity, RequestorUpperLayer
 from service.settings import NodeSettings
 from service.vocabulary.errors import PermanentDeliveryFailure, TransientDeliveryFailure
 from service.vocabulary.report_kinds import REPORT_SOP_CLASSES
@@ -82,9 +83,9 @@ class DestinationAssociation:
             (evt.EVT_ABORTED, cut),
             *handlers,
         ]
-        self._association: Association | None = None
+        self._association: RequestedAssociation | None = None
 
-    def store(self, dataset: Dataset) -> int:
+    def store(self, instance: InstanceFile) -> int:
         """Send an instance; return the status of one that the destination took (PS3.4 Table B.2-1).
 
         Raises
@@ -97,15 +98,14 @@ class DestinationAssociation:
         association = self._established()
         broken = _NO_ANSWER
         try:
-            response = association.send_c_store(dataset)
+            status = association.send_encoded(instance)
         except (RuntimeError, OSError) as error:
-            response, broken = Dataset(), _broken(error)
-        if "Status" not in response:
+            status, broken = None, _broken(error)
+        if status is None:
             # The destination may have it, or be about to.
             discard_unsent(association)
             self.abort()
             raise TransientDeliveryFailure(broken, in_doubt=True)
-        status = int(response.Status)
         if status in _TAKEN or status & 0xF000 == 0xB000:
             return status
         message = f"the destination answered status 0x{status:04X}"
@@ -159,7 +159,7 @@ class DestinationAssociation:
         if status != 0x0000:
             raise TransientDeliveryFailure(f"the destination answered C-ECHO with status 0x{status:04X}", status=status)
 
-    def _established(self) -> Association:
+    def _established(self) -> RequestedAssociation:
         if self._association is not None and self._association.is_established:
             return self._association
         destination = self._destination

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
-from pydicom import Dataset, dcmread
+from pydicom import dcmread
 from pydicom.uid import (
     Comprehensive3DSRStorage,
     ComprehensiveSRStorage,
@@ -24,6 +24,7 @@ from pydicom.uid import (
 )
 from sqlalchemy.exc import DataError
 
+from service.dicom.instance_file import InstanceFile
 from service.dicom.scu import DestinationAssociation
 from service.process.backoff import backoff
 from service.vocabulary.errors import StoreUnavailable
@@ -306,11 +307,11 @@ def test_an_error_that_nobody_expected_puts_one_report_off_and_keeps_no_other_ba
         made = ready(gateway, destination(pacs.port))
         store, calls = DestinationAssociation.store, []
 
-        def failing_once(self: DestinationAssociation, dataset: Dataset) -> int:
-            calls.append(dataset)
+        def failing_once(self: DestinationAssociation, instance: InstanceFile) -> int:
+            calls.append(instance)
             if len(calls) == 1:
-                raise ValueError(f"Failed to encode {dataset.PatientName}")
-            return store(self, dataset)
+                raise ValueError(f"Failed to encode {instance.header.PatientName}")
+            return store(self, instance)
 
         monkeypatch.setattr(DestinationAssociation, "store", failing_once)
         courier = made.courier()
@@ -367,9 +368,9 @@ def test_a_hold_that_comes_in_the_middle_of_a_batch_stops_the_rest_of_it(gateway
         courier = made.courier()
         store = DestinationAssociation.store
 
-        def store_and_clash(self: DestinationAssociation, dataset: Any) -> int:
+        def store_and_clash(self: DestinationAssociation, instance: InstanceFile) -> int:
             made.receive(chest(seed=2, patient_id="SOMEBODY-ELSE", study_instance_uid=study))
-            return store(self, dataset)
+            return store(self, instance)
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(DestinationAssociation, "store", store_and_clash)
@@ -389,12 +390,12 @@ def test_a_slow_peer_and_a_second_courier_bring_each_report_exactly_once(
         slow, other = made.courier(owner="slow"), made.courier(owner="other")
         sending: list[str] = []
 
-        def store_slowly(self: DestinationAssociation, dataset: Dataset) -> int:
-            sending.append(dataset.SOPInstanceUID)
+        def store_slowly(self: DestinationAssociation, instance: InstanceFile) -> int:
+            sending.append(instance.sop_instance_uid)
             made.clock.turn(seconds=100)  # within a lease, and two are longer than one
             if len(sending) == 2:
                 other.step()  # finds what the slow one has not come to yet: its lease ended
-            return store(self, dataset)
+            return store(self, instance)
 
         monkeypatch.setattr(DestinationAssociation, "store", store_slowly)
         slow.step()
@@ -451,10 +452,10 @@ def test_what_is_superseded_in_the_middle_of_a_batch_is_not_sent(gateway: Any, m
         made = ready(gateway, destination(pacs.port))
         courier, store = made.courier(), DestinationAssociation.store
 
-        def store_and_supersede(self: DestinationAssociation, dataset: Dataset) -> int:
+        def store_and_supersede(self: DestinationAssociation, instance: InstanceFile) -> int:
             made.receive(chest(patient_name="Corrected^Name"))
             assert made.infer() == 1
-            return store(self, dataset)
+            return store(self, instance)
 
         monkeypatch.setattr(DestinationAssociation, "store", store_and_supersede)
         courier.step()

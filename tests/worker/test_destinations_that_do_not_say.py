@@ -10,6 +10,7 @@ import pytest
 from pydicom import Dataset
 from pydicom.uid import BasicTextSRStorage, ComprehensiveSRStorage, SecondaryCaptureImageStorage
 
+from service.dicom.instance_file import InstanceFile
 from service.dicom.scu import DestinationAssociation
 from service.ledger import Ledger
 from service.vocabulary.errors import TransientDeliveryFailure
@@ -175,7 +176,7 @@ def test_an_attempt_without_an_answer_is_waited_out_before_the_next(
     assert states(made) == [DeliveryState.SENT]
 
 
-def _no_answer(_self: DestinationAssociation, _dataset: Dataset) -> int:
+def _no_answer(_self: DestinationAssociation, _instance: InstanceFile) -> int:
     raise TransientDeliveryFailure("the destination did not answer in time", in_doubt=True)
 
 

@@ -10,7 +10,7 @@ import pytest
 from service.dicom.scu import DestinationAssociation
 from service.settings import DestinationSettings
 from service.vocabulary.errors import TransientDeliveryFailure
-from tests.phantoms import chest
+from tests.phantoms import chest, instance_file
 from tests.servers import free_port, wait_until
 from tests.service.dicom.odd_answers import BAD_ANSWERS, GOOD_ANSWERS, OddAnswer
 from tests.service.dicom.raw_scp import RawScp, accept
@@ -31,7 +31,7 @@ def test_an_odd_acceptance_is_one(odd: OddAnswer) -> None:
     sent = chest(rows=40, columns=40, sop_class="SC")
     with RawScp(odd.answer) as scp, associated(scp.port) as destination:
         destination.echo()
-        assert destination.store(sent) == 0x0000
+        assert destination.store(instance_file(sent)) == 0x0000
         assert scp.stored == [sent.SOPInstanceUID]
 
 

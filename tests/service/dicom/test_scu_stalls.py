@@ -17,7 +17,7 @@ from service.settings import DestinationSettings
 from service.vocabulary.errors import TransientDeliveryFailure
 from tests.certificates import Authority
 from tests.invariants import Invariant
-from tests.phantoms import chest
+from tests.phantoms import chest, instance_file
 from tests.relay import Relay
 from tests.servers import wait_until
 
@@ -116,7 +116,7 @@ def through(
 
 
 def _fails_in_time_twice(relay: Stalling, destination: DestinationAssociation, said: str) -> None:
-    sent = chest(rows=LARGE, columns=LARGE, sop_class="SC")
+    sent = instance_file(chest(rows=LARGE, columns=LARGE, sop_class="SC"))
     for _ in range(2):
         begun = time.monotonic()
         with pytest.raises(TransientDeliveryFailure, match=said):
@@ -194,6 +194,6 @@ def test_a_kept_association_is_still_there_after_a_silence_longer_than_its_answe
     relay, destination = through()
     destination.echo()
     time.sleep(3 * RESPONSE_TIMEOUT)
-    assert destination.store(chest(rows=300, columns=200, sop_class="SC")) == 0x0000
+    assert destination.store(instance_file(chest(rows=300, columns=200, sop_class="SC"))) == 0x0000
     destination.close()
     assert relay.connections == 1

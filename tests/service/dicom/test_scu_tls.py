@@ -13,7 +13,7 @@ from service.dicom.scu import DestinationAssociation
 from service.settings import DestinationSettings
 from service.vocabulary.errors import TransientDeliveryFailure
 from tests.certificates import Authority, Issued
-from tests.phantoms import chest
+from tests.phantoms import chest, instance_file
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def test_a_report_goes_to_dcmtk_s_storescp_with_certificates_on_both_sides(
     there = storescp("+xa", "+tls", str(pacs.key), str(pacs.certificate), "+cf", str(authority.ca), "+py")
     sent = chest(rows=300, columns=200, sop_class="SC")
     with associate(there.port, authority, own) as association:
-        assert association.store(sent) == 0x0000
+        assert association.store(instance_file(sent)) == 0x0000
         association.echo()
     (received,) = there.wait_for(1)
     assert dcmread(received).SOPClassUID == SecondaryCaptureImageStorage
@@ -113,6 +113,6 @@ def test_orthanc_takes_a_report_over_tls_and_is_asked_for_it(
     )
     sent = chest(rows=300, columns=200, sop_class="SC")
     with associate(archive.dicom_port, authority, own, "ORTHANC") as association:
-        assert association.store(sent) == 0x0000
+        assert association.store(instance_file(sent)) == 0x0000
         assert association.holds(sent.StudyInstanceUID, sent.SeriesInstanceUID, sent.SOPInstanceUID)
     assert archive.count_instances() == 1
