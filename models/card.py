@@ -57,11 +57,29 @@ class Calibration:
 
 
 @dataclass(frozen=True)
+class Promise:
+    """What limits were chosen for: no more than this, on val and in every plausible style of its images.
+
+    Attributes
+    ----------
+    missed
+        Share of the images with pneumonia that are called negative.
+    alarmed
+        Share of the normal images that are called positive.
+    """
+
+    missed: float
+    alarmed: float
+
+
+@dataclass(frozen=True)
 class OperatingPoint:
     """The indeterminate band on P(pneumonia): below ``lower`` is negative, from ``upper`` on is positive.
 
     Attributes
     ----------
+    promise
+        None in cards older than it.
     sensitivity
         Share of the images with pneumonia that are called positive.
     specificity
@@ -76,6 +94,7 @@ class OperatingPoint:
     sensitivity: Estimate
     specificity: Estimate
     indeterminate: Estimate
+    promise: Promise | None = None
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from models.estimate import Estimate as Estimate  # noqa: PLC0414 - part of this module too
+from models.failures import FailureRow
 from models.styles import ClusterRow, StyleRow
+from models.versions import VersionRow
 
 
 @dataclass(frozen=True)
@@ -289,3 +291,5 @@ class Measurements:
     doors: Doors | None = None
     clusters: tuple[ClusterRow, ...] = ()
     styles: tuple[StyleRow, ...] = ()
+    versions: tuple[VersionRow, ...] = ()
+    failures: tuple[FailureRow, ...] = ()

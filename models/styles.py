@@ -7,6 +7,31 @@ from dataclasses import dataclass
 
 from models.estimate import Estimate
 
+LOW_AMPLITUDES = "low amplitudes and greys"
+
+
+def is_plausible(what: str) -> bool:
+    """Tell whether a machine may do it: none changes single low amplitudes, of which anatomy's own shading is made."""
+    return what != LOW_AMPLITUDES
+
+
+@dataclass(frozen=True)
+class StylePoint:
+    """What an operating point does with re-rendered images.
+
+    Attributes
+    ----------
+    missed, alarmed
+        Share of the images with pneumonia called negative, and of the normals called positive.
+    indeterminate
+        Share of the normals between the limits.
+    """
+
+    operating_point: str
+    missed: Estimate
+    alarmed: Estimate
+    indeterminate: Estimate
+
 
 @dataclass(frozen=True)
 class StyleRow:
@@ -24,6 +49,8 @@ class StyleRow:
         Re-rendered normals against pneumonia as it is.
     p_pneumonia, p_viral
         Mean probabilities of the re-rendered normals.
+    points
+        Empty in cards older than it.
     """
 
     cluster: str
@@ -35,6 +62,12 @@ class StyleRow:
     auc: Estimate
     p_pneumonia: Estimate
     p_viral: Estimate
+    points: tuple[StylePoint, ...] = ()
+
+    @property
+    def plausible(self) -> bool:
+        """Whether a machine may look so. Operating points are chosen on such styles, and promise nothing of others."""
+        return is_plausible(self.what)
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from training.cli_options import CHECKPOINT, DATA, FILE, FOLDER, THREADS, faults_named, line, load_predictor
+from training.cli_options import (
+    CHECKPOINT,
+    DATA,
+    FILE,
+    FOLDER,
+    THREADS,
+    faults_named,
+    line,
+    load_checkpoint,
+    load_predictor,
+)
 from training.gate_cli import unlike
 
 if TYPE_CHECKING:
@@ -195,3 +205,66 @@ def labels(data: Path, init: Path, cache: Path | None, record: bool, folder: Pat
         click.echo(line(asdict(noise)))
     if record:
         record_measurement(predictor.checkpoint, label_noise=found)
+
+
+@measure.command()
+@click.option(
+    "--card",
+    "cards",
+    type=(str, FILE),
+    multiple=True,
+    required=True,
+    metavar="NAME CARD",
+    help="What the other checkpoint is called, and its card.json; again for each, the oldest first.",
+)
+@_RECORD
+@CHECKPOINT
+def versions(cards: Sequence[tuple[str, Path]], record: bool, folder: Path | None) -> None:
+    """Put figures of other checkpoints beside this one's: earlier versions, networks that lack a part."""
+    from models.checkpoint import read_card
+    from training.card.record import record_measurement
+    from training.measuring.versions import version_row
+
+    with faults_named():
+        rows = tuple(version_row(name, read_card(path.read_bytes())) for name, path in cards)
+    for row in rows:
+        for images, figures in row.metrics.items():
+            click.echo(f"{row.name}, {images}: {_shown(figures)}")
+    if record:
+        record_measurement(load_checkpoint(folder), versions=rows)
+
+
+@measure.command()
+@_DATA
+@_SPLIT
+@click.option("--seen", type=FILE, help="CSV of the columns file and seen: what somebody saw in these images.")
+@click.option("--montage", type=click.Path(path_type=Path), help="PNG to write: the images with their heat maps.")
+@_RECORD
+@CHECKPOINT
+@THREADS
+def failures(
+    data: Path, split: str, seen: Path | None, montage: Path | None, record: bool, folder: Path | None, threads: int
+) -> None:
+    """List the images that the balanced point calls wrong, for somebody to look at and describe (one pass)."""
+    from training.card.record import record_measurement
+    from training.fitting.dataset import find_images, read_display_values
+    from training.measuring.failures import find_failures, read_notes
+
+    predictor = load_predictor(folder, threads)
+    with faults_named():
+        images = find_images(data, predictor.checkpoint.card.classes, split)
+        found = find_failures(predictor, images, read_notes(seen) if seen else {})
+    for row, _, _ in found:
+        click.echo(line(asdict(row)))
+    if montage:
+        from training.card.figures import write_failures
+
+        write_failures(
+            [
+                (f"{row.name}\n{row.label}: {row.p_pneumonia:.3f}", read_display_values(image.path), output.cam)
+                for row, image, output in found
+            ],
+            montage,
+        )
+    if record:
+        record_measurement(predictor.checkpoint, failures=tuple(row for row, _, _ in found))

@@ -31,11 +31,11 @@ side, JPEG quality from 1 to 100, local contrast as CLAHE's clip limit.
 
 
 def shortcuts(card: Card) -> str:
-    """Return the section on covered copies and on where the heat maps lie."""
-    found = card.measurements
-    if not found.shortcuts:
-        return f"## Where the heat maps lie\n{_lung_field(card)}" if found.lung_field else ""
-    rows = ([row.seen, *(show(row.metrics.get(figure)) for figure in _FIGURES)] for row in found.shortcuts)
+    """Return the section on covered copies."""
+    found = card.measurements.shortcuts
+    if not found:
+        return ""
+    rows = ([row.seen, *(show(row.metrics.get(figure)) for figure in _FIGURES)] for row in found)
     return f"""## Shortcuts
 
 Copies of val of which a part is covered with the mean grey of the rest: what the network can tell from what is left.
@@ -43,7 +43,22 @@ Covered images look like none that it was trained on, so a fall in specificity o
 where the AUC of "all but the lung field" stays high, there is information outside the lungs, and the network uses it
 when it has nothing else. The outline alone shows how much the very shape of the field gives away.
 
-{table(["seen", *_FIGURES], rows)}{_lung_field(card)}"""
+{table(["seen", *_FIGURES], rows)}"""
+
+
+def failures(card: Card) -> str:
+    """Return the images of val that the balanced point calls wrong, and what somebody saw in them."""
+    rows = card.measurements.failures
+    if not rows:
+        return ""
+    body = ([row.name, row.label, row.outcome, f"{row.p_pneumonia:.3f}", row.seen or "not looked at"] for row in rows)
+    return f"""## Failures, looked at
+
+Every image of val with pneumonia that the balanced point calls negative, and every normal that it calls positive, the
+surest first. Calibrated on all of val, so that there may be one or two fewer than in the cross-fitted tables. What was
+seen was written by somebody who builds the software and is no radiologist.
+
+{table(["image", "label", "called", "P(pneumonia)", "what is seen"], body)}"""
 
 
 def label_noise(card: Card) -> str:
@@ -78,11 +93,13 @@ that `{card.transform}` comes near to but does not repeat.
 """
 
 
-def _lung_field(card: Card) -> str:
+def heat_maps(card: Card) -> str:
+    """Return the section on where the heat maps lie."""
     found = card.measurements.lung_field
     if found is None:
         return ""
-    return f"""
+    return f"""## Where the heat maps lie
+
 The lung field is the product's own (service/thorax): a mixture of two greys with an atlas as prior, an approximation,
 without the heart and what it hides. In {found.atlas_share:.1%} of the images a lung was not found, and is the
 atlas's. Of 120 outlines that were looked at, about one in ten reaches into the armpit or leaves a part of a lung out.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -58,6 +59,20 @@ def write_lung_fields(pixels_NHW: NDArray[np.float32], found: LungFields, path: 
         field = found.found[index]
         style = "dashed" if field is None or field.borrowed else "solid"
         axis.contour(found.fields_NHW[index], levels=[0.5], colors="tab:green", linestyles=style, linewidths=1)
+    _save(figure, path)
+
+
+def write_failures(failures: Sequence[tuple[str, NDArray[np.float32], NDArray[np.float32]]], path: Path) -> None:
+    """Write captions and images (H x W) in two rows, beside and under their heat maps."""
+    figure, axes = plt.subplots(2, max(len(failures), 1), figsize=(3 * max(len(failures), 1), 6.6), squeeze=False)
+    for (above, below), (caption, display_HW, cam_HW) in zip(axes.T, failures, strict=False):
+        extent = (0.0, display_HW.shape[1], display_HW.shape[0], 0.0)
+        for axis in (above, below):
+            axis.imshow(display_HW, cmap="gray", vmin=0, vmax=1)
+        below.imshow(cam_HW, cmap="inferno", vmin=0, vmax=1, alpha=0.5, extent=extent, interpolation="bicubic")
+        above.set_title(caption, fontsize=7)
+    for axis in axes.flat:
+        axis.set_axis_off()
     _save(figure, path)
 
 

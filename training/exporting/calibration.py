@@ -13,17 +13,17 @@ from scipy.optimize import minimize  # type: ignore[import-untyped]
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 
-from models.card import Calibration, OperatingPoint, OperatingPointName, PneumoniaCalibration
+from models.card import Calibration, OperatingPoint, OperatingPointName, PneumoniaCalibration, Promise
 from models.decision import calibrate, pneumonia_margin
 from models.measurements import Estimate
 from training.measuring.metrics import bootstrap
 
-_TARGETS: dict[OperatingPointName, tuple[float, float]] = {
-    "rule-in": (0.95, 0.99),
-    "balanced": (0.975, 0.975),
-    "rule-out": (0.99, 0.95),
+_PROMISES: dict[OperatingPointName, Promise] = {
+    "rule-in": Promise(missed=0.05, alarmed=0.01),
+    "balanced": Promise(missed=0.025, alarmed=0.05),
+    "rule-out": Promise(missed=0.01, alarmed=0.1),
 }
-"""For each point, the share of pneumonia that is not called negative, and of normals that is not called positive."""
+"""Alarms are read by somebody and then dismissed, misses are not: only rule-in spares the one more than the other."""
 _TYPE_ACCURACY = 0.95
 
 
@@ -96,8 +96,9 @@ def operating_points(
 ) -> tuple[OperatingPoint, ...]:
     """Choose the indeterminate band of each operating point on the worst of the images as they are and re-rendered.
 
-    The lower limit lets at most the stated share of pneumonia be called negative, the upper limit at most the stated
-    share of normals be called positive; where the classes are so well apart that the limits cross, they change places.
+    The lower limit lets at most the promised share of pneumonia be called negative, the upper limit at most the
+    promised share of normals be called positive; where the classes are so well apart that the limits cross, they
+    change places.
 
     Parameters
     ----------
@@ -105,12 +106,13 @@ def operating_points(
         P(pneumonia) of the same images in other machines' styles; NaN where they were not rendered.
     """
     points = []
-    for name, (kept_positive, kept_negative) in _TARGETS.items():
-        misses_few = min(float(np.nanquantile(p[truth_N], 1 - kept_positive)) for p in (p_N, *restyled))
-        alarms_few = max(float(np.nanquantile(p[~truth_N], kept_negative)) for p in (p_N, *restyled))
+    for name, promise in _PROMISES.items():
+        misses_few = min(float(np.nanquantile(p[truth_N], promise.missed)) for p in (p_N, *restyled))
+        alarms_few = max(float(np.nanquantile(p[~truth_N], 1 - promise.alarmed)) for p in (p_N, *restyled))
         lower, upper = (float(np.clip(p, 0.01, 0.99)) for p in sorted((misses_few, alarms_few)))
         lower, upper = round(lower, 4), round(upper, 4)
-        points.append(OperatingPoint(name, lower, upper, **_shares(p_N, truth_N, groups_N, lower, upper)))
+        shares = _shares(p_N, truth_N, groups_N, lower, upper)
+        points.append(OperatingPoint(name, lower, upper, **shares, promise=promise))
     return tuple(points)
 
 

@@ -19,6 +19,7 @@ from models.distance import PREFIX
 from models.measurements import Estimate, Measurements
 from models.precision import Int8
 from models.runtimes import NetworkOutput, OnnxRuntime
+from models.styles import is_plausible
 from models.unlike import UnlikeTraining
 from training.card.provenance import Provenance, origin_of, read_provenance
 from training.exporting.calibration import cross_fit, fit, operating_points, type_margin
@@ -166,9 +167,7 @@ def _measured(card: Card, checkpoint: Checkpoint, splits: Mapping[str, Sequence[
     runtime, images = OnnxRuntime(checkpoint), splits["val"]
     exact = answer(runtime, card.transform, images)
     has_clusters = any(image.cluster for image in splits["train"])
-    # In 8-bit arithmetic where there is a graph for it: thousands of pictures, and P differs by a hundredth.
-    quick = runtime if exact.distance_N is None else OnnxRuntime(checkpoint, precision="int8")
-    restyled = list(render_all(quick, card, images, splits["train"])) if has_clusters else []
+    restyled = list(render_all(runtime, card, images, splits["train"])) if has_clusters else []
     card = _calibrated(card, exact, images, restyled)
     card = replace(card, measurements=replace(card.measurements, clusters=count_clusters(splits, card.classes)))
     if exact.distance_N is None:
@@ -200,11 +199,13 @@ def _calibrated(
     maps_NHW = pneumonia_maps(probabilities_NK[truth_N], cam_NKHW[truth_N], card)
     bacterial, viral = (_column(card, finding) for finding in ("bacterial pneumonia", "viral pneumonia"))
     typed_N = np.isin(targets_N, bacterial + viral)
+    # Limits hold in every style in which a machine may show an image; in the others they would be those of no machine.
+    plausible = [found for rendered, found in zip(restyled, other_NK, strict=True) if is_plausible(rendered.style.what)]
     pairs = [
         (found_NK[typed_N][:, bacterial].sum(axis=1), found_NK[typed_N][:, viral].sum(axis=1))
-        for found_NK in (probabilities_NK, *other_NK)
+        for found_NK in (probabilities_NK, *plausible)
     ]
-    p_N, *other_N = (p_pneumonia(found_NK, pneumonia) for found_NK in (probabilities_NK, *other_NK))
+    p_N, *other_N = (p_pneumonia(found_NK, pneumonia) for found_NK in (probabilities_NK, *plausible))
     measured = replace(
         card,
         calibration=fit(logits_NK, targets_N, pneumonia),

@@ -207,4 +207,15 @@ LUNGS = Recipe(
 """Goes on from the weights of version 0.2.0: local contrast alone, styles exchanged between classes, and a price on
 evidence outside the lungs."""
 
-RECIPES: Mapping[str, Recipe] = {recipe.name: recipe for recipe in (THREE_CLASS, REFINED, LUNGS)}
+COMMON_LOOK = replace(
+    LUNGS,
+    name="resnet50-three-class-common-look",
+    transform="stretch-224-common-look-v1",
+    stages=(Stage(160, 4), Stage(192, 2)),
+    learning_rate=1.5e-4,
+    average_decay=0.995,
+    seed=20280,
+)
+"""Goes on from the weights of version 0.3.0: every image in one look before its local contrast is taken."""
+
+RECIPES: Mapping[str, Recipe] = {recipe.name: recipe for recipe in (THREE_CLASS, REFINED, LUNGS, COMMON_LOOK)}

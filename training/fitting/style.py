@@ -2,7 +2,7 @@
 
 Training exchanges styles between classes, so that no machine's look goes with a class; val is rendered in each
 machine's style to see what the network makes of it. Everything works on grey images of one square size in [0, 1].
-Shape suffixes: H rows, W columns, F half as many columns and one, of a spectrum; R rings of one spatial frequency.
+Shape suffixes: as in :mod:`models.look`.
 """
 
 from __future__ import annotations
@@ -14,20 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft  # type: ignore[import-untyped]
 
-Image = NDArray[np.float32]
-
-_LARGEST_GAIN = 4.0
-"""Limit, in both directions, by which an image's spectrum is raised to that of another."""
-_LEVELS = 256
+from models.look import Image, change_greys, cumulative_greys, ring_gains, ring_power
 
 
 def match_greys(image_HW: Image, donor_HW: Image, share: float) -> Image:
     """Return the image with a share, in [0, 1], of the donor's grey levels: the same histogram at 1."""
-    levels = np.arange(_LEVELS) / (_LEVELS - 1)
-    below = _cumulative(image_HW)
-    matched = np.interp(below, _cumulative(donor_HW), levels)
-    curve = levels + share * (matched - levels)
-    return np.asarray(np.interp(image_HW, levels, curve), dtype=np.float32)
+    levels = np.linspace(0, 1, len(cumulative_greys(donor_HW)))
+    wanted = np.interp(cumulative_greys(image_HW), cumulative_greys(donor_HW), levels)
+    return change_greys(image_HW, wanted, share)
 
 
 def match_spectrum(image_HW: Image, donor_HW: Image, share: float, reach: float = 0.0) -> Image:
@@ -44,9 +38,7 @@ def match_spectrum(image_HW: Image, donor_HW: Image, share: float, reach: float 
     """
     size = len(image_HW)
     own_HF, other_HF = fft.rfft2(image_HW), fft.rfft2(donor_HW)
-    gain_HF = np.sqrt(_power(other_HF) / _power(own_HF))[_rings(size)]
-    gain_HF = np.clip(gain_HF, 1 / _LARGEST_GAIN, _LARGEST_GAIN) ** share
-    gain_HF[0, 0] = 1
+    gain_HF = ring_gains(own_HF, ring_power(other_HF), share)
     low = round(reach * size)
     if low:
         for rows in (slice(0, low + 1), slice(size - low, size)):
@@ -68,31 +60,7 @@ def carry_stamps(image_HW: Image, donor_HW: Image) -> Image:
 
 def power_by_ring(image_HW: Image) -> NDArray[np.float64]:
     """Return the mean power (R) of the image at each spatial frequency, in whole waves over the side."""
-    return _power(fft.rfft2(image_HW))
-
-
-def _cumulative(image_HW: Image) -> NDArray[np.float64]:
-    """Return the share of pixels up to each grey level, strictly rising."""
-    greys = np.clip(np.rint(image_HW * (_LEVELS - 1)), 0, _LEVELS - 1).astype(np.intp)
-    counts = np.bincount(greys.ravel(), minlength=_LEVELS) + 1e-6
-    total: NDArray[np.float64] = (counts.cumsum() - counts / 2) / counts.sum()
-    return total
-
-
-def _power(spectrum_HF: NDArray[np.complex64]) -> NDArray[np.float64]:
-    """Return the mean power (R) of each ring."""
-    rings_HF = _rings(len(spectrum_HF))
-    power = spectrum_HF.real**2 + spectrum_HF.imag**2
-    total: NDArray[np.float64] = np.bincount(rings_HF.ravel(), power.ravel()) / np.bincount(rings_HF.ravel())
-    return total + 1e-9
-
-
-@functools.cache
-def _rings(size: int) -> NDArray[np.intp]:
-    """Return the ring of each element of a half spectrum."""
-    down, across = fft.fftfreq(size) * size, fft.rfftfreq(size) * size
-    rings: NDArray[np.intp] = np.rint(np.hypot(down[:, None], across[None])).astype(np.intp)
-    return rings
+    return ring_power(fft.rfft2(image_HW))
 
 
 @functools.cache

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from models.card import Card
+from models.card import Card, OperatingPoint
 from models.checkpoint import Checkpoint
 from models.decision import calibrate
 from models.runtimes import OnnxRuntime, Runtime
-from models.styles import ClusterRow, StyleRow
+from models.styles import LOW_AMPLITUDES, ClusterRow, StylePoint, StyleRow
 from models.transforms import stretch, to_batch
 from training.fitting.dataset import STAMPED, LabelledImage, read_display_values
 from training.fitting.style import carry_stamps, match_greys, match_spectrum
@@ -27,7 +27,7 @@ from training.measuring.metrics import area_under_curve, bootstrap, known_only, 
 
 SENSITIVITY = 0.95
 """The threshold of every kind is the one that calls this share of val's own pneumonia images positive."""
-SPECTRUM, BOTH, AMPLITUDE = "spectrum", "spectrum and greys", "low amplitudes and greys"
+SPECTRUM, BOTH, AMPLITUDE = "spectrum", "spectrum and greys", LOW_AMPLITUDES
 _REACH = 0.02
 _FEWEST = 20
 """Fewest training images of a cluster from which a style is taken."""
@@ -135,7 +135,8 @@ def judge(
         truth, plain, restyled = truth_N[rows], plain_N[rows], restyled_N[rows]
         normal = restyled[~truth]
         limit = np.quantile(plain[truth], 1 - SENSITIVITY)
-        return {
+        at_points = _at_points(card.operating_points, restyled, truth)
+        return at_points | {
             "specificity": float((normal < limit).mean()),
             "sensitivity": share(restyled >= limit, truth & np.isfinite(restyled)),
             "auc": area_under_curve(np.concatenate([normal, plain[truth]]), np.sort(truth)),
@@ -143,7 +144,26 @@ def judge(
             "p_viral": float(restyled_NK[rows][~truth][:, viral].sum(axis=1).mean()),
         }
 
-    return StyleRow(style.cluster, style.what, style.strength, len(images), **known_only(bootstrap(of, groups_N)))
+    found = known_only(bootstrap(of, groups_N))
+    points = tuple(
+        StylePoint(point.name, *(found.pop(f"{part} {point.name}") for part in ("missed", "alarmed", "indeterminate")))
+        for point in card.operating_points
+    )
+    return StyleRow(style.cluster, style.what, style.strength, len(images), **found, points=points)
+
+
+def _at_points(
+    points: Sequence[OperatingPoint], p_N: NDArray[np.float64], truth_N: NDArray[np.bool_]
+) -> dict[str, float]:
+    """Return what each operating point does with images of which some (NaN) were not rendered."""
+    sick_N, normal_N = p_N[truth_N & np.isfinite(p_N)], p_N[~truth_N]
+    found = {}
+    for point in points:
+        found[f"missed {point.name}"] = float((sick_N < point.lower).mean())
+        found[f"alarmed {point.name}"] = float((normal_N >= point.upper).mean())
+        between_N = (normal_N >= point.lower) & (normal_N < point.upper)
+        found[f"indeterminate {point.name}"] = float(between_N.mean())
+    return found
 
 
 def count_clusters(splits: Mapping[str, Sequence[LabelledImage]], classes: Sequence[str]) -> tuple[ClusterRow, ...]:

@@ -63,6 +63,11 @@ def test_limits_come_from_the_worst_of_the_styles() -> None:
         assert after.upper >= before.upper
         assert after.lower == pytest.approx(min(before.lower, before.upper), abs=0.5)
     assert (alarming[~truth] >= worst[0].upper).mean() <= 0.011
+    for point in worst:
+        assert point.promise is not None
+        for shown in (p, alarming):
+            assert (shown[truth] < point.lower).mean() <= point.promise.missed + 0.001
+            assert (shown[~truth] >= point.upper).mean() <= point.promise.alarmed + 0.001
 
 
 def test_the_type_margin_is_the_smallest_that_is_right_nineteen_times_in_twenty() -> None:

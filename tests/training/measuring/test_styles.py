@@ -7,12 +7,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.card import Card
+from models.card import Card, Promise
 from models.checkpoint import Checkpoint, default_path
 from models.estimate import Estimate
 from models.runtimes import NetworkOutput
-from models.styles import StyleRow
-from training.card.style_card import broken_style_bounds, clusters, styles
+from models.styles import StylePoint, StyleRow
+from training.card.style_card import broken_promises, broken_style_bounds, clusters, points, styles
 from training.fitting.dataset import STAMPED, LabelledImage
 from training.measuring.styles import AMPLITUDE, BOTH, Style, count_clusters, judge, render_all, styles_of
 
@@ -93,9 +93,39 @@ def test_the_threshold_is_of_val_and_the_figures_of_the_rendered_images(card: Ca
     assert row.auc.value == pytest.approx(0.7)
 
 
+def test_each_operating_point_is_judged_on_the_rendered_images(card: Card, tmp_path: Path) -> None:
+    point = replace(card.operating_point("balanced"), lower=0.3, upper=0.6)
+    val = [LabelledImage(tmp_path, f"{n}", 0 if n < 10 else 1 + n % 2, f"g{n}") for n in range(30)]
+    restyled = _probabilities([0.95] * 3 + [0.5] * 2 + [0.2] * 5 + [0.2] + [0.95] * 9 + [np.nan] * 10)
+    plain = _probabilities([0.1] * 10 + [0.9] * 20)
+    row = judge(replace(card, operating_points=(point,)), val, plain, restyled, Style(STAMPED, BOTH, 1.0))
+    (found,) = row.points
+    assert found.alarmed.value == pytest.approx(0.3)
+    assert found.indeterminate.value == pytest.approx(0.2)
+    assert found.missed.value == pytest.approx(0.1)
+
+
+def test_a_promise_that_a_plausible_style_breaks_is_named_in_the_card(card: Card) -> None:
+    kept, broken = (
+        StylePoint("balanced", *(Estimate(value, 0, 1) for value in (0.01, alarmed, 0.1))) for alarmed in (0.02, 0.2)
+    )
+    promised = replace(card.operating_point("balanced"), promise=Promise(missed=0.025, alarmed=0.025))
+
+    def holding(what: str, point: StylePoint) -> Card:
+        row = replace(_row(0.95, 0.1, 0.05), what=what, points=(point,))
+        return replace(card, operating_points=(promised,), measurements=replace(card.measurements, styles=(row,)))
+
+    assert broken_promises(holding(BOTH, kept)) == []
+    assert len(broken_promises(holding(BOTH, broken))) == 1
+    assert "false alarms 0.200 (0.025)" in points(holding(BOTH, broken))
+    assert broken_promises(holding(AMPLITUDE, broken)) == []  # no machine does that: nothing is promised of it
+
+
 def _row(specificity: float, p_pneumonia: float, p_viral: float) -> StyleRow:
-    figures = [Estimate(value, 0.0, 1.0) for value in (specificity, 0.95, 0.99, p_pneumonia, p_viral)]
-    return StyleRow(STAMPED, BOTH, 1.0, 480, *figures)
+    known, sensitivity, auc, p_sick, p_type = (
+        Estimate(value, 0.0, 1.0) for value in (specificity, 0.95, 0.99, p_pneumonia, p_viral)
+    )
+    return StyleRow(STAMPED, BOTH, 1.0, 480, known, sensitivity, auc, p_sick, p_type)
 
 
 def test_a_style_beyond_a_bound_is_named_in_the_card(card: Card) -> None:
