@@ -63,6 +63,10 @@ SEED ?= 1
 crash: $(TEST) ## Kill processes and take servers away while images stream in; MODE=embedded|celery IMAGES FAULTS PAUSE SEED
 	@$(BIN)/python -m tests.campaigns.crash --seed $(SEED) $(CRASH_ARGS)
 
+.PHONY: hosts
+hosts: $(TEST) ## The same on ten hosts: cables cut, packets lost, clocks set, programs that stand still (root); IMAGES FAULTS PAUSE SEED
+	@$(BIN)/python -m tests.campaigns.crash --mode hosts --seed $(SEED) $(CRASH_ARGS) $(if $(PAUSE),,--pause 1.2)
+
 .PHONY: power
 power: $(TEST) ## Cut the power of a file system while images stream in, with fsync and without (root); CUTS=100 SEED=1
 	@$(BIN)/python -W ignore -m tests.campaigns.power --cuts $(or $(CUTS),100) --seed $(SEED)

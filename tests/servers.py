@@ -91,10 +91,10 @@ def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 30.0
         time.sleep(every_s)
 
 
-def listens(port: int) -> bool:
-    """Tell whether something on this machine takes connections on a TCP port."""
+def listens(port: int, address: str = "127.0.0.1") -> bool:
+    """Tell whether something takes connections on a TCP port, of this machine by default."""
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1):
+        with socket.create_connection((address, port), timeout=1):
             return True
     except OSError:
         return False
@@ -201,51 +201,56 @@ def redis_server(
     port: int | None = None,
     stop: signal.Signals = signal.SIGTERM,
     encryption: Encryption | None = None,
+    address: str = "127.0.0.1",
 ) -> Iterator[str]:
     """Run a Redis that keeps nothing, over TLS alone where it is given encryption; yield its URL, database 0."""
-    with redis_process(folder, port or free_port(), stop, encryption) as (url, _):
+    with redis_process(folder, port or free_port(), stop, encryption, address) as (url, _):
         yield url
 
 
 @contextmanager
 def redis_process(
-    folder: Path, port: int, stop: signal.Signals = signal.SIGTERM, encryption: Encryption | None = None
+    folder: Path,
+    port: int,
+    stop: signal.Signals = signal.SIGTERM,
+    encryption: Encryption | None = None,
+    address: str = "127.0.0.1",
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """Run a Redis that keeps nothing on a port; yield its URL, database 0, and its process."""
-    options: dict[str, object] = {"port": port, "bind": "127.0.0.1", "dir": folder}
-    options |= {"save": "", "appendonly": "no", "daemonize": "no"}
-    url = f"redis://127.0.0.1:{port}/0"
+    options: dict[str, object] = {"port": port, "bind": address, "dir": folder}
+    options |= {"save": "", "appendonly": "no", "daemonize": "no", "protected-mode": "no"}
+    url = f"redis://{address}:{port}/0"
     if encryption is not None:
         certificate, key = encryption.server
         options |= {"port": 0, "tls-port": port, "tls-auth-clients": "yes", "tls-ca-cert-file": encryption.ca}
         options |= {"tls-cert-file": certificate, "tls-key-file": key}
-        url = f"rediss://127.0.0.1:{port}/0?{encryption.query('ssl_ca_certs', 'ssl_certfile', 'ssl_keyfile')}"
+        url = f"rediss://{address}:{port}/0?{encryption.query('ssl_ca_certs', 'ssl_certfile', 'ssl_keyfile')}"
     command = [_path("redis-server")] + [text for key, value in options.items() for text in (f"--{key}", str(value))]
 
     def answers() -> bool:
         try:
-            with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
+            with socket.create_connection((address, port), timeout=1) as connection:
                 connection.sendall(b"PING\r\n")
                 return connection.recv(7) == b"+PONG\r\n"
         except OSError:
             return False
 
-    ready = answers if encryption is None else lambda: listens(port)
+    ready = answers if encryption is None else lambda: listens(port, address)
     with running(command, folder / "redis.log", ready, stop=stop) as process:
         yield url, process
 
 
 @contextmanager
-def moto_server(folder: Path) -> Iterator[str]:
+def moto_server(folder: Path, address: str = "127.0.0.1") -> Iterator[str]:
     """Run an S3-compatible server that keeps everything in memory; yield its URL."""
     log = folder / "moto.log"
     program = Path(sys.executable).with_name("moto_server")
 
     def url() -> str | None:
-        found = re.search(r"http://127\.0\.0\.1:\d+", log.read_text(errors="replace"))
+        found = re.search(rf"http://{re.escape(address)}:\d+", log.read_text(errors="replace"))
         return found.group() if found else None
 
-    with running([str(program), "-H", "127.0.0.1", "-p", "0"], log, lambda: url() is not None):
+    with running([str(program), "-H", address, "-p", "0"], log, lambda: url() is not None):
         yield str(url())
 
 
@@ -258,11 +263,12 @@ class Postgres:
     log: Path
     password: str | None = None
     query: str = ""
+    address: str = "127.0.0.1"
     _numbers: Iterator[int] = field(default_factory=count)
 
     def url(self, database: str = "postgres") -> str:
         """Return the SQLAlchemy URL of a database of this server, without the password."""
-        return f"postgresql+psycopg://auscult@127.0.0.1:{self.port}/{database}{self.query}"
+        return f"postgresql+psycopg://auscult@{self.address}:{self.port}/{database}{self.query}"
 
     def create_database(self) -> str:
         """Create an empty database; return its SQLAlchemy URL, without the password."""
@@ -283,6 +289,7 @@ class PostgresCluster:
     user: str | None
     password: str | None
     encryption: Encryption | None = None
+    address: str = "127.0.0.1"
 
     @contextmanager
     def run(self, stop: signal.Signals = signal.SIGINT, options: Sequence[str] = ()) -> Iterator[Postgres]:
@@ -292,14 +299,12 @@ class PostgresCluster:
         """
         command = [_path("postgres"), "-D", str(self.folder / "data"), "-k", str(self.folder)]
         # Nothing here outlives the test, so nothing waits for the disk.
-        command += ["-h", "127.0.0.1", "-p", str(self.port), "-c", "fsync=off", "-c", "full_page_writes=off"]
+        command += ["-h", self.address, "-p", str(self.port), "-c", "fsync=off", "-c", "full_page_writes=off"]
         command += ["-c", "max_connections=60", *self._tls(), *options]
         log = self.folder / "postgres.log"
         query = "" if self.encryption is None else f"?sslmode=verify-full&{self.encryption.query(*_LIBPQ)}"
-        with running(
-            command, log, lambda: _accepts(self.port, self.password, query), user=self.user, stop=stop
-        ) as process:
-            yield Postgres(self.port, process, log, self.password, query)
+        with running(command, log, lambda: _accepts(self, query), user=self.user, stop=stop) as process:
+            yield Postgres(self.port, process, log, self.password, query, self.address)
 
     def _tls(self) -> list[str]:
         """Hand the server its files, and have it let in who shows a user's certificate over TLS, and nobody else."""
@@ -314,13 +319,16 @@ class PostgresCluster:
             if self.user is not None:
                 shutil.chown(own, self.user)
             options += ["-c", f"ssl_{name}_file={own}"]
-        (self.folder / "data" / "pg_hba.conf").write_text("hostssl all all 127.0.0.1/32 cert\n")
+        (self.folder / "data" / "pg_hba.conf").write_text(f"hostssl all all {self.address}/24 cert\n")
         return options
 
 
 @contextmanager
 def postgres_cluster(
-    options: Sequence[str] = ("--auth=trust",), password: str | None = None, encryption: Encryption | None = None
+    options: Sequence[str] = ("--auth=trust",),
+    password: str | None = None,
+    encryption: Encryption | None = None,
+    address: str = "127.0.0.1",
 ) -> Iterator[PostgresCluster]:
     """Make the data of a PostgreSQL in a folder of its own; PostgreSQL refuses root, so root runs it as another.
 
@@ -332,6 +340,8 @@ def postgres_cluster(
         The superuser's password.
     encryption
         For a server that takes TLS alone; the client's certificate must be made out to `auscult`.
+    address
+        Where it listens; without encryption, it lets in this machine alone.
     """
     user = _unprivileged_user() if os.geteuid() == 0 else None
     # Not pytest's folder: only its owner may enter that one, and the server's account is another.
@@ -349,7 +359,7 @@ def postgres_cluster(
         )
         if made.returncode != 0:
             raise RuntimeError(f"initdb ended with {made.returncode}\n{made.stdout}\n{made.stderr}")
-        yield PostgresCluster(folder, free_port(), user, password, encryption)
+        yield PostgresCluster(folder, free_port(), user, password, encryption, address)
     finally:
         shutil.rmtree(folder)
 
@@ -361,12 +371,12 @@ def postgres_server(options: Sequence[str] = ()) -> Iterator[Postgres]:
         yield postgres
 
 
-def _accepts(port: int, password: str | None, query: str) -> bool:
+def _accepts(cluster: PostgresCluster, query: str) -> bool:
     import psycopg
 
-    server = f"postgresql://auscult@127.0.0.1:{port}/postgres{query}"
+    server = f"postgresql://auscult@{cluster.address}:{cluster.port}/postgres{query}"
     try:
-        psycopg.connect(server, password=password, connect_timeout=2).close()
+        psycopg.connect(server, password=cluster.password, connect_timeout=2).close()
     except psycopg.OperationalError:
         return False
     return True
@@ -392,11 +402,12 @@ class Orthanc:
     http_port: int
     folder: Path
     process: subprocess.Popen[bytes]
+    address: str = "127.0.0.1"
 
     @property
     def url(self) -> str:
         """Return the address of its REST interface, without a slash at the end."""
-        return f"http://127.0.0.1:{self.http_port}"
+        return f"http://{self.address}:{self.http_port}"
 
     def rest(self, path: str, data: bytes | object | None = None, method: str | None = None) -> Any:
         """Call its REST interface: JSON comes back parsed, anything else as bytes; objects go out as JSON."""
@@ -446,6 +457,7 @@ def orthanc(
     dicom_web: bool = False,
     dicom_port: int | None = None,
     settings: Mapping[str, object] | None = None,
+    address: str = "127.0.0.1",
 ) -> Iterator[Orthanc]:
     """Run an Orthanc with a storage of its own.
 
@@ -465,6 +477,8 @@ def orthanc(
         Its DICOM port; a free one by default.
     settings
         Further settings of its configuration file.
+    address
+        Where it is reached.
     """
     port, http_port = dicom_port or free_port(), free_port()
     peers = {name: [title, "127.0.0.1", number] for name, (title, number) in (modalities or {}).items()}
@@ -479,13 +493,13 @@ def orthanc(
 
     def answers() -> bool:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{http_port}/system", timeout=2):
-                return listens(port)
+            with urllib.request.urlopen(f"http://{address}:{http_port}/system", timeout=2):
+                return listens(port, address)
         except OSError:
             return False
 
     with running([_path("Orthanc"), str(folder / "orthanc.json")], folder / "orthanc.log", answers) as process:
-        yield Orthanc(ae_title, port, http_port, folder, process)
+        yield Orthanc(ae_title, port, http_port, folder, process, address)
 
 
 def _orthanc_configuration(folder: Path, ae_title: str, dicom_port: int, http_port: int) -> dict[str, object]:

@@ -11,11 +11,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests import servers
 from tests.campaigns.ending import end_in_order
 from tests.campaigns.faults import Misfortune
+from tests.campaigns.host_faults import host_faults
 from tests.campaigns.recovery import Recovery
-from tests.campaigns.site import Engine, Site, site
+from tests.campaigns.site import ON_ONE_MACHINE, Engine, Site, site
 from tests.campaigns.stream import Image, Modality, make_images
 from tests.campaigns.verdict import find_faults
 
@@ -58,6 +58,7 @@ class Outcome:
     took_s: float
     attempts: int
     ended: list[tuple[str, int]]
+    confirmed: dict[str, int]
 
     def text(self) -> str:
         """Return it in words."""
@@ -68,6 +69,7 @@ class Outcome:
             "",
             self.table,
             "",
+            f"confirmed: {', '.join(f'{number} objects by {how}' for how, number in self.confirmed.items())}",
             f"{len(self.ended)} processes ended by themselves, as while their database was away",
             *(f"WRONG: {item}" for item in self.wrong),
             "nothing is lost, doubled or stuck" if not self.wrong else f"{len(self.wrong)} things are wrong",
@@ -92,14 +94,14 @@ def _run(plan: Plan, running: Site, images: list[Image]) -> Outcome:
     recovery = Recovery()
     recovery.start()
     modality = Modality(
-        str(servers.find_program("dcmsend")),
+        running.ground.sender(),
         images,
-        list(running.ports.values()),
+        list(running.doors.values()),
         plan.faults * plan.pause_s,
         random.Random(plan.seed),
     )
     modality.start()
-    Misfortune(running, recovery, chance, plan.pause_s).deal(plan.faults)
+    Misfortune(running, recovery, chance, plan.pause_s, host_faults).deal(plan.faults)
     allowed_s = _SECONDS_BESIDE + _SECONDS_AN_IMAGE * plan.images
     wrong = []
     if not modality.wait(allowed_s):
@@ -109,14 +111,14 @@ def _run(plan: Plan, running: Site, images: list[Image]) -> Outcome:
     wrong += [f"not recovered: {kind}" for kind in recovery.finish()]
     wrong += find_faults(running, images, modality.acknowledged)
     took_s = time.monotonic() - started
-    return Outcome(plan, wrong, recovery.table(), took_s, modality.attempts, running.processes.ended)
+    ended, confirmed = running.processes.ended, running.confirmations("C-FIND", "storage commitment")
+    return Outcome(plan, wrong, recovery.table(), took_s, modality.attempts, ended, confirmed)
 
 
 def _rest(running: Site, allowed_s: float) -> list[str]:
     """Wait until nothing is under way."""
-    incoming = running.gateway.folder / "data" / "objects" / "incoming"
     deadline = time.monotonic() + allowed_s
-    while running.under_way() or any(incoming.iterdir()):
+    while running.under_way() or running.half_received():
         if time.monotonic() > deadline:
             return [f"under way {allowed_s:g} s after the last fault: {running.gateway.unsettled()[:10]}"]
         time.sleep(0.5)
@@ -134,7 +136,7 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="an empty folder for logs and data, which stay")
     chosen = parser.parse_args()
     failed = False
-    for engine in Engine if chosen.mode == "both" else [Engine(chosen.mode)]:
+    for engine in ON_ONE_MACHINE if chosen.mode == "both" else [Engine(chosen.mode)]:
         plan = Plan(engine, chosen.images, chosen.faults or chosen.images, chosen.pause, chosen.seed)
         with tempfile.TemporaryDirectory(prefix="auscult-crash-") as temporary:
             folder = Path(temporary) if chosen.keep is None else chosen.keep / engine

@@ -26,6 +26,8 @@ class Fault:
         Cause it, and take its cause away.
     lasts_s
         Between which seconds it lasts; 0 and 0 for a blow.
+    subject
+        What it befalls: two faults of one subject at once would hide each other.
     watch
         Called at its end; returns the condition under which its effect is gone.
     """
@@ -35,9 +37,10 @@ class Fault:
     watch: Callable[[], Callable[[], bool]]
     end: Callable[[], None] = lambda: None
     lasts_s: tuple[float, float] = (0.0, 0.0)
+    subject: str = ""
 
 
-class _Progress:
+class Progress:
     """Tells whether something has happened since it was first asked: the database may be away when a fault ends."""
 
     def __init__(self, site: Site, has_happened: Callable[[int], bool]) -> None:
@@ -51,6 +54,16 @@ class _Progress:
         return self._has_happened(self._last)
 
 
+def progress(site: Site) -> Progress:
+    """Return whether anything has gone on, or nothing is left to do."""
+    return Progress(site, lambda last: site.last_event() > last or site.under_way() == 0)
+
+
+def peer_progress(site: Site, name: str) -> Progress:
+    """Return whether a destination has taken something, or nothing is left for it."""
+    return Progress(site, lambda last: site.has_event(last, "sent", "confirmed", of=name) or site.under_way(name) == 0)
+
+
 def kills(site: Site) -> list[Fault]:
     """Return a kill for each of auscult's processes."""
     return [_kill(site, name) for name in site.processes.names]
@@ -61,18 +74,19 @@ def _kill(site: Site, name: str) -> Fault:
 
     def watch() -> Callable[[], bool]:
         pid = killed[-1]
-        if name in site.ports:
+        if name in site.doors:
             return partial(site.answers, name)
-        if name == "sweep":
+        if name.startswith("sweep"):
             return partial(site.processes.is_running, name)
         return partial(site.holds_nothing, pid)
 
-    return Fault(f"{name.rpartition(' ')[0] or name} killed", lambda: killed.append(site.processes.kill(name)), watch)
+    kind = f"{name.rpartition(' ')[0] or name} killed"
+    return Fault(kind, lambda: killed.append(site.processes.kill(name)), watch, subject=name)
 
 
 def broker_faults(site: Site) -> list[Fault]:
     """Return what befalls Redis."""
-    supply, url = site.redis, site.redis_url
+    supply, url = site.servers.redis, site.servers.redis_url
     if supply is None or url is None:
         return []
 
@@ -81,31 +95,30 @@ def broker_faults(site: Site) -> list[Fault]:
             broker.flushall()
 
     def watch() -> Callable[[], bool]:
-        return _Progress(site, lambda last: site.has_event(last, "claimed") or site.images(State.RECEIVED.value) == 0)
+        return Progress(site, lambda last: site.has_event(last, "claimed") or site.images(State.RECEIVED.value) == 0)
 
     return [
-        Fault("Redis flushed", flush, watch),
-        Fault("Redis killed", supply.down, watch, supply.up, (0.5, 3.0)),
+        Fault("Redis flushed", flush, watch, subject="Redis"),
+        Fault("Redis killed", supply.down, watch, supply.up, (0.5, 3.0), "Redis"),
     ]
 
 
 def database_faults(site: Site) -> list[Fault]:
     """Return what befalls PostgreSQL."""
-    supply = site.postgres
+    supply = site.servers.postgres
     if supply is None:
         return []
 
-    def watch() -> Callable[[], bool]:
-        return _Progress(site, lambda last: site.last_event() > last or site.under_way() == 0)
-
+    watch = partial(progress, site)
     return [
-        Fault("PostgreSQL stopped", supply.down, watch, supply.up, (1.0, 3.0)),
+        Fault("PostgreSQL stopped", supply.down, watch, supply.up, (1.0, 3.0), "PostgreSQL"),
         Fault(
             "PostgreSQL hangs",
             partial(supply.freeze, signal.SIGSTOP),
             watch,
             partial(supply.freeze, signal.SIGCONT),
             (1.0, 3.0),
+            "PostgreSQL",
         ),
     ]
 
@@ -113,23 +126,23 @@ def database_faults(site: Site) -> list[Fault]:
 def peer_faults(site: Site) -> list[Fault]:
     """Return what befalls the destinations."""
 
-    def watch(name: str) -> Callable[[], bool]:
-        return _Progress(
-            site, lambda last: site.has_event(last, "sent", "confirmed", of=name) or site.under_way(name) == 0
-        )
-
     def refuse(status: int | None) -> None:
         site.pacs.refusal = status
 
     found = [
-        Fault(f"PACS {mode}", partial(gate.set, mode), partial(watch, name), partial(gate.set, Mode.PASS), (1.0, 4.0))
+        Fault(
+            f"PACS {mode}",
+            partial(gate.set, mode),
+            partial(peer_progress, site, name),
+            partial(gate.set, Mode.PASS),
+            (1.0, 4.0),
+            "PACS",
+        )
         for name, gate in site.gates.items()
-        for mode in (Mode.REFUSE, Mode.HANG, Mode.RESET)
+        for mode in (Mode.REFUSE, Mode.HANG, Mode.RESET, Mode.DELAY)
     ]
-    full = Fault(
-        "PACS answers 0xA700", partial(refuse, 0xA700), partial(watch, "pacs"), partial(refuse, None), (1.0, 4.0)
-    )
-    return [*found, full]
+    full = partial(refuse, 0xA700), partial(peer_progress, site, "pacs"), partial(refuse, None)
+    return [*found, Fault("PACS answers 0xA700", *full, (1.0, 4.0), "PACS")]
 
 
 @dataclass
@@ -140,12 +153,15 @@ class Misfortune:
     ----------
     pause_s
         Mean seconds between two faults.
+    more
+        Faults of this kind of site beside those of all.
     """
 
     site: Site
     recovery: Recovery
     chance: random.Random
     pause_s: float
+    more: Callable[[Site], list[Fault]] = lambda site: []
     dealt: int = 0
     _lasting: dict[str, threading.Timer] = field(default_factory=dict)
     _deck: list[Fault] = field(default_factory=list)
@@ -161,24 +177,22 @@ class Misfortune:
 
     def _next(self) -> Fault:
         if not self._deck:
-            # Three kills for each other fault.
             self._deck = kills(self.site) * 3
-            for faults in (broker_faults(self.site), database_faults(self.site), peer_faults(self.site)):
-                self._deck += faults
+            for faults in (broker_faults, database_faults, peer_faults, self.more):
+                self._deck += faults(self.site)
             self.chance.shuffle(self._deck)
         return self._deck.pop()
 
     def _begin(self, fault: Fault) -> None:
-        subject = fault.kind.partition(" ")[0]
-        if (timer := self._lasting.get(subject)) is not None:
-            timer.join()  # two faults of one server at once would hide each other
+        if (timer := self._lasting.get(fault.subject)) is not None:
+            timer.join()
         fault.begin()
         lasts_s = self.chance.uniform(*fault.lasts_s)
         if lasts_s == 0:
             self._end(fault)
             return
-        self._lasting[subject] = threading.Timer(lasts_s, self._end, [fault])
-        self._lasting[subject].start()
+        self._lasting[fault.subject] = threading.Timer(lasts_s, self._end, [fault])
+        self._lasting[fault.subject].start()
 
     def _end(self, fault: Fault) -> None:
         fault.end()

@@ -12,6 +12,7 @@ from typing import Self
 from tests.servers import free_port
 
 _LOOK_S = 0.02
+_DELAY_S = 0.2
 #: Linux's option that has a filter look at what comes for a socket, and a filter that passes nothing (BPF's `ret 0`).
 _SO_ATTACH_FILTER = 26
 _NOTHING = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0))
@@ -27,21 +28,26 @@ class Mode(StrEnum):
     """Connections are accepted and nothing goes through; later it does, late."""
     RESET = "resets"
     """Connections are reset in the middle: at the next bytes that come."""
+    DELAY = "delays"
+    """Each piece that goes through waits for a moment before, as on a long way."""
     VANISH = "vanishes"
     """What comes is neither acknowledged nor refused, as of a host that lost its power; for good."""
 
 
 class Gate:
-    """A port of 127.0.0.1 before another one.
+    """A port before another one of 127.0.0.1.
 
     Parameters
     ----------
     behind
         The port that it leads to.
+    address
+        Where it listens.
     """
 
-    def __init__(self, behind: int) -> None:
+    def __init__(self, behind: int, address: str = "127.0.0.1") -> None:
         self.port = free_port()
+        self.address = address
         self._behind = behind
         self._mode = Mode.PASS
         self._flows = asyncio.Event()
@@ -63,7 +69,7 @@ class Gate:
 
     async def _listen(self) -> None:
         if self._server is None:
-            self._server = await asyncio.start_server(self._connected, "127.0.0.1", self.port)
+            self._server = await asyncio.start_server(self._connected, self.address, self.port)
 
     async def _change(self, mode: Mode) -> None:
         self._mode = mode
@@ -108,6 +114,8 @@ class Gate:
                 if self._mode is Mode.RESET:
                     self._reset_all()
                     return
+                if self._mode is Mode.DELAY:
+                    await asyncio.sleep(_DELAY_S)
                 writer.write(piece)
                 await writer.drain()
             writer.write_eof()

@@ -21,7 +21,7 @@ from service.ledger.records import EventRecord, InstanceRecord
 from service.vocabulary.states import Priority, State
 from tests import phantoms
 from tests.campaigns.ending import end_in_order
-from tests.campaigns.site import Engine, Site, site
+from tests.campaigns.site import ON_ONE_MACHINE, Engine, Site, site
 from tests.campaigns.verdict import illegal_steps, stuck, told_too_much
 from tests.campaigns.vitals import Watch
 from tests.phantoms import chest
@@ -235,7 +235,7 @@ def main() -> None:
     """Run the campaign as the command line says; exit with 1 when anything is wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=180.0)
-    parser.add_argument("--mode", default=Engine.EMBEDDED, choices=[*Engine])
+    parser.add_argument("--mode", default=Engine.EMBEDDED, choices=ON_ONE_MACHINE)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="auscult-overload-") as folder:
         outcome = run(chosen.seconds, Path(folder), Engine(chosen.mode))

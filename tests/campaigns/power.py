@@ -77,8 +77,9 @@ class Disk:
             yield self.mount / "data"
         finally:
             subprocess.run(["umount", str(self.mount)], check=True, capture_output=True)
-            # A program that makes itself a mount namespace, as a container's engine does, has a copy of this mount until
-            # it ends, and as long the kernel forgets nothing: the next mount would be of the file system that was cut.
+            # A program that makes itself a mount namespace, as an engine for containers does, has a copy of this mount
+            # until it ends. As long the kernel forgets nothing: the next mount would be of the file system that was
+            # cut.
             wait_until(self._is_forgotten, "no other mount namespace holds the disk", 120)
 
     def _is_forgotten(self) -> bool:

@@ -7,6 +7,7 @@ runs is ``python -m service.cli COMMAND``, as everywhere.
 import os
 import random
 import runpy
+import signal
 import sys
 import threading
 import time
@@ -20,8 +21,11 @@ from types import TracebackType
 from typing import Self
 
 from service.cli.supervisor import PARENT
+from tests.campaigns import clocks
+from tests.hosts import Host
 
 _PRELOADED = [
+    "tests.campaigns.clocks",
     "celery.app.amqp",
     "celery.bin.worker",
     "celery.concurrency.solo",
@@ -42,7 +46,7 @@ _PRELOADED = [
 _AFTER_KILL_S, _AFTER_END_S = 0.2, 1.0
 
 
-def _run(command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+def _run(command: Sequence[str], environment: Mapping[str, str], log: Path, host: Host | None) -> None:
     """Become an `auscult` command, in the new process."""
     descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     os.dup2(descriptor, 1)
@@ -52,6 +56,8 @@ def _run(command: Sequence[str], environment: Mapping[str, str], log: Path) -> N
     # The fork server ends with the campaign, and nothing outlives it.
     os.environ.update(environment, **{PARENT: str(os.getppid())})
     random.seed()
+    if host is not None:
+        host.enter()
     sys.argv = ["auscult", *command]
     runpy.run_module("service.cli", run_name="__main__")
 
@@ -61,6 +67,7 @@ class _Part:
     command: Sequence[str]
     environment: Mapping[str, str]
     log: Path
+    host: Host | None
     process: ForkServerProcess
     starts_at: float | None = None
 
@@ -75,12 +82,15 @@ class Processes:
         Where each process writes its output to, one file for each name.
     environment
         What each finds in its environment.
+    sets_clocks
+        Whether each process has a clock that can be set (`clocks`).
     ended
         Name and exit status of each process that ended although nobody killed it.
     """
 
     folder: Path
     environment: Mapping[str, str]
+    sets_clocks: bool = False
     ended: list[tuple[str, int]] = field(default_factory=list)
     _parts: dict[str, _Part] = field(default_factory=dict)
     _killed: set[int] = field(default_factory=set)
@@ -90,18 +100,23 @@ class Processes:
     def __post_init__(self) -> None:
         self._context = get_context("forkserver")
         self._context.set_forkserver_preload(_PRELOADED)
+        if self.sets_clocks:
+            clocks.begin_fork_server()
         self._keeper = threading.Thread(target=self._keep, name="processes", daemon=True)
         self._keeper.start()
 
-    def start(self, name: str, *command: str, **variables: str) -> None:
-        """Start a command under a name, and keep it running from now on; keyword arguments are variables."""
+    def start(self, name: str, *command: str, host: Host | None = None, **variables: str) -> None:
+        """Start a command under a name, on a host, and keep it running from now on; other keywords are variables."""
         environment = {**self.environment, **variables}
         log = self.folder / f"{name.replace(' ', '-')}.log"
         with self._lock:
-            self._parts[name] = _Part(command, environment, log, self._fork(command, environment, log))
+            process = self._fork(command, environment, log, host)
+            self._parts[name] = _Part(command, environment, log, host, process)
 
-    def _fork(self, command: Sequence[str], environment: Mapping[str, str], log: Path) -> ForkServerProcess:
-        process = self._context.Process(target=_run, args=(command, environment, log))
+    def _fork(
+        self, command: Sequence[str], environment: Mapping[str, str], log: Path, host: Host | None
+    ) -> ForkServerProcess:
+        process = self._context.Process(target=_run, args=(command, environment, log, host))
         process.start()
         return process
 
@@ -123,6 +138,12 @@ class Processes:
                 self._killed.add(process.pid or 0)
                 process.kill()
             return process.pid or 0
+
+    def signal(self, name: str, number: signal.Signals) -> None:
+        """Send a signal to a process, if it runs."""
+        with self._lock, suppress(ProcessLookupError):
+            if self._parts[name].process.is_alive():
+                os.kill(self.pid(name), number)
 
     def is_running(self, name: str) -> bool:
         """Tell whether a process runs."""
@@ -146,7 +167,7 @@ class Processes:
             part.starts_at = now + (_AFTER_KILL_S if was_killed else _AFTER_END_S)
         elif now >= part.starts_at and not self._closing.is_set():
             part.process.close()
-            part.process, part.starts_at = self._fork(part.command, part.environment, part.log), None
+            part.process, part.starts_at = self._fork(part.command, part.environment, part.log, part.host), None
 
     def close(self) -> None:
         """Kill every process."""

@@ -1,32 +1,34 @@
 """A whole site for a campaign: auscult's processes, what they stand on, and the archives behind gates."""
 
-import os
-import signal
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from ssl import Purpose
 from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from service.ledger.records import DeliveryRecord, EventRecord, InstanceRecord
+from service.vocabulary.facts import EventKind
 from service.vocabulary.states import DeliveryState, State
-from tests import servers
 from tests.campaigns.gate import Gate
+from tests.campaigns.ground import Ground, hosts
 from tests.campaigns.processes import Processes
-from tests.journeys.gateway import Gateway, destination, gateway
+from tests.campaigns.supplies import Servers, start_archives, start_servers
+from tests.journeys.gateway import Gateway, gateway
 from tests.journeys.pacs import CountingPacs
-from tests.servers import free_port, wait_until
+from tests.servers import Orthanc, free_port, wait_until
 from tests.service.dicom.raw_scu import Ended, RawAssociation
+from tests.service.objects import buckets
 
 _SETTINGS: Mapping[str, Mapping[str, Any]] = {
     # One thread for each network: several run beside each other. A kill is not the image's fault, so none gives up.
     "analysis": {"threads": 1, "batch_size": 4, "maximum_attempts": 1000, "lease": 4.0},
     # A courier has its whole batch under one lease: on a slow machine a short one goes to and fro between two workers.
-    "delivery": {"lease": 10.0},
+    "delivery": {"lease": 10.0, "commitment_timeout": 5.0},
     "listener": {"maximum_associations": 20},
 }
 _UNDER_WAY = [State.RECEIVED.value, State.CLAIMED.value, State.INFERRED.value, State.REPORTED.value]
@@ -39,29 +41,12 @@ class Engine(StrEnum):
     """SQLite and named pipes."""
     CELERY = "celery"
     """PostgreSQL, and Celery on Redis."""
+    HOSTS = "hosts"
+    """The same, and a bucket, each program on a host of its own, all over TLS; one archive promises what it holds."""
 
 
-@dataclass
-class Supply:
-    """A server that can be taken away and brought back with what it kept."""
-
-    run: Callable[[], AbstractContextManager[Any]]
-    _stack: ExitStack = field(default_factory=ExitStack)
-
-    def up(self) -> None:
-        """Start it; return when it answers."""
-        self.handle = self._stack.enter_context(self.run())
-
-    def down(self) -> None:
-        """End it as a crash would."""
-        self._stack.close()
-
-    def freeze(self, number: signal.Signals) -> None:
-        """Send SIGSTOP or SIGCONT to a PostgreSQL and to all that it forked."""
-        pid = self.handle.process.pid
-        for child in (pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())):
-            with suppress(ProcessLookupError):
-                os.kill(child, number)
+#: The engines of one machine.
+ON_ONE_MACHINE = (Engine.EMBEDDED, Engine.CELERY)
 
 
 @dataclass
@@ -74,20 +59,18 @@ class Site:
         The gate before each destination, by the destination's name.
     orthanc
         The second destination, where Orthanc is installed.
-    ports
-        Where the listeners listen.
+    doors
+        Address and port of each listener.
     """
 
+    ground: Ground
     gateway: Gateway
     processes: Processes
     pacs: CountingPacs
-    orthanc: servers.Orthanc | None
+    orthanc: Orthanc | None
     gates: Mapping[str, Gate]
-    ports: Mapping[str, int]
-    redis: Supply | None
-    postgres: Supply | None
-    redis_url: str | None
-    postgres_log: Path | None
+    doors: Mapping[str, tuple[str, int]]
+    servers: Servers
 
     def session(self) -> Session:
         """Return a session on the ledger, to look."""
@@ -136,7 +119,9 @@ class Site:
     def answers(self, listener: str) -> bool:
         """Tell whether a listener grants an association."""
         try:
-            with RawAssociation(self.ports[listener], timeout_s=2) as association:
+            address, port = self.doors[listener]
+            tls = self.ground.tls(Purpose.SERVER_AUTH)
+            with RawAssociation(port, timeout_s=2, address=address, tls=tls) as association:
                 association.release()
         except (OSError, Ended):
             return False
@@ -145,6 +130,44 @@ class Site:
     def output(self) -> str:
         """Return all that auscult's processes wrote."""
         return self.gateway.output()
+
+    def confirmations(self, *ways: str) -> dict[str, int]:
+        """Return how many objects were confirmed in each way."""
+        counted = select(func.count()).select_from(EventRecord).where(EventRecord.event == EventKind.CONFIRMED.value)
+        with self.session() as session:
+            return {way: session.scalar(counted.where(EventRecord.detail.endswith(f"({way})"))) or 0 for way in ways}
+
+    def stored(self) -> set[str]:
+        """Return the names of the objects that are in the store."""
+        if self.servers.bucket is not None:
+            return buckets.names(self.servers.bucket)
+        objects = self.gateway.folder / "data" / "objects"
+        return {path.name for path in objects.rglob("*") if path.is_file() and path.parent.name != "incoming"}
+
+    def half_received(self) -> list[str]:
+        """Return the names of files that were begun and neither kept nor removed, on any host."""
+        return [path.name for path in self.gateway.folder.glob("data*/objects/incoming/*")]
+
+
+def _names(workers: int) -> list[str]:
+    """Return the names of the processes that a site has several of."""
+    return [f"{part} {number}" for number in range(1, workers + 1) for part in ("listener", "infer", "deliver")]
+
+
+def _start(ground: Ground, processes: Processes, doors: Mapping[str, tuple[str, int]], workers: int) -> None:
+    """Start auscult's processes; where listeners have disks of their own, each has a sweep."""
+    sweeps = [f"sweep {number}" for number in range(1, workers + 1)] if ground.hosts else ["sweep"]
+    for name in (*_names(workers), *sweeps):
+        place = name.replace("sweep", "listener")
+        variables = {}
+        if place in ground.hosts:
+            variables = {**ground.clocks[place].variables, "AUSCULT_DATA_DIR": str(processes.folder / f"data-{place}")}
+        if name in doors:
+            setting = "LISTENER__TLS__PORT" if ground.encryption else "LISTENER__PORT"
+            variables[f"AUSCULT_{setting}"] = str(doors[name][1])
+        commands = {"listener": ("listen",), "sweep": ("sweep",)}
+        part = name.partition(" ")[0]
+        processes.start(name, *commands.get(part, ("work", part)), host=ground.hosts.get(place), **variables)
 
 
 @contextmanager
@@ -161,46 +184,37 @@ def site(folder: Path, engine: Engine, *, workers: int = 2, archive: bool = True
         Tables of the settings file, over those of a campaign.
     """
     with ExitStack() as stack:
-        redis = postgres = orthanc = redis_url = database_url = log = None
-        if engine is Engine.CELERY:
-            redis_port = free_port()
-            redis = Supply(lambda: servers.redis_server(folder, redis_port, signal.SIGKILL))
-            cluster = stack.enter_context(servers.postgres_cluster())
-            postgres, log = Supply(lambda: cluster.run(signal.SIGQUIT)), cluster.folder / "postgres.log"
-            for supply in (redis, postgres):
-                stack.callback(supply.down)
-                supply.up()
-            redis_url, database_url = redis.handle, postgres.handle.create_database()
-        pacs = stack.enter_context(CountingPacs())
-        gates = {"pacs": stack.enter_context(Gate(pacs.port))}
-        destinations = [destination(gates["pacs"].port, response_timeout=2.0)]
-        if archive:
-            (folder / "orthanc").mkdir()
-            orthanc = stack.enter_context(servers.orthanc(folder / "orthanc", callers=("AUSCULT",)))
-            gates["archive"] = stack.enter_context(Gate(orthanc.dicom_port))
-            destinations.append(destination(gates["archive"].port, "archive", "ORTHANC", response_timeout=2.0))
+        ground = Ground(folder)
+        if engine is Engine.HOSTS:
+            others = ["PostgreSQL", "Redis", "bucket", "PACS", "archive", "modality"]
+            ground = stack.enter_context(hosts(folder, [*_names(workers), *others]))
+        needed = Servers() if engine is Engine.EMBEDDED else start_servers(stack, ground)
+        doors = {name: (ground.address(name), free_port()) for name in _names(workers) if name.startswith("listener")}
+        archives = start_archives(stack, ground, archive, doors["listener 1"])
         tables: dict[str, Any] = {name: {**table, **settings.pop(name, {})} for name, table in _SETTINGS.items()}
+        peers = []
+        if ground.encryption is not None:
+            tables["listener"] |= {"host": "0.0.0.0", "tls": {**ground.tls_settings(), "only": True}}
+            (asking,) = [item for item in archives.destinations if item["name"] == "archive"]
+            peers = [{name: asking[name] for name in ("ae_title", "host", "port", "tls")}]
         (folder / "gateway").mkdir()
         running = stack.enter_context(
             gateway(
                 folder / "gateway",
-                destinations,
+                archives.destinations,
+                peers=peers,
                 parts=(),
-                database_url=database_url,
-                redis_url=redis_url,
+                port=doors["listener 1"][1],
+                database_url=needed.database_url,
+                redis_url=needed.redis_url,
                 **tables,
+                **needed.settings(),
                 **settings,
             )
         )
-        processes = stack.enter_context(Processes(running.folder, running.environment))
-        ports = {}
-        for number in range(1, workers + 1):
-            ports[f"listener {number}"] = running.port if number == 1 else free_port()
-            processes.start(f"listener {number}", "listen", AUSCULT_LISTENER__PORT=str(ports[f"listener {number}"]))
-            processes.start(f"infer {number}", "work", "infer")
-            processes.start(f"deliver {number}", "work", "deliver")
-        processes.start("sweep", "sweep")
-        made = Site(running, processes, pacs, orthanc, gates, ports, redis, postgres, redis_url, log)
-        for name in ports:
+        processes = stack.enter_context(Processes(running.folder, running.environment, bool(ground.hosts)))
+        _start(ground, processes, doors, workers)
+        made = Site(ground, running, processes, archives.pacs, archives.orthanc, archives.gates, doors, needed)
+        for name in doors:
             wait_until(lambda name=name: made.answers(name), f"{name} answers", 90, 0.2)  # type: ignore[misc]
         yield made

@@ -16,9 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests import servers
 from tests.campaigns.ending import end_in_order
-from tests.campaigns.site import Engine, Site, site
+from tests.campaigns.site import ON_ONE_MACHINE, Engine, Site, site
 from tests.campaigns.stream import Image, Modality, make_images
 from tests.campaigns.verdict import find_faults
 from tests.campaigns.vitals import Vitals, Watch
@@ -76,8 +75,7 @@ def run(seconds: float, rate: float, folder: Path, engine: Engine = Engine.EMBED
 
 
 def _stream(running: Site, images: list[Image], seconds: float) -> set[str]:
-    program = str(servers.find_program("dcmsend"))
-    modality = Modality(program, images, list(running.ports.values()), seconds, random.Random(1))
+    modality = Modality(running.ground.sender(), images, list(running.doors.values()), seconds, random.Random(1))
     modality.start()
     if not modality.wait(seconds + 180):
         modality.stop()
@@ -92,8 +90,8 @@ def _knocking(running: Site, web_port: int) -> Iterator[list[float]]:
 
     def knock() -> None:
         while not stop.wait(0.25):
-            for port in running.ports.values():
-                socket.create_connection(("127.0.0.1", port), timeout=30).close()
+            for door in running.doors.values():
+                socket.create_connection(door, timeout=30).close()
             if len(knocks) % 8 == 0:
                 for path in ("healthz", "metrics"):
                     urllib.request.urlopen(f"http://127.0.0.1:{web_port}/{path}", timeout=30).close()
@@ -136,7 +134,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=1200.0)
     parser.add_argument("--rate", type=float, default=0.5, help="images a second")
-    parser.add_argument("--mode", default=Engine.EMBEDDED, choices=[*Engine])
+    parser.add_argument("--mode", default=Engine.EMBEDDED, choices=ON_ONE_MACHINE)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="auscult-soak-") as folder:
         outcome = run(chosen.seconds, chosen.rate, Path(folder), Engine(chosen.mode))

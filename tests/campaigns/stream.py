@@ -73,21 +73,21 @@ def make_images(folder: Path, number: int, seed: int) -> list[Image]:
 
 @dataclass
 class Modality:
-    """Sends images by dcmtk's dcmsend, at their time, again and again until each is acknowledged.
+    """Sends images by a program of dcmtk's, at their time, again and again until each is acknowledged.
 
     Parameters
     ----------
-    program
-        dcmsend.
-    ports
-        The listeners; each association goes to one of them by chance.
+    command
+        dcmsend or storescu, with its options.
+    doors
+        The listeners' addresses; each association goes to one of them by chance.
     lasts_s
         Seconds over which the first attempts are spread.
     """
 
-    program: str
+    command: Sequence[str]
     images: Sequence[Image]
-    ports: Sequence[int]
+    doors: Sequence[tuple[str, int]]
     lasts_s: float
     chance: random.Random
     calling: str = "MODALITY"
@@ -124,9 +124,9 @@ class Modality:
             # A sender that has forgotten what it was told.
             again = self.chance.choice(sorted(self.acknowledged))
             batch = [*batch, *(image for image in self.images if image.sop_instance_uid == again)]
-        port = self.chance.choice(list(self.ports))
-        command = [self.program, "-v", "-nh", "-dn", "-to", "5", "-ta", "10", "-td", "20"]
-        command += ["-aet", self.calling, "-aec", "AUSCULT", "127.0.0.1", str(port)]
+        address, port = self.chance.choice(list(self.doors))
+        command = [*self.command, "-v", "-nh", "-to", "5", "-ta", "10", "-td", "20"]
+        command += ["-aet", self.calling, "-aec", "AUSCULT", address, str(port)]
         self.attempts += len(batch)
         ran = subprocess.run(
             [*command, *(str(image.path) for image in batch)], capture_output=True, text=True, timeout=120, check=False
@@ -137,10 +137,10 @@ class Modality:
 
 
 def _successes(batch: Sequence[Image], output: str) -> list[Image]:
-    """Return which images were answered with success; dcmsend tells of them in their order."""
+    """Return which images were answered with success; both programs tell of them in their order."""
     found, position = [], -1
     for line in output.splitlines():
-        position += "Sending C-STORE Request" in line
-        if "Received C-STORE Response (Success)" in line:
+        position += "Sending C-STORE Request" in line or "Sending Store Request" in line
+        if "Received C-STORE Response (Success)" in line or "Received Store Response (Success)" in line:
             found.append(batch[position])
     return found

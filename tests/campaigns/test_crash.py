@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.campaigns.crash import Plan, run
-from tests.campaigns.site import Engine
+from tests.campaigns.site import ON_ONE_MACHINE, Engine
 from tests.invariants import Invariant
 
 
@@ -26,7 +26,7 @@ def test_a_few_kills_lose_no_image_and_double_no_report(program: Callable[[str],
 @pytest.mark.proves(Invariant.ANY_FAULT_IN_ANY_ORDER)
 @pytest.mark.slow
 @pytest.mark.timeout(420)
-@pytest.mark.parametrize("engine", Engine)
+@pytest.mark.parametrize("engine", ON_ONE_MACHINE)
 def test_a_storm_of_faults_loses_no_image_and_doubles_no_report(
     program: Callable[[str], str], tmp_path: Path, engine: Engine
 ) -> None:

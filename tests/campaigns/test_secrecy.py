@@ -80,7 +80,7 @@ def journey(folder: Path, watcher: str) -> Iterator[Journey]:
     with site(folder, Engine.CELERY, workers=1, archive=False, **settings) as running:
         told = folder / "told.txt"
         with told.open("wb") as output:
-            monitor = subprocess.Popen([watcher, "-u", str(running.redis_url), "MONITOR"], stdout=output)
+            monitor = subprocess.Popen([watcher, "-u", str(running.servers.redis_url), "MONITOR"], stdout=output)
         running.processes.start("web", "web", AUSCULT_WEB__PORT=str(port))
         try:
             yield Journey(running, told, port, [])
@@ -153,7 +153,7 @@ def bytes_that_are_gone(journey: Journey) -> None:
 
 
 def servers_that_are_away(journey: Journey) -> None:
-    broker, database = journey.site.redis, journey.site.postgres
+    broker, database = journey.site.servers.redis, journey.site.servers.postgres
     assert broker is not None
     assert database is not None
     broker.down()
@@ -191,16 +191,16 @@ def test_nothing_that_anybody_writes_says_who_the_patient_is(program: Callable[[
         ):
             step(here)
         here.site.processes.kill("infer 1")
-        assert here.site.postgres_log is not None
+        assert here.site.servers.postgres_log is not None
         with here.site.session() as session:
             details = [str(row.detail) for kind in RECORDED for row in session.query(kind)]
-        with redis.Redis.from_url(str(here.site.redis_url)) as broker:
+        with redis.Redis.from_url(str(here.site.servers.redis_url)) as broker:
             kept = [str(broker.dump(key)) for key in broker.scan_iter()]
         written = {
             "the processes' output": here.site.output(),
             "the broker's traffic": here.told.read_text(errors="replace"),
             "the broker's memory": "\n".join(kept),
-            "the database's log": here.site.postgres_log.read_text(errors="replace"),
+            "the database's log": here.site.servers.postgres_log.read_text(errors="replace"),
             "the history and its details": "\n".join(details),
             "pages for machines, and commands": "\n".join(here.heard),
         }

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from service.ledger.records import DeliveryRecord, EventRecord, InstanceRecord, ReportRecord
-from service.objects import LocalStore
 from service.vocabulary.states import DeliveryState, State
 from tests.campaigns import verdict
 from tests.campaigns.stream import ANALYSED, Image
@@ -90,14 +89,13 @@ def test_a_missing_a_doubled_and_a_strange_report_are_found() -> None:
     assert verdict.changed_bytes({"2.25.3": ["a", "a"], "2.25.4": ["a", "b"]}) == ["2.25.4 came with 2 contents"]
 
 
-def test_bytes_without_a_row_rows_without_bytes_and_leftovers_are_found(tmp_path: Path) -> None:
-    store = LocalStore(tmp_path)
-    key = store.put(b"image").key
-    assert verdict.store_faults(tmp_path, {key}) == []
-    assert len(verdict.store_faults(tmp_path, {key, "ab" * 32})) == 1
-    store.put(b"orphan")
-    with store.begin():
-        assert len(verdict.store_faults(tmp_path, {key})) == 2
+def test_bytes_without_a_row_rows_without_bytes_and_leftovers_are_found() -> None:
+    assert verdict.store_faults({"a"}, [], {"a"}) == []
+    assert verdict.store_faults({"a"}, [], {"a", "b"}) == ["object b of the ledger is not in the store"]
+    assert verdict.store_faults({"a", "b"}, ["c"], {"a"}) == [
+        "object b in the store is in no row",
+        "c is half received",
+    ]
 
 
 def test_a_patient_and_a_traceback_in_the_output_are_found() -> None:

@@ -4,17 +4,15 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import pairwise
-from pathlib import Path
 
 from sqlalchemy import select
 
 from service.ledger.records import DeliveryRecord, EventRecord, InstanceRecord, ReportRecord, StudyRecord
-from service.objects import LocalStore
 from service.vocabulary.states import TRANSITIONS, DeliveryState, State
 from tests.campaigns.site import Site
 from tests.campaigns.stream import SECRETS, Image
 from tests.journeys.pacs import CountingPacs
-from tests.servers import Orthanc
+from tests.servers import Orthanc, wait_until
 
 _FIRST = {State.RECEIVED, State.OUT_OF_SCOPE, State.OWN}
 _ENDED = {DeliveryState.CONFIRMED, DeliveryState.WITHDRAWN}
@@ -40,9 +38,11 @@ def find_faults(site: Site, images: Sequence[Image], acknowledged: Collection[st
     found += changed_bytes(site.pacs.digests)
     if site.orthanc is not None:
         found += wrong_reports(images, acknowledged, uids, held_by_orthanc(site.orthanc), "Orthanc")
+    if site.orthanc is not None and site.ground.encryption is not None:
+        found += denied(site.orthanc, [row for row in instances if row.sop_instance_uid in acknowledged])
     found += [f"study {row.id} is held: {row.held_reason}" for row in held]
     keys = {row.object_key for row in instances} | {row.object_key for row in reports}
-    found += store_faults(site.gateway.folder / "data" / "objects", keys)
+    found += store_faults(site.stored(), site.half_received(), keys)
     return found + told_too_much(site.output())
 
 
@@ -174,13 +174,23 @@ def changed_bytes(digests: Mapping[str, Sequence[str]]) -> list[str]:
     return [f"{uid} came with {len(set(seen))} contents" for uid, seen in digests.items() if len(set(seen)) > 1]
 
 
-def store_faults(objects: Path, keys: Collection[str]) -> list[str]:
+def store_faults(stored: Collection[str], half_received: Iterable[str], keys: Collection[str]) -> list[str]:
     """Find rows without bytes, bytes without rows, and files that were begun and neither kept nor removed."""
-    store = LocalStore(objects)
-    stored = {path.name for path in objects.rglob("*") if path.is_file() and path.parent.name != "incoming"}
-    found = [f"object {key} of the ledger is not in the store" for key in keys if not store.path(key).is_file()]
-    found += [f"object {name} in the store is in no row" for name in stored - set(keys)]
-    return found + [f"{path.name} is half received" for path in (objects / "incoming").iterdir()]
+    found = [f"object {key} of the ledger is not in the store" for key in set(keys) - set(stored)]
+    found += [f"object {name} in the store is in no row" for name in set(stored) - set(keys)]
+    return found + [f"{name} is half received" for name in half_received]
+
+
+def denied(orthanc: Orthanc, instances: Iterable[InstanceRecord]) -> list[str]:
+    """Have an archive ask for storage commitment of images; return those that we do not say we hold."""
+    asked = [{"SOPClassUID": row.sop_class_uid, "SOPInstanceUID": row.sop_instance_uid} for row in instances]
+    request = {"DicomInstances": asked, "Timeout": 20}
+    path = f"storage-commitment/{orthanc.rest('modalities/auscult/storage-commitment', request)['ID']}"
+    try:
+        wait_until(lambda: orthanc.rest(path)["Status"] != "Pending", "the answer comes", 60, 0.5)
+    except TimeoutError:
+        return [f"{len(asked)} images were asked for by storage commitment, and no answer came within 60 s"]
+    return [f"we do not say that we hold {item['SOPInstanceUID']}" for item in orthanc.rest(path)["Failures"]]
 
 
 def told_too_much(output: str) -> list[str]:

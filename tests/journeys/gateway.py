@@ -332,7 +332,8 @@ def gateway(
 
 def destination(port: int, name: str = "pacs", ae_title: str = "PACS", **more: Any) -> dict[str, Any]:
     """Return the settings of a destination on this machine."""
-    return {"name": name, "ae_title": ae_title, "host": "127.0.0.1", "port": port, "connect_timeout": 2.0, **more}
+    own = {"name": name, "ae_title": ae_title, "host": "127.0.0.1", "port": port, "connect_timeout": 2.0}
+    return {**own, **more}
 
 
 def _toml(settings: Mapping[str, Any]) -> str:
@@ -343,5 +344,12 @@ def _toml(settings: Mapping[str, Any]) -> str:
         if isinstance(value, list):
             tables = [(f"[[{name}]]", item) for item in value]
         for title, table in tables:
-            lines += ["", title, *(f"{key} = {json.dumps(item)}" for key, item in table.items())]
+            lines += ["", title, *(f"{key} = {_toml_value(item)}" for key, item in table.items())]
     return "\n".join(lines) + "\n"
+
+
+def _toml_value(value: Any) -> str:
+    """Write a value as TOML: a table within a table stands in one line."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {_toml_value(item)}" for key, item in value.items()) + " }"
+    return json.dumps(value)

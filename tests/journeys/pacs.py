@@ -1,6 +1,7 @@
 """A PACS that counts: every C-STORE that it answered, the bytes of each object, and what it was asked for."""
 
 import hashlib
+import ssl
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
@@ -23,6 +24,11 @@ from service.dicom.latency import without_delay
 class CountingPacs:
     """Storage SCP and Query SCP on 127.0.0.1 that keeps the header of each object and a digest for each time it came.
 
+    Parameters
+    ----------
+    tls
+        For a server that takes TLS alone.
+
     Attributes
     ----------
     digests
@@ -31,7 +37,7 @@ class CountingPacs:
         The status that each C-STORE is answered with while it is set; nothing is kept then.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self._lock = threading.Lock()
         self._headers: dict[str, Dataset] = {}
         self.digests: dict[str, list[str]] = defaultdict(list)
@@ -45,7 +51,7 @@ class CountingPacs:
             (evt.EVT_C_STORE, self._store),
             (evt.EVT_C_FIND, self._find),
         ]
-        server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
+        server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers, ssl_context=tls)
         self._server = cast(ThreadedAssociationServer, server)  # what a call that does not block returns
 
     @property

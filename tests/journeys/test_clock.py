@@ -16,14 +16,14 @@ import pytest
 from service.ledger import DueDelivery, Ledger
 from service.ledger.database import connect
 from service.vocabulary.states import DeliveryState
+from tests.campaigns.clocks import LIBRARY
 from tests.servers import wait_until
 from tests.service.sample_site import LEASE, SampleSite
 
-FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 AHEAD = timedelta(hours=2)
 
 pytestmark = pytest.mark.skipif(
-    FAKETIME is None and os.environ.get("AUSCULT_TEST_REQUIRE_ALL") != "1", reason="libfaketime is not installed"
+    LIBRARY is None and os.environ.get("AUSCULT_TEST_REQUIRE_ALL") != "1", reason="libfaketime is not installed"
 )
 
 
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.skipif(
 def sweeping(folder: Path, offset: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Run `auscult sweep` on a clock that differs by what a file says."""
     environment = os.environ | {
-        "LD_PRELOAD": str(FAKETIME),
+        "LD_PRELOAD": str(LIBRARY),
         "FAKETIME_TIMESTAMP_FILE": str(offset),
         "FAKETIME_NO_CACHE": "1",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",

@@ -170,14 +170,16 @@ class RawAssociation:
         tls: ssl.SSLContext | None = None,
         user: tuple[str, str] | None = None,
         roles: Iterable[str] = (),
-        source: str = "127.0.0.1",
+        source: str | None = None,
         request: bytes | None = None,
+        address: str = "127.0.0.1",
     ) -> None:
-        self.connection = socket.create_connection(("127.0.0.1", port), timeout_s, (source, 0))
+        own = None if source is None else (source, 0)
+        self.connection = socket.create_connection((address, port), timeout_s, own)
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             if tls is not None:
-                self.connection = tls.wrap_socket(self.connection, server_hostname="127.0.0.1")
+                self.connection = tls.wrap_socket(self.connection, server_hostname=address)
             self.connection.sendall(request or association_request(contexts, calling, called, user, roles))
             kind, self.accepted = self.receive()
             if kind != 0x02:

@@ -33,6 +33,15 @@ def new_bucket(url: str, **changes: Any) -> StoreSettings:
     return StoreSettings(url=f"s3://{name}/chest", endpoint=url, path_style=True, **changes)
 
 
+def names(store: StoreSettings) -> set[str]:
+    """Return the names of what a bucket holds, as its server tells it."""
+    beside = client(str(store.endpoint))
+    pages = beside.get_paginator("list_objects_v2").paginate(Bucket=store.bucket)
+    found = {item["Key"].rpartition("/")[2] for page in pages for item in page.get("Contents", [])}
+    beside.close()
+    return found
+
+
 class Wire(Relay):
     """A TCP proxy to a server, on a port of its own.
 
