@@ -14,9 +14,9 @@ class Invariant(Enum):
         "A process that is killed at any step loses no acknowledged image, and each has exactly one set of reports."
     )
     ANY_FAULT_IN_ANY_ORDER = (
-        "Whatever dies or goes away, in any order: processes, Redis, PostgreSQL, the PACS. Every acknowledged "
-        "image ends in its state, with one set of reports in each archive, a legal history, and nothing that still "
-        "holds it."
+        "Whatever dies or goes away, in any order: processes, hosts, cables, Redis, PostgreSQL, the PACS. Every "
+        "acknowledged image ends in its state, with one set of reports in each archive, a legal history, and nothing "
+        "that still holds it."
     )
     NO_CIRCULAR_WAIT = "Workers that write about one image never wait for each other in a circle."
     LEDGER_IS_TRUTH = "The ledger is the truth, a wake-up a hint: one that is lost delays and loses nothing."
