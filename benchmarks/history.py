@@ -10,6 +10,7 @@ from typing import Any
 from pydicom.uid import ComputedRadiographyImageStorage, EnhancedSRStorage, ExplicitVRLittleEndian
 from sqlalchemy import Engine, insert
 
+from service.ledger.message_records import MessageRecord
 from service.ledger.records import (
     DeliveryRecord,
     EventRecord,
@@ -75,6 +76,7 @@ def _image(number: int, at: datetime) -> Iterator[tuple[type[Record], Row]]:
         yield EventRecord, {"instance_id": number + 1, "at": at, "event": event, "state": state}
     if not excluded:
         yield PredictionRecord, _prediction(number, at)
+        yield MessageRecord, _message(number, at)
         for place, kind in enumerate(ReportKind):
             yield from _report(number * len(ReportKind) + place, number, kind, at)
 
@@ -111,6 +113,23 @@ def _prediction(number: int, at: datetime) -> Row:
         "cam_columns": 7,
         "runtime": {},
         "created_at": at,
+    }
+
+
+def _message(number: int, at: datetime) -> Row:
+    return {
+        "message_id": f"{number:020d}",
+        "event": "result",
+        "destination": "ris",
+        "study_id": number + 1,
+        "instance_id": number + 1,
+        "priority": 0,
+        "priority_source": "default",
+        "state": DeliveryState.CONFIRMED.value,
+        "attempts": 1,
+        "occurred_at": at,
+        "created_at": at,
+        "confirmed_at": at,
     }
 
 

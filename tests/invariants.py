@@ -83,6 +83,10 @@ class Invariant(Enum):
     )
     BAD_OBJECT_HAS_A_STATE = "No association is aborted for a bad object, and each ends in a state that has a name."
     NOTHING_GROWS_WITH_TIME = "Nothing that a process holds grows with time."
+    EVENTS_ARE_TOLD_IN_ORDER = (
+        "What happened is told to each receiver in the order of its study, at every attempt under the same ID, and "
+        "what no longer holds is taken back before the next is told."
+    )
     HEAT_MAP_SCALE_IS_FIXED = "A heat map is never stretched to its own range."
     RESULTS_CAN_BE_REPLAYED = "A result can be computed again."
     GROUPED_SPLITS = "No patient stands on both sides of a split that is grouped by patient."

@@ -11,8 +11,9 @@ from service.audit import AuditTrail
 from service.ledger import Ledger
 from service.objects import ObjectStore
 from service.settings import Settings
+from worker.channels import CHANNELS
+from worker.channels.contract import Surroundings
 from worker.commitment_answers import CommitmentAnswers
-from worker.courier import Courier
 from worker.liveness import Activity
 from worker.report_building import ReportBuilding
 from worker.rounds import Rounds, run
@@ -46,9 +47,10 @@ class Delivery:
         )
         self._bells: list[threading.Event] = []
         self._threads: list[threading.Thread] = []
+        around = Surroundings(settings, ledger, store, trail, stop)
         for destination in settings.destinations:
-            courier = Courier(settings, destination, ledger, store, f"{owner}/{destination.name}"[:100], trail, stop)
-            self._start(courier, f"courier {destination.name}", stop, settings.analysis.poll)
+            rounds = CHANNELS[type(destination)](around, destination, f"{owner}/{destination.name}"[:100])
+            self._start(rounds, f"courier {destination.name}", stop, settings.analysis.poll)
         for peer in settings.peers:
             answers = CommitmentAnswers(settings, peer, ledger, store, f"{owner}/answers {peer.ae_title}"[:100])
             self._start(answers, f"answers {peer.ae_title}", stop, settings.analysis.poll)

@@ -1,11 +1,13 @@
 """A study's history as text: what `auscult show` prints."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from service.ledger.message_views import MessageView
 from service.ledger.views import InstanceView, ReportView, ResultView, StudyHistory
 from service.process.clock import utc_now
 from service.report.content import percent
@@ -25,6 +27,8 @@ def print_history(say: Texts, console: Console, history: StudyHistory, uid: str)
     reports = [report for report in history.reports if chosen is None or report.source_sop_instance_uid in chosen]
     if reports:
         console.print(_reports(reports))
+    if history.messages and chosen is None:
+        console.print(_messages(history.messages))
     table = Table(title="History", title_justify="left", title_style="bold", box=None, pad_edge=False)
     for heading in ("time", "image", "event", "detail", "state"):
         table.add_column(heading, style="dim" if heading in ("time", "image") else "")
@@ -107,6 +111,17 @@ def _reports(reports: list[ReportView]) -> Table:
                 _moment(item.confirmed_at),
                 report.sop_instance_uid,
             )
+    return table
+
+
+def _messages(messages: Iterable[MessageView]) -> Table:
+    table = Table(title="\nMessages", title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for heading in ("event", "destination", "state", "attempts", "time", "taken", "message ID"):
+        table.add_column(heading, overflow="fold")
+    for item in messages:
+        state = f"{item.state.value}: {item.detail}" if item.detail else item.state.value
+        moments = (_moment(item.occurred_at), _moment(item.confirmed_at))
+        table.add_row(item.event.value, item.destination, Text(state), str(item.attempts), *moments, item.message_id)
     return table
 
 

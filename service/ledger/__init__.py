@@ -19,6 +19,7 @@ from service.ledger.figures import Figures
 from service.ledger.inspection import Inspection
 from service.ledger.kept_counts import KeptCounts
 from service.ledger.leases import Taken
+from service.ledger.messages import DueMessage, Messages
 from service.ledger.outbox import Outbox
 from service.ledger.predictions import RecordedResult, Results
 from service.ledger.reading_list import ReadingList
@@ -28,6 +29,7 @@ from service.ledger.remedies import Remedies, Which
 from service.ledger.reporting import DueReport, EarlierReport, Reporting
 from service.ledger.reports import NewReport
 from service.ledger.retention import Retention
+from service.ledger.telling import Subscription, Subscriptions
 from service.ledger.timekeeping import ClockView, Timekeeping
 from service.process.clock import Clock, utc_now
 from service.vocabulary.figures import Tally
@@ -45,6 +47,8 @@ class Ledger:
         How priority moves a study, or an image in the queue, forward.
     look_again
         How long after a destination confirmed an object it is asked whether it still holds it.
+    subscriptions
+        Who is told of what, by messages.
     """
 
     def __init__(
@@ -53,20 +57,22 @@ class Ledger:
         order: ReadingOrder | None = None,
         clock: Clock = utc_now,
         look_again: Sequence[timedelta] = (),
+        subscriptions: Sequence[Subscription] = (),
     ) -> None:
-        order, tally = order or ReadingOrder(), Tally()
+        order, tally, told = order or ReadingOrder(), Tally(), Subscriptions(subscriptions)
         self.engine = engine
-        self.admission = Admission(engine, order, clock, tally)
-        self.analysis = Analysis(engine, order, clock, tally)
-        self.reporting = Reporting(engine, clock, tally)
+        self.admission = Admission(engine, order, clock, tally, told)
+        self.analysis = Analysis(engine, order, clock, tally, told)
+        self.reporting = Reporting(engine, clock, tally, told)
         self.outbox = Outbox(engine, clock, tally, look_again)
+        self.messages = Messages(engine, clock, tally)
         self.commitments = Commitments(engine, clock, tally, look_again)
         self.commitment_requests = CommitmentRequests(engine, clock)
         self.timekeeping = Timekeeping(engine, clock)
         self.figures = Figures(engine, tally)
         self.refusals = Refusals(engine, clock, tally)
         self.results = Results(engine)
-        self.readings = Readings(engine, order, clock)
+        self.readings = Readings(engine, order, clock, told)
         self.remedies = Remedies(engine, clock)
         self.retention = Retention(engine, clock)
         self.counts = KeptCounts(engine)
@@ -86,11 +92,13 @@ __all__ = [
     "Commitments",
     "DueCommitment",
     "DueDelivery",
+    "DueMessage",
     "DueReport",
     "EarlierReport",
     "Figures",
     "Inspection",
     "Ledger",
+    "Messages",
     "NewReport",
     "Outbox",
     "Predecessor",
@@ -104,6 +112,7 @@ __all__ = [
     "Reporting",
     "Results",
     "Retention",
+    "Subscription",
     "Taken",
     "Timekeeping",
     "Which",

@@ -15,10 +15,11 @@ from service.ledger.leases import LOCK
 from service.ledger.readings import came_after
 from service.ledger.records import InstanceRecord, ReportRecord, StudyRecord
 from service.ledger.rows import raise_priority, record, settle_patient
+from service.ledger.telling import Subscriptions
 from service.objects import StoredObject
 from service.process.clock import Clock
 from service.vocabulary.errors import LedgerUnavailable
-from service.vocabulary.facts import EventKind, PrioritySource, Reason
+from service.vocabulary.facts import EventKind, MessageEvent, PrioritySource, Reason
 from service.vocabulary.figures import OUT_OF_SCOPE, RECEIVED, Tally
 from service.vocabulary.identity import Identity
 from service.vocabulary.reading_order import ReadingOrder
@@ -81,8 +82,11 @@ class Receipt:
 class Admission:
     """Registers arrivals; idempotent for the same bytes under the same UID."""
 
-    def __init__(self, engine: Engine, order: ReadingOrder, clock: Clock, tally: Tally) -> None:
+    def __init__(
+        self, engine: Engine, order: ReadingOrder, clock: Clock, tally: Tally, subscriptions: Subscriptions
+    ) -> None:
         self._engine = engine
+        self._subscriptions = subscriptions
         self._order = order
         self._clock = clock
         self._tally = tally
@@ -141,11 +145,11 @@ class Admission:
         if arrival.kind is ArrivalKind.OWN:
             _mark_returned(session, arrival, now)
             return Receipt(Registered.OWN)
-        if (
-            arrival.kind is ArrivalKind.IMAGE and not versions
-        ):  # of another version a worker finds out whether it is news
+        if arrival.kind is ArrivalKind.IMAGE and not versions:
+            # Of another version a worker finds out whether it is news.
             came_after(session, study, instance, now)
-        raise_priority(study, arrival.order_priority, arrival.priority_source, self._order)
+        if raise_priority(study, arrival.order_priority, arrival.priority_source, self._order):
+            self._subscriptions.tell(session, MessageEvent.PRIORITY_RAISED, study, instance, now)
         held = settle_patient(session, study, instance, now)
         return Receipt(Registered.NEW_VERSION if versions else Registered.NEW, held)
 

@@ -21,9 +21,10 @@ from service.ledger.rows import (
     settle_patient,
     supersede_earlier,
 )
+from service.ledger.telling import Subscriptions
 from service.ledger.version_0_1 import keep_flags
 from service.process.clock import Clock
-from service.vocabulary.facts import EventKind, Failure, Flag, Hold, PrioritySource, Reason, Supersession
+from service.vocabulary.facts import EventKind, Failure, Flag, Hold, MessageEvent, PrioritySource, Reason, Supersession
 from service.vocabulary.figures import ANALYSED, OUT_OF_SCOPE, Tally
 from service.vocabulary.findings import Prediction
 from service.vocabulary.reading_order import ReadingOrder
@@ -33,8 +34,11 @@ from service.vocabulary.states import Priority, State
 class Analysis:
     """Claims, and what becomes of them."""
 
-    def __init__(self, engine: Engine, order: ReadingOrder, clock: Clock, tally: Tally) -> None:
+    def __init__(
+        self, engine: Engine, order: ReadingOrder, clock: Clock, tally: Tally, subscriptions: Subscriptions
+    ) -> None:
         self._engine = engine
+        self._subscriptions = subscriptions
         self._order = order
         self._clock = clock
         self._tally = tally
@@ -58,7 +62,7 @@ class Analysis:
         order = (InstanceRecord.rank_at, InstanceRecord.id)
         with writing(self._engine) as session:
             for row in session.scalars(abandoned(now).order_by(*order).with_for_update(skip_locked=True, **LOCK)):
-                _take_back(session, row, now, maximum_attempts)
+                _take_back(session, row, now, maximum_attempts, self._subscriptions)
             session.flush()
             rows = IMAGES.claim(session, waiting(), order, limit, owner=owner, now=now, lease=lease)
             return [claimed for row in rows if (claimed := _claimed(session, row, owner, now))]
@@ -100,7 +104,7 @@ class Analysis:
             row = self._finish(session, claim, now, pixel_digest, flags)
             row.is_chest = True
             if superseding_reason is not None:
-                supersede_earlier(session, row, superseding_reason, now)
+                supersede_earlier(session, row, superseding_reason, now, self._subscriptions)
             session.add(record_of(prediction, row.id, now, reused))
             advance(
                 session,
@@ -113,7 +117,10 @@ class Analysis:
             row.reports_due = True
             study = _study_of(session, row)
             came_after(session, study, row, now)
-            raise_priority(study, priority, PrioritySource.PREDICTION, self._order)
+            rose = raise_priority(study, priority, PrioritySource.PREDICTION, self._order)
+            self._subscriptions.tell(session, MessageEvent.RESULT, study, row, now)
+            if rose:
+                self._subscriptions.tell(session, MessageEvent.PRIORITY_RAISED, study, row, now)
             settle_patient(session, study, row, now)
         self._tally.count(ANALYSED, prediction.outcome.value)
 
@@ -134,10 +141,12 @@ class Analysis:
             row.is_chest = is_chest
             row.reason = reason.value
             if superseding_reason is not None:
-                supersede_earlier(session, row, superseding_reason, now)
+                supersede_earlier(session, row, superseding_reason, now, self._subscriptions)
             advance(session, row, State.OUT_OF_SCOPE, now, EventKind.OUT_OF_SCOPE, reason.value)
             row.reports_due = True
-            came_after(session, _study_of(session, row), row, now)
+            study = _study_of(session, row)
+            came_after(session, study, row, now)
+            self._subscriptions.tell(session, MessageEvent.RESULT, study, row, now)
         self._tally.count(OUT_OF_SCOPE, reason.value)
 
     def save_failure(self, claim: ClaimedInstance, detail: str, maximum_attempts: int, retry_at: datetime) -> None:
@@ -146,7 +155,7 @@ class Analysis:
         with writing(self._engine) as session:
             row = IMAGES.held(session, claim, [State.CLAIMED])
             if row.attempts >= maximum_attempts:
-                _fail(session, row, detail, now)
+                _fail(session, row, detail, now, self._subscriptions)
             else:
                 IMAGES.put_off(row, retry_at, now)
                 advance(session, row, State.RECEIVED, now, EventKind.ATTEMPT_FAILED, detail)
@@ -217,24 +226,28 @@ def _claimed(session: Session, row: InstanceRecord, owner: str, now: datetime) -
     )
 
 
-def _take_back(session: Session, row: InstanceRecord, now: datetime, maximum_attempts: int) -> None:
+def _take_back(
+    session: Session, row: InstanceRecord, now: datetime, maximum_attempts: int, subscriptions: Subscriptions
+) -> None:
     """Take an image from a worker whose lease is over."""
     if row.attempts >= maximum_attempts:
         record(session, row, now, EventKind.LEASE_EXPIRED, f"of {row.lease_owner}")
-        _fail(session, row, f"given up after {row.attempts} attempts", now)
+        _fail(session, row, f"given up after {row.attempts} attempts", now, subscriptions)
     else:
         advance(session, row, State.RECEIVED, now, EventKind.LEASE_EXPIRED, f"of {row.lease_owner}")
 
 
-def _fail(session: Session, row: InstanceRecord, detail: str, now: datetime) -> None:
+def _fail(session: Session, row: InstanceRecord, detail: str, now: datetime, subscriptions: Subscriptions) -> None:
     row.reason, row.detail, row.analysed_at, row.attempts = Failure.ANALYSIS_FAILED.value, detail, now, 0
     row.not_before = None
     # What an earlier version says may be of another identity: it must not go out in place of this one.
-    supersede_earlier(session, row, Supersession.LATER_FAILED, now)
+    supersede_earlier(session, row, Supersession.LATER_FAILED, now, subscriptions)
     advance(session, row, State.FAILED, now, EventKind.FAILED, detail)
     row.is_chest = True  # not known, and silence would read as normal: so the report is due as for a chest image
     row.reports_due = True
-    came_after(session, _study_of(session, row), row, now)
+    study = _study_of(session, row)
+    came_after(session, study, row, now)
+    subscriptions.tell(session, MessageEvent.RESULT, study, row, now)
 
 
 def _study_of(session: Session, row: InstanceRecord) -> StudyRecord:

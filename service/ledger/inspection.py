@@ -13,6 +13,8 @@ from sqlalchemy.orm import Session, contains_eager, defer, joinedload, load_only
 from service.ledger import kept_counts
 from service.ledger.database import reading
 from service.ledger.kept_counts import SILENT, kept
+from service.ledger.message_records import MessageRecord
+from service.ledger.message_views import message_view
 from service.ledger.records import (
     CommitmentRequestRecord,
     DeliveryRecord,
@@ -104,6 +106,9 @@ class Inspection:
             reports = session.scalars(
                 _reports().where(InstanceRecord.study_id == study_id).order_by(ReportRecord.created_at, ReportRecord.id)
             ).unique()
+            messages = session.scalars(
+                select(MessageRecord).where(MessageRecord.study_id == study_id).order_by(MessageRecord.id)
+            )
             return StudyHistory(
                 study=study_views(session, [study])[0],
                 versions=tuple(instance_view(row) for row in versions),
@@ -112,6 +117,7 @@ class Inspection:
                     for event, sop_uid, version in events
                 ),
                 reports=tuple(report_view(row) for row in reports),
+                messages=tuple(message_view(row) for row in messages),
             )
 
     def instance(self, sop_instance_uid: str) -> InstanceView | None:
@@ -185,8 +191,16 @@ def study_views(session: Session, studies: Sequence[StudyRecord]) -> list[StudyV
         .group_by(InstanceRecord.study_id, DeliveryRecord.destination, DeliveryRecord.state)
         .order_by(DeliveryRecord.destination)
     )
-    for study_id, destination, state, count in session.execute(counted):
-        deliveries[study_id].append((destination, state, count))
+    told = (MessageRecord.study_id, MessageRecord.destination, MessageRecord.state)
+    messages = (
+        select(*told, func.count())
+        .where(MessageRecord.study_id.in_(ids), MessageRecord.state != DeliveryState.WITHDRAWN.value)
+        .group_by(*told)
+        .order_by(MessageRecord.destination)
+    )
+    for query in (counted, messages):
+        for study_id, destination, state, count in session.execute(query):
+            deliveries[study_id].append((destination, state, count))
     return [_study_view(study, current[study.id].values(), deliveries[study.id]) for study in studies]
 
 
@@ -246,7 +260,13 @@ def _oldest_unsent(session: Session) -> datetime | None:
         .join(StudyRecord)
         .where(DeliveryRecord.state == DeliveryState.PENDING.value, DeliveryRecord.next_attempt_at.is_not(None), free)
     )
-    moments = [session.scalars(query).one() for query in (unbuilt, pending)]
+    message = MessageRecord
+    messages = select(func.min(message.created_at)).where(
+        message.state == DeliveryState.PENDING.value,
+        message.next_attempt_at.is_not(None),
+        message.study_id.not_in(select(StudyRecord.id).where(StudyRecord.held_reason.is_not(None))),
+    )
+    moments = [session.scalars(query).one() for query in (unbuilt, pending, messages)]
     return min((moment for moment in moments if moment is not None), default=None)
 
 

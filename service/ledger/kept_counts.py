@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session, UOWTransaction
 
 from service.ledger.counts import CountRecord
 from service.ledger.database import LedgerSession, reading, writing
+from service.ledger.message_records import MessageRecord
 from service.ledger.records import DeliveryRecord, InstanceRecord, PredictionRecord, Record, StudyRecord
 from service.vocabulary.states import DeliveryState, State
 
@@ -35,7 +36,7 @@ Key = tuple[str, str]
 
 
 def outbox(state: DeliveryState | str) -> str:
-    """Return the name of the counts of the outbox's rows in a state, by destination."""
+    """Return the name of the counts of objects and messages in a state, by destination."""
     return f"outbox {DeliveryState(state).value}"
 
 
@@ -145,7 +146,7 @@ def _counts_of(row: object, value: Callable[[str], Any]) -> Iterator[Key]:
     """Give the counts that a row stands in, by itself."""
     if isinstance(row, PredictionRecord):
         yield OUTCOMES, value("outcome")
-    elif isinstance(row, DeliveryRecord):
+    elif isinstance(row, DeliveryRecord | MessageRecord):
         yield outbox(value("state")), value("destination")
     elif isinstance(row, InstanceRecord):
         state = value("state")
@@ -197,9 +198,10 @@ def _counted(session: Session) -> Iterator[tuple[Key, int]]:
     for name, query in counts:
         for *label, count in session.execute(query):
             yield (name, label[0] or "" if label else ""), count
-    rows = select(delivery.state, delivery.destination, func.count()).group_by(delivery.state, delivery.destination)
-    for state, destination, count in session.execute(rows):
-        yield (outbox(state), destination), count
+    for row in (delivery, MessageRecord):
+        rows = select(row.state, row.destination, func.count()).group_by(row.state, row.destination)
+        for state, destination, count in session.execute(rows):
+            yield (outbox(state), destination), count
 
 
 def _reasons(state: State) -> Select[str | None, int]:

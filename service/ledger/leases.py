@@ -1,7 +1,7 @@
 """The lease: how a worker takes rows of a queue, keeps them, and gives them back.
 
-Every queue of the ledger stands on it: images to analyse, reports to build, the outbox, and what peers ask of us. A
-queue says which of its rows wait, in which order they are taken and when one is due; all else is the same for all.
+Every queue of the ledger stands on it: images to analyse, reports to build, the outbox, messages, and what peers ask of
+us. A queue says which of its rows wait, in which order they are taken and when one is due; all else is the same.
 
 On PostgreSQL a transaction that locks several rows takes an instance before its deliveries and before its study, and an
 earlier version after a later one: two that took them the other way round would wait for each other (ADR 0022).
@@ -14,6 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from sqlalchemy import ColumnElement, Select, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from service.ledger.message_records import MessageRecord
 from service.ledger.records import (
     CommitmentRequestRecord,
     DeliveryRecord,
@@ -212,5 +213,7 @@ OBJECTS = Lease(
     count=_count_delivery,
     lock_row=lock_delivery,
 )
+#: On messages.
+MESSAGES = Lease(MessageRecord, MessageRecord.next_attempt_at)
 #: On what peers ask of us.
 REQUESTS = Lease(CommitmentRequestRecord, CommitmentRequestRecord.next_attempt_at)

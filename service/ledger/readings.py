@@ -14,8 +14,9 @@ from service.ledger.kept_counts import is_listed, is_open
 from service.ledger.leases import LOCK
 from service.ledger.records import InstanceRecord, StudyRecord
 from service.ledger.rows import raise_priority, record
+from service.ledger.telling import Subscriptions
 from service.process.clock import Clock
-from service.vocabulary.facts import CloseSource, EventKind, PrioritySource
+from service.vocabulary.facts import CloseSource, EventKind, MessageEvent, PrioritySource
 from service.vocabulary.reading_order import ReadingOrder
 from service.vocabulary.states import Priority
 
@@ -26,8 +27,9 @@ _FARTHEST = 10_000
 class Readings:
     """Closes studies and opens them again."""
 
-    def __init__(self, engine: Engine, order: ReadingOrder, clock: Clock) -> None:
+    def __init__(self, engine: Engine, order: ReadingOrder, clock: Clock, subscriptions: Subscriptions) -> None:
         self._engine = engine
+        self._subscriptions = subscriptions
         self._order = order
         self._clock = clock
 
@@ -43,7 +45,7 @@ class Readings:
         """
         with writing(self._engine) as session:
             study = _locked(session, study_instance_uid)
-            return study is not None and close(session, study, source, by, self._clock())
+            return study is not None and close(session, study, source, by, self._clock(), self._subscriptions)
 
     def reopen(self, study_instance_uid: str, by: str = "") -> bool:
         """Put a study back on the list, at the place that it has earned; return whether it was read."""
@@ -55,13 +57,17 @@ class Readings:
             study.closed_at = study.closed_by = study.close_source = study.came_after_at = None
             if study.withheld_priority is not None and study.withheld_source is not None:
                 source = PrioritySource(study.withheld_source)
-                raise_priority(study, Priority(study.withheld_priority), source, self._order)
+                if raise_priority(study, Priority(study.withheld_priority), source, self._order):
+                    event = MessageEvent.PRIORITY_RAISED
+                    self._subscriptions.tell(session, event, study, _first(session, study), now)
             study.withheld_priority = study.withheld_source = None
             _record(session, study, now, EventKind.STUDY_REOPENED, f"by {by}" if by else "by a person")
             return True
 
 
-def close(session: Session, study: StudyRecord, source: CloseSource, by: str, at: datetime) -> bool:
+def close(
+    session: Session, study: StudyRecord, source: CloseSource, by: str, at: datetime, subscriptions: Subscriptions
+) -> bool:
     """Close a study, whose row is locked, within a transaction of the caller; return whether that was news."""
     session.flush()  # the kept counts see one change at a time
     if study.closed_at is not None and study.came_after_at is None:
@@ -71,6 +77,7 @@ def close(session: Session, study: StudyRecord, source: CloseSource, by: str, at
     study.came_after_at = None
     named = [source.value, *([f"by {by}"] if by else []), *([f"place {place}"] if place else [])]
     _record(session, study, at, EventKind.STUDY_CLOSED, ", ".join(named))
+    subscriptions.tell(session, MessageEvent.STUDY_READ, study, _first(session, study), at)
     return True
 
 
@@ -106,5 +113,9 @@ def _locked(session: Session, study_instance_uid: str) -> StudyRecord | None:
 
 def _record(session: Session, study: StudyRecord, at: datetime, event: EventKind, detail: str) -> None:
     """Write one line, in the history of the study's first image."""
+    record(session, _first(session, study), at, event, detail)
+
+
+def _first(session: Session, study: StudyRecord) -> InstanceRecord:
     first = select(InstanceRecord).where(InstanceRecord.study_id == study.id).order_by(InstanceRecord.id).limit(1)
-    record(session, session.scalars(first).one(), at, event, detail)
+    return session.scalars(first).one()

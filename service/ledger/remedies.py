@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session, aliased
 from service.ledger.database import writing
 from service.ledger.keys import lock
 from service.ledger.leases import LOCK
+from service.ledger.message_records import MessageRecord
 from service.ledger.records import (
     CommitmentRequestRecord,
     DeliveryRecord,
@@ -21,11 +22,13 @@ from service.ledger.records import (
 from service.ledger.rows import advance, let_go, record
 from service.ledger.version_0_1 import AGAIN, RELEASED, keep_supersession
 from service.process.clock import Clock
-from service.vocabulary.facts import EventKind, Failure, Hold, Reason, Supersession
+from service.vocabulary.facts import EventKind, Failure, Hold, MessageEvent, Reason, Supersession
 from service.vocabulary.states import CommitmentState, DeliveryState, State
 
 #: INFERRED among them: the result of a study on hold is told as soon as a person releases it.
 _ANSWERED = (State.INFERRED, State.REPORTED, State.DELIVERED, State.OUT_OF_SCOPE, State.FAILED)
+#: Events that are worth telling though the version of the image that they came about by is superseded.
+_OUTLASTING = [event.value for event in MessageEvent if event not in (MessageEvent.RESULT, MessageEvent.REPORTS_BUILT)]
 _REPORTABLE = [State.OUT_OF_SCOPE.value, State.FAILED.value]
 
 
@@ -50,13 +53,15 @@ class Remedies:
         Returns
         -------
         int
-            How many failed analyses, dead deliveries and, without a UID, dead answers to peers were started again.
+            How many failed analyses, dead deliveries and messages and, without a UID, dead answers to peers were
+            started again.
         """
         now = self._clock()
         with writing(self._engine) as session:
             instances = session.scalars(_of(uid).where(InstanceRecord.state != State.SUPERSEDED.value)).all()
             answers = _retry_answers(session, now) if uid is None else 0
-            return answers + sum(_retry(session, instance, now) for instance in instances)
+            messages = _retry_messages(session, uid, now)
+            return answers + messages + sum(_retry(session, instance, now) for instance in instances)
 
     def reanalyse(self, which: Which, is_kept: Callable[[str], bool], by: str = "") -> int:
         """Have images analysed again whose result is in force, reported or not.
@@ -195,6 +200,21 @@ def _retry_answers(session: Session, now: datetime) -> int:
     for request in dead:
         request.state, request.attempts = CommitmentState.WAITING.value, 0
         request.next_attempt_at = request.requested_at = now
+    return len(dead)
+
+
+def _retry_messages(session: Session, uid: str | None, now: datetime) -> int:
+    """Start the messages again that were given up, but for a result that no longer stands."""
+    stands = (InstanceRecord.state != State.SUPERSEDED.value) | MessageRecord.event.in_(_OUTLASTING)
+    dead = session.scalars(
+        select(MessageRecord).where(
+            MessageRecord.state == DeliveryState.DEAD.value,
+            MessageRecord.instance_id.in_(_of(uid).where(stands).with_only_columns(InstanceRecord.id)),
+        )
+    ).all()
+    for message in dead:
+        message.state = DeliveryState.PENDING.value
+        message.next_attempt_at = message.created_at = now
     return len(dead)
 
 

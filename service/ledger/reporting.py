@@ -14,9 +14,10 @@ from service.ledger.predictions import prediction_of
 from service.ledger.records import DeliveryRecord, InstanceRecord, ReportRecord, StudyRecord
 from service.ledger.reports import NewReport, add
 from service.ledger.rows import advance, identity_of, record
+from service.ledger.telling import Subscriptions
 from service.ledger.version_0_1 import flags_of, supersession_of
 from service.process.clock import Clock
-from service.vocabulary.facts import EventKind, Failure, Flag, PrioritySource, Supersession
+from service.vocabulary.facts import EventKind, Failure, Flag, MessageEvent, PrioritySource, Supersession
 from service.vocabulary.figures import TO_REPORT, Tally
 from service.vocabulary.findings import Outcome, Prediction
 from service.vocabulary.identity import Identity
@@ -73,8 +74,9 @@ class DueReport:
 class Reporting:
     """Claims instances whose reports are due, and puts built reports into the outbox."""
 
-    def __init__(self, engine: Engine, clock: Clock, tally: Tally) -> None:
+    def __init__(self, engine: Engine, clock: Clock, tally: Tally, subscriptions: Subscriptions) -> None:
         self._engine = engine
+        self._subscriptions = subscriptions
         self._clock = clock
         self._tally = tally
 
@@ -143,6 +145,8 @@ class Reporting:
                 record(
                     session, row, now, EventKind.REPORTS_BUILT, ", ".join(report.kind for report in reports) or "none"
                 )
+            if reports:
+                self._subscriptions.tell(session, MessageEvent.REPORTS_BUILT, row.study, row, now)
             waited = now - row.received_at
         if reports:
             self._tally.observe(TO_REPORT, waited.total_seconds())

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, aliased
 
 from service.ledger import keys as object_keys
 from service.ledger.database import reading, writing
+from service.ledger.message_records import MessageRecord
 from service.ledger.records import DeliveryRecord, InstanceRecord, ReportRecord, StudyRecord
 from service.ledger.rows import identity_of, record
 from service.process.clock import Clock
@@ -133,6 +134,7 @@ def _may_go(received_before: datetime) -> ColumnElement[bool]:
         # An image out of scope keeps a detail where its report could not be built: a person is called for.
         or_(row.state != State.OUT_OF_SCOPE.value, row.detail.is_(None)),
         not_(_is_unsettled()),
+        not_(_is_to_be_told()),
         not_(_is_held()),
         not_(_has_version_under_way()),
     )
@@ -154,6 +156,16 @@ def _is_unsettled() -> ColumnElement[bool]:
                     DeliveryRecord.state == DeliveryState.CONFIRMED.value, DeliveryRecord.next_attempt_at.is_not(None)
                 ),
             ),
+        )
+    )
+
+
+def _is_to_be_told() -> ColumnElement[bool]:
+    """Return whether a message of the instance has not reached a destination that it is for."""
+    settled = [DeliveryState.CONFIRMED.value, DeliveryState.WITHDRAWN.value]
+    return exists(
+        select(MessageRecord.id).where(
+            MessageRecord.instance_id == InstanceRecord.id, MessageRecord.state.not_in(settled)
         )
     )
 

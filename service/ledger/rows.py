@@ -19,8 +19,9 @@ from service.ledger.records import (
     ReportRecord,
     StudyRecord,
 )
+from service.ledger.telling import Subscriptions, withdraw_messages
 from service.ledger.version_0_1 import HOLDS, hold_of, keep_supersession
-from service.vocabulary.facts import EventKind, Hold, PrioritySource, Supersession
+from service.vocabulary.facts import EventKind, Hold, MessageEvent, PrioritySource, Supersession
 from service.vocabulary.identity import Identity, Patient
 from service.vocabulary.reading_order import ReadingOrder
 from service.vocabulary.states import DeliveryState, Priority, State, require_legal
@@ -114,24 +115,27 @@ def _is_one_patient(rows: Sequence[InstanceRecord]) -> bool:
     return all(any(row.released_at is not None for row in patients[patient]) for clash in clashes for patient in clash)
 
 
-def raise_priority(study: StudyRecord, priority: Priority, source: PrioritySource, order: ReadingOrder) -> None:
-    """Raise a study's priority; a lower one changes nothing, and what was read needs none."""
+def raise_priority(study: StudyRecord, priority: Priority, source: PrioritySource, order: ReadingOrder) -> bool:
+    """Raise a study's priority; a lower one changes nothing, and what was read needs none. Return whether it rose."""
     if priority <= study.priority:
-        return
+        return False
     if study.closed_at is not None:
         if priority > (study.withheld_priority or 0):
             study.withheld_priority, study.withheld_source = int(priority), source.value
-        return
+        return False
     study.priority = int(priority)
     study.priority_source = source.value
     # The boosts may have been lowered in the settings since the study last rose.
     study.reading_rank_at = min(study.reading_rank_at, order.rank(study.first_received_at, priority))
+    return True
 
 
-def supersede_earlier(session: Session, instance: InstanceRecord, reason: Supersession, at: datetime) -> None:
+def supersede_earlier(
+    session: Session, instance: InstanceRecord, reason: Supersession, at: datetime, subscriptions: Subscriptions
+) -> None:
     """Let a version of an instance take the place of the versions before it.
 
-    What was built for them and not yet sent is withdrawn.
+    What was built for them and not yet sent is withdrawn; who was told of them is told that they hold no more.
     """
     replaceable = [State.INFERRED, State.OUT_OF_SCOPE, State.REPORTED, State.DELIVERED, State.FAILED]
     earlier = session.scalars(
@@ -152,10 +156,11 @@ def supersede_earlier(session: Session, instance: InstanceRecord, reason: Supers
         withdraw(session, row)
         instance.supersedes_id = row.id
         keep_supersession(instance, reason)
+        subscriptions.tell(session, MessageEvent.RESULT_SUPERSEDED, row.study, row, at, reason)
 
 
 def withdraw(session: Session, instance: InstanceRecord) -> None:
-    """Take an instance's unsent reports out of the outbox."""
+    """Take an instance's unsent reports, and what was not yet told of it, out of the outbox."""
     pending = session.scalars(
         select(DeliveryRecord)
         .join(ReportRecord)
@@ -163,3 +168,4 @@ def withdraw(session: Session, instance: InstanceRecord) -> None:
     )
     for delivery in pending:
         delivery.state, delivery.next_attempt_at = DeliveryState.WITHDRAWN.value, None
+    withdraw_messages(session, instance)

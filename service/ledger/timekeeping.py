@@ -9,7 +9,8 @@ from sqlalchemy import Engine, Select, select
 
 from service.ledger.counts import ClockStepRecord
 from service.ledger.database import reading, writing
-from service.ledger.leases import IMAGES, LOCK, OBJECTS, REQUESTS, Lease
+from service.ledger.leases import IMAGES, LOCK, MESSAGES, OBJECTS, REQUESTS, Lease
+from service.ledger.message_records import MessageRecord
 from service.ledger.records import (
     CommitmentRequestRecord,
     DeliveryRecord,
@@ -69,11 +70,12 @@ class Timekeeping:
     def note(self, steps: Sequence[ClockStep], host: str) -> None:
         """Record that a machine's clock was set; what waits has not waited for longer because of it."""
         forward = timedelta(seconds=max(0.0, sum(step.seconds for step in steps)))
-        is_open = DeliveryRecord.next_attempt_at.is_not(None)
         with writing(self._engine) as session:
             session.add_all([ClockStepRecord(at=step.at, seconds=step.seconds, host=host[:64]) for step in steps])
             if forward:
-                for row in session.scalars(select(DeliveryRecord).where(is_open)):
+                objects = session.scalars(select(DeliveryRecord).where(DeliveryRecord.next_attempt_at.is_not(None)))
+                messages = session.scalars(select(MessageRecord).where(MessageRecord.next_attempt_at.is_not(None)))
+                for row in (*objects, *messages):
                     # Only the age that giving up is reckoned from.
                     row.created_at += forward
 
@@ -102,11 +104,12 @@ class Timekeeping:
 
 def _ahead(now: datetime) -> list[tuple[Lease[Any], Select[Any]]]:
     """Return what was timed in the future, of each queue; only what is open is looked at."""
-    images, objects, requests = InstanceRecord, DeliveryRecord, CommitmentRequestRecord
+    images, objects, messages, requests = InstanceRecord, DeliveryRecord, MessageRecord, CommitmentRequestRecord
     under_way = images.state.in_([State.RECEIVED.value, State.CLAIMED.value])
     return [
         (IMAGES, IMAGES.ahead(select(images).where(under_way), now)),
         (IMAGES, IMAGES.ahead(select(images).where(images.reports_due.is_(True)), now)),
         (OBJECTS, OBJECTS.ahead(select(objects).where(objects.next_attempt_at.is_not(None)), now)),
+        (MESSAGES, MESSAGES.ahead(select(messages).where(messages.next_attempt_at.is_not(None)), now)),
         (REQUESTS, REQUESTS.ahead(select(requests).where(requests.state == CommitmentState.WAITING.value), now)),
     ]

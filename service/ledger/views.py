@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from service.ledger.message_views import MessageView
 from service.ledger.records import InstanceRecord, PredictionRecord, ReportRecord, StudyRecord
 from service.ledger.version_0_1 import flags_of, supersession_of
 from service.vocabulary.facts import CloseSource, Flag, Hold, PrioritySource, Supersession
@@ -155,12 +156,13 @@ class ReportView:
 
 @dataclass(frozen=True)
 class StudyHistory:
-    """All that the ledger knows of a study: every version, every event, every report."""
+    """All that the ledger knows of a study: every version, every event, every report, every message."""
 
     study: StudyView
     versions: tuple[InstanceView, ...]
     events: tuple[EventView, ...]
     reports: tuple[ReportView, ...]
+    messages: tuple[MessageView, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -176,7 +178,7 @@ class StatusView:
     out_of_scope, failures
         Images that are not analysed, and images that failed or whose report could not be built, by reason.
     outbox
-        Objects by destination and state.
+        Objects and messages by destination and state.
     commitment_requests
         Storage commitments that peers ask of us, by state.
     oldest_unanswered_since
@@ -184,8 +186,8 @@ class StatusView:
     oldest_waiting_since
         When the image that waits longest for its analysis was received; None when none waits.
     oldest_unsent_since
-        Since when the result that waits longest for its report, or a report for its destination, has been waiting;
-        None when none waits. What is on hold is left out.
+        Since when the result that waits longest for its report, or a report or message for its destination, has been
+        waiting; None when none waits. What is on hold is left out.
     held_studies
         Study Instance UIDs on hold and why.
     """

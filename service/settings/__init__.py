@@ -19,6 +19,7 @@ from service.settings.operation import (
     QueueSettings,
     SweepSettings,
 )
+from service.settings.receivers import ReceiverSettings
 from service.settings.sections import (
     AnalysisSettings,
     ListenerSettings,
@@ -46,6 +47,7 @@ __all__ = [
     "NodeSettings",
     "PeerSettings",
     "QueueSettings",
+    "ReceiverSettings",
     "ReportSettings",
     "RetentionSettings",
     "ScopeSettings",

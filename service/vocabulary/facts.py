@@ -108,6 +108,21 @@ class CloseSource(StrEnum):
     UPS = "UPS"
 
 
+class MessageEvent(StrEnum):
+    """What a system outside can be told by a message; a closed set, whatever the channel."""
+
+    RESULT = "result"
+    """An image was analysed, or it is settled that it is not."""
+    REPORTS_BUILT = "reports_built"
+    """The report set of an image was built."""
+    PRIORITY_RAISED = "priority_raised"
+    """A study became more urgent."""
+    STUDY_READ = "study_read"
+    """A study was read by a person."""
+    RESULT_SUPERSEDED = "result_superseded"
+    """What was told of an image does not hold any more; a later version took its place."""
+
+
 class EventKind(StrEnum):
     """A line of an image's history."""
 

@@ -44,6 +44,8 @@ MISSING = Figure("reports_missing", "Objects that a destination took and then di
 UNCONFIRMABLE = Figure(
     "reports_unconfirmable", "Objects that a destination took and could not say whether it holds.", "destination"
 )
+MESSAGES_TAKEN = Figure("messages_taken", "Messages that a destination said it took.", "destination")
+MESSAGES_DEAD = Figure("messages_dead", "Messages that were given up.", "destination")
 TO_REPORT = Figure("receipt_to_report_seconds", "From the receipt of an image to its built reports.", bounds=_WAITS_S)
 TO_CONFIRMED = Figure(
     "receipt_to_confirmed_seconds",
@@ -73,6 +75,8 @@ FIGURES = (
     MISSING,
     UNCONFIRMABLE,
     DEAD,
+    MESSAGES_TAKEN,
+    MESSAGES_DEAD,
     TO_REPORT,
     TO_CONFIRMED,
     BATCH,

@@ -63,20 +63,20 @@ def require_legal(before: State, after: State) -> None:
 
 
 class DeliveryState(StrEnum):
-    """The state of one object on its way to one destination: one row of the outbox."""
+    """The state of one object, or message, on its way to one destination: one row of an outbox."""
 
     PENDING = "pending"
     """Waits for its first or next attempt."""
     SENT = "sent"
     """The destination answered the C-STORE with success or a warning."""
     CONFIRMED = "confirmed"
-    """The destination says that it holds the object."""
+    """The destination says that it holds the object, or that it took the message."""
     UNCONFIRMABLE = "unconfirmable"
     """Sent; the destination cannot be asked whether it holds the object, or fails to say."""
     DEAD = "dead"
     """Given up; `auscult retry` makes it pending again."""
     WITHDRAWN = "withdrawn"
-    """Superseded before it was sent, or sent, superseded and then found missing; not sent any more."""
+    """Superseded before it was sent, or sent, superseded and then missing, or without content; not sent any more."""
 
 
 class CommitmentState(StrEnum):

@@ -11,7 +11,7 @@ from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 from sqlalchemy import Engine
 
-from service.ledger import Arrival, ArrivalKind, ClaimedInstance, Ledger, NewReport, kept_counts
+from service.ledger import Arrival, ArrivalKind, ClaimedInstance, Ledger, NewReport, Subscription, kept_counts
 from service.ledger.database import connect, reading, tables_problem
 from service.ledger.migration import upgrade
 from service.objects import LocalStore
@@ -76,6 +76,7 @@ class SampleSite:
     engine: Engine = field(init=False)
     ledger: Ledger = field(init=False)
     store: LocalStore = field(init=False)
+    subscriptions: tuple[Subscription, ...] = ()
     _seed: int = 0
 
     def __post_init__(self) -> None:
@@ -84,7 +85,7 @@ class SampleSite:
         self.folder.mkdir(parents=True, exist_ok=True)
         upgrade(self.settings.database_url)
         self.engine = connect(self.settings.database_url)
-        self.ledger = Ledger(self.engine, clock=lambda: self.now)
+        self.ledger = Ledger(self.engine, clock=lambda: self.now, subscriptions=self.subscriptions)
         self.store = LocalStore(self.settings.objects_dir)
 
     def receive(

@@ -16,6 +16,13 @@ def stored_phantom(seed: int, rows: int = 300, columns: int = 260) -> np.ndarray
     return np.rint(phantom_values(seed, rows, columns) * 255).astype(np.uint8)
 
 
+@pytest.fixture(autouse=True)
+def few_replicates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw a tenth of what stands behind a published interval: these tests look at what becomes of it."""
+    monkeypatch.setattr("training.measuring.metrics.REPLICATES", 100)
+    monkeypatch.setattr("training.measuring.reliability.DRAWS", 100)
+
+
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four images a class, PNG and JPEG, of several sizes."""

@@ -80,7 +80,7 @@ def test_a_restored_copy_finishes_the_work(gateway: Any, tmp_path: Path, program
         _require_that_it_finishes(made.settings.model_copy(update={"data_dir": tmp_path / "backup"}), made, pacs)
 
 
-@pytest.mark.parametrize("in_containers", [False, True], ids=["", "containers"])
+@pytest.mark.parametrize("in_containers", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["", "containers"])
 def test_a_restored_copy_of_postgresql_finishes_the_work(
     gateway: Any, tmp_path: Path, program: Callable[[str], str], in_containers: bool
 ) -> None:

@@ -13,7 +13,7 @@ from tests.phantoms import chest
 from tests.worker.conftest import Gateway, destination, network
 from worker.report_building import ReportBuilding
 
-BACKLOG = 12
+BACKLOG = 8
 #: Fewer than the shortest pause: of 15 seconds, jitter may take a half.
 SECONDS = 7
 
@@ -94,7 +94,7 @@ def test_files_that_cannot_be_read_let_others_go_first_after_a_lull(
     gateway: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = _backlog(gateway)
-    bad, read = {row.object_key for row in made.instances[:5]}, LocalStore.read
+    bad, read = {row.object_key for row in made.instances[:3]}, LocalStore.read
 
     def read_some(self: LocalStore, key: str) -> bytes:
         if key in bad:
@@ -107,4 +107,4 @@ def test_files_that_cannot_be_read_let_others_go_first_after_a_lull(
         worker.run_until_idle()
         made.clock.turn(seconds=20)
     worker.close()
-    assert [row.state for row in made.instances] == ["received"] * 5 + ["inferred"] * (BACKLOG - 5)
+    assert [row.state for row in made.instances] == ["received"] * 3 + ["inferred"] * (BACKLOG - 3)

@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from models.measurements import CalibrationCheck, CalibrationError
 from training.measuring.metrics import bootstrap, calibration_error, p_pneumonia
 
-_DRAWS = 1000
+DRAWS = 1000
 _EXTREME = 1e-6
 
 
@@ -69,7 +69,7 @@ def classwise_error(probabilities_NK: NDArray[np.float64], targets_N: NDArray[np
 def _draw(probabilities_NK: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return classes (draws x N) as they would be if every probability were right."""
     below_NK = probabilities_NK.cumsum(axis=1)[:, :-1]
-    uniform_DN = np.random.default_rng(3).random((_DRAWS, len(probabilities_NK)))
+    uniform_DN = np.random.default_rng(3).random((DRAWS, len(probabilities_NK)))
     drawn_DN: NDArray[np.int64] = (uniform_DN[..., None] >= below_NK).sum(axis=2)
     return drawn_DN
 

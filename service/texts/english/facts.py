@@ -99,6 +99,12 @@ TEXTS = {
     "report_kind.text_sr": "Text report",
     "report_kind.measurement_sr": "Measurement report",
     "report_kind.secondary_capture": "Heat map",
+    # What is told
+    "message_event.result": "result",
+    "message_event.reports_built": "reports built",
+    "message_event.priority_raised": "priority raised",
+    "message_event.study_read": "study read",
+    "message_event.result_superseded": "result superseded",
     # History
     "event_kind.received": "received",
     "event_kind.received_again": "received again",

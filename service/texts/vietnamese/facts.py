@@ -99,6 +99,12 @@ TEXTS = {
     "report_kind.text_sr": "Báo cáo văn bản",
     "report_kind.measurement_sr": "Báo cáo số đo",
     "report_kind.secondary_capture": "Bản đồ nhiệt",
+    # What is told
+    "message_event.result": "có kết quả",
+    "message_event.reports_built": "đã lập báo cáo",
+    "message_event.priority_raised": "tăng mức ưu tiên",
+    "message_event.study_read": "lượt chụp đã được đọc",
+    "message_event.result_superseded": "kết quả bị thay thế",
     # History
     "event_kind.received": "đã nhận",
     "event_kind.received_again": "nhận lại",

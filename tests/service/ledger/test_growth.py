@@ -10,14 +10,15 @@ import pytest
 from sqlalchemy import Engine, event, text
 
 from benchmarks.history import fill
+from service.ledger import Subscription
 from service.ledger.database import reading, writing
 from service.ledger.reading_list import Shelf, Wanted
-from service.vocabulary.facts import CloseSource
+from service.vocabulary.facts import CloseSource, MessageEvent
 from service.vocabulary.states import DeliveryState
 from tests.service.sample_site import LEASE, SampleSite
 
 #: Tables that history fills.
-_LARGE = ("studies", "instances", "predictions", "reports", "deliveries", "events")
+_LARGE = ("studies", "instances", "predictions", "reports", "deliveries", "messages", "events")
 
 
 @contextmanager
@@ -51,7 +52,7 @@ def through_history(site: SampleSite, read: list[tuple[str, Any]]) -> set[str]:
 
 @pytest.mark.parametrize("statistics", [False, True])
 def test_no_look_at_open_work_reads_through_history(tmp_path: Path, statistics: bool) -> None:
-    site = SampleSite(tmp_path / "data")
+    site = SampleSite(tmp_path / "data", subscriptions=(Subscription("ris", frozenset(MessageEvent)),))
     fill(site.engine, 600)
     with writing(site.engine) as session:
         session.execute(text("UPDATE studies SET closed_at = first_received_at, close_source = 'command'"))
@@ -68,6 +69,8 @@ def test_no_look_at_open_work_reads_through_history(tmp_path: Path, statistics: 
         site.ledger.outbox.next_due("pacs")
         site.deliver("pacs", DeliveryState.SENT)
         site.ledger.outbox.any_due("pacs")
+        site.ledger.messages.next_due("ris")
+        site.ledger.messages.claim("messenger", "ris", 10, LEASE)
         site.ledger.analysis.any_due()
         site.ledger.reporting.any_due()
         site.ledger.reporting.claim("builder", 1, LEASE)

@@ -66,6 +66,7 @@ def test_the_graph_holds_ranges_and_no_weights(checkpoint: Checkpoint) -> None:
     assert largest <= 2048  # the zero points of a convolution's channels
 
 
+@pytest.mark.slow
 def test_openvino_reads_it_and_agrees(checkpoint: Checkpoint, batch: np.ndarray) -> None:
     openvino = pytest.importorskip("openvino")
     compiled = openvino.Core().compile_model(checkpoint.int8_graph, "CPU")

@@ -1,0 +1,38 @@
+"""What is shown of a message: plain values, detached from the database."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from service.ledger.message_records import MessageRecord
+from service.vocabulary.facts import MessageEvent
+from service.vocabulary.states import DeliveryState
+
+
+@dataclass(frozen=True)
+class MessageView:
+    """One event on its way to one destination."""
+
+    event: MessageEvent
+    destination: str
+    message_id: str
+    state: DeliveryState
+    attempts: int
+    detail: str | None
+    occurred_at: datetime
+    next_attempt_at: datetime | None
+    confirmed_at: datetime | None
+
+
+def message_view(row: MessageRecord) -> MessageView:
+    """Return what is shown of a message."""
+    return MessageView(
+        event=MessageEvent(row.event),
+        destination=row.destination,
+        message_id=row.message_id,
+        state=DeliveryState(row.state),
+        attempts=row.attempts,
+        detail=row.detail,
+        occurred_at=row.occurred_at,
+        next_attempt_at=row.next_attempt_at,
+        confirmed_at=row.confirmed_at,
+    )

@@ -1,0 +1,23 @@
+"""Channels: the ways over which the outbox reaches a destination, one module or package each.
+
+What a new channel touches, tests and documents aside, is five files at most: its settings and their line in the table
+of `service.settings.receivers`, its payload and its transport here, and its line in the table below.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from service.settings import DestinationSettings
+from worker.channels.contract import Surroundings
+from worker.courier import Courier
+from worker.rounds import Rounds
+
+
+def _dicom(around: Surroundings, destination: DestinationSettings, owner: str) -> Rounds:
+    return Courier(
+        around.settings, destination, around.ledger, around.store, owner, around.trail, around.stop, around.clock
+    )
+
+
+#: By the kind of its settings, what brings a destination its due.
+CHANNELS: Mapping[type[Any], Callable[[Surroundings, Any, str], Rounds]] = {DestinationSettings: _dicom}
