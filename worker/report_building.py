@@ -194,6 +194,9 @@ class ReportBuilding:
             superseding_reason=due.superseding_reason if due.predecessors else None,
             after_reading=due.after_reading,
             language=language,
+            number=due.number,
+            type_margin=card.type_margin if card and due.prediction else None,
+            other_images=due.other_images,
         )
 
     def _card(self, due: DueReport) -> Card | None:

@@ -14,6 +14,7 @@ from service.ledger.predictions import prediction_of
 from service.ledger.records import DeliveryRecord, InstanceRecord, ReportRecord, StudyRecord
 from service.ledger.reports import NewReport, add
 from service.ledger.rows import advance, identity_of, record
+from service.ledger.siblings import number_of, other_images
 from service.ledger.telling import Subscriptions
 from service.ledger.version_0_1 import flags_of, supersession_of
 from service.process.clock import Clock
@@ -49,7 +50,15 @@ class EarlierReport:
 
 @dataclass(frozen=True)
 class DueReport:
-    """An instance whose reports are to be built, under a lease."""
+    """An instance whose reports are to be built, under a lease.
+
+    Attributes
+    ----------
+    number
+        The how-manieth result of its study it is.
+    other_images
+        What has been found out about each other image of the study.
+    """
 
     id: int
     owner: str
@@ -69,6 +78,8 @@ class DueReport:
     superseding_reason: Supersession | None
     after_reading: bool
     predecessors: tuple[EarlierReport, ...]
+    number: int
+    other_images: tuple[Outcome, ...]
 
 
 class Reporting:
@@ -220,6 +231,8 @@ def _due_report(session: Session, row: InstanceRecord, owner: str) -> DueReport:
         superseding_reason=supersession_of(row),
         after_reading=row.study.closed_at is not None,
         predecessors=_predecessors(session, row),
+        number=number_of(session, row),
+        other_images=other_images(session, row),
     )
 
 

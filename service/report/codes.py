@@ -29,8 +29,8 @@ def _own(value: str, meaning: str) -> CodedConcept:
 #: The titles of the kinds that are documents.
 TITLES = {kind: CodedConcept(*kind.document_title) for kind in ReportKind if kind.document_title is not None}
 FINDING = _dcm("121071", "Finding")
+SUMMARY = _dcm("121111", "Summary")
 FINDINGS = CodedConcept("59776-5", "LN", "Findings")
-CONCLUSION = _dcm("121077", "Conclusion")
 CONCLUSIONS = _dcm("121076", "Conclusions")
 LANGUAGE = _dcm("121049", "Language of Content Item and Descendants")
 #: Of every sentence in a report (TID 1204, CID 5000).
@@ -48,7 +48,6 @@ LUNG = _sct("39607008", "Lung")
 CHEST = _sct("51185008", "Chest")
 SOURCE_IMAGE = _dcm("121322", "Source image for image processing operation")
 PERCENT = CodedConcept("%", "UCUM", "Percent")
-PROBABILITY = _dcm("122157", "Probability")
 PRIORITY_NAME = _sct("260870009", "Priority")
 
 # How the result came about
@@ -63,9 +62,28 @@ NOT_ATTEMPTED = _dcm("111225", "Not Attempted")
 # The own scheme
 OUT_OF_SCOPE = _own("OUTSCOPE", "AI out of scope")
 ASSESSMENT = _own("PNEUMO", "AI assessment pneumonia")
-P_PNEUMONIA = _own("PPNEU", "AI P(pneumonia)")
-ACTIVATION_OUTSIDE = _own("ACTOUT", "AI map off lungs")
+P_PNEUMONIA = _own("PPNEU", "AI pneumonia")
+#: The same concept where there is room to spell it out.
+PROBABILITY_OF_PNEUMONIA = _own("PPNEU", "AI probability of pneumonia")
+ACTIVATION_OUTSIDE = _own("ACTOUT", "AI off lungs")
 ACTIVATION_HERE = _own("ACTHERE", "AI map here")
+
+# The lines of the text report, each under a name of its own: viewers print it before the line
+SUPERSEDES = _own("SUPERSED", "Supersedes")
+RESULT = _own("RESULT", "AI result")
+READING_PRIORITY = _own("READPRIO", "Suggested reading priority")
+STATUS = _own("STATUS", "Status of this report")
+IMAGE = _own("IMAGE", "Image")
+OTHER_IMAGES = _own("OTHERIMG", "Other images of this study")
+OPERATING_POINT = _own("OPPOINT", "Operating point")
+CLASS_PROBABILITY = _own("CLASSPROB", "AI class probability")
+PNEUMONIA_TYPE = _own("PNEUTYPE", "AI type of pneumonia")
+NOTE = _own("NOTE", "Note")
+MODEL = _own("MODEL", "AI model")
+ASSUMED_PREVALENCE = _own("PREVAL", "Assumed prevalence")
+VALIDATED_ON = _own("VALIDON", "Validated on")
+LIMITS = _own("LIMITS", "Limits")
+DISCLAIMER = _own("DISCLAIM", "Disclaimer")
 
 #: Why the map of a positive is not shown.
 WITHHELD = {
@@ -73,12 +91,12 @@ WITHHELD = {
     Withheld.OFF_LUNGS: _own("OFFLUNGS", "AI map withheld: most of it lies off the lungs"),
 }
 
-#: Names of the probabilities of the classes; short and distinct, for a viewer prints them over the image.
+#: Names of the probabilities of the classes; short and distinct, for a viewer prints them beside the region.
 P_CLASS = {
-    Finding.PNEUMONIA: _own("PUNTYPED", "AI P(untyped)"),
-    Finding.BACTERIAL_PNEUMONIA: _own("PBACT", "AI P(bacterial)"),
-    Finding.VIRAL_PNEUMONIA: _own("PVIRAL", "AI P(viral)"),
-    Finding.NORMAL: _own("PNOPATT", "AI P(no pattern)"),
+    Finding.PNEUMONIA: _own("PUNTYPED", "AI untyped"),
+    Finding.BACTERIAL_PNEUMONIA: _own("PBACT", "AI bacterial"),
+    Finding.VIRAL_PNEUMONIA: _own("PVIRAL", "AI viral"),
+    Finding.NORMAL: _own("PNOPATT", "AI no pattern"),
 }
 
 #: What is asserted about pneumonia; an image that was not analysed has no assessment.

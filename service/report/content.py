@@ -42,6 +42,12 @@ class ReportContent:
         Whether a person had read the study before: nobody who read it then saw this.
     language
         Of every sentence in the objects.
+    number
+        The how-manieth result of its study it is, from 1 on.
+    type_margin
+        The share of the probability of pneumonia by which one type must lead to be named, in [0, 1]; None is unknown.
+    other_images
+        What was found out by then about each other image of the study.
 
     Raises
     ------
@@ -64,6 +70,9 @@ class ReportContent:
     superseding_reason: Supersession | None = None
     after_reading: bool = False
     language: Language = Language.ENGLISH
+    number: int = 1
+    type_margin: float | None = None
+    other_images: tuple[Outcome, ...] = ()
 
     def __post_init__(self) -> None:
         if self.content_time.tzinfo is None:

@@ -22,7 +22,29 @@ from service.vocabulary.report_kinds import ReportKind
 from service.vocabulary.uids import MANUFACTURER, MODEL_NAME, derive_uid
 
 #: Version of what the modules of this package write for the same content. Raise it with every change of the output.
-TEMPLATE_VERSION = "4"
+TEMPLATE_VERSION = "5"
+
+_NEWEST_FIRST = 10_000
+"""More than any study has results."""
+
+#: What the modules of patient, study and series take over from the source (PS3.3 sections C.7.1, C.7.2, C.7.3).
+_OF_THE_SERIES = (
+    "StudyInstanceUID",
+    "PatientName",
+    "PatientID",
+    "IssuerOfPatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "PatientAge",
+    "StudyDate",
+    "StudyTime",
+    "StudyID",
+    "StudyDescription",
+    "AccessionNumber",
+    "ReferringPhysicianName",
+    "BodyPartExamined",
+    "Laterality",
+)
 
 
 @dataclass(frozen=True)
@@ -69,22 +91,56 @@ class Draft:
         """Return the SHA-256 (hex) of every attribute that is taken over from the source."""
         items = [self.evidence.dataset, *self.evidence.requested_procedures]
         text = json.dumps([item.to_json_dict() for item in items], sort_keys=True) + repr(self.evidence.notes)
+        text += repr(self.evidence.image)
         return hashlib.sha256(text.encode()).hexdigest()
+
+    def series_instance_uid(self) -> str:
+        """Return the UID of the series: one for all objects of a kind in a study.
+
+        Whatever decides its modules, and those of patient, study and equipment, decides the UID: a corrected patient,
+        another language or another version of the software gets a series of its own, and none ever contradicts itself
+        (PS3.3 section A.1.2.3).
+        """
+        source = self.evidence.dataset
+        return derive_uid(
+            "series",
+            self.kind.value,
+            self.sop_class_uid,
+            self.content.language.value,
+            TEMPLATE_VERSION,
+            self.institution,
+            self.equipment.software_version,
+            self.equipment.device_serial_number,
+            *(str(source.get(keyword, "")) for keyword in _OF_THE_SERIES),
+        )
+
+    @property
+    def institution(self) -> str:
+        """Institution Name of the object: the installation's, else the source's."""
+        return str(self.equipment.institution or self.evidence.dataset.get("InstitutionName") or "")
+
+    def _instance_number(self) -> int:
+        """Return a number that no other result of the study has in this series.
+
+        Viewers show of a series of documents or pictures the first one, and of measurements the last one: it is the
+        newest, which alone knows what the study's other images show.
+        """
+        number = self.content.number
+        return number if self.kind is ReportKind.MEASUREMENT_SR else max(1, _NEWEST_FIRST - number)
 
     def attributes(self, sop_instance_uid: str) -> dict[str, Any]:
         """Return the arguments that every constructor of highdicom takes alike."""
-        institution = self.equipment.institution or self.evidence.dataset.get("InstitutionName")
         return {
-            "series_instance_uid": derive_uid("series", sop_instance_uid),
+            "series_instance_uid": self.series_instance_uid(),
             "series_number": self.kind.series_number,
             "sop_instance_uid": sop_instance_uid,
-            "instance_number": 1,
-            "series_description": series_description(self.content, self.kind),
+            "instance_number": self._instance_number(),
+            "series_description": series_description(self.content.language, self.kind),
             "manufacturer": MANUFACTURER,
             "manufacturer_model_name": MODEL_NAME,
             "software_versions": self.equipment.software_version,
             "device_serial_number": self.equipment.device_serial_number,
-            "institution_name": institution or None,
+            "institution_name": self.institution or None,
             "specific_character_set": "ISO_IR 192",
             "contributing_equipment": contributing_equipment(self.equipment, self.content.prediction),
         }

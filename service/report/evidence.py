@@ -7,6 +7,7 @@ breaks its value representation is left empty and noted by the attribute's name.
 Source: PS3.3 sections C.7.1.1, C.7.2.1, C.7.2.2; PS3.5 section 6.2.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from pydicom.sequence import Sequence
 
 from service.dicom.characters import CharacterSet
 from service.dicom.normalised import declared, normalised, text_of
+from service.scope.view import View, view_of
 
 #: Attributes of Type 2: present in every report, empty where the source has none.
 _ALWAYS = (
@@ -47,7 +49,31 @@ _WHERE_PRESENT = (
     "FillerOrderNumberImagingServiceRequest",
 )
 
+#: An integer of no more digits than a reader can compare.
+_NUMBER = re.compile(r"\d{1,9}")
+
 _UIDS = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
+
+
+@dataclass(frozen=True)
+class ImageName:
+    """What people call the source by, beside the other images of its study; empty or None where it says nothing.
+
+    Attributes
+    ----------
+    position
+        View Position (0018,5101), such as "PA".
+    view
+        The direction of projection, by whatever else tells it.
+    laterality
+        "L" or "R".
+    """
+
+    position: str
+    view: View | None
+    laterality: str
+    number: str
+    series_number: str
 
 
 @dataclass(frozen=True)
@@ -62,11 +88,14 @@ class Evidence:
         Items of Referenced Request Sequence (0040,A370), one for each requested procedure that the source names.
     notes
         Keywords of the attributes that were malformed and left empty.
+    image
+        What the source is called in the reports' sentences.
     """
 
     dataset: Dataset
     requested_procedures: tuple[Dataset, ...]
     notes: tuple[str, ...]
+    image: ImageName
 
 
 def prepare(source: Dataset) -> Evidence:
@@ -90,7 +119,21 @@ def prepare(source: Dataset) -> Evidence:
             notes.append(keyword)
         if value or keyword in _ALWAYS:
             setattr(dataset, keyword, value or "")
-    return Evidence(dataset, tuple(_requested_procedures(source, dataset, known)), tuple(notes))
+    procedures = tuple(_requested_procedures(source, dataset, known))
+    return Evidence(dataset, procedures, tuple(notes), _image_name(source, known))
+
+
+def _image_name(source: Dataset, known: CharacterSet) -> ImageName:
+    numbers = [_value(source, keyword, known) for keyword in ("InstanceNumber", "SeriesNumber")]
+    number, series_number = (text if _NUMBER.fullmatch(text) else "" for text in numbers)
+    side = _value(source, "ImageLaterality", known) or _value(source, "Laterality", known)
+    return ImageName(
+        position=_value(source, "ViewPosition", known),
+        view=view_of(source),
+        laterality=side if side in ("L", "R") else "",
+        number=number,
+        series_number=series_number,
+    )
 
 
 def _count(source: Dataset, keyword: str) -> int:

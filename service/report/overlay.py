@@ -26,7 +26,9 @@ NARROWEST = 760
 
 #: Opacity of the colour where the activation is 1.
 _OPACITY = 0.5
-_LEGEND_WIDTH, _LOWEST_LEGEND = 128, 380
+_LEGEND_WIDTH, _LONGEST_BAR, _SHORTEST_BAR = 128, 360, 100
+_ABOVE_BAR, _BELOW_BAR = 76, 14
+"""Pixels of a legend above its bar, and between the bar and the text below it."""
 _LARGEST_FONT, _SMALLEST_FONT = 22, 14
 _MARGIN = 14
 _PAPER = (16, 18, 22)
@@ -44,7 +46,11 @@ Picture = NDArray[np.uint8]
 
 
 def picture(
-    display: NDArray[np.float32], content: ReportContent, localisation: Localisation | None, software_version: str
+    display: NDArray[np.float32],
+    content: ReportContent,
+    localisation: Localisation | None,
+    image_name: str,
+    software_version: str,
 ) -> Picture:
     """Draw the picture of one analysed image.
 
@@ -54,6 +60,8 @@ def picture(
         Display values of the radiograph, float32, rows x cols, in [0, 1]; 0 is black.
     localisation
         Where the activation of a positive lies; None for every other outcome, which has no map.
+    image_name
+        What tells the image from the others of its study.
 
     Returns
     -------
@@ -68,15 +76,17 @@ def picture(
     shown = localisation is not None and localisation.withheld is None
     if localisation is not None and shown:
         painted = heat_map(grey, prediction.cam, localisation)
-    line, colour = burnt_in_line(content, software_version), _LINE_COLOUR[content.outcome]
+    line, colour = burnt_in_line(content, image_name, software_version), _LINE_COLOUR[content.outcome]
     mounted = _mount(painted, line, colour, say if shown else None)
     if localisation is not None and localisation.withheld is not None:
         mounted = _with_line(mounted, say(f"picture.withheld.{localisation.withheld.name.lower()}"))
+    if content.outcome is not Outcome.POSITIVE and Outcome.POSITIVE in content.other_images:
+        mounted = _with_line(mounted, say("picture.another_image"))
     return mounted
 
 
-def burnt_in_line(content: ReportContent, software_version: str) -> str:
-    """Return the line with result, "not for diagnosis" and model."""
+def burnt_in_line(content: ReportContent, image_name: str, software_version: str) -> str:
+    """Return the line with result, image, "not for diagnosis" and model."""
     prediction = content.prediction
     if prediction is None:
         raise ValueError("an image that was not analysed has no picture")
@@ -85,7 +95,7 @@ def burnt_in_line(content: ReportContent, software_version: str) -> str:
     probability = say("picture.probability", probability=probability, prevalence=share_text(prediction.prevalence))
     result = say(f"picture.{content.outcome.name.lower()}", probability=probability)
     model = f"{MANUFACTURER} {software_version}, {prediction.checkpoint_name} {prediction.checkpoint_version}"
-    return say("picture.line", result=result, model=model)
+    return say("picture.line", result=result, image=image_name, model=model)
 
 
 def radiograph(display: NDArray[np.float32]) -> Picture:
@@ -161,7 +171,8 @@ def _mount(painted: Picture, line: str, colour: tuple[int, int, int], legend: Te
     width = max(columns + legend_width, NARROWEST, shortest)
     font = _fitting_font(line, width - 2 * _MARGIN)
     line_height = int(font.size * 1.3) + _MARGIN
-    canvas = Image.new("RGB", (width, max(rows, _LOWEST_LEGEND if legend else 1) + line_height), _PAPER)
+    lowest = _height_without_bar(legend) + _SHORTEST_BAR if legend else 1
+    canvas = Image.new("RGB", (width, max(rows, lowest) + line_height), _PAPER)
     left = (width - legend_width - columns) // 2
     canvas.paste(Image.fromarray(painted), (left, line_height))
     draw = ImageDraw.Draw(canvas)
@@ -191,10 +202,21 @@ def _fitting_font(line: str, width: int) -> ImageFont.FreeTypeFont:
     return _font(size)
 
 
+def _height_without_bar(say: Texts) -> int:
+    """Return how many pixels a legend needs besides its bar, so that its last line is not cut off."""
+    measured = ImageDraw.Draw(Image.new("L", (1, 1)))
+    _, _, _, below = measured.multiline_textbbox((0, 0), _scale_words(say), font=_font(14), spacing=4)
+    return _ABOVE_BAR + _BELOW_BAR + int(below) + 1 + _MARGIN
+
+
+def _scale_words(say: Texts) -> str:
+    return say("picture.scale", least=f"{ACTIVATED:g}")
+
+
 def _draw_legend(canvas: Image.Image, draw: ImageDraw.ImageDraw, left: int, top: int, say: Texts) -> None:
     """Draw the colour bar of the activation scale, its colours over mid-grey as they look over the radiograph."""
-    height = min(360, canvas.height - top - 265)
-    bar_left, bar_top, bar_width = left + 20, top + 76, 26
+    height = min(_LONGEST_BAR, canvas.height - top - _height_without_bar(say))
+    bar_left, bar_top, bar_width = left + 20, top + _ABOVE_BAR, 26
     ramp = np.linspace(1, 0, height, dtype=np.float32)[:, None].repeat(bar_width, axis=1)
     bar = _tint(np.full((height, bar_width, 3), 110, dtype=np.uint8), ramp, np.ones_like(ramp))
     canvas.paste(Image.fromarray(bar), (bar_left, bar_top))
@@ -205,5 +227,5 @@ def _draw_legend(canvas: Image.Image, draw: ImageDraw.ImageDraw, left: int, top:
         row = bar_top + round((1 - value) * (height - 1))
         draw.line((bar_left + bar_width, row, bar_left + bar_width + 6, row), fill=_INK, width=1)
         draw.text((bar_left + bar_width + 12, row), f"{value:g}", font=small, fill=_INK, anchor="lm")
-    below = say("picture.scale", least=f"{ACTIVATED:g}")
-    draw.multiline_text((left + 16, bar_top + height + 14), below, font=_font(14), fill=_FAINT, spacing=4)
+    place = (left + 16, bar_top + height + _BELOW_BAR)
+    draw.multiline_text(place, _scale_words(say), font=_font(14), fill=_FAINT, spacing=4)

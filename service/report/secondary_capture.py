@@ -12,7 +12,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 from service.report import codes
 from service.report.draft import Draft
 from service.report.overlay import picture
-from service.report.sentences import disclaimer, result_sentence, superseding_sentence
+from service.report.sentences import disclaimer, image_words, result_sentence, superseding_sentences
 from service.report.stamp import stamp
 
 
@@ -20,7 +20,8 @@ def build(draft: Draft) -> Dataset:
     """Build the Secondary Capture."""
     if draft.display is None:
         raise ValueError("a Secondary Capture needs the display values of its image")
-    pixels = picture(draft.display, draft.content, draft.localisation, draft.equipment.software_version)
+    image_name = image_words(draft.evidence, draft.content.language)
+    pixels = picture(draft.display, draft.content, draft.localisation, image_name, draft.equipment.software_version)
     sop_instance_uid = draft.sop_instance_uid(hashlib.sha256(pixels.tobytes()).hexdigest())
     source = draft.evidence.dataset
     image = SCImage.from_ref_dataset(
@@ -33,12 +34,12 @@ def build(draft: Draft) -> Dataset:
         transfer_syntax_uid=ExplicitVRLittleEndian,
         **draft.attributes(sop_instance_uid),
     )
-    _complete(image, draft)
+    _complete(image, draft, image_name)
     stamp(image, source, draft.content.content_time, draft.equipment.software_version)
     return image
 
 
-def _complete(image: Dataset, draft: Draft) -> None:
+def _complete(image: Dataset, draft: Draft, image_name: str) -> None:
     """Add what highdicom leaves out of a Secondary Capture."""
     source, content = draft.evidence.dataset, draft.content
     image.ImageType = ["DERIVED", "SECONDARY", "OTHER"]
@@ -54,9 +55,9 @@ def _complete(image: Dataset, draft: Draft) -> None:
         if keyword in source:
             setattr(image, keyword, source[keyword].value)
     image.ContentQualification = draft.equipment.content_qualification
-    sentences = [result_sentence(content), disclaimer(content)]
+    sentences = [result_sentence(content), image_name, disclaimer(content)]
     if content.superseding_reason is not None:
-        sentences.insert(0, superseding_sentence(content, draft.predecessors))
+        sentences = superseding_sentences(content, draft.predecessors) + sentences
     image.DerivationDescription = ". ".join(sentence.rstrip(".") for sentence in sentences) + "."
     image.SourceImageSequence = [_reference(source)]
 

@@ -13,7 +13,6 @@ from service.vocabulary.uids import IMPLEMENTATION_CLASS_UID
 
 _TIMES = (
     ("InstanceCreationDate", "InstanceCreationTime"),
-    ("SeriesDate", "SeriesTime"),
     ("ContentDate", "ContentTime"),
     ("DateOfSecondaryCapture", "TimeOfSecondaryCapture"),
 )
@@ -39,8 +38,8 @@ def stamp(dataset: Dataset, evidence: Dataset, content_time: datetime, software_
     """
     moment = local_time(content_time, evidence)
     for date_keyword, time_keyword in _TIMES:
-        # An SR has no secondary capture time; the others belong to both.
-        if date_keyword in dataset or date_keyword == "SeriesDate":
+        # An SR has no secondary capture time; the others belong to both. A series has none: it grows with its study.
+        if date_keyword in dataset:
             setattr(dataset, date_keyword, f"{moment:%Y%m%d}")
             setattr(dataset, time_keyword, f"{moment:%H%M%S}")
     for item in dataset.get("ContributingEquipmentSequence", []):

@@ -43,7 +43,7 @@ class ReportKind(StrEnum):
     sop_classes
         What can hold it, the one that is built first; the others are for destinations that do not accept it.
     series_number
-        Of the series that each report of the kind has for itself.
+        Of the one series that all reports of the kind have in a study.
     document_title
         None for an image.
     needs_result

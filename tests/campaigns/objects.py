@@ -190,6 +190,8 @@ def _due(claim: ClaimedInstance, prepared: Prepared) -> DueReport:
         superseding_reason=None,
         after_reading=False,
         predecessors=(),
+        number=1,
+        other_images=(),
     )
 
 

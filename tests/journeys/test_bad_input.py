@@ -94,7 +94,7 @@ def test_an_image_that_is_not_analysed_says_why_in_ledger_and_report(
     assert (row.state, row.reason) == (State.OUT_OF_SCOPE, reason.strip())
     (report,) = shared_gateway.pacs.of(source)
     assert (report.Modality, report.PatientID) == ("SR", source.PatientID)
-    assert report.SeriesDescription == "AI: NOT ANALYSED (prelim)"
+    assert report.SeriesDescription == "AI report (preliminary)"
     assert any("NOT ANALYSED: " in line for line in sentences(report))
     assert not any("Probabilit" in line for line in sentences(report))
 

@@ -115,3 +115,18 @@ def test_each_destination_reads_its_own_language_and_a_correction_follows_in_it(
         [study] = document.PredecessorDocumentsSequence
         named = study.ReferencedSeriesSequence[0].ReferencedSOPSequence[0].ReferencedSOPInstanceUID
         assert named == first[row.language].sop_instance_uid
+
+
+def test_a_study_of_two_images_has_one_series_for_each_kind(gateway: Any) -> None:
+    made: Gateway = gateway(destination())
+    study = str(chest(1).StudyInstanceUID)
+    for seed, view in ((1, "PA"), (2, "LL"), (3, "AP")):
+        made.receive(chest(seed, study_instance_uid=study, view_position=view))
+        made.infer()
+        made.build()
+    kinds = [row.kind for row in made.reports]
+    assert sorted(kinds) == ["measurement_sr"] * 2 + ["secondary_capture"] * 2 + ["text_sr"] * 3
+    series = {(row.kind, row.series_instance_uid) for row in made.reports}
+    assert len(series) == 3
+    reports = [dcmread(BytesIO(made.store.read(row.object_key))) for row in made.reports]
+    assert len({(report.SeriesInstanceUID, report.InstanceNumber) for report in reports}) == len(reports)

@@ -7,7 +7,7 @@ TEXTS = {
     "reason.secondary_capture": "ảnh chụp thứ cấp",
     "reason.multi_frame": "ảnh nhiều khung hình",
     "reason.colour": "ảnh màu",
-    "reason.for_processing": "ảnh thô để xử lý; dạng để hiển thị của ảnh mới được phân tích",
+    "reason.for_processing": "ảnh thô để xử lý; chỉ phân tích dạng để hiển thị",
     "reason.not_chest": "không phải ảnh ngực",
     "reason.body_part_unknown": "không rõ bộ phận cơ thể",
     "reason.lateral_view": "tư thế chụp nghiêng",

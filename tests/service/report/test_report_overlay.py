@@ -10,6 +10,7 @@ from service.report.overlay import LONGEST_SIDE, NARROWEST, heat_map, picture, r
 from service.report.region import Localisation, Withheld, localise, upsampled
 from service.thorax import LungField
 from service.vocabulary.findings import Outcome
+from service.vocabulary.language import Language
 from tests.invariants import Invariant
 from tests.service.report.samples import EVERYWHERE, activation, content, lungs, prediction
 
@@ -60,7 +61,7 @@ def test_what_one_place_is_painted_does_not_depend_on_another(here: float, elsew
 def test_only_a_positive_is_painted_whatever_the_map_says(outcome: Outcome) -> None:
     def drawn(strength: float) -> NDArray[np.uint8]:
         cam = np.full((7, 7), strength, dtype=np.float32)
-        return picture(_DISPLAY, content(outcome, prediction=prediction(outcome, cam=cam)), None, "1.0.0")
+        return picture(_DISPLAY, content(outcome, prediction=prediction(outcome, cam=cam)), None, "PA view", "1.0.0")
 
     full = drawn(1.0)
     assert (full == drawn(0.0)).all()
@@ -68,8 +69,8 @@ def test_only_a_positive_is_painted_whatever_the_map_says(outcome: Outcome) -> N
 
 
 def test_a_positive_is_painted_and_has_a_legend() -> None:
-    positive = picture(_DISPLAY, content(Outcome.POSITIVE), localise(activation(), EVERYWHERE), "1.0.0")
-    negative = picture(_DISPLAY, content(Outcome.NEGATIVE), None, "1.0.0")
+    positive = picture(_DISPLAY, content(Outcome.POSITIVE), localise(activation(), EVERYWHERE), "PA view", "1.0.0")
+    negative = picture(_DISPLAY, content(Outcome.NEGATIVE), None, "PA view", "1.0.0")
     assert _spread(positive[60:]) > 60
     assert positive.shape[1] > negative.shape[1]
 
@@ -77,7 +78,7 @@ def test_a_positive_is_painted_and_has_a_legend() -> None:
 @given(st.integers(1, 3000), st.integers(1, 3000))
 def test_a_picture_of_any_shape_has_room_for_its_line(rows: int, columns: int) -> None:
     display = np.zeros((rows, columns), dtype=np.float32)
-    drawn = picture(display, content(Outcome.POSITIVE), localise(activation(), EVERYWHERE), "1.0.0")
+    drawn = picture(display, content(Outcome.POSITIVE), localise(activation(), EVERYWHERE), "PA view", "1.0.0")
     assert drawn.dtype == np.uint8
     assert drawn.shape[1] >= NARROWEST
     assert max(drawn.shape[:2]) <= LONGEST_SIDE + 330
@@ -88,7 +89,7 @@ def test_a_picture_of_any_shape_has_room_for_its_line(rows: int, columns: int) -
 
 def test_a_long_model_name_widens_the_picture_instead_of_being_cut() -> None:
     long = prediction(Outcome.NEGATIVE, checkpoint_name="a-rather-long-name-of-a-checkpoint" * 3)
-    drawn = picture(_DISPLAY, content(Outcome.NEGATIVE, prediction=long), None, "1.0.0")
+    drawn = picture(_DISPLAY, content(Outcome.NEGATIVE, prediction=long), None, "PA view", "1.0.0")
     assert drawn.shape[1] > LONGEST_SIDE
     assert drawn[:24, -8:].max() < 60
 
@@ -147,8 +148,38 @@ def test_outside_the_lung_field_the_map_is_grey_and_not_less_strong() -> None:
 @pytest.mark.parametrize("withheld", list(Withheld))
 def test_a_withheld_map_is_not_painted_and_the_picture_says_why(withheld: Withheld) -> None:
     where = Localisation(None, (), 0.8, False, withheld)
-    drawn = picture(_DISPLAY, content(Outcome.POSITIVE), where, "1.0.0")
-    plain = picture(_DISPLAY, content(Outcome.NEGATIVE), None, "1.0.0")
+    drawn = picture(_DISPLAY, content(Outcome.POSITIVE), where, "PA view", "1.0.0")
+    plain = picture(_DISPLAY, content(Outcome.NEGATIVE), None, "PA view", "1.0.0")
     assert _spread(drawn[60 : plain.shape[0]]) <= 6, "no colour over the radiograph"
     assert drawn.shape[0] > plain.shape[0]
     assert drawn[plain.shape[0] :].max() > 180, "a line below it"
+
+
+@pytest.mark.parametrize("language", Language)
+@pytest.mark.parametrize("shape", [(200, 3000), (1500, 2500), (3000, 2500)])
+def test_no_line_of_the_legend_is_cut_off(language: Language, shape: tuple[int, int]) -> None:
+    display = np.zeros(shape, dtype=np.float32)
+    what = content(Outcome.POSITIVE, language=language)
+    drawn = picture(display, what, localise(activation(), EVERYWHERE), "PA view", "1.0.0")
+    legend = drawn[:, -112:].max(axis=2)
+    assert legend[-10:].max() < 60, "the last line ends above the lower edge"
+    assert legend[40:, -3:].max() < 60, "and each before the right edge"
+    tall = picture(np.zeros((3000, 2500), dtype=np.float32), what, localise(activation(), EVERYWHERE), "PA", "1.0.0")
+    assert _lines(legend[100:]) == _lines(tall[100:, -112:].max(axis=2)), "as many lines as where there is room"
+
+
+def _lines(text: NDArray[np.uint8]) -> int:
+    """Return how many lines of the small faint text there are: the bar and its numbers are brighter."""
+    faint = ((text > 120) & (text < 180)).sum(axis=1) > 4
+    return int((np.diff(faint.astype(int)) == 1).sum())
+
+
+@pytest.mark.parametrize("outcome", [Outcome.NEGATIVE, Outcome.INDETERMINATE])
+def test_a_picture_without_a_map_says_when_another_image_of_the_study_is_positive(outcome: Outcome) -> None:
+    """All pictures of a study stand in one series, and a viewer shows one of them."""
+    alone, beside = (
+        picture(_DISPLAY, content(outcome, other_images=others), None, "PA view", "1.0.0")
+        for others in ((Outcome.NEGATIVE,), (Outcome.NEGATIVE, Outcome.POSITIVE))
+    )
+    assert (beside[: alone.shape[0]] == alone).all()
+    assert beside[alone.shape[0] :].max() > 180, "a line below it"

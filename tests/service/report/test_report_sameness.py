@@ -51,6 +51,10 @@ _OTHER_CONTENT: dict[str, Any] = {
     "population": "adults",
     "superseding_reason": Supersession.IMAGE_REPLACED,
     "language": Language.VIETNAMESE,
+    "after_reading": True,
+    "number": 2,
+    "type_margin": 0.3,
+    "other_images": (Outcome.NEGATIVE,),
 }
 _OTHER_EQUIPMENT: dict[str, Any] = {
     "software_version": "1.0.1",
@@ -74,6 +78,10 @@ _OTHER_SOURCE: dict[str, Any] = {
     "SOPInstanceUID": "1.2.3",
     "SeriesInstanceUID": "1.2.4",
     "StudyInstanceUID": "1.2.5",
+    "ViewPosition": "AP",
+    "ImageLaterality": "L",
+    "InstanceNumber": 2,
+    "SeriesNumber": 2,
 }
 
 _KINDS = tuple(ReportKind)

@@ -1,94 +1,200 @@
 """What each outcome says, word for word."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydicom.dataset import Dataset
 
+from service.report import ReportContent, codes
 from service.report.content import by_finding, percent
+from service.report.evidence import prepare
 from service.report.overlay import burnt_in_line
-from service.report.sentences import conclusion_lines, finding_lines, result_sentence, series_description
+from service.report.sentences import (
+    Line,
+    conclusion_lines,
+    finding_lines,
+    image_words,
+    operating_point_line,
+    result_sentence,
+    summary_lines,
+)
+from service.vocabulary.facts import Failure, PrioritySource, Reason, Supersession
 from service.vocabulary.findings import Finding, Outcome
-from service.vocabulary.report_kinds import ReportKind
+from service.vocabulary.language import Language
 from service.vocabulary.states import Priority
 from tests.invariants import Invariant
+from tests.phantoms import chest
 from tests.service.report.samples import ANALYSED, content, prediction
 
+SOURCE = prepare(chest())
 
-def test_a_positive_says_suspected_with_its_probability_and_each_class() -> None:
-    lines = finding_lines(content(Outcome.POSITIVE))
-    assert lines[0] == "AI result (not a radiologist report): PNEUMONIA SUSPECTED, probability 96.0 %"
-    assert lines[1:4] == [
-        "Probabilities: bacterial pneumonia 83.0 %, viral pneumonia 13.0 %, no pneumonia pattern 4.0 %.",
-        "Assumed share of pneumonia: 20 % of the images.",
-        "Type: bacterial pneumonia pattern.",
+
+def _said(lines: Sequence[Line]) -> list[str]:
+    return [f"{line.name.meaning}: {line.text}" for line in lines]
+
+
+def test_a_positive_says_result_priority_and_what_it_is_first() -> None:
+    assert _said(summary_lines(content(Outcome.POSITIVE), SOURCE)) == [
+        "AI result: PNEUMONIA SUSPECTED, probability 96.0 %",
+        "Suggested reading priority: URGENT, by the AI result of this image",
+        "Status of this report: Preliminary AI output, not a radiologist report; verify.",
+        "Image: PA view, image 1 of series 1",
     ]
-    assert lines[4] == "Note: patient age unknown"
 
 
-def test_a_positive_without_a_clear_type_says_undetermined() -> None:
-    undetermined = content(Outcome.POSITIVE, prediction=prediction(Outcome.POSITIVE, pneumonia_type=None))
-    assert "Type: undetermined." in finding_lines(undetermined)
+def test_a_positive_gives_each_class_a_line_and_its_type() -> None:
+    assert _said(finding_lines(content(Outcome.POSITIVE), SOURCE)) == [
+        "AI class probability: bacterial pneumonia 83.0 %",
+        "AI class probability: viral pneumonia 13.0 %",
+        "AI class probability: no pneumonia pattern 4.0 %",
+        "AI type of pneumonia: bacterial pneumonia pattern",
+        "Note: patient age unknown",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("margin", "words"),
+    [
+        (0.2, "undetermined; no type leads by 20 % of the probability of pneumonia"),
+        (None, "undetermined; no type leads by enough to be named"),
+    ],
+)
+def test_a_positive_without_a_clear_type_says_undetermined_and_by_which_margin(
+    margin: float | None, words: str
+) -> None:
+    undetermined = prediction(Outcome.POSITIVE, pneumonia_type=None)
+    lines = finding_lines(content(Outcome.POSITIVE, prediction=undetermined, type_margin=margin), SOURCE)
+    assert f"AI type of pneumonia: {words}" in _said(lines)
 
 
 @pytest.mark.proves(Invariant.SILENCE_IS_NOT_NORMAL)
 def test_a_negative_says_what_was_not_assessed_and_never_normal() -> None:
-    lines = finding_lines(content(Outcome.NEGATIVE))
-    assert lines[0] == (
-        "AI result (not a radiologist report): No pneumonia pattern found by AI; other abnormalities NOT assessed"
-    )
+    what = content(Outcome.NEGATIVE)
+    lines = _said([*summary_lines(what, SOURCE), *finding_lines(what, SOURCE), *conclusion_lines(what)])
+    assert lines[0] == "AI result: No pneumonia pattern found by AI; other abnormalities NOT assessed"
     assert "normal" not in " ".join(lines).lower().replace("abnormalities", "")
 
 
-def test_an_indeterminate_names_both_sides_of_the_band() -> None:
-    assert result_sentence(content(Outcome.INDETERMINATE)) == (
-        "INDETERMINATE: probability of pneumonia 42.0 % lies between 30 % (below it: no pneumonia pattern)"
-        " and 60 % (from it on: pneumonia suspected)"
-    )
+def test_an_indeterminate_has_its_probability_and_both_sides_of_the_band() -> None:
+    what = content(Outcome.INDETERMINATE)
+    assert result_sentence(what) == "INDETERMINATE, probability of pneumonia 42.0 %"
+    assert _said([operating_point_line(prediction(Outcome.INDETERMINATE), Language.ENGLISH)]) == [
+        "Operating point: balanced: suspected from 60 %, no pneumonia pattern below 30 %"
+    ]
 
 
 def test_an_image_that_was_not_analysed_has_a_reason_and_no_probability() -> None:
-    lines = finding_lines(content(Outcome.NOT_ANALYSED)) + conclusion_lines(content(Outcome.NOT_ANALYSED))
-    assert lines[0] == "AI result (not a radiologist report): NOT ANALYSED: lateral view"
+    what = content(Outcome.NOT_ANALYSED)
+    lines = _said([*summary_lines(what, SOURCE), *finding_lines(what, SOURCE), *conclusion_lines(what)])
+    assert lines[0] == "AI result: NOT ANALYSED: lateral view"
     assert "%" not in " ".join(lines)
 
 
 @pytest.mark.parametrize(
-    ("outcome", "description"),
+    ("changes", "words"),
     [
-        (Outcome.POSITIVE, "AI: PNEUMONIA SUSPECTED (prelim)"),
-        (Outcome.NEGATIVE, "AI: no pneumonia pattern (prelim)"),
-        (Outcome.INDETERMINATE, "AI: INDETERMINATE (prelim)"),
-        (Outcome.NOT_ANALYSED, "AI: NOT ANALYSED (prelim)"),
+        ({"other_images": (Outcome.NEGATIVE, Outcome.POSITIVE)}, "by the AI result of another image of this study"),
+        ({"other_images": (Outcome.NEGATIVE,)}, "by another or an earlier AI result in this study"),
+        ({"priority_source": PrioritySource.C_STORE}, "by: C-STORE priority"),
     ],
 )
-def test_the_series_description_tells_the_outcome_in_a_worklist(outcome: Outcome, description: str) -> None:
-    assert series_description(content(outcome), ReportKind.TEXT_SR) == description
+def test_an_image_without_result_says_where_the_priority_of_its_study_comes_from(
+    changes: dict[str, Any], words: str
+) -> None:
+    urgent: dict[str, Any] = {"priority": Priority.URGENT, "priority_source": PrioritySource.PREDICTION}
+    lines = summary_lines(content(Outcome.NOT_ANALYSED, **(urgent | changes)), SOURCE)
+    assert f"Suggested reading priority: URGENT, {words}" in _said(lines)
 
 
-def test_conclusions_give_priority_population_operating_point_limits_and_disclaimer() -> None:
-    assert conclusion_lines(content(Outcome.POSITIVE)) == [
-        "Suggested reading priority: URGENT (AI result). Preliminary AI output; verify.",
+def test_a_report_names_the_results_of_the_other_images_the_gravest_first() -> None:
+    """A viewer may show the last report of a series alone."""
+    others = (Outcome.NOT_ANALYSED, Outcome.NEGATIVE, Outcome.POSITIVE, Outcome.NEGATIVE)
+    lines = _said(summary_lines(content(Outcome.NEGATIVE, other_images=others), SOURCE))
+    assert lines[-3:] == [
+        "Other images of this study: 1 PNEUMONIA SUSPECTED",
+        "Other images of this study: 2 no pneumonia pattern",
+        "Other images of this study: 1 not analysed",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "name"),
+    [
+        ({"view_position": "AP", "ImageLaterality": "L"}, "AP view, left, image 1 of series 1"),
+        ({"view_position": "", "PatientOrientation": ["A", "F"], "InstanceNumber": None}, "lateral view"),
+        ({"view_position": "", "SeriesNumber": None, "PatientOrientation": None}, "image 1"),
+    ],
+)
+def test_an_image_is_named_by_view_side_and_number(attributes: dict[str, Any], name: str) -> None:
+    assert image_words(prepare(chest(**attributes)), Language.ENGLISH) == name
+
+
+def test_an_image_that_says_nothing_of_itself_is_named_by_its_uid() -> None:
+    nameless = prepare(from_uids("1.2.3"))
+    assert image_words(nameless, Language.ENGLISH) == "1.2.3"
+
+
+def from_uids(sop_instance_uid: str) -> Dataset:
+    dataset = Dataset()
+    dataset.SOPInstanceUID = sop_instance_uid
+    return dataset
+
+
+def _every_content() -> Iterator[ReportContent]:
+    others = tuple(Outcome) * 3
+    for outcome in Outcome:
+        yield content(outcome, other_images=others, superseding_reason=None)
+    for source in PrioritySource:
+        yield content(Outcome.NEGATIVE, priority=Priority.URGENT, priority_source=source, other_images=others)
+    for reason in (*Reason, Failure.ANALYSIS_FAILED):
+        yield content(Outcome.NOT_ANALYSED, reason=reason)
+    for supersession in Supersession:
+        yield content(Outcome.INDETERMINATE, superseding_reason=supersession)
+
+
+@pytest.mark.parametrize("language", Language)
+def test_no_line_of_the_summary_is_longer_than_a_viewer_shows(language: Language) -> None:
+    earlier = Dataset()
+    earlier.ContentDate, earlier.ContentTime = "20240315", "093102"
+    contents = [replace(what, language=language) for what in _every_content()]
+    lines = [line for what in contents for line in summary_lines(what, SOURCE, [earlier])]
+    lines += [operating_point_line(prediction(Outcome.POSITIVE), language)]
+    assert [line.text for line in lines if len(line.text) > 80] == []
+
+
+def test_the_lines_of_a_report_have_names_of_their_own() -> None:
+    """A viewer prints the name before the line; five lines called alike tell nothing."""
+    what = content(Outcome.POSITIVE, other_images=(Outcome.NEGATIVE,))
+    lines = [*summary_lines(what, SOURCE), *finding_lines(what, SOURCE), *conclusion_lines(what)]
+    names = [line.name.meaning for line in lines if line.name != codes.CLASS_PROBABILITY]
+    assert len(names) == len(set(names))
+
+
+def test_conclusions_give_prevalence_model_population_limits_and_disclaimer() -> None:
+    assert _said(conclusion_lines(content(Outcome.POSITIVE))) == [
+        "Assumed prevalence: every probability assumes that 20 % of the images show pneumonia",
+        "AI model: cxr-resnet50 1.0",
         "Validated on: children of 1 to 5 years",
-        (
-            "Model cxr-resnet50 1.0, operating point balanced: pneumonia suspected from 60 %, no pneumonia pattern"
-            " below 30 %, indeterminate between them; assumed prevalence 20 %."
-        ),
         "Limits: frontal views alone; effusion, pneumothorax and tumours are not assessed.",
-        "Not a medical device; research use. Not for diagnosis.",
+        "Disclaimer: Not a medical device; research use. Not for diagnosis.",
     ]
 
 
 def test_a_routine_priority_does_not_read_as_a_lowered_one() -> None:
-    assert "never lowers a priority" in conclusion_lines(content(Outcome.NEGATIVE, priority=Priority.ROUTINE))[0]
+    lines = _said(summary_lines(content(Outcome.NEGATIVE, priority=Priority.ROUTINE), SOURCE))
+    assert "never lowers a priority" in lines[1]
 
 
 @pytest.mark.parametrize("outcome", ANALYSED)
-def test_the_picture_names_result_model_and_not_for_diagnosis(outcome: Outcome) -> None:
-    line = burnt_in_line(content(outcome), "1.0.0")
+def test_the_picture_names_result_image_model_and_not_for_diagnosis(outcome: Outcome) -> None:
+    line = burnt_in_line(content(outcome), "PA view, image 1", "1.0.0")
     assert "NOT FOR DIAGNOSIS" in line
+    assert "PA view, image 1" in line
     assert "auscult 1.0.0, cxr-resnet50 1.0" in line
     assert ("(prevalence 20 %)" in line) == (outcome is not Outcome.NEGATIVE)
 
@@ -116,7 +222,8 @@ def test_classes_of_equal_meaning_are_added() -> None:
         p_pneumonia=0.9,
         findings={"a": Finding.VIRAL_PNEUMONIA, "b": Finding.VIRAL_PNEUMONIA, "n": Finding.NORMAL},
     )
-    assert "viral pneumonia 90.0 %, no" in finding_lines(content(Outcome.POSITIVE, prediction=merged))[1]
+    lines = finding_lines(content(Outcome.POSITIVE, prediction=merged), SOURCE)
+    assert _said(lines)[0] == "AI class probability: viral pneumonia 90.0 %"
 
 
 def test_contradicting_parts_are_refused() -> None:
@@ -142,13 +249,16 @@ def test_every_probability_of_a_report_assumes_the_prevalence_that_it_names() ->
     assert sum(shares.values()) == pytest.approx(1)
     assert shares[Finding.NORMAL] == pytest.approx(0.65)
     assert shares[Finding.BACTERIAL_PNEUMONIA] == pytest.approx(3 * shares[Finding.VIRAL_PNEUMONIA])
-    assert finding_lines(content(Outcome.INDETERMINATE, prediction=shifted))[1:3] == [
-        "Probabilities: no pneumonia pattern 65.0 %, bacterial pneumonia 26.2 %, viral pneumonia 8.8 %.",
-        "Assumed share of pneumonia: 5 % of the images.",
+    assert _said(finding_lines(content(Outcome.INDETERMINATE, prediction=shifted), SOURCE))[:3] == [
+        "AI class probability: no pneumonia pattern 65.0 %",
+        "AI class probability: bacterial pneumonia 26.2 %",
+        "AI class probability: viral pneumonia 8.8 %",
     ]
 
 
 def test_a_result_after_the_reading_says_so_before_anything_else() -> None:
-    late, in_time = (finding_lines(content(Outcome.POSITIVE, after_reading=after)) for after in (True, False))
-    assert late[0] == "Note: made after the study was marked as read."
+    late, in_time = (
+        _said(summary_lines(content(Outcome.POSITIVE, after_reading=after), SOURCE)) for after in (True, False)
+    )
+    assert late[0] == "Note: made after the study was marked as read"
     assert late[1:] == in_time

@@ -142,7 +142,7 @@ def test_a_malformed_attribute_is_left_empty_and_named_without_its_value(keyword
     source = _with_raw(chest(rows=16, columns=16), {keyword: value}, "ISO_IR 192")
     [report] = build(source, None, content(Outcome.NOT_ANALYSED), kinds=[ReportKind.TEXT_SR], equipment=EQUIPMENT)
     assert not report.dataset.get(keyword)
-    assert f"Note: malformed in the source image and left empty here: {keyword}" in texts(report.dataset)
+    assert f"malformed in the source image and left empty here: {keyword}" in texts(report.dataset)
     assert value.strip() not in report.encoded()
 
 

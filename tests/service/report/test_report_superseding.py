@@ -32,11 +32,11 @@ def earlier() -> dict[ReportKind, Dataset]:
 
 def test_the_first_line_says_what_is_superseded_and_why(earlier: dict[ReportKind, Dataset]) -> None:
     later = _build(chest(patient_id="CORRECTED"), list(earlier.values()), _REASON)
-    expected = "Supersedes the AI report of 2026-11-22 16:50: patient or study identity was corrected."
+    expected = ["Supersedes the AI report of 2026-11-22 16:50.", "Reason: patient or study identity was corrected."]
     document = later[ReportKind.TEXT_SR]
-    [findings] = [item for item in document.ContentSequence if _title(item) == "Findings"]
-    assert findings.ContentSequence[0].TextValue == expected
-    assert later[ReportKind.SECONDARY_CAPTURE].DerivationDescription.startswith(expected)
+    [summary] = [item for item in document.ContentSequence if _title(item) == "Summary"]
+    assert [item.TextValue for item in summary.ContentSequence[:2]] == expected
+    assert later[ReportKind.SECONDARY_CAPTURE].DerivationDescription.startswith(". ".join(expected).replace("..", "."))
 
 
 def _title(item: Dataset) -> str:
@@ -70,7 +70,8 @@ def test_a_predecessor_in_another_study_is_told_of_but_not_referenced(earlier: d
 
 def test_without_the_earlier_report_at_hand_the_line_still_says_that_there_was_one() -> None:
     later = _build(chest(), [], Supersession.ANALYSED_AGAIN)
-    assert "Supersedes an earlier AI report: the image was analysed again." in texts(later[ReportKind.TEXT_SR])
+    said = texts(later[ReportKind.TEXT_SR])
+    assert said[:2] == ["Supersedes an earlier AI report.", "Reason: the image was analysed again."]
 
 
 def test_a_variant_names_the_same_variant_of_the_predecessor(earlier: dict[ReportKind, Dataset]) -> None:
