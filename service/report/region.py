@@ -111,10 +111,10 @@ def activation_within(cam: NDArray[np.float32], outline: NDArray[np.float32]) ->
     return float(activation_HW[mask_HW > 0].sum() / max(float(activation_HW.sum()), 1e-6))
 
 
-#: A frame that stands for the image as a whole, which is what the network judged. It is drawn a fifth inside the edge:
-#: viewers print the measurements to the right of an outline, and beside the edge there is no room for them.
+#: A frame that stands for the image as a whole, which is what the network judged. It is drawn a quarter inside the
+#: edge: viewers print the measurements to the right of an outline, and beside the edge there is no room for them.
 WHOLE_IMAGE: NDArray[np.float32] = np.array(
-    [[0.2, 0.2], [0.8, 0.2], [0.8, 0.8], [0.2, 0.8], [0.2, 0.2]], dtype=np.float32
+    [[0.25, 0.25], [0.75, 0.25], [0.75, 0.75], [0.25, 0.75], [0.25, 0.25]], dtype=np.float32
 )
 
 

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from pydicom import Dataset
 
 from service.dicom.pixels import decode, read_instance
-from service.report import Equipment, build
+from service.report import Equipment, ReportContent, build
 from service.texts import texts_in
 from service.vocabulary.facts import PrioritySource
 from service.vocabulary.findings import Outcome
@@ -40,8 +41,27 @@ CONTENT = content(
     priority_source=PrioritySource.PREDICTION,
     content_time=datetime(2024, 3, 15, 9, 31, 2, tzinfo=UTC),
 )
+#: A study with two wide images: the one of which nothing is suspected came last.
+WIDE = chest(seed=12, rows=900, columns=1400, study_instance_uid="1.2.3.77", patient_id="PHANTOM-0002")
+SECOND = chest(
+    seed=13,
+    rows=900,
+    columns=1400,
+    study_instance_uid="1.2.3.77",
+    series_instance_uid="1.2.3.77.2",
+    patient_id="PHANTOM-0002",
+    view_position="AP",
+    SeriesNumber=2,
+)
+SECOND_CONTENT = content(
+    Outcome.NEGATIVE,
+    priority=CONTENT.priority,
+    priority_source=PrioritySource.PREDICTION,
+    number=2,
+    other_images=(Outcome.POSITIVE,),
+)
 #: Series numbers, which tell the objects apart in the viewer, with a text that each shows once it is open.
-SHOWN = {"9901": "not a radiologist report", "9902": "AI bacterial", "9903": "W:"}
+SHOWN = {"9901": "not a radiologist report", "9902": "AI no pattern", "9903": "W:"}
 
 
 @pytest.fixture(scope="module")
@@ -59,41 +79,78 @@ def tools(program: Callable[[str], str]) -> dict[str, str]:
 def seen(
     tools: dict[str, str], program: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, dict[str, Any]]:
-    """Give, by series number, what the viewer's page and console say of a study in Orthanc, and a picture of it."""
+    """Give, by series number, what the viewer's page and console say of two studies in Orthanc, and pictures of it.
+
+    The series of the study with two images have the letter a in front of their number.
+    """
     program("Orthanc")
     folder = tmp_path_factory.mktemp("viewer")
-    source = read_instance(BytesIO(encoded(STUDY)))
-    display = decode(source, max_pixels=10**8).display()
-    equipment = Equipment(version("auscult"), institution="General Hospital")
-    objects = build(source, display, CONTENT, kinds=tuple(ReportKind), equipment=equipment)
     dist = Path(tools["PLAYWRIGHT_CORE"]).parent / "ohif" / "dist"
+    studies = {"": [(STUDY, CONTENT)], "a": [(WIDE, CONTENT), (SECOND, SECOND_CONTENT)]}
+    pages = {}
     with orthanc(tmp_path_factory.mktemp("archive"), dicom_web=True) as archive, viewer(dist, archive.url) as address:
-        for content_ in (encoded(STUDY), *(item.encoded() for item in objects)):
-            archive.store(content_)
-        wanted = [part for number, text in SHOWN.items() for part in (number, text, str(folder / f"{number}.png"))]
-        result = subprocess.run(
-            [
-                tools["NODE"],
-                str(Path(__file__).with_name("viewer.cjs")),
-                f"{address}/viewer?StudyInstanceUIDs={STUDY.StudyInstanceUID}",
-                *wanted,
-            ],
-            env=tools,
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=False,
-        )
+        for letter, images in studies.items():
+            for source, what in images:
+                for content_ in (encoded(source), *_reports(source, what)):
+                    archive.store(content_)
+            study = f"{address}/viewer?StudyInstanceUIDs={images[0][0].StudyInstanceUID}"
+            for number, page in _look(tools, study, folder, letter).items():
+                pages[letter + number] = page
+    return pages
+
+
+def _reports(source: Dataset, what: ReportContent) -> list[bytes]:
+    image = read_instance(BytesIO(encoded(source)))
+    display = decode(image, max_pixels=10**8).display()
+    equipment = Equipment(version("auscult"), institution="General Hospital")
+    return [item.encoded() for item in build(image, display, what, kinds=tuple(ReportKind), equipment=equipment)]
+
+
+def _look(tools: dict[str, str], study: str, folder: Path, letter: str) -> dict[str, dict[str, Any]]:
+    pictures = {number: folder / f"{letter}{number}.png" for number in SHOWN}
+    wanted = [part for number, text in SHOWN.items() for part in (number, text, str(pictures[number]))]
+    driver = str(Path(__file__).with_name("viewer.cjs"))
+    result = subprocess.run(
+        [tools["NODE"], driver, study, *wanted], env=tools, capture_output=True, text=True, timeout=240, check=False
+    )
     assert result.returncode == 0, result.stderr
     pages = dict(zip(SHOWN, json.loads(result.stdout), strict=True))
-    return {number: {**page, "picture": folder / f"{number}.png"} for number, page in pages.items()}
+    return {number: {**page, "picture": pictures[number]} for number, page in pages.items()}
 
 
+@pytest.mark.parametrize("letter", ["", "a"], ids=["one image", "two images"])
 @pytest.mark.parametrize("number", SHOWN)
-def test_the_viewer_shows_each_object_without_breaking_down(seen: dict[str, dict[str, Any]], number: str) -> None:
-    assert [line for line in seen[number]["console"] if "Error Boundary" in line] == []
-    assert "Something went wrong" not in seen[number]["text"]
-    assert SHOWN[number] in seen[number]["text"]
+def test_the_viewer_shows_each_object_without_breaking_down(
+    seen: dict[str, dict[str, Any]], number: str, letter: str
+) -> None:
+    page = seen[letter + number]
+    assert [line for line in page["console"] if "Error Boundary" in line] == []
+    assert "Something went wrong" not in page["text"]
+    assert SHOWN[number] in page["text"]
+
+
+def test_the_viewer_shows_the_newest_report_of_a_study_and_it_names_the_others(seen: dict[str, dict[str, Any]]) -> None:
+    """OHIF shows one report of a series: a positive must not hide behind the negative that came after it."""
+    text = seen["a9901"]["text"]
+    lines = [
+        "AI result: No pneumonia pattern found by AI; other abnormalities NOT assessed",
+        "Suggested reading priority: URGENT, by the AI result of another image of this study",
+        "Other images of this study: 1 PNEUMONIA SUSPECTED",
+        "Image: AP view, image 1 of series 2",
+        "AI probability of pneumonia: 3 %",
+    ]
+    assert [line for line in lines if line not in text] == []
+    assert {line for line in text.splitlines() if line.startswith("S:99")} == {"S:9901", "S:9902", "S:9903"}
+    # The sentence burnt into the newest picture, in the colour of a positive.
+    assert pixels(seen["a9903"]["picture"], lambda red, green, blue: (red > 200) & (red - blue > 120)) > 1000
+
+
+def test_no_number_beside_a_region_is_cut_off_at_the_edge_of_a_wide_film(seen: dict[str, dict[str, Any]]) -> None:
+    with Image.open(seen["a9902"]["picture"]) as image:
+        red, green, blue = np.moveaxis(np.asarray(image.convert("RGB")).astype(np.int16), 2, 0)
+    label = ((green > 180) & (red < 80) & (blue < 80)).any(axis=0).nonzero()[0]
+    assert len(label) > 100
+    assert label.max() < 1236, "the viewport ends at 1242"
 
 
 def test_the_text_report_is_a_readable_tree(seen: dict[str, dict[str, Any]]) -> None:
