@@ -8,32 +8,20 @@ from sqlalchemy import Engine, select
 
 from service.ledger.database import reading
 from service.ledger.records import InstanceRecord, PredictionRecord
-from service.vocabulary.findings import Finding, Outcome, Prediction
+from service.ledger.summaries import columns_of, summary_of
+from service.vocabulary.findings import Prediction
 
 
 def record_of(prediction: Prediction, instance_id: int, at: datetime, reused: bool) -> PredictionRecord:
     """Return the row of a prediction."""
     cam = np.ascontiguousarray(prediction.cam, dtype="<f4")
     return PredictionRecord(
+        **columns_of(prediction),
         instance_id=instance_id,
-        outcome=prediction.outcome.value,
-        probabilities=dict(prediction.probabilities),
-        findings={name: finding.value for name, finding in prediction.findings.items()},
-        p_pneumonia=prediction.p_pneumonia,
-        pneumonia_type=prediction.pneumonia_type.value if prediction.pneumonia_type else None,
-        operating_point=prediction.operating_point,
-        lower=prediction.lower,
-        upper=prediction.upper,
-        prevalence=prediction.prevalence,
-        checkpoint_name=prediction.checkpoint_name,
-        checkpoint_version=prediction.checkpoint_version,
-        checkpoint_digest=prediction.checkpoint_digest,
-        transform=prediction.transform,
         input_digest=prediction.input_digest,
         cam=cam.tobytes(),
         cam_rows=cam.shape[0],
         cam_columns=cam.shape[1],
-        runtime=dict(prediction.runtime),
         created_at=at,
         reused=reused,
     )
@@ -42,22 +30,9 @@ def record_of(prediction: Prediction, instance_id: int, at: datetime, reused: bo
 def prediction_of(row: PredictionRecord) -> Prediction:
     """Return the prediction of a row."""
     return Prediction(
-        outcome=Outcome(row.outcome),
-        probabilities=row.probabilities,
-        findings={name: Finding(value) for name, value in row.findings.items()},
-        p_pneumonia=row.p_pneumonia,
-        pneumonia_type=Finding(row.pneumonia_type) if row.pneumonia_type else None,
-        operating_point=row.operating_point,
-        lower=row.lower,
-        upper=row.upper,
-        prevalence=row.prevalence,
-        checkpoint_name=row.checkpoint_name,
-        checkpoint_version=row.checkpoint_version,
-        checkpoint_digest=row.checkpoint_digest,
-        transform=row.transform,
+        **summary_of(row),
         input_digest=row.input_digest,
         cam=np.frombuffer(row.cam, dtype="<f4").reshape(row.cam_rows, row.cam_columns).astype(np.float32),
-        runtime=row.runtime,
     )
 
 

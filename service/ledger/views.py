@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from service.ledger.message_views import MessageView
-from service.ledger.records import InstanceRecord, PredictionRecord, ReportRecord, StudyRecord
+from service.ledger.records import InstanceRecord, ReportRecord, StudyRecord
+from service.ledger.summaries import summary_of
 from service.ledger.version_0_1 import flags_of, supersession_of
 from service.vocabulary.facts import CloseSource, Flag, Hold, PrioritySource, Supersession
-from service.vocabulary.findings import Finding, Outcome
+from service.vocabulary.findings import Outcome, PredictionSummary
 from service.vocabulary.identity import Identity
 from service.vocabulary.states import CommitmentState, DeliveryState, Priority, State
 
@@ -16,24 +17,10 @@ from service.vocabulary.states import CommitmentState, DeliveryState, Priority, 
 MANY = 1000
 
 
-@dataclass(frozen=True)
-class ResultView:
-    """A prediction without its heat map; the attributes are those of `service.vocabulary.findings.Prediction`."""
+@dataclass(frozen=True, kw_only=True)
+class ResultView(PredictionSummary):
+    """What was found of an image, and whether that is the result of an earlier version with the same pixels."""
 
-    outcome: Outcome
-    probabilities: Mapping[str, float]
-    findings: Mapping[str, Finding]
-    p_pneumonia: float
-    pneumonia_type: Finding | None
-    operating_point: str
-    lower: float
-    upper: float
-    prevalence: float
-    checkpoint_name: str
-    checkpoint_version: str
-    checkpoint_digest: str
-    transform: str
-    runtime: Mapping[str, str | int]
     reused: bool
 
 
@@ -231,27 +218,7 @@ def instance_view(row: InstanceRecord) -> InstanceView:
         superseding_reason=supersession_of(row),
         hold=Hold(row.hold) if row.hold is not None else None,
         reports_due=row.reports_due,
-        result=_result_view(row.prediction) if row.prediction is not None else None,
-    )
-
-
-def _result_view(row: PredictionRecord) -> ResultView:
-    return ResultView(
-        outcome=Outcome(row.outcome),
-        probabilities=row.probabilities,
-        findings={name: Finding(value) for name, value in row.findings.items()},
-        p_pneumonia=row.p_pneumonia,
-        pneumonia_type=Finding(row.pneumonia_type) if row.pneumonia_type else None,
-        operating_point=row.operating_point,
-        lower=row.lower,
-        upper=row.upper,
-        prevalence=row.prevalence,
-        checkpoint_name=row.checkpoint_name,
-        checkpoint_version=row.checkpoint_version,
-        checkpoint_digest=row.checkpoint_digest,
-        transform=row.transform,
-        runtime=row.runtime,
-        reused=row.reused,
+        result=ResultView(**summary_of(row.prediction), reused=row.prediction.reused) if row.prediction else None,
     )
 
 

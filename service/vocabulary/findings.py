@@ -27,9 +27,9 @@ class Outcome(StrEnum):
     NOT_ANALYSED = "not analysed"
 
 
-@dataclass(frozen=True)
-class Prediction:
-    """The result of one inference with everything needed to compute it again.
+@dataclass(frozen=True, kw_only=True)
+class PredictionSummary:
+    """What one inference says, without the heat map; each field is spelled here and as a column of the ledger.
 
     Attributes
     ----------
@@ -45,11 +45,6 @@ class Prediction:
         The limits of the indeterminate band on `p_pneumonia`: below is negative, from `upper` on is positive.
     prevalence
         The share of pneumonia that the probabilities assume, in (0, 1).
-    cam
-        Class activation map for pneumonia, float32, rows x cols of the last feature map, on the card's fixed scale in
-        [0, 1].
-    input_digest
-        SHA-256 (hex) of the exact tensor that the network saw.
     runtime
         Runtime, version, processor features, threads and batch shape of the computation.
     """
@@ -67,6 +62,21 @@ class Prediction:
     checkpoint_version: str
     checkpoint_digest: str
     transform: str
+    runtime: Mapping[str, str | int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction(PredictionSummary):
+    """The result of one inference with everything needed to compute it again.
+
+    Attributes
+    ----------
+    input_digest
+        SHA-256 (hex) of the exact tensor that the network saw.
+    cam
+        Class activation map for pneumonia, float32, rows x cols of the last feature map, on the card's fixed scale in
+        [0, 1].
+    """
+
     input_digest: str
     cam: NDArray[np.float32]
-    runtime: Mapping[str, str | int] = field(default_factory=dict)

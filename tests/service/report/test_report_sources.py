@@ -19,6 +19,7 @@ from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
 from service.report import build
+from service.report.evidence import _ALWAYS, _WHERE_PRESENT
 from service.vocabulary.facts import Reason
 from service.vocabulary.findings import Outcome
 from service.vocabulary.report_kinds import ReportKind
@@ -27,29 +28,7 @@ from tests.phantoms import chest, encoded
 from tests.service.report.samples import EQUIPMENT, content
 from tests.service.report.test_report_objects import built, texts
 
-_KEYWORDS = [
-    "PatientName",
-    "PatientID",
-    "IssuerOfPatientID",
-    "PatientBirthDate",
-    "PatientSex",
-    "PatientAge",
-    "StudyDate",
-    "StudyTime",
-    "StudyID",
-    "AccessionNumber",
-    "ReferringPhysicianName",
-    "StudyDescription",
-    "TimezoneOffsetFromUTC",
-    "PatientOrientation",
-    "Laterality",
-    "BodyPartExamined",
-    "Manufacturer",
-    "ManufacturerModelName",
-    "DeviceSerialNumber",
-    "StationName",
-    "InstitutionName",
-]
+_KEYWORDS = [*_ALWAYS, *_WHERE_PRESENT]
 _NASTY = [
     b"15/03/2019",
     b"X",
