@@ -15,7 +15,7 @@ WEIGHTS, GRAPH, INT8_GRAPH, CARD = "weights.safetensors", "graph.onnx", "graph-i
 _CARD_ADAPTER = TypeAdapter(Card)
 
 
-class CheckpointInvalid(Exception):
+class UnusableCheckpoint(Exception):
     """The checkpoint's folder lacks a file, holds a changed one, or its card contradicts itself."""
 
 
@@ -44,19 +44,19 @@ class Checkpoint:
 
         Raises
         ------
-        CheckpointInvalid
+        UnusableCheckpoint
             When a file is absent or changed, or the card cannot be understood.
         """
         try:
             content = (folder / CARD).read_bytes()
         except OSError as error:
-            raise CheckpointInvalid(
+            raise UnusableCheckpoint(
                 f"There is no readable {CARD} in {folder}; point the setting to a checkpoint's folder."
             ) from error
         checkpoint = cls(folder, read_card(content), hashlib.sha256(content).hexdigest())
         for name in checkpoint.files:
             if not (folder / name).is_file():
-                raise CheckpointInvalid(f"{name} is absent from {folder}; fetch the checkpoint again.")
+                raise UnusableCheckpoint(f"{name} is absent from {folder}; fetch the checkpoint again.")
         if verify:
             checkpoint.verify()
         return checkpoint
@@ -86,12 +86,12 @@ class Checkpoint:
 
         Raises
         ------
-        CheckpointInvalid
+        UnusableCheckpoint
             When a file differs from the one that the card was written for.
         """
         for name in self.files:
             if file_digest(self.folder / name) != self.card.digests.get(name):
-                raise CheckpointInvalid(f"{name} in {self.folder} is not the file its card names; fetch it again.")
+                raise UnusableCheckpoint(f"{name} in {self.folder} is not the file its card names; fetch it again.")
 
 
 def default_path() -> Path:
@@ -110,7 +110,7 @@ def read_card(content: bytes) -> Card:
 
     Raises
     ------
-    CheckpointInvalid
+    UnusableCheckpoint
         When a field is absent or of the wrong type, or the fields contradict each other.
     """
     try:
@@ -118,9 +118,9 @@ def read_card(content: bytes) -> Card:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise CheckpointInvalid(f"{CARD}: {where or 'the whole file'}: {first['msg']}.") from error
+        raise UnusableCheckpoint(f"{CARD}: {where or 'the whole file'}: {first['msg']}.") from error
     for complaint in _complaints(card):
-        raise CheckpointInvalid(f"{CARD}: {complaint}")
+        raise UnusableCheckpoint(f"{CARD}: {complaint}")
     return card
 
 

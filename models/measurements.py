@@ -190,7 +190,7 @@ class ShortcutRow:
 
 
 @dataclass(frozen=True)
-class LungField:
+class EvidenceInLungs:
     """How much of the evidence for pneumonia lies where the lungs are, on val images called so rightly.
 
     Attributes
@@ -286,7 +286,7 @@ class Measurements:
 
     splits: Mapping[str, SplitMeasurements] = field(default_factory=dict)
     shortcuts: tuple[ShortcutRow, ...] = ()
-    lung_field: LungField | None = None
+    lung_field: EvidenceInLungs | None = None
     label_noise: tuple[LabelNoise, ...] = ()
     doors: Doors | None = None
     clusters: tuple[ClusterRow, ...] = ()

@@ -19,7 +19,7 @@ from service.vocabulary.uids import is_own_uid
 
 
 @dataclass(frozen=True)
-class Request:
+class AnnouncedInstance:
     """What a C-STORE request says of the data set that follows it; the UIDs are as sent, valid or not."""
 
     sop_class_uid: str
@@ -37,7 +37,7 @@ class Reception:
     association goes on, and memory and disk stay flat.
     """
 
-    def __init__(self, request: Request, store: ObjectStore, maximum_bytes: int) -> None:
+    def __init__(self, request: AnnouncedInstance, store: ObjectStore, maximum_bytes: int) -> None:
         self.request = request
         self.size = 0
         self.started = time.monotonic()
@@ -111,7 +111,7 @@ class Intake:
         self._admission = admission
         self._waker = waker
 
-    def begin(self, request: Request) -> Reception:
+    def begin(self, request: AnnouncedInstance) -> Reception:
         """Open a reception; it never raises, for the peer sends the data set in any case."""
         return Reception(request, self._store, self._maximum_bytes)
 
@@ -158,7 +158,7 @@ class Intake:
             self._waker.wake(Task.INFER)
         return receipt
 
-    def _order_priority(self, request: Request) -> tuple[Priority, PrioritySource]:
+    def _order_priority(self, request: AnnouncedInstance) -> tuple[Priority, PrioritySource]:
         """Return how urgent the order is, and who says so: the first that answers."""
         if request.has_high_priority:
             return Priority.STAT, PrioritySource.C_STORE
@@ -168,7 +168,7 @@ class Intake:
         return Priority.ROUTINE, PrioritySource.DEFAULT
 
 
-def _kind(request: Request, *, own_equipment: bool) -> ArrivalKind:
+def _kind(request: AnnouncedInstance, *, own_equipment: bool) -> ArrivalKind:
     if own_equipment or is_own_uid(request.sop_instance_uid):
         return ArrivalKind.OWN
     if request.sop_class_uid in RADIOGRAPHS:

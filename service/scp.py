@@ -16,7 +16,7 @@ from service.dicom.command import CommandSet
 from service.dicom.commitment.listening import CommitmentService
 from service.dicom.entity import access_of, entity_of, tls_of
 from service.dicom.identity import is_valid_uid
-from service.intake import Intake, Reception, Request
+from service.intake import AnnouncedInstance, Intake, Reception
 from service.ledger.admission import Registered
 from service.process.handles import handles_left
 from service.process.log import get_logger
@@ -189,7 +189,7 @@ class _Service:
 
     def begin(self, peer: Peer, command: CommandSet, context_id: int) -> Sink:
         abstract_syntax_uid, transfer_syntax_uid = peer.transfer_syntaxes[context_id]
-        request = Request(
+        request = AnnouncedInstance(
             sop_class_uid=command.sop_class_uid,
             sop_instance_uid=command.sop_instance_uid,
             abstract_syntax_uid=abstract_syntax_uid,

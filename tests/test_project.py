@@ -80,6 +80,16 @@ def docstring_length(node: ast.AST) -> int:
     return node.body[0].end_lineno - node.body[0].lineno + 1
 
 
+def test_no_two_classes_of_the_product_share_a_name() -> None:
+    """A name stands for one thing; what a module keeps to itself may be named again."""
+    places: dict[str, list[str]] = {}
+    for path in modules():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
 def test_every_package_has_exhaustive_layers() -> None:
     contracts = [contract for contract in PROJECT["tool"]["importlinter"]["contracts"] if contract.get("exhaustive")]
     placed = {container for contract in contracts for container in contract["containers"]}

@@ -26,11 +26,11 @@ THREADS = click.option("--threads", default=2, show_default=True, help="Processo
 
 def load_checkpoint(folder: Path | None) -> Checkpoint:
     """Return the checkpoint in the folder, or the shipped one."""
-    from models.checkpoint import Checkpoint, CheckpointInvalid, default_path
+    from models.checkpoint import Checkpoint, UnusableCheckpoint, default_path
 
     try:
         return Checkpoint.load(folder or default_path())
-    except CheckpointInvalid as error:
+    except UnusableCheckpoint as error:
         raise click.ClickException(str(error)) from error
 
 

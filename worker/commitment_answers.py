@@ -5,8 +5,8 @@ from datetime import timedelta
 from functools import partial
 
 from service.dicom.commitment.associations import TellingAssociation
+from service.dicom.commitment.holdings import judge
 from service.dicom.commitment.messages import answer
-from service.dicom.commitment.verdict import judge
 from service.ledger import DueCommitment, Ledger
 from service.objects import ObjectStore
 from service.process.backoff import backoff

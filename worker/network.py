@@ -4,13 +4,12 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.checkpoint import Checkpoint, default_path
-from models.checkpoint import CheckpointInvalid as FolderInvalid
+from models.checkpoint import Checkpoint, UnusableCheckpoint, default_path
 from models.decision import decide
 from models.precision import why_not_int8
 from models.predictor import Output, Predictor
 from models.runtimes import OnnxRuntime, Runtime, processor_features
-from service.scope import Population
+from service.scope import PopulationLimits
 from service.settings import AnalysisSettings
 from service.vocabulary.errors import CheckpointInvalid, SettingsInvalid
 from service.vocabulary.findings import Finding, Outcome, Prediction
@@ -30,10 +29,10 @@ class Network:
         return self.predictor.checkpoint
 
     @property
-    def population(self) -> Population:
+    def population(self) -> PopulationLimits:
         """Whom the checkpoint was validated on."""
         population = self.checkpoint.card.population
-        return Population(population.minimum_age_years, population.maximum_age_years, population.views)
+        return PopulationLimits(population.minimum_age_years, population.maximum_age_years, population.views)
 
     @property
     def distance_limit(self) -> float | None:
@@ -77,7 +76,7 @@ def load_checkpoint(settings: AnalysisSettings, folder: Path | None = None) -> C
     """
     try:
         checkpoint = Checkpoint.load(folder or settings.checkpoint or default_path())
-    except FolderInvalid as error:
+    except UnusableCheckpoint as error:
         raise CheckpointInvalid(str(error)) from None
     try:
         checkpoint.card.operating_point(settings.operating_point)

@@ -5,7 +5,7 @@ by setting, to a syslog server over TLS; never into the log, a metric or an exce
 """
 
 from service.audit import events
-from service.audit.message import AuditMessage, Outcome
+from service.audit.message import AuditMessage, EventOutcome
 from service.audit.trail import AuditTrail, examine
 
-__all__ = ["AuditMessage", "AuditTrail", "Outcome", "events", "examine"]
+__all__ = ["AuditMessage", "AuditTrail", "EventOutcome", "events", "examine"]

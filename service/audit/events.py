@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from service.audit.message import AuditMessage, Code, Outcome, Participant, Subject
+from service.audit.message import AuditMessage, Code, EventOutcome, Participant, Subject
 from service.vocabulary.identity import Identity
 
 _APPLICATION = Code("110150", "Application")
@@ -42,7 +42,7 @@ def application_activity(at: datetime, node: Node, *, process: str, starts: bool
         event_type=Code("110120", "Application Start") if starts else Code("110121", "Application Stop"),
         action="E",
         at=at,
-        outcome=Outcome.SUCCESS,
+        outcome=EventOutcome.SUCCESS,
         participants=(Participant(process, False, (_APPLICATION,), node.host, f"AETITLES={node.ae_title}"),),
     )
 
@@ -65,7 +65,7 @@ def instances_transferred(
         event=Code("110104", "DICOM Instances Transferred"),
         action="C" if is_new else "R",
         at=at,
-        outcome=Outcome.SUCCESS,
+        outcome=EventOutcome.SUCCESS,
         participants=(
             source.participant(_SOURCE, is_requestor=True),
             destination.participant(_DESTINATION, is_requestor=False),
@@ -92,7 +92,7 @@ def instances_refused(
         event=Code("110104", "DICOM Instances Transferred"),
         action="C",
         at=at,
-        outcome=Outcome.MINOR_FAILURE if is_at_fault else Outcome.SERIOUS_FAILURE,
+        outcome=EventOutcome.MINOR_FAILURE if is_at_fault else EventOutcome.SERIOUS_FAILURE,
         description=why,
         participants=(
             source.participant(_SOURCE, is_requestor=True),
@@ -125,7 +125,7 @@ def query(
         event=Code("110112", "Query"),
         action="E",
         at=at,
-        outcome=Outcome.SERIOUS_FAILURE if why else Outcome.SUCCESS,
+        outcome=EventOutcome.SERIOUS_FAILURE if why else EventOutcome.SUCCESS,
         description=why,
         participants=(
             source.participant(_SOURCE, is_requestor=True),
@@ -152,7 +152,7 @@ def instances_deleted(
         event=Code("110103", "DICOM Instances Accessed"),
         action="D",
         at=at,
-        outcome=Outcome.SUCCESS,
+        outcome=EventOutcome.SUCCESS,
         participants=(Participant(process, True, (_APPLICATION,), node.host, f"AETITLES={node.ae_title}"),),
         subjects=(_study(identity, sop_classes), _patient(identity)),
     )
@@ -174,7 +174,7 @@ def instances_accessed(
         event=Code("110103", "DICOM Instances Accessed"),
         action="R",
         at=at,
-        outcome=Outcome.SUCCESS,
+        outcome=EventOutcome.SUCCESS,
         participants=(
             Participant(user, True, host=host),
             node.participant(_APPLICATION, is_requestor=False),
@@ -198,7 +198,7 @@ def study_marked(at: datetime, node: Node, user: str, host: str, identity: Ident
         event=Code("110111", "Procedure Record"),
         action="U",
         at=at,
-        outcome=Outcome.SUCCESS,
+        outcome=EventOutcome.SUCCESS,
         participants=(*person, node.participant(_APPLICATION, is_requestor=not person)),
         subjects=(replace(_study(identity, {}), details={"Reading": what}), _patient(identity)),
     )
@@ -214,7 +214,7 @@ def node_refused(at: datetime, node: Node, stranger: Node, *, why: str) -> Audit
         event_type=Code("110126", "Node Authentication"),
         action="E",
         at=at,
-        outcome=Outcome.MINOR_FAILURE,
+        outcome=EventOutcome.MINOR_FAILURE,
         description=why,
         participants=(
             node.participant(_APPLICATION, is_requestor=True),
@@ -242,7 +242,7 @@ def user_authentication(
         event_type=Code("110122", "Login") if logs_in else Code("110123", "Logout"),
         action="E",
         at=at,
-        outcome=Outcome.SUCCESS if succeeded else Outcome.MINOR_FAILURE,
+        outcome=EventOutcome.SUCCESS if succeeded else EventOutcome.MINOR_FAILURE,
         participants=(
             Participant(user, True, host=host),
             node.participant(_APPLICATION, is_requestor=False),

@@ -13,8 +13,8 @@ _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 _ADDRESS = re.compile(r"[0-9.]+|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*")
 
 
-class Outcome(StrEnum):
-    """The Event Outcome Indicator."""
+class EventOutcome(StrEnum):
+    """The Event Outcome Indicator (PS3.15 section A.5.2, RFC 3881)."""
 
     SUCCESS = "0"
     MINOR_FAILURE = "4"
@@ -82,7 +82,7 @@ class AuditMessage:
     event: Code
     action: str
     at: datetime
-    outcome: Outcome
+    outcome: EventOutcome
     participants: tuple[Participant, ...]
     subjects: tuple[Subject, ...] = ()
     event_type: Code | None = None

@@ -1,4 +1,4 @@
-"""Where audit messages go: a file, and a spool from which a thread brings them to the syslog server."""
+"""Where audit messages go: a file, and a queue on the disk from which a thread brings them to the syslog server."""
 
 import os
 import socket
@@ -11,8 +11,8 @@ from types import TracebackType
 from typing import Concatenate, ParamSpec, Self
 
 from service.audit.events import Node, application_activity
+from service.audit.frame_queue import FrameQueue
 from service.audit.message import AuditMessage
-from service.audit.spool import Spool
 from service.audit.syslog import SyslogConnection, frame
 from service.process.clock import Clock, utc_now
 from service.process.log import get_logger
@@ -46,7 +46,7 @@ class AuditTrail:
     def __init__(self, settings: Settings, clock: Clock = utc_now) -> None:
         self._settings = settings.audit
         self._path = settings.audit_file
-        self._spool = spool_of(settings) if settings.audit.syslog_host is not None else None
+        self._queue = queue_of(settings) if settings.audit.syslog_host is not None else None
         self._clock = clock
         self.node = Node(settings.listener.ae_title, socket.gethostname())
         self._lock = threading.Lock()
@@ -76,8 +76,8 @@ class AuditTrail:
                 self._append(xml + b"\n")
         except OSError as error:
             failure = error
-        if self._spool is not None:
-            self._spool.put(frame(xml, at, os.getpid()))
+        if self._queue is not None:
+            self._queue.put(frame(xml, at, os.getpid()))
         if failure is not None:
             raise failure
 
@@ -119,24 +119,24 @@ class AuditTrail:
 
     def start(self) -> None:
         """Bring what waits to the syslog server, in a thread of its own, until `close`."""
-        if self._spool is not None:
-            self._shipper = threading.Thread(target=self._ship, args=(self._spool,), name="audit", daemon=True)
+        if self._queue is not None:
+            self._shipper = threading.Thread(target=self._ship, args=(self._queue,), name="audit", daemon=True)
             self._shipper.start()
 
-    def _ship(self, spool: Spool) -> None:
+    def _ship(self, queue: FrameQueue) -> None:
         while not self._stop.is_set():
             try:
-                with spool.held() as ours:
-                    if ours and spool.waiting():
-                        self._send(spool)
+                with queue.held() as ours:
+                    if ours and queue.waiting():
+                        self._send(queue)
             except OSError as error:
                 self._complain(error)
                 self._stop.wait(_RETRY_S)
             self._stop.wait(_LOOK_S)
 
-    def _send(self, spool: Spool) -> None:
+    def _send(self, queue: FrameQueue) -> None:
         with SyslogConnection(self._settings) as connection:
-            while (waiting := spool.waiting()) and not self._stop.is_set():
+            while (waiting := queue.waiting()) and not self._stop.is_set():
                 connection.send([path.read_bytes() for path in waiting[:_BATCH]])
                 for path in waiting[:_BATCH]:
                     path.unlink()
@@ -164,9 +164,9 @@ class AuditTrail:
         self.close()
 
 
-def spool_of(settings: Settings) -> Spool:
+def queue_of(settings: Settings) -> FrameQueue:
     """Return what waits for the syslog server on this machine."""
-    return Spool(settings.audit_spool, settings.audit.maximum_waiting)
+    return FrameQueue(settings.audit_spool, settings.audit.maximum_waiting)
 
 
 def examine(settings: Settings) -> str | None:
@@ -179,7 +179,7 @@ def examine(settings: Settings) -> str | None:
         return f"the disk of {path} is full"
     if settings.audit.syslog_host is None:
         return None
-    waiting = spool_of(settings).waiting()
+    waiting = queue_of(settings).waiting()
     age = time.time() - int(waiting[0].name.partition("-")[0]) / 1e9 if waiting else 0.0
     if age > _LONG_S or len(waiting) >= settings.audit.maximum_waiting:
         return f"{len(waiting)} audit messages wait for the syslog server, the oldest for {age:.0f} s"

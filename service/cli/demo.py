@@ -20,7 +20,7 @@ from service.demo.forwarding import Forwarded, forward
 from service.demo.images import folder_images
 from service.demo.outcome import ImageOutcome, outcomes, totals
 from service.demo.pacs import StandInPacs
-from service.demo.stage import Stage, set_up
+from service.demo.site import DemoSite, set_up
 from service.ledger import Ledger, database, migration
 from service.process.clock import utc_now
 from service.vocabulary.errors import TransientDeliveryFailure
@@ -46,18 +46,18 @@ def demo(images: Path | None, once: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     with tempfile.TemporaryDirectory(prefix="auscult-demo-") as folder, StandInPacs() as pacs:
-        stage = set_up(Path(folder), pacs.port)
+        site = set_up(Path(folder), pacs.port)
         url = f"sqlite:///{Path(folder) / 'data' / 'ledger.sqlite'}"
         (Path(folder) / "data").mkdir(mode=0o700)
         migration.upgrade(url)
         ledger = Ledger(database.connect(url))
         ended = threading.Event()
-        machine = threading.Thread(target=Supervisor(PARTS, stage.environment()).run, args=(ended,))
+        machine = threading.Thread(target=Supervisor(PARTS, site.environment()).run, args=(ended,))
         machine.start()
         try:
-            complete = _play(console, stage, pacs, ledger, images, stop)
+            complete = _play(console, site, pacs, ledger, images, stop)
             if not once and not stop.is_set():
-                console.print(f"The reading worklist: http://127.0.0.1:{stage.web_port}/   (Ctrl-C ends the demo)")
+                console.print(f"The reading worklist: http://127.0.0.1:{site.web_port}/   (Ctrl-C ends the demo)")
                 stop.wait()
         finally:
             ended.set()
@@ -67,7 +67,7 @@ def demo(images: Path | None, once: bool) -> None:
 
 def _play(
     console: Console,
-    stage: Stage,
+    site: DemoSite,
     pacs: StandInPacs,
     ledger: Ledger,
     images: Path | None,
@@ -90,7 +90,7 @@ def _play(
     with Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
     ) as progress:
-        forwarded = _forward(progress, stage, instances, stop)
+        forwarded = _forward(progress, site, instances, stop)
         results = _wait(progress, pacs, ledger, forwarded, stop)
     console.print(results_table(results, labels))
     summary = totals(forwarded, results)
@@ -104,15 +104,17 @@ def _play(
     return bool(forwarded) and summary.failed == 0
 
 
-def _forward(progress: Progress, stage: Stage, instances: Sequence[Dataset], stop: threading.Event) -> list[Forwarded]:
+def _forward(
+    progress: Progress, site: DemoSite, instances: Sequence[Dataset], stop: threading.Event
+) -> list[Forwarded]:
     starting = progress.add_task("starting", total=None)
-    _await_listener(stage.listener_port, stop)
+    _await_listener(site.listener_port, stop)
     progress.update(starting, visible=False)
     task = progress.add_task("acknowledged", total=len(instances))
     forwarded: list[Forwarded] = []
     while len(forwarded) < len(instances) and not stop.is_set():
         try:
-            for item in forward(instances[len(forwarded) :], "127.0.0.1", stage.listener_port, "AUSCULT", "DEMO"):
+            for item in forward(instances[len(forwarded) :], "127.0.0.1", site.listener_port, "AUSCULT", "DEMO"):
                 forwarded.append(item)
                 progress.update(task, completed=sum(item.acknowledged for item in forwarded))
         except TransientDeliveryFailure:

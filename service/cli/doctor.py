@@ -29,7 +29,7 @@ class Check(Protocol):
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckResult:
     """One thing that was looked at."""
 
     name: str
@@ -37,8 +37,8 @@ class Finding:
     message: str
 
 
-def examine(settings: Settings) -> Iterator[Finding]:
-    """Yield a finding for everything that auscult needs, each as soon as it is known."""
+def examine(settings: Settings) -> Iterator[CheckResult]:
+    """Yield a result for everything that auscult needs, each as soon as it is known."""
     wanted: list[tuple[str, Check]] = [
         ("disk", checks.disk),
         ("database", checks.database),
@@ -53,14 +53,14 @@ def examine(settings: Settings) -> Iterator[Finding]:
         ("clock", clock),
     ]
     for title, check in wanted:
-        yield from _findings(title, check, settings)
+        yield from _results(title, check, settings)
     for point in entry_points(group=ENTRY_POINTS):
-        yield from _findings(point.name, _Loaded(point), settings)
+        yield from _results(point.name, _Loaded(point), settings)
 
 
 @dataclass(frozen=True)
 class _Loaded:
-    """A check that is imported when it is called, so that one that cannot be imported is a finding too."""
+    """A check that is imported when it is called, so that one that cannot be imported is a result too."""
 
     point: EntryPoint
 
@@ -69,12 +69,12 @@ class _Loaded:
         return check(settings)
 
 
-def _findings(title: str, check: Check, settings: Settings) -> Iterator[Finding]:
+def _results(title: str, check: Check, settings: Settings) -> Iterator[CheckResult]:
     try:
         for name, passed, message in check(settings):
-            yield Finding(name, passed, message)
+            yield CheckResult(name, passed, message)
     except Exception as error:  # noqa: BLE001 - one broken check must not hide what the others find
-        yield Finding(title, False, f"the check itself broke ({type(error).__name__}); please report it")
+        yield CheckResult(title, False, f"the check itself broke ({type(error).__name__}); please report it")
 
 
 @click.command()
@@ -85,31 +85,31 @@ def doctor(as_json: bool) -> None:
     Settings, disk, database, file modes, ports, certificates, decoders, checkpoint, destinations, queue, audit trail,
     clock. The exit status is 1 when something is not as it must be.
     """
-    findings = []
+    results = []
     try:
         settings = load()
     except SettingsInvalid as error:
-        findings.append(Finding("settings", False, str(error)))
+        results.append(CheckResult("settings", False, str(error)))
     else:
-        findings.append(Finding("settings", True, "valid"))
-        findings += examine(settings)
+        results.append(CheckResult("settings", True, "valid"))
+        results += examine(settings)
     if as_json:
-        print_json(json_value(findings))
+        print_json(json_value(results))
     else:
-        Console().print(_table(findings))
-    failed = sum(not finding.passed for finding in findings)
+        Console().print(_table(results))
+    failed = sum(not result.passed for result in results)
     if not as_json:
-        click.echo("all is well" if not failed else f"{failed} of {len(findings)} checks failed")
+        click.echo("all is well" if not failed else f"{failed} of {len(results)} checks failed")
     if failed:
         raise SystemExit(1)
 
 
-def _table(findings: Iterable[Finding]) -> Table:
+def _table(results: Iterable[CheckResult]) -> Table:
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column()
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    for finding in findings:
-        mark = Text("ok", "green") if finding.passed else Text("FAILED", "bold red")
-        table.add_row(mark, finding.name, Text(finding.message, "" if finding.passed else "red"))
+    for result in results:
+        mark = Text("ok", "green") if result.passed else Text("FAILED", "bold red")
+        table.add_row(mark, result.name, Text(result.message, "" if result.passed else "red"))
     return table

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian
 
 from service.dicom.bytes_at import BytesAt
-from service.dicom.sequences import ITEM, ITEM_END, SEQUENCE_END, UNDEFINED, Edit, Head, through
+from service.dicom.sequences import ITEM, ITEM_END, SEQUENCE_END, UNDEFINED, Edit, ElementHead, through
 from service.vocabulary.errors import NotDicom
 
 PIXEL_DATA = 0x7FE00010
@@ -118,7 +118,7 @@ class Elements:
                 yield element
             at = self._behind(element.end, head)
 
-    def head(self, at: int, *, implicit: bool) -> Head | None:
+    def head(self, at: int, *, implicit: bool) -> ElementHead | None:
         """Return the head of the element at a position; None where none can be made out.
 
         Raises
@@ -135,12 +135,16 @@ class Elements:
         group, number = self._tag.unpack_from(raw)
         tag = group << 16 | number
         if implicit or group == 0xFFFE:
-            return Head(tag, b"", self._long.unpack_from(raw, 4)[0], at + 8, implicit)
+            return ElementHead(tag, b"", self._long.unpack_from(raw, 4)[0], at + 8, implicit)
         vr = raw[4:6]
         if vr in SHORT_VRS:
-            return Head(tag, vr, self._short.unpack_from(raw, 6)[0], at + 8, implicit=False)
+            return ElementHead(tag, vr, self._short.unpack_from(raw, 6)[0], at + 8, implicit=False)
         if vr in LONG_VRS:
-            return Head(tag, vr, self._long.unpack_from(raw, 8)[0], at + 12, implicit=False) if len(raw) == 12 else None
+            return (
+                ElementHead(tag, vr, self._long.unpack_from(raw, 8)[0], at + 12, implicit=False)
+                if len(raw) == 12
+                else None
+            )
         return self._of_unknown_vr(at, tag, raw)
 
     def begins(self, at: int, after: int) -> bool:
@@ -174,15 +178,15 @@ class Elements:
             at = position + removed
         return b"".join((*parts, self._data(at, element.end - at)))
 
-    def _of_unknown_vr(self, at: int, tag: int, raw: bytes) -> Head | None:
+    def _of_unknown_vr(self, at: int, tag: int, raw: bytes) -> ElementHead | None:
         """Return the head of an element whose VR is none: with a length of two or four bytes, or in implicit VR."""
-        heads = [Head(tag, b"UN", self._short.unpack_from(raw, 6)[0], at + 8, implicit=False)]
+        heads = [ElementHead(tag, b"UN", self._short.unpack_from(raw, 6)[0], at + 8, implicit=False)]
         if len(raw) == 12:
-            heads.append(Head(tag, b"UN", self._long.unpack_from(raw, 8)[0], at + 12, implicit=False))
-        heads.append(Head(tag, b"UN", self._long.unpack_from(raw, 4)[0], at + 8, implicit=False))
+            heads.append(ElementHead(tag, b"UN", self._long.unpack_from(raw, 8)[0], at + 12, implicit=False))
+        heads.append(ElementHead(tag, b"UN", self._long.unpack_from(raw, 4)[0], at + 8, implicit=False))
         return next((head for head in heads if self.begins(head.value + head.length, tag)), None)
 
-    def _element(self, head: Head) -> Element:
+    def _element(self, head: ElementHead) -> Element:
         implicit = head.implicit or (head.vr == b"UN" and head.length == UNDEFINED)
         if head.length == UNDEFINED:
             end, edits = through(self, head)
@@ -194,10 +198,10 @@ class Elements:
             raise NotDicom("the data set ends within an attribute's value")
         return Element(head.tag, head.vr, head.value, end, implicit, edits=edits)
 
-    def _seems_a_sequence(self, head: Head) -> bool:
+    def _seems_a_sequence(self, head: ElementHead) -> bool:
         return head.vr == b"SQ" or (head.implicit and self._data(head.value, 4) == self._tag.pack(0xFFFE, 0xE000))
 
-    def _end_of_sequence(self, head: Head) -> tuple[int, tuple[Edit, ...]]:
+    def _end_of_sequence(self, head: ElementHead) -> tuple[int, tuple[Edit, ...]]:
         """Return where a sequence ends that says its length: there, or where its items end, whichever is followed."""
         said = head.value + head.length
         try:
@@ -222,12 +226,12 @@ class Elements:
         is_last = found.tag == PIXEL_DATA or found.length == UNDEFINED
         return is_last or self.begins(found.value + found.length, found.tag)
 
-    def _behind(self, end: int, head: Head) -> int:
+    def _behind(self, end: int, head: ElementHead) -> int:
         """Return where the next element begins; a value of odd length may have been padded."""
         is_padded = head.length % 2 and head.length != UNDEFINED
         return end + 1 if is_padded and not self.begins(end, head.tag) and self.begins(end + 1, head.tag) else end
 
-    def _pixel_data(self, head: Head) -> Element:
+    def _pixel_data(self, head: ElementHead) -> Element:
         if head.length != UNDEFINED:
             return Element(head.tag, head.vr, head.value, min(head.value + head.length, self.end), head.implicit)
         at = head.value

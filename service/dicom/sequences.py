@@ -18,7 +18,7 @@ UNDEFINED = 0xFFFFFFFF
 Edit = tuple[int, int, bytes]
 
 
-class Head(NamedTuple):
+class ElementHead(NamedTuple):
     """The head of an element: where its value begins, and how long it says that is; `vr` is empty in implicit VR."""
 
     tag: int
@@ -28,13 +28,13 @@ class Head(NamedTuple):
     implicit: bool
 
 
-class Heads(Protocol):
+class ElementHeads(Protocol):
     """A data set, as far as a way through a sequence needs it; see `service.dicom.elements.Elements`."""
 
     end: int
     order: str
 
-    def head(self, at: int, *, implicit: bool) -> Head | None:
+    def head(self, at: int, *, implicit: bool) -> ElementHead | None:
         """Return the head of the element at a position; None where none can be made out."""
 
     def begins(self, at: int, after: int) -> bool:
@@ -70,7 +70,7 @@ class _Open:
 class _Sequence:
     """A way through one sequence, from the head on."""
 
-    def __init__(self, elements: Heads, head: Head, said: int | None) -> None:
+    def __init__(self, elements: ElementHeads, head: ElementHead, said: int | None) -> None:
         self._elements = elements
         self._head = head
         self._said = said
@@ -88,11 +88,11 @@ class _Sequence:
             at = self._in_item(at, found) if self._open[-1].is_item else self._between_items(at, found)
         return at, tuple(self._edits)
 
-    def _is_cut(self, found: Head) -> bool:
+    def _is_cut(self, found: ElementHead) -> bool:
         is_delimiter = found.tag in (ITEM, ITEM_END, SEQUENCE_END)
         return not is_delimiter and found.length != UNDEFINED and found.value + found.length > self._elements.end
 
-    def _between_items(self, at: int, found: Head) -> int:
+    def _between_items(self, at: int, found: ElementHead) -> int:
         if found.tag == ITEM:
             return self._item(found)
         if found.tag == ITEM_END:
@@ -105,7 +105,7 @@ class _Sequence:
             self._edits.append((at, 0, self._delimiter(SEQUENCE_END)))
         return at
 
-    def _item(self, found: Head) -> int:
+    def _item(self, found: ElementHead) -> int:
         end = found.value + found.length
         if found.length != UNDEFINED and (end == self._said or self._elements.begins(end, self._head.tag)):
             return end
@@ -114,7 +114,7 @@ class _Sequence:
         self._open.append(_Open(is_item=True, implicit=self._open[-1].implicit))
         return found.value
 
-    def _in_item(self, at: int, found: Head) -> int:
+    def _in_item(self, at: int, found: ElementHead) -> int:
         if found.tag in (ITEM, SEQUENCE_END):
             self._edits.append((at, 0, self._delimiter(ITEM_END)))
         if found.tag in (ITEM, ITEM_END, SEQUENCE_END):
@@ -144,7 +144,7 @@ class _Sequence:
         return (tag >> 16).to_bytes(2, order) + (tag & 0xFFFF).to_bytes(2, order) + bytes(4)  # type: ignore[arg-type]
 
 
-def through(elements: Heads, head: Head, said: int | None = None) -> tuple[int, tuple[Edit, ...]]:
+def through(elements: ElementHeads, head: ElementHead, said: int | None = None) -> tuple[int, tuple[Edit, ...]]:
     """Return where a sequence ends, and what to change in it so that each of its parts ends.
 
     Parameters

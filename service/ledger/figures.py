@@ -11,7 +11,7 @@ from service.ledger.counts import FigureRecord
 from service.ledger.database import reading, writing
 from service.ledger.flushing import flushed
 from service.vocabulary.errors import Unavailable
-from service.vocabulary.figures import Key, Tally
+from service.vocabulary.figures import FigureKey, Tally
 
 _INSERT: dict[str, Callable[..., Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
@@ -48,7 +48,7 @@ class Figures:
             self.tally.add(counts)
             raise
 
-    def totals(self) -> dict[Key, float]:
+    def totals(self) -> dict[FigureKey, float]:
         """Return the sums of all processes."""
         with reading(self._engine) as session:
             return {(row.name, row.label): row.value for row in session.scalars(select(FigureRecord))}

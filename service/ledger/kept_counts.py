@@ -32,7 +32,7 @@ STUDIES = "studies"  # nothing: studies of the worklist, read or not
 OPEN = "open studies"  # nothing: those of them that nobody has read
 _RECOUNTS = "recounts"  # how often all was counted anew; of two who count at once, one is too late
 
-Key = tuple[str, str]
+CountKey = tuple[str, str]
 
 
 def outbox(state: DeliveryState | str) -> str:
@@ -54,7 +54,7 @@ class KeptCounts:
                 return
         with writing(self._engine) as session:
             columns = (CountRecord.name, CountRecord.label, CountRecord.value)
-            sums: Counter[Key] = Counter()
+            sums: Counter[CountKey] = Counter()
             for name, label, value in session.execute(delete(CountRecord).where(own).returning(*columns)):
                 sums[name, label] += value
             _add(session, sums)
@@ -76,7 +76,7 @@ class KeptCounts:
                 _add(session, lacking)
 
 
-def kept(session: Session) -> dict[Key, int]:
+def kept(session: Session) -> dict[CountKey, int]:
     """Return the counts that are not 0."""
     name, label = CountRecord.name, CountRecord.label
     sums = select(name, label, func.sum(CountRecord.value)).where(name != _RECOUNTS).group_by(name, label)
@@ -111,7 +111,7 @@ def _stands(value: Callable[[str], Any]) -> bool:
 @event.listens_for(LedgerSession, "before_flush")
 def _keep(session: LedgerSession, _context: UOWTransaction, _instances: object) -> None:
     """Add what a flush is about to change."""
-    changes: Counter[Key] = Counter()
+    changes: Counter[CountKey] = Counter()
     with session.no_autoflush:
         for row in session.new:
             changes.update(_counts_of(row, partial(getattr, row)))
@@ -131,7 +131,7 @@ def _keep(session: LedgerSession, _context: UOWTransaction, _instances: object) 
         _add(session, changes)
 
 
-def _listed(session: Session, row: InstanceRecord) -> list[Key]:
+def _listed(session: Session, row: InstanceRecord) -> list[CountKey]:
     """Return the counts that the study of a version stands in while it is listed."""
     study = session.get(StudyRecord, row.study_id) if row.study_id else row.study
     is_read = study is not None and study.closed_at is not None
@@ -142,7 +142,7 @@ def _is_listed(session: Session, study: StudyRecord) -> bool:
     return session.scalars(select(StudyRecord.id).where(StudyRecord.id == study.id, is_listed())).first() is not None
 
 
-def _counts_of(row: object, value: Callable[[str], Any]) -> Iterator[Key]:
+def _counts_of(row: object, value: Callable[[str], Any]) -> Iterator[CountKey]:
     """Give the counts that a row stands in, by itself."""
     if isinstance(row, PredictionRecord):
         yield OUTCOMES, value("outcome")
@@ -175,13 +175,13 @@ def _has_another(session: Session, row: InstanceRecord) -> bool:
     return session.scalars(others.limit(1)).first() is not None
 
 
-def _add(session: Session, changes: Counter[Key]) -> None:
+def _add(session: Session, changes: Counter[CountKey]) -> None:
     rows = [{"name": name, "label": label, "value": value} for (name, label), value in changes.items() if value]
     if rows:
         session.execute(insert(CountRecord), rows)
 
 
-def _counted(session: Session) -> Iterator[tuple[Key, int]]:
+def _counted(session: Session) -> Iterator[tuple[CountKey, int]]:
     """Give what the kept counts ought to be, by counting."""
     instance, delivery, prediction = InstanceRecord, DeliveryRecord, PredictionRecord
     unreported = (instance.state == State.OUT_OF_SCOPE.value, instance.detail.is_not(None), ~instance.reports_due)

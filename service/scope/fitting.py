@@ -7,12 +7,12 @@ from pydicom.dataset import Dataset
 from service.scope.age import age_in_years
 from service.scope.attributes import texts
 from service.scope.body_part import is_chest
-from service.scope.verdict import Population
+from service.scope.verdict import PopulationLimits
 from service.scope.view import view_named, view_of
 from service.settings import ScopeSettings
 
 
-def fits(dataset: Dataset, population: Population, rules: ScopeSettings) -> bool:
+def fits(dataset: Dataset, population: PopulationLimits, rules: ScopeSettings) -> bool:
     """Tell whether nothing in a header says that the image is of another population, and its age says that it is of it.
 
     An unknown view or body part speaks against no population. An unknown age speaks against each that has limits: what
@@ -25,7 +25,7 @@ def fits(dataset: Dataset, population: Population, rules: ScopeSettings) -> bool
     )
 
 
-def age_lies_within(age: float | None, population: Population) -> bool:
+def age_lies_within(age: float | None, population: PopulationLimits) -> bool:
     """Compare an age in years with both limits, which are completed years and included."""
     youngest, oldest = population.minimum_age_years, population.maximum_age_years
     if age is None:
@@ -33,7 +33,7 @@ def age_lies_within(age: float | None, population: Population) -> bool:
     return (youngest is None or age >= youngest) and (oldest is None or floor(age) <= oldest)
 
 
-def _view_is_of(dataset: Dataset, population: Population) -> bool:
+def _view_is_of(dataset: Dataset, population: PopulationLimits) -> bool:
     """Compare the view: by its very name where both name it so (PA and AP are two), else by its direction."""
     if not population.views:
         return True

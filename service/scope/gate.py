@@ -11,7 +11,7 @@ from service.scope.age import age_in_years
 from service.scope.attributes import texts, whole_number
 from service.scope.body_part import is_chest
 from service.scope.fitting import age_lies_within
-from service.scope.verdict import Population, Verdict
+from service.scope.verdict import PopulationLimits, Verdict
 from service.scope.view import View, view_of
 from service.settings import ScopeSettings
 from service.thorax import is_upright
@@ -26,10 +26,10 @@ _VIEW_REASONS = {
 # The share of its brightness by which the bulk of a blank image's pixels may differ.
 _BLANK_SPREAD = 0.02
 
-_Finding = Reason | Flag
+_Ruling = Reason | Flag
 
 
-def judge(dataset: Dataset, population: Population, rules: ScopeSettings) -> Verdict:
+def judge(dataset: Dataset, population: PopulationLimits, rules: ScopeSettings) -> Verdict:
     """Decide whether an image is analysed; the header is enough, and nothing in it can make this raise.
 
     Parameters
@@ -105,8 +105,8 @@ def judge_orientation(display: NDArray[np.float32], rules: ScopeSettings) -> Rea
 
 
 def _findings(
-    dataset: Dataset, population: Population, rules: ScopeSettings, is_radiograph: bool, chest: bool | None
-) -> Iterator[_Finding]:
+    dataset: Dataset, population: PopulationLimits, rules: ScopeSettings, is_radiograph: bool, chest: bool | None
+) -> Iterator[_Ruling]:
     """Yield reasons and flags in the order in which a reader would want the first of them."""
     yield from _image_kind(dataset, rules, is_radiograph)
     if chest is False:
@@ -122,7 +122,7 @@ def _findings(
     yield from _age(dataset, population, rules)
 
 
-def _image_kind(dataset: Dataset, rules: ScopeSettings, is_radiograph: bool) -> Iterator[_Finding]:
+def _image_kind(dataset: Dataset, rules: ScopeSettings, is_radiograph: bool) -> Iterator[_Ruling]:
     if "Rows" not in dataset or "Columns" not in dataset:
         yield Reason.NOT_AN_IMAGE
     if not is_radiograph:
@@ -140,7 +140,7 @@ def _image_kind(dataset: Dataset, rules: ScopeSettings, is_radiograph: bool) -> 
         yield _doubt(rules.for_processing, Reason.FOR_PROCESSING, Flag.FOR_PROCESSING)
 
 
-def _size(dataset: Dataset, rules: ScopeSettings) -> Iterator[_Finding]:
+def _size(dataset: Dataset, rules: ScopeSettings) -> Iterator[_Ruling]:
     rows, columns = whole_number(dataset, "Rows", 0), whole_number(dataset, "Columns", 0)
     if rows < rules.minimum_rows or columns < rules.minimum_columns:
         yield Reason.TOO_SMALL
@@ -148,7 +148,7 @@ def _size(dataset: Dataset, rules: ScopeSettings) -> Iterator[_Finding]:
         yield Reason.TOO_LARGE
 
 
-def _age(dataset: Dataset, population: Population, rules: ScopeSettings) -> Iterator[_Finding]:
+def _age(dataset: Dataset, population: PopulationLimits, rules: ScopeSettings) -> Iterator[_Ruling]:
     age = age_in_years(dataset)
     if age is None:
         yield _doubt(rules.unknown_age, Reason.AGE_UNKNOWN, Flag.AGE_UNKNOWN)
@@ -157,5 +157,5 @@ def _age(dataset: Dataset, population: Population, rules: ScopeSettings) -> Iter
         yield _doubt(rules.age_outside, Reason.AGE_OUTSIDE, Flag.AGE_OUTSIDE)
 
 
-def _doubt(choice: str, reason: Reason, flag: Flag) -> _Finding:
+def _doubt(choice: str, reason: Reason, flag: Flag) -> _Ruling:
     return reason if choice == "skip" else flag

@@ -6,7 +6,7 @@ from service.vocabulary.facts import Flag, Reason
 
 
 @dataclass(frozen=True)
-class Population:
+class PopulationLimits:
     """The patients on whose images the checkpoint was validated; its card says so.
 
     Attributes

@@ -83,7 +83,7 @@ FIGURES = (
 )
 
 #: A sum in the ledger: the name of a series, and the value of its label or of a bucket's bound.
-Key = tuple[str, str]
+FigureKey = tuple[str, str]
 
 
 class Tally:
@@ -91,7 +91,7 @@ class Tally:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._counts: defaultdict[Key, float] = defaultdict(float)
+        self._counts: defaultdict[FigureKey, float] = defaultdict(float)
 
     def count(self, figure: Figure, value: str) -> None:
         """Count one more of a figure."""
@@ -103,13 +103,13 @@ class Tally:
         bound = str(figure.bounds[place]) if place < len(figure.bounds) else "+Inf"
         self.add({(figure.name, bound): 1.0, (f"{figure.name}_sum", ""): value})
 
-    def add(self, counts: dict[Key, float]) -> None:
+    def add(self, counts: dict[FigureKey, float]) -> None:
         """Add counts, new ones or such as could not be brought away."""
         with self._lock:
             for key, number in counts.items():
                 self._counts[key] += number
 
-    def take(self) -> dict[Key, float]:
+    def take(self) -> dict[FigureKey, float]:
         """Return everything, and begin anew."""
         with self._lock:
             taken, self._counts = dict(self._counts), defaultdict(float)

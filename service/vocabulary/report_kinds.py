@@ -94,7 +94,7 @@ class ReportKind(StrEnum):
 
 
 #: Kinds that the page can show.
-PICTURES = frozenset(kind for kind in ReportKind if kind.document_title is None)
+PICTURE_KINDS = frozenset(kind for kind in ReportKind if kind.document_title is None)
 
 #: What a destination may be sent, and what a PACS that forwards whatever it receives sends back.
 REPORT_SOP_CLASSES = tuple(dict.fromkeys(uid for kind in ReportKind for uid in kind.sop_classes))

@@ -30,7 +30,7 @@ from service.security.passwords import PasswordFile
 from service.settings import Settings
 from service.texts import Texts, texts_in
 from service.vocabulary.errors import ObjectDamaged, ObjectMissing, StoreFull, Unavailable, UndecodablePixels
-from service.vocabulary.report_kinds import PICTURES
+from service.vocabulary.report_kinds import PICTURE_KINDS
 from service.web.auditor import NOT_KNOWN, PageAuditor
 from service.web.login import Login
 from service.web.metrics import exposition
@@ -141,7 +141,7 @@ class _Site:
 
     def heat_map(self, request: Request) -> Response:
         report = self._ledger.inspection.report(_uid(request))
-        if report is None or report.kind not in PICTURES:
+        if report is None or report.kind not in PICTURE_KINDS:
             raise Problem(HTTPStatus.NOT_FOUND, "problem.no_heat_map")
         self._auditor.viewed(*_viewer(request), self._sources(report))
         return self._picture(lambda: heat_map_png(self._store, report.object_key), report.object_removed_at)

@@ -16,13 +16,13 @@ from service.ledger.views import MANY, StatusView
 from service.objects import Room
 from service.process.clock import Clock
 from service.refused import RefusedCaller
-from service.vocabulary.figures import FIGURES, Figure, Key
+from service.vocabulary.figures import FIGURES, Figure, FigureKey
 from service.web.room_figures import RoomFigures
 
 
 def exposition(
     status: StatusView,
-    totals: Mapping[Key, float],
+    totals: Mapping[FigureKey, float],
     clock: Clock,
     room: Room,
     *,
@@ -42,7 +42,7 @@ class Scrape(Collector):
     def __init__(
         self,
         status: StatusView,
-        totals: Mapping[Key, float],
+        totals: Mapping[FigureKey, float],
         clock: Clock,
         *,
         audit_fails: bool,
@@ -109,7 +109,7 @@ def _not_let_in(refused: Iterable[RefusedCaller]) -> Metric:
     return family
 
 
-def _counter(figure: Figure, totals: Mapping[Key, float]) -> Metric:
+def _counter(figure: Figure, totals: Mapping[FigureKey, float]) -> Metric:
     family = CounterMetricFamily(f"auscult_{figure.name}", figure.text, labels=[figure.label])
     for (name, label), number in sorted(totals.items()):
         if name == figure.name:
@@ -117,7 +117,7 @@ def _counter(figure: Figure, totals: Mapping[Key, float]) -> Metric:
     return family
 
 
-def _histogram(figure: Figure, totals: Mapping[Key, float]) -> Metric:
+def _histogram(figure: Figure, totals: Mapping[FigureKey, float]) -> Metric:
     buckets, count = [], 0.0
     for bound in (*map(str, figure.bounds), "+Inf"):
         count += totals.get((figure.name, bound), 0.0)

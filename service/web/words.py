@@ -8,7 +8,7 @@ from typing import Any
 from service.report.content import percent, share_text
 from service.texts import Texts
 from service.vocabulary.facts import EventKind
-from service.vocabulary.report_kinds import PICTURES, ReportKind
+from service.vocabulary.report_kinds import PICTURE_KINDS, ReportKind
 from service.wording import calendar_date, duration, person_name, reason_in_words
 
 
@@ -43,7 +43,7 @@ def filters(say: Texts) -> Mapping[str, Callable[..., Any]]:
         "unbroken": _unbroken,
         "words": say.of,
         "kind": lambda kind: say.of(ReportKind(kind)),
-        "is_picture": lambda kind: kind in PICTURES,
+        "is_picture": lambda kind: kind in PICTURE_KINDS,
         "event": partial(say.of_stored, EventKind),
         "slug": lambda text: str(text).lower().replace(" ", "-"),
         "hexadecimal": lambda status: f"0x{status:04X}",

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from models.checkpoint import CARD, GRAPH, WEIGHTS, Checkpoint, CheckpointInvalid, file_digest, read_card, write_card
+from models.checkpoint import CARD, GRAPH, WEIGHTS, Checkpoint, UnusableCheckpoint, file_digest, read_card, write_card
 
 
 def _copy(checkpoint: Checkpoint, folder: Path) -> Path:
@@ -59,7 +59,7 @@ def test_the_weights_are_float16_except_for_vectors(checkpoint: Checkpoint) -> N
 @pytest.mark.parametrize("name", [CARD, GRAPH, WEIGHTS])
 def test_an_absent_file_is_named(checkpoint: Checkpoint, tmp_path: Path, name: str) -> None:
     (_copy(checkpoint, tmp_path) / name).unlink()
-    with pytest.raises(CheckpointInvalid, match=name):
+    with pytest.raises(UnusableCheckpoint, match=name):
         Checkpoint.load(tmp_path)
 
 
@@ -69,7 +69,7 @@ def test_a_changed_graph_is_found_out(checkpoint: Checkpoint, tmp_path: Path) ->
     content[len(content) // 2] ^= 1
     graph.write_bytes(content)
     Checkpoint.load(tmp_path, verify=False)
-    with pytest.raises(CheckpointInvalid, match=GRAPH):
+    with pytest.raises(UnusableCheckpoint, match=GRAPH):
         Checkpoint.load(tmp_path)
 
 
@@ -98,10 +98,10 @@ def test_a_card_that_contradicts_itself_is_refused_with_the_field(
     for step in path[:-1]:
         place = place[step]
     place[path[-1]] = value
-    with pytest.raises(CheckpointInvalid, match=words):
+    with pytest.raises(UnusableCheckpoint, match=words):
         read_card(json.dumps(content).encode())
 
 
 def test_what_is_not_json_is_refused() -> None:
-    with pytest.raises(CheckpointInvalid, match="whole file"):
+    with pytest.raises(UnusableCheckpoint, match="whole file"):
         read_card(b"weights")

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from service.intake import Reception, Request
+from service.intake import AnnouncedInstance, Reception
 from service.ledger.admission import Registered
 from service.objects.local import LocalIncoming
 from service.operations.wake import Task
@@ -25,8 +25,8 @@ def site(tmp_path: Path) -> Iterator[Site]:
         yield site
 
 
-def _request(sop_instance_uid: str = "2.25.1001") -> Request:
-    return Request(CR, sop_instance_uid, CR, EXPLICIT, "MODALITY")
+def _request(sop_instance_uid: str = "2.25.1001") -> AnnouncedInstance:
+    return AnnouncedInstance(CR, sop_instance_uid, CR, EXPLICIT, "MODALITY")
 
 
 def _received(site: Site, data: bytes, **request: str) -> Reception:

@@ -11,17 +11,17 @@ from pydicom.sequence import Sequence
 from pydicom.tag import Tag
 
 from service.demo.phantom import phantom_values
-from service.scope import Population, Verdict, blank, judge
+from service.scope import PopulationLimits, Verdict, blank, judge
 from service.settings import ScopeSettings
 from service.texts import texts_in
 from service.vocabulary.facts import Flag, Reason
 from service.vocabulary.language import Language
 from tests.phantoms import SopClass, chest, codes
 
-CHILDREN = Population(minimum_age_years=1, maximum_age_years=5)
+CHILDREN = PopulationLimits(minimum_age_years=1, maximum_age_years=5)
 
 
-def verdict(image: Dataset, population: Population = CHILDREN, **rules: Any) -> Verdict:
+def verdict(image: Dataset, population: PopulationLimits = CHILDREN, **rules: Any) -> Verdict:
     return judge(image, population, ScopeSettings(**rules))
 
 
@@ -308,7 +308,7 @@ def test_malformed_or_impossible_ages_are_unknown_and_by_default_a_reason_agains
 
 
 def test_a_population_without_limits_takes_every_age() -> None:
-    assert verdict(chest(age="099Y"), Population()).flags == ()
+    assert verdict(chest(age="099Y"), PopulationLimits()).flags == ()
 
 
 def _put_raw(image: Dataset, tag: int, vr: str, value: str) -> None:

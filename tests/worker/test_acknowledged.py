@@ -21,7 +21,7 @@ from pydicom.uid import (
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.intake import Intake, Request
+from service.intake import AnnouncedInstance, Intake
 from service.ledger.records import InstanceRecord, ReportRecord
 from service.vocabulary.errors import RefusedObject
 from service.vocabulary.states import State
@@ -86,7 +86,7 @@ def acknowledged(made: Gateway, data: bytes, uid: str, syntax: str) -> bool:
     """Let the listener's intake take a data set; return whether the peer is told that it is kept."""
     intake = Intake(made.settings, made.store, made.ledger.admission, made.waker)
     image = broken.whole()
-    reception = intake.begin(Request(image.SOPClassUID, uid, image.SOPClassUID, syntax, "MODALITY"))
+    reception = intake.begin(AnnouncedInstance(image.SOPClassUID, uid, image.SOPClassUID, syntax, "MODALITY"))
     reception.write(data)
     try:
         intake.admit(reception)

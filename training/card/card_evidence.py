@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from models.card import Card
-from models.measurements import LabelNoise, LungField
+from models.measurements import EvidenceInLungs, LabelNoise
 from training.card.markdown import number, show, table
 
 _FIGURES = ("accuracy", "pneumonia accuracy", "auc", "sensitivity", "specificity")
@@ -111,7 +111,7 @@ field's edge.
 {_judged_as_the_product_does(found)}"""
 
 
-def _judged_as_the_product_does(found: LungField) -> str:
+def _judged_as_the_product_does(found: EvidenceInLungs) -> str:
     if found.near_peak is None:
         return ""
     return f"""

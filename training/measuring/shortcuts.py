@@ -13,12 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from models.measurements import LungField, ShortcutRow
+from models.measurements import EvidenceInLungs, ShortcutRow
 from models.predictor import Predictor
 from models.transforms import SIZE, stretch
 from service.report.region import Localisation, localise
-from service.thorax import LungField as FoundField
-from service.thorax import find_lung_field, usual_lung_field
+from service.thorax import LungField, find_lung_field, usual_lung_field
 from training.fitting.dataset import LabelledImage, read_display_values
 from training.measuring.metrics import bootstrap, discrimination, known_only
 
@@ -38,7 +37,7 @@ class LungFields:
         The same as masks, the usual field where none was found.
     """
 
-    found: tuple[FoundField | None, ...]
+    found: tuple[LungField | None, ...]
     fields_NHW: NDArray[np.bool_]
 
     @property
@@ -78,7 +77,7 @@ def measure_shortcuts(
 
 def measure_lung_field(
     predictor: Predictor, images: Sequence[LabelledImage], pixels_NHW: Images, found: LungFields
-) -> LungField:
+) -> EvidenceInLungs:
     """Return how much of the heat map lies inside the lung field, over the pneumonia images that are called so.
 
     Raises
@@ -102,11 +101,11 @@ def measure_lung_field(
         means = {name: float(values_N[drawn].mean()) for name, values_N in values.items()}
         return {**means, "concentration": means["evidence"] / means["area"]}
 
-    return LungField(len(rows), round(found.borrowed, 4), **bootstrap(of, np.array(groups)))
+    return EvidenceInLungs(len(rows), round(found.borrowed, 4), **bootstrap(of, np.array(groups)))
 
 
 def _place(cam_HW: NDArray[np.float32], field_HW: NDArray[np.bool_], where: Localisation) -> dict[str, float]:
-    """Return what is measured of one map, by the names of `models.measurements.LungField`."""
+    """Return what is measured of one map, by the names of `models.measurements.EvidenceInLungs`."""
     rows, columns = field_HW.shape
     activation_HW = np.clip(cv2.resize(cam_HW, (columns, rows), interpolation=cv2.INTER_LINEAR), 0, None)
     peak_row, peak_column = np.unravel_index(int(cam_HW.argmax()), cam_HW.shape)

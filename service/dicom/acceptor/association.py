@@ -12,7 +12,7 @@ from pynetdicom.dimse_primitives import C_STORE
 
 from service.dicom.acceptor.contract import CStoreRequest, OutgoingRequest
 from service.dicom.acceptor.negotiation import Negotiation
-from service.dicom.acceptor.pdu import Request
+from service.dicom.acceptor.pdu import RequestPdu
 from service.dicom.acceptor.secure_socket import SecureSocket
 from service.dicom.acceptor.streaming import StreamingDimse
 from service.dicom.acceptor.terms import Terms
@@ -69,9 +69,9 @@ class AcceptedAssociation(Association):
         return str(self.requestor.address)
 
     @property
-    def _request_pdu(self) -> Request | None:
+    def _request_pdu(self) -> RequestPdu | None:
         primitive: object = self.requestor.primitive
-        return primitive if isinstance(primitive, Request) else None
+        return primitive if isinstance(primitive, RequestPdu) else None
 
     @property
     def requested(self) -> AssociateRequest | None:

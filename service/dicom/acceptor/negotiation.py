@@ -8,7 +8,7 @@ from pynetdicom.presentation import PresentationContext
 from service.dicom.acceptor.access import REMEDY, Objection, objection
 from service.dicom.acceptor.contract import Peer
 from service.dicom.acceptor.offer import ABSTRACT_SYNTAX_NOT_SUPPORTED, ACCEPTANCE
-from service.dicom.acceptor.pdu import Request
+from service.dicom.acceptor.pdu import RequestPdu
 from service.dicom.acceptor.terms import Terms
 from service.dicom.acceptor.upper_layer import UpperLayer
 from service.dicom.associate import AnsweredContext, AssociateRequest, ProposedContext, encode_answer
@@ -56,7 +56,7 @@ class Negotiation(ACSE):
     def _objection(self, request: AssociateRequest | None) -> Objection | None:
         if request is None:
             said: object = self.requestor.primitive
-            problem = said.problem if isinstance(said, Request) else "it is none"
+            problem = said.problem if isinstance(said, RequestPdu) else "it is none"
             return objection(
                 RefusalReason.MALFORMED, f"its A-ASSOCIATE-RQ is not one of PS3.8 section 9.3.2: {problem}; {REMEDY}"
             )

@@ -10,7 +10,7 @@ INVALID_PDU = "Evt19"
 UNRECOGNIZED_PDU, UNEXPECTED_PDU, INVALID_PARAMETER = 1, 2, 6
 
 
-class Request:
+class RequestPdu:
     """An A-ASSOCIATE-RQ PDU, and the primitive that the state machine makes of it.
 
     It is one also where it cannot be read, so that whoever negotiates can reject it: the state machine would abort.
@@ -37,7 +37,7 @@ class Request:
         except InvalidAssociate as error:
             self.problem = str(error)
 
-    def to_primitive(self) -> "Request":
+    def to_primitive(self) -> "RequestPdu":
         """Return what the state machine passes on."""
         return self
 

@@ -15,7 +15,14 @@ from pynetdicom.pdu import A_ABORT_RQ, A_ASSOCIATE_AC
 from pynetdicom.pdu_primitives import A_ASSOCIATE
 
 from service.dicom.acceptor.contract import Peer
-from service.dicom.acceptor.pdu import INVALID_PARAMETER, INVALID_PDU, UNEXPECTED_PDU, UNRECOGNIZED_PDU, Data, Request
+from service.dicom.acceptor.pdu import (
+    INVALID_PARAMETER,
+    INVALID_PDU,
+    UNEXPECTED_PDU,
+    UNRECOGNIZED_PDU,
+    Data,
+    RequestPdu,
+)
 from service.dicom.acceptor.peer_socket import CONNECTION_CLOSED, PeerSocket
 from service.dicom.acceptor.streaming import StreamingDimse
 from service.dicom.associate import APPLICATION_CONTEXT, abort_body
@@ -191,7 +198,7 @@ class UpperLayer(DULServiceProvider):
         if kind == _P_DATA_TF:
             return Data(body), _P_DATA_TF_RECEIVED
         if kind == _A_ASSOCIATE_RQ:
-            return Request(bytes(body)), _A_ASSOCIATE_RQ_RECEIVED
+            return RequestPdu(bytes(body)), _A_ASSOCIATE_RQ_RECEIVED
         if kind == _A_ABORT:
             body = bytearray(abort_body(bytes(body)))
         return self._decode_pdu(header + body)

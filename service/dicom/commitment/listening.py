@@ -13,6 +13,7 @@ from pynetdicom.dimse_primitives import N_ACTION, N_EVENT_REPORT
 from pynetdicom.dsutils import encode
 
 from service.dicom.acceptor.contract import Oversized, Peer
+from service.dicom.commitment.holdings import Holdings, judge
 from service.dicom.commitment.messages import (
     REQUEST,
     WELL_KNOWN_INSTANCE,
@@ -22,7 +23,6 @@ from service.dicom.commitment.messages import (
     parse_answer,
     parse_request,
 )
-from service.dicom.commitment.verdict import Holdings, judge
 from service.ledger import Commitments, DueCommitment, Ledger
 from service.objects import ObjectStore
 from service.operations.wake import Task, Waker

@@ -31,7 +31,7 @@ class InvalidMessage(ValueError):
 
 
 @dataclass(frozen=True)
-class Answer:
+class CommitmentResult:
     """What a storage commitment SCP says of a transaction: what it holds, and why not of the rest.
 
     Attributes
@@ -94,7 +94,7 @@ def answer(
     return (FAILURES_EXIST if failed else ALL_HELD), dataset
 
 
-def parse_answer(dataset: Dataset) -> Answer:
+def parse_answer(dataset: Dataset) -> CommitmentResult:
     """Return what an answer says; an instance that is both held and failed counts as failed.
 
     Raises
@@ -107,7 +107,7 @@ def parse_answer(dataset: Dataset) -> Answer:
         for item in dataset.get("FailedSOPSequence") or []
     }
     held = {_reference(item).sop_instance_uid for item in dataset.get("ReferencedSOPSequence") or []}
-    return Answer(_transaction_uid(dataset), frozenset(held - set(failed)), failed)
+    return CommitmentResult(_transaction_uid(dataset), frozenset(held - set(failed)), failed)
 
 
 def _item(reference: Reference) -> Dataset:

@@ -23,7 +23,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from service.audit import AuditMessage, AuditTrail, Outcome, events, examine
+from service.audit import AuditMessage, AuditTrail, EventOutcome, events, examine
 from service.audit.events import Node
 from service.settings import Settings
 from service.vocabulary.identity import Identity
@@ -84,7 +84,7 @@ def test_the_grammar_refuses_what_is_not_a_message() -> None:
 def test_a_transfer_says_who_sent_what_to_whom_and_whose_it_is() -> None:
     root = parsed(MESSAGES["transferred"].xml("auscult", ""))
     event = root.find("EventIdentification")
-    assert (event.get("EventActionCode"), event.get("EventOutcomeIndicator")) == ("C", Outcome.SUCCESS)
+    assert (event.get("EventActionCode"), event.get("EventOutcomeIndicator")) == ("C", EventOutcome.SUCCESS)
     assert event.find("EventID").get("csd-code") == "110104"
     source, destination = root.findall("ActiveParticipant")
     assert (source.get("UserID"), source.get("NetworkAccessPointID")) == ("CR_ROOM_1", "10.1.2.3")

@@ -18,7 +18,7 @@ from models.checkpoint import Checkpoint, default_path
 from service.cli.demo import results_table
 from service.demo.examples import RADIOGRAPHS, example_instances
 from service.demo.outcome import ImageOutcome
-from service.scope import Population, judge
+from service.scope import PopulationLimits, judge
 from service.settings.sections import ScopeSettings
 from service.vocabulary.facts import Reason
 from service.vocabulary.states import Priority, State
@@ -72,7 +72,7 @@ def test_radiographs_are_in_scope_and_each_other_study_is_not_for_a_reason_of_it
     instances: dict[str, Dataset],
 ) -> None:
     card = Checkpoint.load(default_path()).card.population
-    population = Population(minimum_age_years=card.minimum_age_years, maximum_age_years=card.maximum_age_years)
+    population = PopulationLimits(minimum_age_years=card.minimum_age_years, maximum_age_years=card.maximum_age_years)
     verdicts = {label: judge(dataset, population, ScopeSettings()) for label, dataset in instances.items()}
     reasons = {label: verdict.reason for label, verdict in verdicts.items() if not verdict.in_scope}
     assert reasons == {

@@ -16,7 +16,7 @@ from lxml import etree
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from service.audit import AuditTrail
-from service.audit.spool import Spool
+from service.audit.frame_queue import FrameQueue
 from service.dicom.auditor import Auditor
 from service.settings import Settings
 from service.vocabulary.errors import StoreFull
@@ -206,6 +206,6 @@ def test_a_trail_that_fails_keeps_no_image_out(tmp_path: Path, monkeypatch: pyte
     with listening(tmp_path / "data") as site:
         site.settings.audit_file.parent.mkdir()
         site.settings.audit_file.mkdir()
-        monkeypatch.setattr(Spool, "put", refuse)
+        monkeypatch.setattr(FrameQueue, "put", refuse)
         assert send(site.port, chest()) == [0]
         assert len(site.instances) == 1

@@ -9,7 +9,7 @@ from service.ledger.database import reading, writing
 from tests.service.sample_site import SampleSite, busy_morning
 
 
-def _kept(site: SampleSite) -> dict[kept_counts.Key, int]:
+def _kept(site: SampleSite) -> dict[kept_counts.CountKey, int]:
     with reading(site.engine) as session:
         return kept_counts.kept(session)
 

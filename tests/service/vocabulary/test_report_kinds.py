@@ -4,7 +4,7 @@ from pydicom.sr.codedict import codes
 from pydicom.uid import UID
 
 from service.vocabulary import sop_classes
-from service.vocabulary.report_kinds import PICTURES, REPORT_SOP_CLASSES, ReportKind
+from service.vocabulary.report_kinds import PICTURE_KINDS, REPORT_SOP_CLASSES, ReportKind
 
 
 def test_a_kind_is_looked_up_by_the_code_that_the_ledger_and_the_settings_hold() -> None:
@@ -18,7 +18,7 @@ def test_the_module_of_a_kinds_name_builds_it() -> None:
 
 def test_no_two_kinds_share_a_series_or_a_title() -> None:
     assert len({kind.series_number for kind in ReportKind}) == len(ReportKind)
-    titles = [kind.document_title for kind in ReportKind if kind not in PICTURES]
+    titles = [kind.document_title for kind in ReportKind if kind not in PICTURE_KINDS]
     assert None not in titles
     assert len(set(titles)) == len(titles)
 

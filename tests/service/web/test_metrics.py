@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from service.ledger.views import StatusView
 from service.objects import Room
 from service.vocabulary.facts import Hold
-from service.vocabulary.figures import BATCH, CONFIRMED, FIGURES, REFUSED, TO_REPORT, Key, Tally
+from service.vocabulary.figures import BATCH, CONFIRMED, FIGURES, REFUSED, TO_REPORT, FigureKey, Tally
 from service.vocabulary.findings import Outcome
 from service.vocabulary.states import CommitmentState, DeliveryState, State
 from service.web.metrics import exposition
@@ -36,7 +36,7 @@ STATUS = StatusView(
 
 
 def samples(
-    status: StatusView, totals: Mapping[Key, float] | None = None, reserve_bytes: int = 0
+    status: StatusView, totals: Mapping[FigureKey, float] | None = None, reserve_bytes: int = 0
 ) -> dict[tuple[str, tuple[str, ...]], float]:
     """Return the scraped samples by name and label values."""
     page = exposition(status, totals or {}, lambda: NOW, Room(Path("/"), reserve_bytes), audit_fails=False).decode()

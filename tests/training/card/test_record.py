@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("sklearn")
 
 from models.checkpoint import CARD, Checkpoint, default_path, read_card, write_card
-from models.measurements import Doors, Estimate, LabelNoise, LungField, Measurements, ShortcutRow
+from models.measurements import Doors, Estimate, EvidenceInLungs, LabelNoise, Measurements, ShortcutRow
 from training.card.model_card import render
 from training.card.record import record_measurement, record_split
 from training.fitting.dataset import LabelledImage
@@ -47,7 +47,7 @@ def test_what_is_recorded_is_read_again_and_printed(copy: Checkpoint, monkeypatc
     record_split(copy, "val", figures(copy.card, probabilities, images), measured)
     parts: dict[str, Any] = {
         "shortcuts": (ShortcutRow("the lung field alone", {"auc": _SOME}),),
-        "lung_field": LungField(40, 0.05, _SOME, _SOME, _SOME, _SOME),
+        "lung_field": EvidenceInLungs(40, 0.05, _SOME, _SOME, _SOME, _SOME),
         "label_noise": (
             LabelNoise("val", 9, {"one": _SOME}, {"a and b": _SOME}, ((0.5, 0.1), (0.1, 0.3)), _SOME, None, _SOME),
         ),

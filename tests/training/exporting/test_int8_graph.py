@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.checkpoint import INT8_GRAPH, Checkpoint, CheckpointInvalid
+from models.checkpoint import INT8_GRAPH, Checkpoint, UnusableCheckpoint
 from models.runtimes import OnnxRuntime, TorchRuntime
 from models.transforms import to_batch
 from service.demo.phantom import phantom_values
@@ -79,8 +79,8 @@ def test_a_changed_graph_is_found_out(checkpoint: Checkpoint, tmp_path: Path) ->
         (tmp_path / name).symlink_to(checkpoint.folder / name)
     content = checkpoint.int8_graph.read_bytes()
     (tmp_path / INT8_GRAPH).unlink()
-    with pytest.raises(CheckpointInvalid, match=INT8_GRAPH):
+    with pytest.raises(UnusableCheckpoint, match=INT8_GRAPH):
         Checkpoint.load(tmp_path)
     (tmp_path / INT8_GRAPH).write_bytes(content[:-1] + b"\0")
-    with pytest.raises(CheckpointInvalid, match=INT8_GRAPH):
+    with pytest.raises(UnusableCheckpoint, match=INT8_GRAPH):
         Checkpoint.load(tmp_path)

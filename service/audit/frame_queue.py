@@ -13,7 +13,7 @@ _SUFFIX = ".frame"
 _COUNTED_EVERY = 64
 
 
-class Spool:
+class FrameQueue:
     """A queue on the disk; each process puts in, one at a time takes out.
 
     Parameters

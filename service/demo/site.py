@@ -1,4 +1,4 @@
-"""The stage of a demonstration: settings in a folder of its own, on ports that nobody else uses."""
+"""The site of a demonstration: settings in a folder of its own, on ports that nobody else uses."""
 
 import os
 import socket
@@ -9,7 +9,7 @@ _WEB_PORT = 8042
 
 
 @dataclass(frozen=True)
-class Stage:
+class DemoSite:
     """Where the demonstration plays."""
 
     folder: Path
@@ -18,14 +18,14 @@ class Stage:
     pacs_port: int
 
     def environment(self) -> dict[str, str]:
-        """Return the environment for its processes: this stage's settings and no others."""
+        """Return the environment for its processes: this site's settings and no others."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("AUSCULT_")}
         return {**environment, "AUSCULT_CONFIG": str(self.folder / "auscult.toml")}
 
 
-def set_up(folder: Path, pacs_port: int) -> Stage:
+def set_up(folder: Path, pacs_port: int) -> DemoSite:
     """Write the settings of a demonstration into a folder."""
-    stage = Stage(folder, _free_port(), _free_port(_WEB_PORT), pacs_port)
+    site = DemoSite(folder, _free_port(), _free_port(_WEB_PORT), pacs_port)
     (folder / "auscult.toml").write_text(
         f"""# The settings of a demonstration; docs/reference/settings.md names all.
 data_dir = "{folder / "data"}"
@@ -34,11 +34,11 @@ data_dir = "{folder / "data"}"
 unknown_age = "analyse"  # pictures from a folder come without one
 
 [listener]
-port = {stage.listener_port}
+port = {site.listener_port}
 minimum_free_bytes = 104857600
 
 [web]
-port = {stage.web_port}
+port = {site.web_port}
 
 [log]
 level = "warning"
@@ -51,7 +51,7 @@ port = {pacs_port}
 """,
         encoding="utf-8",
     )
-    return stage
+    return site
 
 
 def _free_port(wanted: int = 0) -> int:
