@@ -1,5 +1,6 @@
 """What every object store does, whatever lies beneath."""
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from service.objects.room import Room
+from service.vocabulary.errors import ObjectDamaged
 
 
 @dataclass(frozen=True)
@@ -138,3 +140,16 @@ class ObjectStore(Protocol):
         StoreFull, StoreUnavailable
             When it would not.
         """
+
+
+def verified(key: str, content: bytes) -> bytes:
+    """Return an object's bytes, if they are those that its key names.
+
+    Raises
+    ------
+    ObjectDamaged
+        When they are others: a disk that decays gives back what it has without a word.
+    """
+    if hashlib.sha256(content).hexdigest() != key:
+        raise ObjectDamaged
+    return content

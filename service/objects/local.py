@@ -4,16 +4,15 @@ A write is durable before it is visible: temporary file, fsync, rename, fsync of
 A killed process loses nothing that the page cache holds, so the order of these calls is what a test proves (strace).
 """
 
-import hashlib
 import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from service.objects.contract import StoredObject
+from service.objects.contract import StoredObject, verified
 from service.objects.room import Room, unusable
 from service.objects.spool import Spool, SpooledFile
-from service.vocabulary.errors import ObjectDamaged, ObjectMissing
+from service.vocabulary.errors import ObjectMissing
 
 
 class LocalIncoming(SpooledFile):
@@ -106,9 +105,7 @@ class LocalStore:
             raise ObjectMissing from None
         except OSError as error:
             raise unusable(error) from None
-        if hashlib.sha256(content).hexdigest() != key:
-            raise ObjectDamaged
-        return content
+        return verified(key, content)
 
     def holds(self, key: str) -> bool:
         """Return whether an object is there."""
