@@ -2,44 +2,31 @@
 
 import queue
 import threading
-import time
 from typing import Any, cast
 
 from pynetdicom import evt
 from pynetdicom.ae import ApplicationEntity
-from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 
-from service.dicom.acceptor.contract import CStoreRequest, OutgoingRequest
+from service.dicom.acceptor.contract import CStoreRequest
 from service.dicom.acceptor.negotiation import Negotiation
-from service.dicom.acceptor.pdu import RequestPdu
+from service.dicom.acceptor.peer_association import PeerAssociation
 from service.dicom.acceptor.secure_socket import SecureSocket
 from service.dicom.acceptor.streaming import StreamingDimse
 from service.dicom.acceptor.terms import Terms
 from service.dicom.acceptor.upper_layer import UpperLayer
-from service.dicom.associate import AssociateRequest
 from service.dicom.bell import LOOK_S
-from service.dicom.release import shut
-from service.security.tls import PeerCertificate, peer_certificate
+from service.security.tls import peer_certificate
 
 _TOO_SLOW = "aborted: a message took too long to arrive (listener.dimse_timeout, listener.minimum_bytes_per_second)"
 _TOO_SILENT = "aborted: no message came for too long (listener.network_timeout)"
 
 
-class AcceptedAssociation(Association):
-    """An association that a peer requests, served by a thread of its own: a `Peer` to services."""
-
-    dul: UpperLayer
-    dimse: StreamingDimse
+class AcceptedAssociation(PeerAssociation):
+    """An association that a peer requests, served by a thread of its own."""
 
     def __init__(self, ae: ApplicationEntity, terms: Terms) -> None:
-        super().__init__(ae, "acceptor")
-        self.opened = time.monotonic()
-        #: Whether it was hung up; its threads end a moment later.
-        self.is_leaving = False
-        self.certificate: PeerCertificate | None = None
-        self.outgoing: list[OutgoingRequest] = []
-        self._terms = terms
+        super().__init__(ae, terms)
         self._is_serving = False
         self.dimse = StreamingDimse(self, self, terms.service)
         self.dul = UpperLayer(self, self, self.dimse, ae.maximum_pdu_size, terms.minimum_rate)
@@ -54,66 +41,9 @@ class AcceptedAssociation(Association):
             self.bind(event, evt.get_default_handler(event))
 
     @property
-    def is_requested(self) -> bool:
-        """Whether the peer has sent its association request."""
-        return self.requestor.primitive is not None
-
-    @property
     def is_busy(self) -> bool:
         """Whether a message is arriving, waiting or being served."""
         return self._is_serving or self.dimse.is_arriving or self.dimse.is_backed_up
-
-    @property
-    def address(self) -> str:
-        """The peer's IP address."""
-        return str(self.requestor.address)
-
-    @property
-    def _request_pdu(self) -> RequestPdu | None:
-        primitive: object = self.requestor.primitive
-        return primitive if isinstance(primitive, RequestPdu) else None
-
-    @property
-    def requested(self) -> AssociateRequest | None:
-        """The peer's request; none before it has come, and where it cannot be read."""
-        return None if self._request_pdu is None else self._request_pdu.request
-
-    @property
-    def calling_ae_title(self) -> str:
-        """What the peer calls itself, without padding; empty before its request."""
-        return "" if self._request_pdu is None else self._request_pdu.calling_ae_title
-
-    @property
-    def called_ae_title(self) -> str:
-        """What the peer calls us, without padding; empty before its request."""
-        return "" if self._request_pdu is None else self._request_pdu.called_ae_title
-
-    @property
-    def transfer_syntaxes(self) -> dict[int, tuple[str, str]]:
-        """Abstract and transfer syntax by accepted presentation context ID."""
-        return {
-            context_id: (str(context.abstract_syntax), str(context.transfer_syntax[0]))
-            for context_id, context in self._accepted_cx.items()
-        }
-
-    @property
-    def is_secure(self) -> bool:
-        """Whether the connection is one over TLS."""
-        return isinstance(self.dul.socket, SecureSocket)
-
-    def send(self, message: Any, context_id: int) -> None:
-        """Send a message of pynetdicom's in a presentation context."""
-        self.dimse.send_msg(message, context_id)
-
-    def warn(self, what: str) -> None:
-        """Write a warning about the peer into the log."""
-        titles = f" of {self.calling_ae_title!r} to {self.called_ae_title!r}" if self.is_requested else ""
-        self._terms.access.warnings.warn(self.address, f"association{titles} with {self.address} {what}")
-
-    def hang_up(self) -> None:
-        """Close the connection without a word."""
-        self.is_leaving = True
-        shut(self)
 
     def run_reactor(self) -> None:
         """Shake hands where TLS wants it, negotiate, and serve until the association ends."""

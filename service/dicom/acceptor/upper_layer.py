@@ -1,6 +1,6 @@
 """The lower half of pynetdicom's acceptor, its inner loops replaced: nothing polls, and nothing waits for ever.
 
-- P-DATA is read in one piece and handed on without copies; a stated length is checked before memory is given.
+- P-DATA is read in one piece and handed on without copies.
 - The thread waits on the socket and on a bell instead of looking every millisecond.
 - Every read has a time limit. An accepted socket has none there, and a peer that stops within a PDU holds the thread.
 """
@@ -15,33 +15,18 @@ from pynetdicom.pdu import A_ABORT_RQ, A_ASSOCIATE_AC
 from pynetdicom.pdu_primitives import A_ASSOCIATE
 
 from service.dicom.acceptor.contract import Peer
-from service.dicom.acceptor.pdu import (
-    INVALID_PARAMETER,
-    INVALID_PDU,
-    UNEXPECTED_PDU,
-    UNRECOGNIZED_PDU,
-    Data,
-    RequestPdu,
-)
+from service.dicom.acceptor.incoming_pdu import IncomingPdu, UnwelcomePdu
+from service.dicom.acceptor.pdu import INVALID_PARAMETER, INVALID_PDU, UNEXPECTED_PDU
 from service.dicom.acceptor.peer_socket import CONNECTION_CLOSED, PeerSocket
 from service.dicom.acceptor.streaming import StreamingDimse
-from service.dicom.associate import APPLICATION_CONTEXT, abort_body
+from service.dicom.associate import APPLICATION_CONTEXT
 from service.dicom.bell import LOOK_S, Bell, SignallingQueue
 from service.dicom.release import shut
 
-_A_ASSOCIATE_RQ, _P_DATA_TF, _A_RELEASE_RQ, _A_ABORT = 0x01, 0x04, 0x05, 0x07
-_A_ASSOCIATE_RQ_RECEIVED = "Evt6"
-_P_DATA_TF_RECEIVED = "Evt10"
 #: Source of an A-ABORT (PS3.8 Table 9-26).
 _BY_PROVIDER = 0x02
 #: The state that waits for an association request (PS3.8 Table 9-4).
 _AWAITING_REQUEST = {"Sta1", "Sta2"}
-#: What begins so is no PDU at all.
-_STRANGERS = {0x16: "; it speaks TLS, point it at listener.tls.port"} | dict.fromkeys(
-    b"GHPO", "; it speaks HTTP, and DICOM alone is answered here"
-)
-#: Largest PDU other than P-DATA; an association request with 128 presentation contexts takes some ten kilobytes.
-_MAXIMUM_CONTROL_PDU_BYTES = 1 << 20
 
 
 class UpperLayer(DULServiceProvider):
@@ -166,48 +151,24 @@ class UpperLayer(DULServiceProvider):
         return True
 
     def _read_pdu_data(self) -> None:
-        connection = cast(PeerSocket, self.socket)
         try:
-            header = connection.recv(6)
-            kind, length = header[0], int.from_bytes(header[2:6], "big")
-            limit = self._maximum_data_pdu_bytes if kind == _P_DATA_TF else _MAXIMUM_CONTROL_PDU_BYTES
-            if not _A_ASSOCIATE_RQ <= kind <= _A_ABORT or length > limit:
-                what = f"a PDU of type {kind:#04x} and {length} bytes{_STRANGERS.get(kind, '')}"
-                self._refuse(what, UNRECOGNIZED_PDU)
-                return
-            body = connection.recv(length)
+            arrived = IncomingPdu(cast(PeerSocket, self.socket), self._maximum_data_pdu_bytes)
+            if self.state_machine.current_state in _AWAITING_REQUEST:
+                arrived.require_request()
+            if not arrived.is_always_expected:
+                self._abort_reason = UNEXPECTED_PDU  # should the state machine abort
+            pdu, event = arrived.decoded(self._decode_pdu)
         except OSError:
             self.event_queue.put(CONNECTION_CLOSED)
             self._end_wait_for_request()
-            return
-        if self.state_machine.current_state in _AWAITING_REQUEST and kind != _A_ASSOCIATE_RQ:
-            self._refuse(f"a PDU of type {kind:#04x} before it asked for an association", UNEXPECTED_PDU)
-            return
-        if kind not in {_P_DATA_TF, _A_RELEASE_RQ, _A_ABORT}:
-            self._abort_reason = UNEXPECTED_PDU  # should the state machine abort
-        try:
-            pdu, event = self._decoded(kind, header, body)
-        except Exception as error:  # noqa: BLE001 - pynetdicom's decoders raise whatever a broken PDU leads them to
-            what = f"a PDU of type {kind:#04x} that cannot be decoded ({type(error).__name__})"
-            self._refuse(what, INVALID_PARAMETER)
-            return
-        self._recv_pdu.put(pdu)
-        self.event_queue.put(event)
-
-    def _decoded(self, kind: int, header: bytearray, body: bytearray) -> tuple[Any, str]:
-        if kind == _P_DATA_TF:
-            return Data(body), _P_DATA_TF_RECEIVED
-        if kind == _A_ASSOCIATE_RQ:
-            return RequestPdu(bytes(body)), _A_ASSOCIATE_RQ_RECEIVED
-        if kind == _A_ABORT:
-            body = bytearray(abort_body(bytes(body)))
-        return self._decode_pdu(header + body)
-
-    def _refuse(self, what: str, reason: int) -> None:
-        self._peer.warn(f"aborted: it sent {what}")
-        self._is_refused, self._abort_reason = True, reason
-        self.event_queue.put(INVALID_PDU)
-        self._end_wait_for_request()
+        except UnwelcomePdu as refusal:
+            self._peer.warn(f"aborted: it sent {refusal}")
+            self._is_refused, self._abort_reason = True, refusal.reason
+            self.event_queue.put(INVALID_PDU)
+            self._end_wait_for_request()
+        else:
+            self._recv_pdu.put(pdu)
+            self.event_queue.put(event)
 
     def _end_wait_for_request(self) -> None:
         """Tell an association that waits for its request that it no longer comes: nothing else would end that wait."""
