@@ -7,38 +7,12 @@ end that could stand outside of the sequence do.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
 
+from service.dicom.element_heads import ITEM, ITEM_END, SEQUENCE_END, UNDEFINED, ElementHead, ElementHeads
 from service.vocabulary.errors import NotDicom
-
-ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
-UNDEFINED = 0xFFFFFFFF
 
 #: A position in a file, how many bytes to leave out there, and which to put in their place.
 Edit = tuple[int, int, bytes]
-
-
-class ElementHead(NamedTuple):
-    """The head of an element: where its value begins, and how long it says that is; `vr` is empty in implicit VR."""
-
-    tag: int
-    vr: bytes
-    length: int
-    value: int
-    implicit: bool
-
-
-class ElementHeads(Protocol):
-    """A data set, as far as a way through a sequence needs it; see `service.dicom.elements.Elements`."""
-
-    end: int
-    order: str
-
-    def head(self, at: int, *, implicit: bool) -> ElementHead | None:
-        """Return the head of the element at a position; None where none can be made out."""
-
-    def begins(self, at: int, after: int) -> bool:
-        """Tell whether an element with a greater tag, or a delimiter, seems to begin at a position; or the end is."""
 
 
 @dataclass(slots=True)
@@ -70,8 +44,8 @@ class _Open:
 class _Sequence:
     """A way through one sequence, from the head on."""
 
-    def __init__(self, elements: ElementHeads, head: ElementHead, said: int | None) -> None:
-        self._elements = elements
+    def __init__(self, heads: ElementHeads, head: ElementHead, said: int | None) -> None:
+        self._heads = heads
         self._head = head
         self._said = said
         self._open = [_Open(is_item=False, implicit=head.implicit or (head.vr == b"UN" and said is None))]
@@ -82,7 +56,7 @@ class _Sequence:
         while self._open:
             if len(self._open) == 1 and at == self._said:
                 break
-            found = self._elements.head(at, implicit=self._open[-1].implicit)
+            found = self._heads.head(at, implicit=self._open[-1].implicit)
             if found is None or (self._open[-1].is_item and self._is_cut(found)):
                 return self._without_end(at)
             at = self._in_item(at, found) if self._open[-1].is_item else self._between_items(at, found)
@@ -90,7 +64,7 @@ class _Sequence:
 
     def _is_cut(self, found: ElementHead) -> bool:
         is_delimiter = found.tag in (ITEM, ITEM_END, SEQUENCE_END)
-        return not is_delimiter and found.length != UNDEFINED and found.value + found.length > self._elements.end
+        return not is_delimiter and found.length != UNDEFINED and found.value + found.length > self._heads.end
 
     def _between_items(self, at: int, found: ElementHead) -> int:
         if found.tag == ITEM:
@@ -107,7 +81,7 @@ class _Sequence:
 
     def _item(self, found: ElementHead) -> int:
         end = found.value + found.length
-        if found.length != UNDEFINED and (end == self._said or self._elements.begins(end, self._head.tag)):
+        if found.length != UNDEFINED and (end == self._said or self._heads.begins(end, self._head.tag)):
             return end
         if found.length != UNDEFINED:  # that it is not so long is plain, so its elements tell
             self._edits.append((found.value - 4, 4, b"\xff\xff\xff\xff"))
@@ -129,7 +103,7 @@ class _Sequence:
     def _without_end(self, at: int) -> tuple[int, tuple[Edit, ...]]:
         """Return where the sequence must have ended in which nothing more can be made out at a position."""
         innermost = self._open[-1]
-        if innermost.is_item and innermost.outside_from is None and self._elements.begins(at, self._head.tag):
+        if innermost.is_item and innermost.outside_from is None and self._heads.begins(at, self._head.tag):
             innermost.outside_from = at  # it is no element of an implicit sequence, but one of the explicit data set
         for depth, item in enumerate(self._open):
             if item.outside_from is not None:
@@ -140,17 +114,17 @@ class _Sequence:
         raise NotDicom("the data set ends within a sequence")
 
     def _delimiter(self, tag: int) -> bytes:
-        order = "little" if self._elements.order == "<" else "big"
+        order = "little" if self._heads.order == "<" else "big"
         return (tag >> 16).to_bytes(2, order) + (tag & 0xFFFF).to_bytes(2, order) + bytes(4)  # type: ignore[arg-type]
 
 
-def through(elements: ElementHeads, head: ElementHead, said: int | None = None) -> tuple[int, tuple[Edit, ...]]:
+def through(heads: ElementHeads, head: ElementHead, said: int | None = None) -> tuple[int, tuple[Edit, ...]]:
     """Return where a sequence ends, and what to change in it so that each of its parts ends.
 
     Parameters
     ----------
-    elements
-        The data set that it stands in.
+    heads
+        Of the data set that it stands in.
     said
         Where it ends by its length; None for one of undefined length.
 
@@ -159,4 +133,4 @@ def through(elements: ElementHeads, head: ElementHead, said: int | None = None) 
     NotDicom
         When the data set ends within it, and nothing tells where it should have ended.
     """
-    return _Sequence(elements, head, said).through()
+    return _Sequence(heads, head, said).through()

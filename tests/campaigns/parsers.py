@@ -18,7 +18,7 @@ from service.dicom.acceptor.pdu import Data
 from service.dicom.associate import InvalidAssociate, encode_answer, read_answer, read_request
 from service.dicom.characters import character_set, decode
 from service.dicom.command import CommandSet, InvalidCommand
-from service.dicom.elements import LONG_VRS, SHORT_VRS
+from service.dicom.element_heads import LONG_VRS, SHORT_VRS
 from service.dicom.header import read_values
 from service.dicom.pixels import jpeg, jpeg_2000, rle
 from service.vocabulary.errors import NotDicom, ObjectTooLarge, UndecodablePixels

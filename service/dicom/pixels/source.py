@@ -18,16 +18,8 @@ from pydicom.uid import (
 )
 
 from service.dicom.bytes_at import BytesAt, Inflated
-from service.dicom.elements import (
-    LONG_VRS,
-    PIXEL_DATA,
-    SHORT_VRS,
-    Element,
-    Elements,
-    behind_meta,
-    elements_of,
-)
-from service.dicom.sequences import UNDEFINED
+from service.dicom.element_heads import LONG_VRS, PIXEL_DATA, SHORT_VRS, UNDEFINED
+from service.dicom.elements import Element, Elements, behind_meta, elements_of
 from service.vocabulary.errors import NotDicom, ObjectTooLarge, PixelsTooLarge, UndecodablePixels
 
 #: Default limit of `read_instance`.
