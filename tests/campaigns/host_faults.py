@@ -71,5 +71,5 @@ def _watch(site: Site, name: str) -> Callable[[], bool]:
     if name.startswith("infer"):
         return Progress(site, lambda last: site.has_event(last, "claimed", "inferred") or not site.images("received"))
     if name.startswith("deliver"):
-        return Progress(site, lambda last: site.has_event(last, "sent", "confirmed") or site.under_way() == 0)
+        return Progress(site, lambda last: site.has_event(last, "sent", "confirmed") or site.to_deliver() == 0)
     return progress(site)

@@ -116,6 +116,12 @@ class Site:
                 return session.scalar(objects.where(DeliveryRecord.destination == name)) or 0
             return (session.scalar(objects) or 0) + (session.scalar(images) or 0)
 
+    def to_deliver(self) -> int:
+        """Return how many images wait for their reports, and how many objects for a destination."""
+        due = select(func.count()).select_from(InstanceRecord).where(InstanceRecord.reports_due.is_(True))
+        with self.session() as session:
+            return (session.scalar(due) or 0) + sum(self.under_way(name) for name in self.gates)
+
     def answers(self, listener: str) -> bool:
         """Tell whether a listener grants an association."""
         try:
