@@ -1,4 +1,4 @@
-"""Images received per second and processor time: this listener, plain and over TLS, storescp and plain pynetdicom.
+"""Images received per second and processor time: this listener, plain and over TLS, others beside it.
 
 They take turns. Only the ratios within one run mean something: absolute values move several-fold with the machine's
 other work.
@@ -24,7 +24,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 from benchmarks import processor
 from tests.certificates import Authority
 from tests.phantoms import chest, encoded
-from tests.servers import find_program, free_port, wait_until
+from tests.servers import find_program, free_port, orthanc, wait_until
 from tests.service.dicom.raw_scu import CR, RawAssociation, data_pdu
 from tests.service.listening import prepare
 
@@ -120,7 +120,7 @@ def _auscult_over_tls(folder: Path, stack: ExitStack) -> Receiver:
 
 
 def _receivers(root: Path, stack: ExitStack) -> dict[str, Receiver]:
-    folders = {name: root / name for name in ("one", "two", "tls", "plain", "dcmtk")}
+    folders = {name: root / name for name in ("one", "two", "tls", "plain", "dcmtk", "orthanc")}
     for folder in folders.values():
         folder.mkdir()
     receivers = {}
@@ -148,6 +148,11 @@ def _receivers(root: Path, stack: ExitStack) -> dict[str, Receiver]:
         receivers["dcmtk storescp --fork, no fsync"] = Receiver(
             *stack.enter_context(_process(command, folders["dcmtk"], port))
         )
+    if find_program("Orthanc") is not None:
+        # With its own defaults, which sync each file (SyncStorageArea) and keep an index in SQLite.
+        running = orthanc(folders["orthanc"], ae_title="AUSCULT", settings={"DicomAlwaysAllowStore": True})
+        archive = stack.enter_context(running)
+        receivers["Orthanc"] = Receiver(archive.dicom_port, archive.process.pid)
     return receivers
 
 
