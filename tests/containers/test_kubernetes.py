@@ -112,5 +112,7 @@ def test_scaling_asks_for_a_metric_that_there_is() -> None:
     scaled = yaml.safe_load((ROOT / "kubernetes" / "keda" / "scaling.yaml").read_text())
     assert scaled["spec"]["scaleTargetRef"]["name"] == PODS["infer"]["metadata"]["name"]
     (trigger,) = scaled["spec"]["triggers"]
+    # All that KEDA's definition (CRD, v1alpha1) says of a trigger's settings: they are strings.
+    assert {*map(type, trigger["metadata"].values())} == {str}
     metric = trigger["metadata"]["query"].removeprefix("max(").removesuffix(")")
     assert f"`{metric}`" in (ROOT / "docs" / "reference" / "http.md").read_text()
