@@ -10,7 +10,7 @@ from models.checkpoint import Checkpoint
 from service.audit import AuditTrail
 from service.ledger import Ledger
 from service.objects import ObjectStore
-from service.settings import Settings
+from service.settings import DestinationSettings, ReceiverSettings, Settings
 from worker.channels import CHANNELS
 from worker.channels.contract import Surroundings
 from worker.commitment_answers import CommitmentAnswers
@@ -48,7 +48,8 @@ class Delivery:
         self._bells: list[threading.Event] = []
         self._threads: list[threading.Thread] = []
         around = Surroundings(settings, ledger, store, trail, stop)
-        for destination in settings.destinations:
+        destinations: list[DestinationSettings | ReceiverSettings] = [*settings.destinations, *settings.receivers]
+        for destination in destinations:
             rounds = CHANNELS[type(destination)](around, destination, f"{owner}/{destination.name}"[:100])
             self._start(rounds, f"courier {destination.name}", stop, settings.analysis.poll)
         for peer in settings.peers:

@@ -10,6 +10,10 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from service.settings import DestinationSettings, PeerSettings, Settings
+from service.settings.receivers import Hl7Settings, ReceiverSettings
+
+#: The tables `[[receivers]]`, one for each `channel`.
+CHANNELS: tuple[type[BaseModel], ...] = (Hl7Settings,)
 
 
 def sections() -> Iterator[tuple[str, type[BaseModel], str]]:
@@ -18,6 +22,9 @@ def sections() -> Iterator[tuple[str, type[BaseModel], str]]:
         yield from _with_tables_within(name, model, f"AUSCULT_{name.upper()}__")
     yield from _with_tables_within("destinations", DestinationSettings, "")
     yield from _with_tables_within("peers", PeerSettings, "")
+    yield "receivers", ReceiverSettings, ""
+    for model in CHANNELS:
+        yield from _with_tables_within("receivers", model, "")
 
 
 def tables(model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
@@ -36,7 +43,7 @@ def _with_tables_within(name: str, model: type[BaseModel], prefix: str) -> Itera
 
 def top_level() -> Iterator[str]:
     """Yield the settings that stand in no table."""
-    inner = {name for name, _ in tables(Settings)} | {"destinations", "peers"}
+    inner = {name for name, _ in tables(Settings)} | {"destinations", "peers", "receivers"}
     return (name for name in Settings.model_fields if name not in inner)
 
 
@@ -46,8 +53,10 @@ def setting_names() -> list[str]:
 
 
 def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
-    """Return the fields of a table that are no tables."""
+    """Return the fields of a table that are no tables; of a channel's those that not all receivers have."""
     inner = {name for name, _ in tables(model)}
+    if model in CHANNELS:
+        inner |= set(ReceiverSettings.model_fields)
     return {name: field for name, field in model.model_fields.items() if name not in inner}
 
 
@@ -59,7 +68,8 @@ def settings() -> str:
         for name in top_level()
     ]
     for section, model, prefix in sections():
-        properties = schema["$defs"][model.__name__]["properties"]
+        schema = model.model_json_schema()
+        properties = schema["properties"]
         parts.append(f"## `{section}`\n\n{(model.__doc__ or '').strip()}")
         for name, field in _fields(model).items():
             variable = f"{prefix}{name.upper()}" if prefix else None
@@ -85,8 +95,9 @@ def _default(field: FieldInfo) -> str:
     value = field.get_default(call_default_factory=True) if field.default is PydanticUndefined else field.default
     if value is None or NoneType in get_args(value):
         return "no default"
-    if isinstance(value, tuple):
-        return f"default `{[item.value if isinstance(item, Enum) else item for item in value]!r}`".replace("'", '"')
+    if isinstance(value, tuple | frozenset):
+        items = [item.value if isinstance(item, Enum) else item for item in value]
+        return f"default `{sorted(items) if isinstance(value, frozenset) else items!r}`".replace("'", '"')
     if isinstance(value, bool):
         return f"default `{str(value).lower()}`"
     if isinstance(value, dict):

@@ -107,7 +107,14 @@ class Inspection:
                 _reports().where(InstanceRecord.study_id == study_id).order_by(ReportRecord.created_at, ReportRecord.id)
             ).unique()
             messages = session.scalars(
-                select(MessageRecord).where(MessageRecord.study_id == study_id).order_by(MessageRecord.id)
+                select(MessageRecord)
+                .options(
+                    joinedload(MessageRecord.instance).load_only(
+                        InstanceRecord.sop_instance_uid, InstanceRecord.version
+                    )
+                )
+                .where(MessageRecord.study_id == study_id)
+                .order_by(MessageRecord.id)
             )
             return StudyHistory(
                 study=study_views(session, [study])[0],

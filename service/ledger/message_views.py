@@ -15,6 +15,8 @@ class MessageView:
     event: MessageEvent
     destination: str
     message_id: str
+    sop_instance_uid: str
+    version: int
     state: DeliveryState
     attempts: int
     detail: str | None
@@ -29,6 +31,8 @@ def message_view(row: MessageRecord) -> MessageView:
         event=MessageEvent(row.event),
         destination=row.destination,
         message_id=row.message_id,
+        sop_instance_uid=row.instance.sop_instance_uid,
+        version=row.instance.version,
         state=DeliveryState(row.state),
         attempts=row.attempts,
         detail=row.detail,

@@ -4,7 +4,7 @@ import os
 import socket
 from datetime import timedelta
 
-from service.ledger import Ledger, database
+from service.ledger import Ledger, Subscription, database
 from service.objects import LocalStore, ObjectStore
 from service.settings import Settings
 from service.vocabulary.errors import LedgerUnavailable, SettingsInvalid
@@ -46,7 +46,8 @@ def open_ledger(settings: Settings) -> Ledger:
         engine.dispose()
         raise LedgerUnavailable(problem)
     look_again = [timedelta(seconds=seconds) for seconds in settings.delivery.confirm_again]
-    return Ledger(engine, settings.worklist.reading_order, look_again=look_again)
+    told = [Subscription(receiver.name, receiver.events, receiver.not_analysed) for receiver in settings.receivers]
+    return Ledger(engine, settings.worklist.reading_order, look_again=look_again, subscriptions=told)
 
 
 def open_store(settings: Settings) -> ObjectStore:

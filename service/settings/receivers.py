@@ -5,7 +5,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from service.settings.kinds import Seconds, Section
+from service.settings.tls import DestinationTlsSettings
 from service.vocabulary.facts import MessageEvent
+from service.vocabulary.language import Language
+from service.vocabulary.states import Priority
 
 
 class ReceiverSettings(Section):
@@ -23,3 +26,63 @@ class ReceiverSettings(Section):
     )
     connect_timeout: Seconds = Field(10.0, description="Seconds to wait for the connection.")
     response_timeout: Seconds = Field(30.0, description="Seconds to wait for its answer to a message.")
+
+
+Code = Annotated[str, Field(min_length=1, max_length=60)]
+#: What a receiver's own texts and codes are told apart by: an outcome, or the type of a positive.
+Verdict = Literal[
+    "positive", "negative", "indeterminate", "not_analysed", "pneumonia", "bacterial_pneumonia", "viral_pneumonia"
+]
+
+
+class PriorityCodes(Section):
+    """What stands for each priority (`[receivers.priority_codes]`); HL7 table 0485."""
+
+    routine: Code = Field("R", description="For a routine study.")
+    urgent: Code = Field("A", description="For an urgent study.")
+    stat: Code = Field("S", description="For a study that cannot wait.")
+
+    def of(self, priority: Priority) -> str:
+        """Return the code of a priority."""
+        return {Priority.ROUTINE: self.routine, Priority.URGENT: self.urgent, Priority.STAT: self.stat}[priority]
+
+
+class Hl7Settings(ReceiverSettings):
+    """A receiver of HL7 v2 messages over MLLP (`[[receivers]]` with `channel = "hl7"`)."""
+
+    channel: Literal["hl7"] = Field(description="`hl7`.")
+    host: str = Field(description="Its host name or address.")
+    port: Annotated[int, Field(ge=1, le=65535)] = Field(description="Its TCP port; 2575 is the one registered for HL7.")
+    tls: DestinationTlsSettings | None = None
+    keep_connection: bool = Field(True, description="Keep the connection for the next message.")
+    sending_application: Code = Field("AUSCULT", description="MSH-3, as the receiver knows us.")
+    sending_facility: str = Field("", description="MSH-4.")
+    receiving_application: str = Field("", description="MSH-5.")
+    receiving_facility: str = Field("", description="MSH-6.")
+    processing_id: Literal["P", "T", "D"] = Field("P", description="MSH-11: production, training or debugging.")
+    character_set: Literal["UNICODE UTF-8", "8859/1", "ASCII"] = Field(
+        "UNICODE UTF-8", description="MSH-18; what it cannot express of a name becomes a question mark."
+    )
+    service: Code = Field(
+        "399208008^Plain chest X-ray^SCT", description="OBR-4, the service that the result is of: code^text^system."
+    )
+    priority_message: Literal["none", "ORM", "OMI"] = Field(
+        "none",
+        description="Which message tells that a priority rose: ORM^O01 (OBR-27), OMI^O23 (TQ1-9), or none besides the"
+        " result, which names the priority in any case.",
+    )
+    order_control: Code = Field("XO", description="ORC-1 of that message.")
+    priority_codes: PriorityCodes = PriorityCodes()
+    result_priorities: dict[Verdict, Code] = Field(
+        default_factory=dict,
+        description="What is told as priority where a result is such, instead of the study's: the type of a positive"
+        " goes before its outcome.",
+    )
+    result_texts: dict[Verdict, str] = Field(
+        default_factory=dict, description="What is told in words of such a result, instead of auscult's own sentence."
+    )
+    language: Language | None = Field(None, description="Language of the texts; `report.language` when absent.")
+
+
+#: The channels' settings; `channel` says which it is.
+Receiver = Hl7Settings

@@ -20,6 +20,7 @@ from service.settings.operation import (
     QueueSettings,
     SweepSettings,
 )
+from service.settings.receivers import Receiver
 from service.settings.sections import (
     AnalysisSettings,
     ListenerSettings,
@@ -49,6 +50,7 @@ class Settings(BaseSettings):
     scope: ScopeSettings = ScopeSettings()
     analysis: AnalysisSettings = AnalysisSettings()
     destinations: tuple[DestinationSettings, ...] = Field((), description="DICOM nodes that receive reports.")
+    receivers: tuple[Receiver, ...] = Field((), description="Systems that are told of results by messages.")
     peers: tuple[PeerSettings, ...] = Field((), description="DICOM nodes that ask us for storage commitment.")
     delivery: DeliverySettings = DeliverySettings()
     report: ReportSettings = ReportSettings()
@@ -78,6 +80,13 @@ class Settings(BaseSettings):
         if len(set(titles)) != len(titles):
             raise ValueError("two peers have the same AE title; nobody could tell which of them asks")
         return value
+
+    @model_validator(mode="after")
+    def _receivers_have_names_of_their_own(self) -> "Settings":
+        names = [*(one.name for one in self.destinations), *(one.name for one in self.receivers)]
+        if len(set(names)) != len(names):
+            raise ValueError("receivers: a receiver has the name of another or of a destination; give it its own")
+        return self
 
     @model_validator(mode="after")
     def _a_bucket_has_a_quota(self) -> "Settings":

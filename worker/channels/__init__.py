@@ -7,8 +7,11 @@ of `service.settings.receivers`, its payload and its transport here, and its lin
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from service.settings import DestinationSettings
-from worker.channels.contract import Surroundings
+from service.settings import DestinationSettings, ReceiverSettings, Settings
+from service.settings.receivers import Hl7Settings
+from worker.channels.contract import Channel, Surroundings
+from worker.channels.hl7 import Hl7Channel
+from worker.channels.messenger import Messenger
 from worker.courier import Courier
 from worker.rounds import Rounds
 
@@ -19,5 +22,17 @@ def _dicom(around: Surroundings, destination: DestinationSettings, owner: str) -
     )
 
 
+def _messages(channel: Callable[[Settings, Any], Channel]) -> Callable[[Surroundings, Any, str], Rounds]:
+    """Return what brings a receiver its messages over a channel."""
+
+    def opened(around: Surroundings, receiver: ReceiverSettings, owner: str) -> Rounds:
+        return Messenger(around, receiver, owner, channel(around.settings, receiver))
+
+    return opened
+
+
 #: By the kind of its settings, what brings a destination its due.
-CHANNELS: Mapping[type[Any], Callable[[Surroundings, Any, str], Rounds]] = {DestinationSettings: _dicom}
+CHANNELS: Mapping[type[Any], Callable[[Surroundings, Any, str], Rounds]] = {
+    DestinationSettings: _dicom,
+    Hl7Settings: _messages(Hl7Channel),
+}

@@ -1,0 +1,87 @@
+"""What stands of a study for one receiver: the images that it is told of, and what becomes of what it knew.
+
+A receiver that keeps one text for each study would lose what an earlier message said of another image, so every message
+of a result tells all that stands.
+"""
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from service.ledger import DueMessage
+from service.ledger.views import InstanceView, StudyHistory
+from service.vocabulary.facts import MessageEvent
+from service.vocabulary.findings import Outcome
+from service.vocabulary.identity import Identity
+from service.vocabulary.states import State
+
+#: The gravest first.
+_ORDER = (Outcome.POSITIVE, Outcome.INDETERMINATE, Outcome.NOT_ANALYSED, Outcome.NEGATIVE)
+
+
+class Status(Enum):
+    """What a message does to what was told of an image before."""
+
+    NEW = auto()
+    CORRECTED = auto()
+    """The receiver may have been told otherwise, under the same patient, study and accession number."""
+    WITHDRAWN = auto()
+    """What was told does not hold, and another patient, study or order may get it."""
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image of a study as it is told: its number there, which never changes, and its status."""
+
+    number: int
+    view: InstanceView
+    status: Status
+
+    @property
+    def outcome(self) -> Outcome:
+        """What is said of it."""
+        return self.view.result.outcome if self.view.result is not None else Outcome.NOT_ANALYSED
+
+
+def _numbers(study: StudyHistory) -> dict[str, int]:
+    """Return the number of each image of a study: their order of arrival."""
+    uids = dict.fromkeys(view.sop_instance_uid for view in study.versions if view.state is not State.OWN)
+    return {uid: number for number, uid in enumerate(uids, 1)}
+
+
+def images_told(message: DueMessage, study: StudyHistory, receiver: str) -> list[Image]:
+    """Return the images of an order that a receiver is told of and that stand, the gravest first."""
+    told = [item for item in study.messages if item.destination == receiver and item.event is MessageEvent.RESULT]
+    known = {(item.sop_instance_uid, item.version) for item in told}
+    tried = {(item.sop_instance_uid, item.version) for item in told if item.attempts}
+    numbers, images = _numbers(study), []
+    for view in study.study.instances:
+        if (view.sop_instance_uid, view.version) not in known:
+            continue
+        if not is_same_order(view.identity, message.instance.identity):
+            continue  # a message names one patient and one order
+        corrects = any(
+            (earlier.sop_instance_uid, earlier.version) in tried and is_same_order(earlier.identity, view.identity)
+            for earlier in study.versions
+            if earlier.sop_instance_uid == view.sop_instance_uid and earlier.version < view.version
+        )
+        status = Status.CORRECTED if corrects else Status.NEW
+        images.append(Image(numbers[view.sop_instance_uid], view, status))
+    return sorted(images, key=lambda image: (_ORDER.index(image.outcome), image.number))
+
+
+def image_withdrawn(message: DueMessage, study: StudyHistory) -> Image | None:
+    """Return the image whose result is taken back; None where a later version is of the same patient and order.
+
+    The result of that corrects this one, and comes next.
+    """
+    old = message.instance
+    later = [view for view in study.versions if view.sop_instance_uid == old.sop_instance_uid]
+    if any(view.version > old.version and is_same_order(old.identity, view.identity) for view in later):
+        return None
+    return Image(_numbers(study)[old.sop_instance_uid], old, Status.WITHDRAWN)
+
+
+def is_same_order(one: Identity, other: Identity) -> bool:
+    """Return whether two images are of one order: of one patient, study and accession number."""
+    order, others = ((each.study_instance_uid, each.accession_number) for each in (one, other))
+    return order == others and one.same_patient(other)
