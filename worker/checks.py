@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from models.decision import shift_prevalence
 from service.settings import Settings
+from service.texts import Sentence
 from service.vocabulary.errors import AuscultError
 from worker.network import load_checkpoint
 from worker.networks import folders
@@ -12,29 +13,36 @@ from worker.networks import folders
 _EXAMPLE, _FEW = 0.85, 0.05
 
 
-def checkpoint(settings: Settings) -> Iterator[tuple[str, bool, str]]:
+def checkpoint(settings: Settings) -> Iterator[tuple[Sentence, bool, Sentence | AuscultError]]:
     """Check that each checkpoint is whole and has the operating point of the settings."""
     for folder in folders(settings.analysis):
         try:
             card = load_checkpoint(settings.analysis, folder).card
         except AuscultError as error:
-            yield "checkpoint", False, str(error)
+            yield Sentence("check.checkpoint"), False, error
         else:
-            ages = f"ages {card.population.minimum_age_years} to {card.population.maximum_age_years}"
-            point = f"operating point {settings.analysis.operating_point}"
-            yield "checkpoint", True, f"{card.name} {card.version}, {ages}, digests verified, {point}"
+            found = Sentence(
+                "found.checkpoint",
+                checkpoint=f"{card.name} {card.version}",
+                youngest=card.population.minimum_age_years,
+                oldest=card.population.maximum_age_years,
+                point=settings.analysis.operating_point,
+            )
+            yield Sentence("check.checkpoint"), True, found
             shares = card.calibration.prevalence, settings.analysis.expected_prevalence
-            yield "prevalence", True, _prevalence(*shares)
+            yield Sentence("check.prevalence"), True, _prevalence(*shares)
 
 
-def _prevalence(calibrated: float, expected: float | None) -> str:
+def _prevalence(calibrated: float, expected: float | None) -> Sentence:
     """Say for which share of pneumonia the probabilities are, and what a probability means at another."""
     share = _FEW if expected is None else expected
     shifted = shift_prevalence(_EXAMPLE, calibrated, share)
-    means = f"what is {_EXAMPLE:.0%} there is {shifted:.1%} where {share:.2%} of the images show pneumonia"
+    values = {
+        "calibrated": f"{calibrated:.1%}",
+        "example": f"{_EXAMPLE:.0%}",
+        "shifted": f"{shifted:.1%}",
+        "share": f"{share:.2%}",
+    }
     if expected is None:
-        return (
-            f"analysis.expected_prevalence is not set: probabilities are those of the checkpoint's own images, of which"
-            f" {calibrated:.1%} show pneumonia; {means}. Set it to this site's share"
-        )
-    return f"analysis.expected_prevalence = {expected:g}; the checkpoint's own share is {calibrated:.1%}, and {means}"
+        return Sentence("found.prevalence_unset", **values)
+    return Sentence("found.prevalence", expected=f"{expected:g}", **values)

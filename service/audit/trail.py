@@ -17,6 +17,7 @@ from service.audit.syslog import SyslogConnection, frame
 from service.process.clock import Clock, utc_now
 from service.process.log import get_logger
 from service.settings import Settings
+from service.texts import Sentence
 
 log = get_logger(__name__)
 
@@ -169,18 +170,18 @@ def queue_of(settings: Settings) -> FrameQueue:
     return FrameQueue(settings.audit_spool, settings.audit.maximum_waiting)
 
 
-def examine(settings: Settings) -> str | None:
+def examine(settings: Settings) -> Sentence | None:
     """Return what is wrong with the audit trail on this machine, or None."""
     path = settings.audit_file
     folder = next(parent for parent in path.parents if parent.exists())
     if not folder.is_dir() or not os.access(path if path.exists() else folder, os.W_OK):
-        return f"{path} cannot be written; check its owner and its disk"
+        return Sentence("trouble.audit_not_written", file=path)
     if os.statvfs(folder).f_bavail == 0:
-        return f"the disk of {path} is full"
+        return Sentence("trouble.audit_disk_full", file=path)
     if settings.audit.syslog_host is None:
         return None
     waiting = queue_of(settings).waiting()
     age = time.time() - int(waiting[0].name.partition("-")[0]) / 1e9 if waiting else 0.0
     if age > _LONG_S or len(waiting) >= settings.audit.maximum_waiting:
-        return f"{len(waiting)} audit messages wait for the syslog server, the oldest for {age:.0f} s"
+        return Sentence("trouble.audit_waits", count=len(waiting), seconds=round(age))
     return None

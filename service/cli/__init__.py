@@ -14,19 +14,19 @@ from typing import NoReturn
 import click
 
 from service.process.log import origin
+from service.texts import Texts
 from service.vocabulary.errors import AuscultError, CheckpointInvalid, SettingsInvalid
 
-#: What a person does about what the system lacks.
-_HANDLES = "close what holds so many files open, or raise the limit (`ulimit -n`, LimitNOFILE= of systemd)"
+#: What a person does about what the system lacks, by the code of its text.
 _REMEDIES = {
-    errno.EMFILE: _HANDLES,
-    errno.ENFILE: _HANDLES,
-    errno.ENOSPC: "the disk is full; docs/howto/survive-a-full-disk.md",
-    errno.EDQUOT: "this user's quota of the disk is used up",
-    errno.EROFS: "mount the disk for writing",
-    errno.EACCES: "give the files of `auscult.toml` and `data_dir` to the user that runs auscult; see `auscult doctor`",
-    errno.EIO: "the disk fails; look into the system's log",
-    errno.ENOMEM: "the machine has no memory left",
+    errno.EMFILE: "system.handles",
+    errno.ENFILE: "system.handles",
+    errno.ENOSPC: "system.disk_full",
+    errno.EDQUOT: "system.quota",
+    errno.EROFS: "system.read_only",
+    errno.EACCES: "system.permission",
+    errno.EIO: "system.disk_fails",
+    errno.ENOMEM: "system.memory",
 }
 
 _COMMANDS = {
@@ -83,14 +83,15 @@ def main() -> None:
     try:
         _group(prog_name="auscult")
     except AuscultError as error:
-        click.echo(f"auscult: {error}", err=True)
+        click.echo(f"auscult: {_texts().told(error)}", err=True)
         sys.exit(os.EX_CONFIG if isinstance(error, (SettingsInvalid, CheckpointInvalid)) else 1)
     except OSError as error:
         # The path that it is about may be a person's words; what the system says is not.
         remedy = _REMEDIES.get(error.errno or 0)
         if remedy is None:
             _tell_unforeseen(error)
-        click.echo(f"auscult: {error.strerror} ({origin(type(error), error.__traceback__)}); {remedy}", err=True)
+        say, place = _texts(), origin(type(error), error.__traceback__)
+        click.echo(f"auscult: {say('system.error', reason=error.strerror, place=place, remedy=say(remedy))}", err=True)
         sys.exit(os.EX_OSERR)
     except Exception as error:  # noqa: BLE001
         _tell_unforeseen(error)
@@ -98,9 +99,12 @@ def main() -> None:
 
 def _tell_unforeseen(error: Exception) -> NoReturn:
     # What it says may come from a data set, so only its place is told.
-    click.echo(
-        f"auscult: unforeseen: {origin(type(error), error.__traceback__)}. "
-        "This is a fault of auscult's own: please report this line and the command.",
-        err=True,
-    )
+    place = origin(type(error), error.__traceback__)
+    click.echo(f"auscult: {_texts()('system.unforeseen', place=place)}", err=True)
     sys.exit(os.EX_SOFTWARE)
+
+
+def _texts() -> Texts:
+    from service.cli.speech import site_texts  # the settings load only where they are used
+
+    return site_texts()

@@ -8,6 +8,7 @@ import click
 from service.cli.certificates import reachable
 from service.process import heartbeat
 from service.settings import Settings, WebSettings, load
+from service.texts import Texts, texts_in
 from service.vocabulary.errors import AuscultError
 
 #: Seconds that a loop which turns may be silent on a loaded machine.
@@ -22,20 +23,21 @@ def alive(part: str) -> None:
     A process that hangs is alive to the system; this asks for its progress.
     """
     settings = load()
+    say = texts_in(settings.language)
     if part == "web":
         if not answers_health(settings.web):
-            raise AuscultError(f"the page does not answer at {settings.web.host}:{settings.web.port}/healthz")
+            raise AuscultError(say("alive.no_page", address=f"{settings.web.host}:{settings.web.port}/healthz"))
         return
-    _require_heartbeat(settings, part)
+    _require_heartbeat(say, settings, part)
 
 
-def _require_heartbeat(settings: Settings, part: str) -> None:
+def _require_heartbeat(say: Texts, settings: Settings, part: str) -> None:
     limit = _GRACE_S + (2 * settings.sweep.interval if part == "sweep" else 0)
     ages = heartbeat.ages(settings.heartbeat_dir, part)
     if not ages:
-        raise AuscultError(f"`{part}` does not run here: no heartbeat in {settings.heartbeat_dir}")
+        raise AuscultError(say("alive.no_heartbeat", part=part, folder=settings.heartbeat_dir))
     if max(ages) > limit:
-        raise AuscultError(f"`{part}` has not got on for {max(ages):.0f} s; restart it and look into its log")
+        raise AuscultError(say("alive.stalled", part=part, seconds=round(max(ages))))
 
 
 def answers_health(web: WebSettings) -> bool:

@@ -3,7 +3,7 @@
 import re
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -12,12 +12,12 @@ from urllib.parse import parse_qs, urlsplit
 from cryptography import x509
 from pydantic import SecretStr
 
+from service.cli.found import Found
 from service.security import passwords
 from service.security.tls import destination_context, listener_context, web_context
 from service.settings import CertificateAndKey, Settings
+from service.texts import Sentence
 from service.vocabulary.errors import SettingsInvalid
-
-Found = Iterator[tuple[str, bool, str]]
 
 #: A certificate that ends sooner is a finding: renewing one takes a hospital weeks.
 SOON = timedelta(days=30)
@@ -55,14 +55,14 @@ def _tls(name: str, settings: CertificateAndKey, ca: Path | None, build: Callabl
     try:
         build()
     except SettingsInvalid as error:
-        yield name, False, str(error)
+        yield name, False, error
         return
     files = [("certificate", settings.certificate), ("ca", ca)]
     for what, path in files:
         if path is not None:
             yield f"{name}.{what}", *_validity(path)
     if settings.key is not None and settings.key.stat().st_mode & 0o077:
-        yield f"{name}.key", False, f"{settings.key}: others than its owner may read it; chmod 600"
+        yield f"{name}.key", False, Sentence("found.open_to_others", file=settings.key)
 
 
 def _named_in_url(setting: str, url: SecretStr) -> Found:
@@ -75,53 +75,48 @@ def _named_in_url(setting: str, url: SecretStr) -> Found:
             try:
                 yield f"{setting} {name}", *_validity(Path(file))
             except (OSError, ValueError):
-                remedy = "put one there, or name another file"
-                yield f"{setting} {name}", False, f"{file}: holds no certificate that can be read; {remedy}"
+                yield f"{setting} {name}", False, Sentence("found.no_certificate", file=file)
 
 
-def _validity(path: Path) -> tuple[bool, str]:
+def _validity(path: Path) -> tuple[bool, Sentence]:
     """Tell of a file's certificate that ends first whether it is valid now and for long enough."""
     first = min(x509.load_pem_x509_certificates(path.read_bytes()), key=lambda found: found.not_valid_after_utc)
     now, end = datetime.now(UTC), first.not_valid_after_utc
     whose = f"{path}: {first.subject.rfc4514_string()}"
     if first.not_valid_before_utc > now:
-        return False, f"{whose} is valid only from {first.not_valid_before_utc:%Y-%m-%d}; check this machine's clock"
+        return False, Sentence("found.valid_from", whose=whose, day=f"{first.not_valid_before_utc:%Y-%m-%d}")
     if end < now:
-        return False, f"{whose} expired on {end:%Y-%m-%d}; put a new one in its place, no restart is needed"
+        return False, Sentence("found.expired", whose=whose, day=f"{end:%Y-%m-%d}")
     if end - now < SOON:
-        return False, (
-            f"{whose} expires on {end:%Y-%m-%d}, in {(end - now).days} days;"
-            " put a new one in its place, no restart is needed"
-        )
-    return True, f"{whose} is valid until {end:%Y-%m-%d}"
+        return False, Sentence("found.expires", whose=whose, day=f"{end:%Y-%m-%d}", days=(end - now).days)
+    return True, Sentence("found.valid", whose=whose, day=f"{end:%Y-%m-%d}")
 
 
-def _revocations(path: Path) -> tuple[bool, str]:
+def _revocations(path: Path) -> tuple[bool, Sentence]:
     """Tell whose lists of revoked certificates a file holds, and whether each is in force for long enough."""
     try:
         found = [x509.load_pem_x509_crl(block) for block in _LIST.findall(path.read_bytes())]
     except (OSError, ValueError):
-        return False, f"{path}: holds a list that cannot be read; put a new one in its place, no restart is needed"
+        return False, Sentence("found.list_unreadable", file=path)
     for one in found:
         end, whose = one.next_update_utc, one.issuer.rfc4514_string()
         if end is not None and end - datetime.now(UTC) < _LIST_SOON:
-            return False, (
-                f"{path}: the list of {whose} is in force until {end:%Y-%m-%d %H:%M} UTC, and its peers are refused"
-                " afterwards; put a new one in its place, no restart is needed"
-            )
-    return True, f"{path}: in force are the lists of {', '.join(one.issuer.rfc4514_string() for one in found)}"
+            return False, Sentence("found.list_ends", file=path, issuer=whose, moment=f"{end:%Y-%m-%d %H:%M}")
+    issuers = ", ".join(one.issuer.rfc4514_string() for one in found)
+    return True, Sentence("found.lists", file=path, issuers=issuers)
 
 
-def _users(setting: str, path: Path) -> tuple[str, bool, str]:
+def _users(setting: str, path: Path) -> tuple[str, bool, Sentence | SettingsInvalid]:
     try:
         entries = passwords.read(path, setting)
     except SettingsInvalid as error:
-        return setting, False, str(error)
+        return setting, False, error
     if path.stat().st_mode & 0o077:
-        return setting, False, f"{path}: others than its owner may read it; chmod 600"
+        return setting, False, Sentence("found.open_to_others", file=path)
     if not entries:
-        return setting, False, f"{path}: holds nobody, so nobody can log in; add a name with `auscult password`"
-    return setting, True, f"{path}: {len(entries)} name{'s' if len(entries) > 1 else ''}"
+        return setting, False, Sentence("found.no_users", file=path)
+    code = "found.users.one" if len(entries) == 1 else "found.users.many"
+    return setting, True, Sentence(code, file=path, count=len(entries))
 
 
 def shows_certificate(host: str, port: int, settings: CertificateAndKey) -> bool:

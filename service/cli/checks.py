@@ -1,8 +1,8 @@
-"""What `auscult doctor` looks at: each check yields ``(name, whether it passed, what was found and the remedy)``."""
+"""What `auscult doctor` looks at."""
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from importlib.resources import files
 from io import BytesIO
@@ -15,6 +15,7 @@ from sqlalchemy import Engine, text
 from service import audit
 from service.cli.alive import answers_health
 from service.cli.certificates import reachable, shows_certificate
+from service.cli.found import Found
 from service.demo.phantom import phantom_values
 from service.dicom.contexts import ENCAPSULATED_TRANSFER_SYNTAXES, PLAIN_TRANSFER_SYNTAXES
 from service.dicom.pixels import decode, read_instance
@@ -26,11 +27,9 @@ from service.operations.bootstrap import open_ledger, open_store
 from service.process.clock import utc_now
 from service.process.ports import require_free
 from service.refused import not_mended, refused_callers
-from service.settings import DestinationSettings, Settings, WebSettings
-from service.texts import texts_in
+from service.settings import DestinationSettings, NodeSettings, Settings, WebSettings
+from service.texts import Sentence, texts_in
 from service.vocabulary.errors import DeliveryFailed, SettingsInvalid, Unavailable, UndecodablePixels
-
-Found = Iterator[tuple[str, bool, str]]
 
 #: An fsync that takes longer holds up every acknowledgement.
 _SLOW_FSYNC_S = 0.25
@@ -47,20 +46,19 @@ def disk(settings: Settings) -> Found:
     try:
         store = open_store(settings)
         free, least = store.room.free_bytes(), store.room.reserve_bytes
-        space = f"{free / 1024**3:.1f} GiB free, {least / 1024**3:.1f} GiB needed"
+        space = Sentence("found.space", free=f"{free / 1024**3:.1f}", needed=f"{least / 1024**3:.1f}")
         yield (
-            "disk space",
+            Sentence("check.disk_space"),
             free >= least,
-            space if free >= least else f"{space}; free some, or lower listener.minimum_free_bytes",
+            space if free >= least else Sentence("found.no_space", space=space),
         )
         seconds = _time_of_durable_write(store)
     except Unavailable as error:
-        yield "disk", False, str(error)
+        yield Sentence("check.disk"), False, error
         return
-    told = f"1 MiB made durable in {1000 * seconds:.1f} ms"
-    remedy = "put data_dir on a faster disk" if settings.store.is_local else "bring the bucket's server nearer"
-    slow = f"{told}; {remedy}" if seconds > _SLOW_FSYNC_S else told
-    yield "disk speed", seconds <= _SLOW_FSYNC_S, slow
+    speed = Sentence("found.speed", milliseconds=f"{1000 * seconds:.1f}")
+    slow = Sentence("found.slow_disk" if settings.store.is_local else "found.slow_bucket", speed=speed)
+    yield Sentence("check.disk_speed"), seconds <= _SLOW_FSYNC_S, slow if seconds > _SLOW_FSYNC_S else speed
 
 
 def _time_of_durable_write(store: ObjectStore) -> float:
@@ -77,64 +75,63 @@ def database(settings: Settings) -> Found:
     engine = connect(settings.database_url)
     try:
         problem = tables_problem(engine)
-        yield "database", problem is None, problem or f"reachable{_encryption(engine)}, tables of this version"
+        yield Sentence("check.database"), problem is None, problem or Sentence(_encryption(engine))
         durable, told = _durability(engine)
-        yield "durable commits", durable, told
+        yield Sentence("check.durable_commits"), durable, told
         if engine.dialect.name == "sqlite":
             yield _wholeness(engine)
     except Unavailable as error:
-        yield "database", False, str(error)
+        yield Sentence("check.database"), False, error
     finally:
         engine.dispose()
 
 
-def _wholeness(engine: Engine) -> tuple[str, bool, str]:
+def _wholeness(engine: Engine) -> tuple[Sentence, bool, Sentence]:
     """Look at every page of the ledger's file: a damaged one may else be met only when an image needs it."""
     with reading(engine) as session:
         found = session.execute(text("PRAGMA quick_check(1)")).scalar_one()
-    damaged = f"the ledger {engine.url.database} is damaged; {RESTORE}"
-    return "ledger file", found == "ok", "every page is whole" if found == "ok" else damaged
+    damaged = Sentence("found.ledger_damaged", path=engine.url.database, restore=RESTORE)
+    return Sentence("check.ledger_file"), found == "ok", Sentence("found.ledger_whole") if found == "ok" else damaged
 
 
 def _encryption(engine: Engine) -> str:
     if engine.dialect.name == "sqlite":
-        return ""
+        return "found.database"
     with reading(engine) as session:
         connection: Any = session.connection().connection.driver_connection
-        return " over TLS" if connection.pgconn.ssl_in_use else " without encryption"
+        return "found.database_tls" if connection.pgconn.ssl_in_use else "found.database_clear"
 
 
-def _durability(engine: Engine) -> tuple[bool, str]:
+def _durability(engine: Engine) -> tuple[bool, Sentence | str]:
     with reading(engine) as session:
         if engine.dialect.name == "sqlite":
             mode = session.execute(text("PRAGMA journal_mode")).scalar_one()
             level = session.execute(text("PRAGMA synchronous")).scalar_one()
             durable = mode == "wal" and level >= 2
-            told = f"SQLite: journal_mode={mode}, synchronous={level}"
-            return durable, told if durable else f"{told}; data_dir must be on a local disk, not on a network share"
+            modes = f"SQLite: journal_mode={mode}, synchronous={level}"
+            return durable, modes if durable else Sentence("found.sqlite_not_durable", modes=modes)
         found = {name: session.execute(text(f"SHOW {name}")).scalar_one() for name in ("synchronous_commit", "fsync")}
     durable = "off" not in found.values()
-    told = "PostgreSQL: " + ", ".join(f"{name}={value}" for name, value in found.items())
-    return (
-        durable,
-        told if durable else f"{told}; turn it on, or a power cut loses what was acknowledged",
-    )
+    modes = "PostgreSQL: " + ", ".join(f"{name}={value}" for name, value in found.items())
+    return durable, modes if durable else Sentence("found.server_not_durable", modes=modes)
 
 
 def ports(settings: Settings) -> Found:
     """Check that each port is free, or that our own server answers on it."""
     listener, web = settings.listener, settings.web
     if not listener.tls.only:
-        yield _port("listener port", listener.host, listener.port, lambda: _answers_echo(settings), "listener.port")
+        yield _port(
+            "check.listener_port", listener.host, listener.port, lambda: _answers_echo(settings), "listener.port"
+        )
     if listener.tls.is_on:
         yield _port(
-            "listener TLS port",
+            "check.listener_tls_port",
             listener.host,
             listener.tls.port,
             lambda: shows_certificate(listener.host, listener.tls.port, listener.tls),
             "listener.tls.port",
         )
-    yield _port("web port", web.host, web.port, lambda: _answers_page(web), "web.port")
+    yield _port("check.web_port", web.host, web.port, lambda: _answers_page(web), "web.port")
 
 
 def _answers_page(web: WebSettings) -> bool:
@@ -143,16 +140,19 @@ def _answers_page(web: WebSettings) -> bool:
     return answers_health(web)
 
 
-def _port(name: str, host: str, port: int, is_ours: Callable[[], bool], setting: str) -> tuple[str, bool, str]:
+def _port(
+    check: str, host: str, port: int, is_ours: Callable[[], bool], setting: str
+) -> tuple[Sentence, bool, Sentence | SettingsInvalid]:
+    name = Sentence(check)
     if port == 0:
-        return name, True, "the system chooses one at each start"
+        return name, True, Sentence("found.port_chosen")
     try:
         require_free(setting, host, port)
     except SettingsInvalid as error:
         if is_ours():
-            return name, True, f"{port}: auscult is running on it"
-        return name, False, str(error)
-    return name, True, f"{port}: free"
+            return name, True, Sentence("found.port_ours", port=port)
+        return name, False, error
+    return name, True, Sentence("found.port_free", port=port)
 
 
 def _answers_echo(settings: Settings) -> bool:
@@ -167,7 +167,7 @@ def _answers_echo(settings: Settings) -> bool:
     )
     # Where only some peers may call, ask under the name of one of them.
     calling = listener.allowed_ae_titles[0] if listener.allowed_ae_titles else listener.ae_title
-    return _echo_problem(DestinationAssociation(ourselves, calling)) is None
+    return _echo_error(DestinationAssociation(ourselves, calling)) is None
 
 
 def decoders(_settings: Settings) -> Found:
@@ -177,13 +177,17 @@ def decoders(_settings: Settings) -> Found:
         problem = _decoding_problem(str(uid))
         if problem is not None:
             broken.append(uid)
-            yield f"decoder {UID(uid).name}", False, f"{problem}; install auscult's requirements again"
+            yield (
+                Sentence("check.decoder", syntax=UID(uid).name),
+                False,
+                Sentence("found.decoder_broken", problem=problem),
+            )
     total = len(PLAIN_TRANSFER_SYNTAXES) + len(ENCAPSULATED_TRANSFER_SYNTAXES)
     if not broken:
-        yield "decoders", True, f"{total} transfer syntaxes decoded"
+        yield Sentence("check.decoders"), True, Sentence("found.decoders", count=total)
 
 
-def _decoding_problem(transfer_syntax_uid: str) -> str | None:
+def _decoding_problem(transfer_syntax_uid: str) -> Sentence | UndecodablePixels | None:
     """Decode a sample; they are all the phantom with seed 0, at different sizes."""
     # The three HTJ2K syntaxes differ in what they promise of one and the same code stream.
     name = _HTJ2K[1] if transfer_syntax_uid in _HTJ2K else transfer_syntax_uid
@@ -192,22 +196,27 @@ def _decoding_problem(transfer_syntax_uid: str) -> str | None:
     try:
         values = decode(dataset).display()
     except UndecodablePixels as error:
-        return str(error)
+        return error
     wrong = np.abs(values - phantom_values(0, *values.shape)).mean() > _TOLERANCE
-    return "decodes to other values than were encoded" if wrong else None
+    return Sentence("found.decodes_otherwise") if wrong else None
 
 
 def destinations(settings: Settings) -> Found:
     """Check each destination, and each peer that waits for our answers, by C-ECHO."""
     if not settings.destinations:
-        yield "destinations", True, "none is configured: reports are built and kept, and sent to nobody"
+        yield Sentence("check.destinations"), True, Sentence("found.no_destination")
     for destination in settings.destinations:
-        problem = _echo_problem(DestinationAssociation(destination, settings.calling_ae_title(destination)))
-        where = f"{destination.ae_title} at {destination.host}:{destination.port}"
-        yield f"destination {destination.name}", problem is None, f"{where} {problem or 'answers C-ECHO'}"
+        yield Sentence("check.destination", name=destination.name), *_echoed(settings, destination)
     for peer in settings.peers:
-        problem = _echo_problem(DestinationAssociation(peer, settings.calling_ae_title(peer)))
-        yield f"peer {peer.ae_title}", problem is None, f"{peer.host}:{peer.port} {problem or 'answers C-ECHO'}"
+        yield Sentence("check.peer", title=peer.ae_title), *_echoed(settings, peer)
+
+
+def _echoed(settings: Settings, node: NodeSettings) -> tuple[bool, Sentence]:
+    error = _echo_error(DestinationAssociation(node, settings.calling_ae_title(node)))
+    where = Sentence("found.node", title=node.ae_title, address=f"{node.host}:{node.port}")
+    if error is None:
+        return True, Sentence("found.echo", node=where)
+    return False, Sentence("found.no_echo", node=where, error=error)
 
 
 def callers(settings: Settings) -> Found:
@@ -223,34 +232,34 @@ def callers(settings: Settings) -> Found:
     finally:
         ledger.engine.dispose()
     if not refused:
-        yield "callers", True, "nobody was refused in the last day whom the settings would refuse now"
+        yield Sentence("check.callers"), True, Sentence("found.no_callers")
     for caller in refused[:_CALLERS_SHOWN]:
-        yield (
-            "callers",
-            False,
-            f"{caller.sentence}: {caller.why}",
-        )
+        yield Sentence("check.callers"), False, Sentence("found.caller", sentence=caller.sentence, why=caller.why)
 
 
 def audit_trail(settings: Settings) -> Found:
     """Check that the audit trail can be written, and that nothing waits for long."""
     problem = audit.examine(settings)
-    yield "audit trail", problem is None, problem or f"goes to {settings.audit_file}"
+    yield (
+        Sentence("check.audit_trail"),
+        problem is None,
+        problem or Sentence("found.audit_trail", file=settings.audit_file),
+    )
 
 
-def _echo_problem(association: DestinationAssociation) -> str | None:
+def _echo_error(association: DestinationAssociation) -> DeliveryFailed | None:
     try:
         with association:
             association.echo()
     except DeliveryFailed as error:
-        return f"does not answer C-ECHO: {error}"
+        return error
     return None
 
 
 def queue(settings: Settings) -> Found:
     """Check that workers can be woken."""
     if settings.queue.is_local:
-        yield "queue", True, "local: workers on this machine are woken through named pipes"
+        yield Sentence("check.queue"), True, Sentence("found.queue_local")
         return
     from redis import Redis, RedisError
 
@@ -259,11 +268,7 @@ def queue(settings: Settings) -> Found:
         client.ping()
         client.close()
     except (RedisError, OSError) as error:
-        yield (
-            "queue",
-            False,
-            f"Redis does not answer ({type(error).__name__}); check queue.url, password, certificates and the server",
-        )
+        yield Sentence("check.queue"), False, Sentence("found.queue_silent", name=type(error).__name__)
     else:
-        over = " over TLS" if settings.queue.address.get_secret_value().startswith("rediss:") else ""
-        yield "queue", True, f"Redis answers{over}"
+        is_encrypted = settings.queue.address.get_secret_value().startswith("rediss:")
+        yield Sentence("check.queue"), True, Sentence("found.queue_tls" if is_encrypted else "found.queue")

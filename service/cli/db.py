@@ -5,6 +5,7 @@ import click
 from service.ledger import migration
 from service.operations.bootstrap import make_data_dir
 from service.settings import load
+from service.texts import texts_in
 
 
 @click.group()
@@ -18,7 +19,7 @@ def upgrade() -> None:
     settings = load()
     make_data_dir(settings)
     migration.upgrade(settings.database_url)
-    click.echo("the ledger's tables are of this version")
+    click.echo(texts_in(settings.language)("db.upgraded"))
 
 
 @db.command()
@@ -26,7 +27,9 @@ def upgrade() -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def downgrade(revision: str, yes: bool) -> None:
     """Take the ledger's tables back to an earlier version's REVISION, such as 0001, before that version is started."""
+    settings = load()
+    say = texts_in(settings.language)
     if not yes:
-        click.confirm("What only this version's tables can hold is lost. Are all processes ended", abort=True)
-    migration.downgrade(load().database_url, revision)
-    click.echo(f"the ledger's tables are those of revision {revision}")
+        click.confirm(say("db.downgrade"), abort=True)
+    migration.downgrade(settings.database_url, revision)
+    click.echo(say("db.downgraded", revision=revision))

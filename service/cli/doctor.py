@@ -12,19 +12,21 @@ from rich.text import Text
 
 from service.cli import certificates, checks, private_files
 from service.cli.clock import clock
+from service.cli.found import Found
 from service.cli.look import print_json
+from service.cli.speech import site_texts
 from service.settings import Settings, load
-from service.vocabulary.errors import SettingsInvalid
-from service.wording import json_value
+from service.texts import Sentence, Texts
+from service.vocabulary.errors import AuscultError, SettingsInvalid
 
 #: The group of entry points by which other layers add checks; `worker` checks its checkpoint so.
 ENTRY_POINTS = "auscult.checks"
 
 
 class Check(Protocol):
-    """A check of another layer: yields ``(name, whether it passed, what was found)`` for each thing it looks at."""
+    """A check: yields ``(name, whether it passed, what was found)`` for each thing it looks at."""
 
-    def __call__(self, settings: Settings, /) -> Iterable[tuple[str, bool, str]]:
+    def __call__(self, settings: Settings, /) -> Found:
         """Look; never raise for what is merely wrong."""
 
 
@@ -32,28 +34,28 @@ class Check(Protocol):
 class CheckResult:
     """One thing that was looked at."""
 
-    name: str
+    name: Sentence | str
     passed: bool
-    message: str
+    message: Sentence | AuscultError | str
 
 
 def examine(settings: Settings) -> Iterator[CheckResult]:
     """Yield a result for everything that auscult needs, each as soon as it is known."""
     wanted: list[tuple[str, Check]] = [
-        ("disk", checks.disk),
-        ("database", checks.database),
-        ("file modes", private_files.private_files),
-        ("ports", checks.ports),
-        ("callers", checks.callers),
-        ("certificates", certificates.certificates),
-        ("decoders", checks.decoders),
-        ("destinations", checks.destinations),
-        ("queue", checks.queue),
-        ("audit trail", checks.audit_trail),
-        ("clock", clock),
+        ("check.disk", checks.disk),
+        ("check.database", checks.database),
+        ("check.file_modes", private_files.private_files),
+        ("check.ports", checks.ports),
+        ("check.callers", checks.callers),
+        ("check.certificates", certificates.certificates),
+        ("check.decoders", checks.decoders),
+        ("check.destinations", checks.destinations),
+        ("check.queue", checks.queue),
+        ("check.audit_trail", checks.audit_trail),
+        ("check.clock", clock),
     ]
-    for title, check in wanted:
-        yield from _results(title, check, settings)
+    for code, check in wanted:
+        yield from _results(Sentence(code), check, settings)
     for point in entry_points(group=ENTRY_POINTS):
         yield from _results(point.name, _Loaded(point), settings)
 
@@ -64,17 +66,17 @@ class _Loaded:
 
     point: EntryPoint
 
-    def __call__(self, settings: Settings) -> Iterable[tuple[str, bool, str]]:
+    def __call__(self, settings: Settings) -> Found:
         check: Check = self.point.load()
         return check(settings)
 
 
-def _results(title: str, check: Check, settings: Settings) -> Iterator[CheckResult]:
+def _results(title: Sentence | str, check: Check, settings: Settings) -> Iterator[CheckResult]:
     try:
         for name, passed, message in check(settings):
             yield CheckResult(name, passed, message)
     except Exception as error:  # noqa: BLE001 - one broken check must not hide what the others find
-        yield CheckResult(title, False, f"the check itself broke ({type(error).__name__}); please report it")
+        yield CheckResult(title, False, Sentence("doctor.broke", name=type(error).__name__))
 
 
 @click.command()
@@ -85,31 +87,37 @@ def doctor(as_json: bool) -> None:
     Settings, disk, database, file modes, ports, certificates, decoders, checkpoint, destinations, queue, audit trail,
     clock. The exit status is 1 when something is not as it must be.
     """
-    results = []
+    results, say = [], site_texts()
     try:
         settings = load()
     except SettingsInvalid as error:
-        results.append(CheckResult("settings", False, str(error)))
+        results.append(CheckResult(Sentence("check.settings"), False, error))
     else:
-        results.append(CheckResult("settings", True, "valid"))
+        results.append(CheckResult(Sentence("check.settings"), True, Sentence("doctor.valid")))
         results += examine(settings)
-    if as_json:
-        print_json(json_value(results))
-    else:
-        Console().print(_table(results))
     failed = sum(not result.passed for result in results)
-    if not as_json:
-        click.echo("all is well" if not failed else f"{failed} of {len(results)} checks failed")
+    if as_json:
+        print_json([_as_json(say, result) for result in results])
+    else:
+        Console().print(_table(say, results))
+        count = len(results)
+        click.echo(say("doctor.some_failed", failed=failed, count=count) if failed else say("doctor.all_well"))
     if failed:
         raise SystemExit(1)
 
 
-def _table(results: Iterable[CheckResult]) -> Table:
+def _as_json(say: Texts, result: CheckResult) -> dict[str, object]:
+    # A monitor looks for a name, which is the same in every language.
+    return {"name": str(result.name), "passed": result.passed, "message": say.told(result.message)}
+
+
+def _table(say: Texts, results: Iterable[CheckResult]) -> Table:
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column()
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for result in results:
-        mark = Text("ok", "green") if result.passed else Text("FAILED", "bold red")
-        table.add_row(mark, result.name, Text(result.message, "" if result.passed else "red"))
+        mark = Text(say("doctor.ok"), "green") if result.passed else Text(say("doctor.failed"), "bold red")
+        message = Text(say.told(result.message), "" if result.passed else "red")
+        table.add_row(mark, say.told(result.name), message)
     return table

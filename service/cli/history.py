@@ -1,6 +1,6 @@
 """A study's history as text: what `auscult show` prints."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from rich.console import Console
@@ -10,102 +10,120 @@ from rich.text import Text
 from service.ledger.message_views import MessageView
 from service.ledger.views import InstanceView, ReportView, ResultView, StudyHistory
 from service.process.clock import utc_now
-from service.report.content import percent
+from service.report.content import percent, share_text
 from service.texts import Texts
+from service.vocabulary.facts import EventKind
+from service.vocabulary.report_kinds import ReportKind
 from service.wording import calendar_date, person_name, reason_in_words
 from service.worklist import answer_of, row_of
+
+#: What stands on the left, and what it is.
+Lines = Iterator[tuple[str, str | Text]]
 
 
 def print_history(say: Texts, console: Console, history: StudyHistory, uid: str) -> None:
     """Print a study; where the UID is one image's, that image's versions, reports and history alone."""
     chosen = {uid} if any(view.sop_instance_uid == uid for view in history.versions) else None
     console.print(Text(say("worklist.banner"), "italic yellow"))
-    _print_study(say, console, history)
+    console.print(Text.assemble((f"{say('show.study')} ", "bold"), history.study.study_instance_uid))
+    console.print(_listed(_study(say, history)))
     for view in history.versions:
         if chosen is None or view.sop_instance_uid in chosen:
-            _print_version(say, console, view)
+            version = say("show.version", version=view.version)
+            console.print(Text.assemble((f"\n{say('show.image')} ", "bold"), f"{view.sop_instance_uid} {version}"))
+            console.print(_listed(_version(say, view)))
     reports = [report for report in history.reports if chosen is None or report.source_sop_instance_uid in chosen]
     if reports:
-        console.print(_reports(reports))
+        console.print(_reports(say, reports))
     if history.messages and chosen is None:
-        console.print(_messages(history.messages))
-    table = Table(title="History", title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for heading in ("time", "image", "event", "detail", "state"):
-        table.add_column(heading, style="dim" if heading in ("time", "image") else "")
-    for event in history.events:
-        if chosen is None or event.sop_instance_uid in chosen:
-            image = f"…{event.sop_instance_uid[-8:]} v{event.version}"
-            table.add_row(_moment(event.at), image, event.event, Text(event.detail or ""), event.state.value)
-    console.print(table)
+        console.print(_messages(say, history.messages))
+    console.print(_events(say, history, chosen))
 
 
-def _print_study(say: Texts, console: Console, history: StudyHistory) -> None:
+def _listed(lines: Iterable[tuple[str, str | Text]]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column()
+    table.add_column(overflow="fold")
+    for name, value in lines:
+        table.add_row(Text(f"  {name}"), value if isinstance(value, Text) else Text(value))
+    return table
+
+
+def _study(say: Texts, history: StudyHistory) -> Lines:
     study = history.study
     row = row_of(say, study, 1, utc_now())
-    console.print(Text.assemble(("study ", "bold"), study.study_instance_uid))
-    console.print(Text(f"  patient    {row.patient_name or 'no name'}, {row.patient_id or 'no Patient ID'}"))
-    console.print(Text(f"  arrived    {_moment(study.first_received_at)}"))
-    console.print(Text(f"  priority   {study.priority.name} ({say.of(study.priority_source)})"))
+    patient_id = row.patient_id or say("worklist.no_patient_id")
+    yield say("show.patient"), f"{row.patient_name or say('worklist.no_name')}, {patient_id}"
+    yield say("show.arrived"), _moment(study.first_received_at)
+    priority, source = say.of(study.priority), say.of(study.priority_source)
+    yield say("show.priority"), say("show.priority_because", priority=priority, source=source)
     if study.instances:
-        console.print(Text(f"  AI result  {row.answer.sentence}", "bold"))
+        yield say("show.result"), Text(row.answer.sentence, "bold")
     if study.hold:
-        console.print(Text(f"  ON HOLD    {say.of(study.hold)}; nothing of it is sent", "bold red"))
+        yield say("show.on_hold"), Text(say("show.held", hold=say.of(study.hold)), "bold red")
 
 
-def _print_version(say: Texts, console: Console, view: InstanceView) -> None:
-    console.print(Text.assemble(("\nimage ", "bold"), view.sop_instance_uid, f" version {view.version}"))
+def _version(say: Texts, view: InstanceView) -> Lines:
     identity = view.identity
     who = (person_name(identity.patient_name), identity.patient_id, calendar_date(identity.birth_date), identity.sex)
-    console.print(Text(f"  identity   {', '.join(part for part in who if part) or 'none'}"))
-    console.print(
-        Text(f"  received   {_moment(view.received_at)} from {view.calling_ae_title}, {view.object_size} bytes")
-    )
+    yield say("show.identity"), ", ".join(part for part in who if part) or say("show.no_identity")
+    received_at, title = _moment(view.received_at), view.calling_ae_title
+    yield say("show.received"), say("show.received_from", moment=received_at, title=title, size=view.object_size)
     if view.object_removed_at is not None:
-        console.print(Text(f"  bytes      removed by retention at {_moment(view.object_removed_at)}"))
-    reason = f" ({reason_in_words(say, view.reason)}{f': {view.detail}' if view.detail else ''})" if view.reason else ""
-    console.print(Text(f"  state      {view.state.value}{reason}"))
-    console.print(Text(f"  says       {answer_of(say, view).sentence}"))
+        yield say("show.bytes"), say("show.bytes_removed", moment=_moment(view.object_removed_at))
+    yield say("show.state"), _state(say, view)
+    yield say("show.says"), answer_of(say, view).sentence
     for flag in view.flags:
-        console.print(Text(f"  note       {say.of(flag)}"))
+        yield say("show.note"), say.of(flag)
     if view.result is not None:
-        _print_result(say, console, view.result)
+        yield from _result(say, view.result)
 
 
-def _print_result(say: Texts, console: Console, result: ResultView) -> None:
+def _state(say: Texts, view: InstanceView) -> str:
+    state = say.of(view.state)
+    if not view.reason:
+        return state
+    told = say("show.because", state=state, reason=reason_in_words(say, view.reason))
+    return f"{told}: {view.detail}" if view.detail else told
+
+
+def _result(say: Texts, result: ResultView) -> Lines:
     shares = ", ".join(
         f"{say.of(result.findings[name])} {percent(share)}" for name, share in result.probabilities.items()
     )
-    console.print(Text(f"  classes    {shares}, at a prevalence of {100 * result.prevalence:.4g} %"))
-    console.print(
-        Text(
-            f"  decided    P(pneumonia) {percent(result.p_pneumonia, (result.lower, result.upper))}; operating point"
-            f" {result.operating_point}: negative below {100 * result.lower:.4g} %,"
-            f" positive from {100 * result.upper:.4g} %"
-        )
+    yield say("show.classes"), say("show.at_prevalence", shares=shares, prevalence=share_text(result.prevalence))
+    decision = say(
+        "show.decision",
+        probability=percent(result.p_pneumonia, (result.lower, result.upper)),
+        name=result.operating_point,
+        lower=share_text(result.lower),
+        upper=share_text(result.upper),
     )
-    reused = "; the result of the earlier version, for its pixels are the same" if result.reused else ""
-    console.print(
-        Text(
-            f"  computed   {result.checkpoint_name} {result.checkpoint_version} ({result.checkpoint_digest[:12]}),"
-            f" {', '.join(f'{name} {value}' for name, value in result.runtime.items())}{reused}"
-        )
+    yield say("show.decided"), decision
+    computed = say(
+        "show.computed_with",
+        checkpoint=f"{result.checkpoint_name} {result.checkpoint_version}",
+        digest=result.checkpoint_digest[:12],
+        runtime=", ".join(f"{name} {value}" for name, value in result.runtime.items()),
     )
+    yield say("show.computed"), say("show.reused", computed=computed) if result.reused else computed
 
 
-def _reports(reports: list[ReportView]) -> Table:
-    table = Table(title="\nReports", title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for heading in ("object", "outcome", "destination", "state", "status", "sent", "confirmed", "SOP Instance UID"):
-        table.add_column(heading, overflow="fold")
+def _reports(say: Texts, reports: list[ReportView]) -> Table:
+    table = Table(title=f"\n{say('show.reports')}", title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for code in ("object", "outcome", "destination", "state", "status", "sent", "confirmed"):
+        table.add_column(say(f"show.{code}"), overflow="fold")
+    table.add_column("SOP Instance UID", overflow="fold")
     for report in reports:
+        what = (say.of_stored(ReportKind, report.kind), say.of(report.outcome))
         if not report.deliveries:
-            table.add_row(report.kind, report.outcome.value, "none", "", "", "", "", report.sop_instance_uid)
+            table.add_row(*what, say("show.no_destination"), "", "", "", "", report.sop_instance_uid)
         for item in report.deliveries:
-            state = f"{item.state.value}: {item.detail}" if item.detail else item.state.value
+            state = say.of(item.state)
             table.add_row(
-                report.kind,
-                report.outcome.value,
+                *what,
                 item.destination,
-                Text(state),
+                Text(f"{state}: {item.detail}" if item.detail else state),
                 "" if item.status is None else f"0x{item.status:04X}",
                 _moment(item.sent_at),
                 _moment(item.confirmed_at),
@@ -114,14 +132,28 @@ def _reports(reports: list[ReportView]) -> Table:
     return table
 
 
-def _messages(messages: Iterable[MessageView]) -> Table:
-    table = Table(title="\nMessages", title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for heading in ("event", "destination", "state", "attempts", "time", "taken", "message ID"):
-        table.add_column(heading, overflow="fold")
+def _messages(say: Texts, messages: Iterable[MessageView]) -> Table:
+    title = f"\n{say('show.messages')}"
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for code in ("event", "destination", "state", "attempts", "time", "taken", "message_id"):
+        table.add_column(say(f"show.{code}"), overflow="fold")
     for item in messages:
-        state = f"{item.state.value}: {item.detail}" if item.detail else item.state.value
+        state = say.of(item.state)
+        told = Text(f"{state}: {item.detail}" if item.detail else state)
         moments = (_moment(item.occurred_at), _moment(item.confirmed_at))
-        table.add_row(item.event.value, item.destination, Text(state), str(item.attempts), *moments, item.message_id)
+        table.add_row(say.of(item.event), item.destination, told, str(item.attempts), *moments, item.message_id)
+    return table
+
+
+def _events(say: Texts, history: StudyHistory, chosen: set[str] | None) -> Table:
+    table = Table(title=say("show.history"), title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for code in ("time", "image", "event", "detail", "state"):
+        table.add_column(say(f"show.{code}"), style="dim" if code in ("time", "image") else "")
+    for event in history.events:
+        if chosen is None or event.sop_instance_uid in chosen:
+            image = f"…{event.sop_instance_uid[-8:]} v{event.version}"
+            name = say.of_stored(EventKind, event.event)
+            table.add_row(_moment(event.at), image, name, Text(event.detail or ""), say.of(event.state))
     return table
 
 

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
@@ -50,15 +50,16 @@ def status(as_json: bool) -> None:
         return
     console = Console()
     for alarm in found:
-        console.print(f"[bold red]{alarm.text}[/] Remedy: [bold]{alarm.remedy}[/]", highlight=False, soft_wrap=True)
+        told = Text.assemble((alarm.text, "bold red"), f" {say('alarm.remedy')} ", (alarm.remedy, "bold"))
+        console.print(told, soft_wrap=True)
     console.print(_status_table(say, view))
-    _print_refused(console, refused)
+    _print_refused(say, console, refused)
 
 
-def _print_refused(console: Console, refused: Sequence[RefusedCaller]) -> None:
+def _print_refused(say: Texts, console: Console, refused: Sequence[RefusedCaller]) -> None:
     if not refused:
         return
-    console.print(Text("\nnot let in this week, the latest first", "bold"))
+    console.print(Text(f"\n{say('status.not_let_in')}", "bold"))
     for caller in refused:
         # Text, not markup: an AE title may hold square brackets.
         console.print(Text.assemble((f"  {caller.sentence}", "bold red"), f": {caller.why}"), soft_wrap=True)
@@ -68,25 +69,29 @@ def _status_table(say: Texts, view: StatusView) -> Table:
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold")
     table.add_column(justify="right")
-    table.add_row("studies", str(view.studies))
-    table.add_row("studies: to be read", str(view.open_studies))
-    if view.came_after:
-        table.add_row("studies: something came after they were read", str(view.came_after))
-    _add_counts(table, "images", {state.value: count for state, count in view.states.items()})
-    _add_counts(table, "results", {outcome.value: count for outcome, count in view.outcomes.items()})
-    _add_counts(table, "not analysed", {reason_in_words(say, name): count for name, count in view.out_of_scope.items()})
-    for destination, counts in view.outbox.items():
-        _add_counts(table, f"to {destination}", {state.value: count for state, count in counts.items()})
-    waiting = {state.value: count for state, count in view.commitment_requests.items()}
-    _add_counts(table, "storage commitment to peers", waiting)
+    for name, count in _counts(say, view):
+        table.add_row(name, str(count))
     if view.oldest_waiting_since is not None:
-        table.add_row("oldest waiting", duration(say, utc_now() - view.oldest_waiting_since))
+        table.add_row(say("status.oldest_waiting"), duration(say, utc_now() - view.oldest_waiting_since))
     return table
 
 
-def _add_counts(table: Table, title: str, counts: Mapping[str, int]) -> None:
-    for name, count in sorted(counts.items()):
-        table.add_row(f"{title}: {name}", str(count))
+def _counts(say: Texts, view: StatusView) -> Iterator[tuple[str, int]]:
+    yield say("status.studies"), view.studies
+    yield say("status.open_studies"), view.open_studies
+    if view.came_after:
+        yield say("status.came_after"), view.came_after
+    for state, count in view.states.items():
+        yield say("status.images", state=say.of(state)), count
+    for outcome, count in view.outcomes.items():
+        yield say("status.results", outcome=say.of(outcome)), count
+    for reason, count in view.out_of_scope.items():
+        yield say("status.not_analysed", reason=reason_in_words(say, reason)), count
+    for destination, counts in view.outbox.items():
+        for delivery, count in counts.items():
+            yield say("status.outbox", destination=destination, state=say.of(delivery)), count
+    for commitment, count in view.commitment_requests.items():
+        yield say("status.commitments", state=say.of(commitment)), count
 
 
 @click.command()
@@ -118,37 +123,44 @@ def worklist(limit: int, uids: bool, watch: bool, as_json: bool) -> None:
 def _worklist(say: Texts, ledger: Ledger, limit: int, uids: bool) -> Group:
     now = utc_now()
     table = Table(title=say("worklist.banner"), title_style="italic yellow", title_justify="left", expand=True)
-    for heading in ("#", "priority", "patient", "accession", "arrived", "AI result (preliminary)", "reports"):
-        table.add_column(heading, justify="right" if heading == "#" else "left")
+    table.add_column("#", justify="right")
+    for code in ("priority", "patient", "accession", "arrived", "result", "reports"):
+        table.add_column(say(f"worklist.{code}"))
     listed = rows(say, ledger.reading_list, now, limit)
     for row in listed:
         table.add_row(*_cells(say, row, uids))
     found = [
-        Text(f"{alarm.text} Remedy: {alarm.remedy}", "bold red")
+        Text(say("worklist.alarm", text=alarm.text, remedy=alarm.remedy), "bold red")
         for alarm in alarms(say, ledger.inspection.status(), now)
     ]
-    return Group(*found, table if listed else Text("no study has arrived yet"))
+    return Group(*found, table if listed else Text(say("worklist.empty")))
 
 
 def _cells(say: Texts, row: Row, uids: bool) -> list[Text]:
     # Text, not markup: a name may hold square brackets.
     facts = " · ".join(fact for fact in (row.patient_id, row.birth_date, row.sex) if fact)
-    patient = Text.assemble((row.patient_name or "no name", "bold"), f"\n{facts}")
+    patient = Text.assemble((row.patient_name or say("worklist.no_name"), "bold"), f"\n{facts}")
     if uids:
         patient.append(f"\n{row.study_instance_uid}", "dim")
     answer = Text(row.answer.sentence, _STYLES[row.answer.standing])
-    for line in (*(f"also: {sentence}" for sentence in row.also), *map(say.of, row.flags)):
+    for line in (*(say("worklist.also", sentence=sentence) for sentence in row.also), *map(say.of, row.flags)):
         answer.append(f"\n{line}", "dim")
-    reports = ["nothing is sent"] if row.held else [f"{item.destination} {item.state.value}" for item in row.deliveries]
+    reports = [
+        say("worklist.delivery", destination=item.destination, state=say.of(item.state)) for item in row.deliveries
+    ]
     dead = any(item.state is DeliveryState.DEAD for item in row.deliveries)
     return [
         Text(str(row.number)),
-        Text.assemble((row.priority.name, _PRIORITY_STYLES[row.priority]), (f"\n{say.of(row.priority_source)}", "dim")),
+        Text.assemble(
+            (say.of(row.priority), _PRIORITY_STYLES[row.priority]), (f"\n{say.of(row.priority_source)}", "dim")
+        ),
         patient,
         Text(row.accession_number),
-        Text(f"{row.arrived_at.astimezone():%H:%M}\n{duration(say, row.waited)} ago"),
+        Text(f"{row.arrived_at.astimezone():%H:%M}\n{say('worklist.ago', span=duration(say, row.waited))}"),
         answer,
-        Text("\n".join(reports), "red" if row.held or dead else "default"),
+        Text(
+            "\n".join([say("worklist.nothing_sent")] if row.held else reports), "red" if row.held or dead else "default"
+        ),
     ]
 
 
@@ -166,9 +178,7 @@ def show(uid: str, as_json: bool) -> None:
     say = texts_in(settings.language)
     history = open_ledger(settings).inspection.history(uid)
     if history is None:
-        raise AuscultError(
-            f"the ledger knows no study, image or report {uid}; `auscult worklist --uids` lists the studies"
-        )
+        raise AuscultError(say("command.unknown_uid", uid=uid))
     if as_json:
         print_json({"notice": say("worklist.banner"), **json_value(history)})
         return

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import click
 
+from service.cli.speech import site_texts
 from service.security import passwords
 from service.settings import load
+from service.texts import Texts
 from service.vocabulary.errors import SettingsInvalid
 
 _LEAST = 12
@@ -24,30 +26,30 @@ def password(name: str, path: Path | None, remove: bool) -> None:
     It is asked for twice, or read as one line from standard input when that is no terminal; never from the command
     line, where others could see it. Processes that run use the new file at once.
     """
-    path = path or load().web.users
+    path, say = path or load().web.users, site_texts()
     if path is None:
-        raise SettingsInvalid("web.users names no file; set it, or name the file with --file")
+        raise SettingsInvalid(say("password.no_file"))
     if not passwords.NAME.fullmatch(name):
-        raise SettingsInvalid("a user's name has 1 to 64 characters, no colon and no control character")
+        raise SettingsInvalid(say("password.bad_name"))
     entries = passwords.read(path, "the file") if path.exists() else {}
     if remove and name not in entries:
-        raise SettingsInvalid(f"{path} holds no such name")
+        raise SettingsInvalid(say("password.unknown", file=path))
     if remove:
         del entries[name]
     else:
-        entries[name] = passwords.PasswordHash.of(_asked())
+        entries[name] = passwords.PasswordHash.of(_asked(say))
     try:
         passwords.write(path, entries)
     except OSError as error:
-        raise SettingsInvalid(f"{path}: cannot be written ({error.strerror}); check the folder and its mode") from None
-    click.echo(f"{path}: {'removed' if remove else 'set'}")
+        raise SettingsInvalid(say("password.not_written", file=path, reason=error.strerror)) from None
+    click.echo(say("password.removed" if remove else "password.set", file=path))
 
 
-def _asked() -> str:
+def _asked(say: Texts) -> str:
     if sys.stdin.isatty():
-        text: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+        text: str = click.prompt(say("password.prompt"), hide_input=True, confirmation_prompt=True)
     else:
         text = sys.stdin.readline().rstrip("\r\n")
     if len(text) < _LEAST:
-        raise SettingsInvalid(f"the password has fewer than {_LEAST} characters; choose a longer one")
+        raise SettingsInvalid(say("password.short", least=_LEAST))
     return text

@@ -7,32 +7,34 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+from service.cli.found import Found
 from service.settings import Settings
+from service.texts import Sentence
 
 #: Entries looked at: a folder that is closed hides all that is in it, so a sound data_dir has a handful.
 _MOST = 10_000
 _SHOWN = 3
 
 
-def private_files(settings: Settings) -> Iterator[tuple[str, bool, str]]:
+def private_files(settings: Settings) -> Found:
     """Check that nobody else reads or replaces what lies in `data_dir`, and that all of it is this user's own."""
     folder = settings.data_dir.resolve()
     if not folder.is_dir():
-        yield "file modes", True, f"{folder} is not there yet; it is made for this user alone"
+        yield Sentence("check.file_modes"), True, Sentence("found.folder_missing", folder=folder)
         return
     seen = list(islice(_reachable(folder), _MOST))
     open_ = [path for path, found in seen if _is_open(found)]
-    remedy = f"; run `chmod -R go= {folder}`"
-    told = f"what lies in {folder} is its owner's alone"
-    yield "file modes", not open_, f"other users reach {_some(open_)}{remedy}" if open_ else told
+    told = Sentence("found.files_private", folder=folder)
+    if open_:
+        told = Sentence("found.files_open", files=_some(open_), folder=folder)
+    yield Sentence("check.file_modes"), not open_, told
     own = os.geteuid()
     foreign = [path for path, found in seen if found.st_uid != own and not (path == folder and _writable(folder, own))]
     wanted = _user(folder.stat().st_uid)
-    problem = (
-        f"{_some(foreign)} belongs to another user than {_user(own)}, who runs this; run auscult as {wanted}, or give"
-        f" all to one user: chown -R USER {folder}"
-    )
-    yield "file owner", not foreign, problem if foreign else f"all of it belongs to {_user(own)}"
+    told = Sentence("found.files_owned", user=_user(own))
+    if foreign:
+        told = Sentence("found.files_foreign", files=_some(foreign), user=_user(own), owner=wanted, folder=folder)
+    yield Sentence("check.file_owner"), not foreign, told
 
 
 def _reachable(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
@@ -67,13 +69,14 @@ def _writable(folder: Path, user: int) -> bool:
     return user != 0 and os.access(folder, os.W_OK | os.X_OK)
 
 
-def _some(paths: list[Path]) -> str:
-    more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
-    return ", ".join(str(path) for path in paths[:_SHOWN]) + more
+def _some(paths: list[Path]) -> Sentence | str:
+    files = ", ".join(str(path) for path in paths[:_SHOWN])
+    more = len(paths) - _SHOWN
+    return Sentence("found.files_and_more", files=files, count=more) if more > 0 else files
 
 
-def _user(number: int) -> str:
+def _user(number: int) -> Sentence | str:
     try:
         return pwd.getpwuid(number).pw_name
     except KeyError:
-        return f"user {number}"
+        return Sentence("found.user_number", number=number)

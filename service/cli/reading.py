@@ -10,6 +10,7 @@ from service.ledger import Ledger
 from service.ledger.views import StudyHistory
 from service.operations.bootstrap import open_ledger
 from service.settings import Settings, load
+from service.texts import Texts, texts_in
 from service.vocabulary.errors import AuscultError
 from service.vocabulary.facts import CloseSource, EventKind
 
@@ -23,13 +24,13 @@ def close(uid: str) -> None:
     a study with such images or results, closing it again says that they were seen.
     """
     settings = load()
-    ledger = open_ledger(settings)
-    history = _history(ledger, uid)
+    ledger, say = open_ledger(settings), texts_in(settings.language)
+    history = _history(say, ledger, uid)
     if ledger.readings.close(history.study.study_instance_uid, CloseSource.COMMAND, user_name()):
         _note(settings, history, EventKind.STUDY_CLOSED)
-        click.echo("closed: it has left the list; `auscult reopen` brings it back")
+        click.echo(say("command.closed"))
     else:
-        click.echo("it was read before, and nothing came after; nothing to close")
+        click.echo(say("command.nothing_to_close"))
 
 
 @click.command()
@@ -40,21 +41,19 @@ def reopen(uid: str) -> None:
     UID is the study's, or that of an image or report in it. What came after the reading raises it now.
     """
     settings = load()
-    ledger = open_ledger(settings)
-    history = _history(ledger, uid)
+    ledger, say = open_ledger(settings), texts_in(settings.language)
+    history = _history(say, ledger, uid)
     if ledger.readings.reopen(history.study.study_instance_uid, user_name()):
         _note(settings, history, EventKind.STUDY_REOPENED)
-        click.echo("opened again: it stands on the list at its place")
+        click.echo(say("command.reopened"))
     else:
-        click.echo("nobody has closed it; nothing to open")
+        click.echo(say("command.nothing_to_reopen"))
 
 
-def _history(ledger: Ledger, uid: str) -> StudyHistory:
+def _history(say: Texts, ledger: Ledger, uid: str) -> StudyHistory:
     history = ledger.inspection.history(uid)
     if history is None:
-        raise AuscultError(
-            f"the ledger knows no study, image or report {uid}; `auscult worklist --uids` lists the studies"
-        )
+        raise AuscultError(say("command.unknown_uid", uid=uid))
     return history
 
 

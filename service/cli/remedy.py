@@ -20,13 +20,14 @@ def retry(uid: str | None) -> None:
     """
     settings = load()
     ledger = open_ledger(settings)
+    say = texts_in(settings.language)
     if uid is not None and ledger.inspection.history(uid) is None:
-        raise AuscultError(f"the ledger knows no study or image {uid}; `auscult worklist --uids` lists the studies")
+        raise AuscultError(say("command.unknown_uid", uid=uid))
     count = ledger.remedies.retry(uid)
     if count:
         for task in Task:
             waker(settings).wake(task)
-    click.echo(f"started again: {count}" if count else "nothing was given up; nothing to start again")
+    click.echo(say("command.started_again", count=count) if count else say("command.nothing_given_up"))
 
 
 @click.command()
@@ -39,9 +40,10 @@ def reanalyse(uid: str | None, checkpoint: str | None, yes: bool) -> None:
     UID is a study's or an image's. New reports go out that supersede the earlier ones of these images; no other report
     is sent again.
     """
-    if (uid is None) == (checkpoint is None):
-        raise AuscultError("name a study or an image by its UID, or a checkpoint version by --checkpoint")
     settings = load()
+    say = texts_in(settings.language)
+    if (uid is None) == (checkpoint is None):
+        raise AuscultError(say("command.which"))
     ledger, store = open_ledger(settings), open_store(settings)
 
     def is_kept(key: str) -> bool:
@@ -52,11 +54,11 @@ def reanalyse(uid: str | None, checkpoint: str | None, yes: bool) -> None:
         return True
 
     if not yes:
-        click.confirm("New reports of these images will be sent, in place of the earlier ones. Go on", abort=True)
+        click.confirm(say("command.reanalyse"), abort=True)
     count = ledger.remedies.reanalyse(Which(uid, checkpoint), is_kept, user_name())
     if count:
         waker(settings).wake(Task.INFER)
-    click.echo(f"to be analysed again: {count}" if count else "no image of these has a result in force and its bytes")
+    click.echo(say("command.to_be_analysed", count=count) if count else say("command.nothing_to_analyse"))
 
 
 @click.command()
@@ -68,14 +70,14 @@ def release(study_uid: str, yes: bool) -> None:
     Its images name two patients. Release it only when a person has made sure whose they are: its reports are sent then.
     """
     settings = load()
-    ledger = open_ledger(settings)
+    ledger, say = open_ledger(settings), texts_in(settings.language)
     reason = ledger.inspection.status().held_studies.get(study_uid)
     if reason is None:
-        raise AuscultError(f"study {study_uid} is not on hold; `auscult status` lists the studies that are")
+        raise AuscultError(say("command.not_held", uid=study_uid))
     if not yes:
-        click.echo(f"study {study_uid} is on hold: {texts_in(settings.language).of(reason)}")
-        click.confirm("Did a person make sure whose images these are? Its reports will be sent", abort=True)
+        click.echo(say("command.held", uid=study_uid, hold=say.of(reason)))
+        click.confirm(say("command.release"), abort=True)
     ledger.remedies.release(study_uid, user_name())
     for task in Task:
         waker(settings).wake(task)
-    click.echo("released")
+    click.echo(say("command.released"))

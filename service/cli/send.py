@@ -10,8 +10,10 @@ from pydicom import Dataset
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from service.cli.speech import site_texts
 from service.demo.forwarding import forward
 from service.demo.images import files_below, read_image
+from service.texts import Texts
 from service.vocabulary.errors import AuscultError, TransientDeliveryFailure
 
 
@@ -54,7 +56,7 @@ class _Source:
 
 
 def send_instances(
-    paths: Sequence[Path], host: str, port: int, called_ae_title: str, calling_ae_title: str
+    say: Texts, paths: Sequence[Path], host: str, port: int, called_ae_title: str, calling_ae_title: str
 ) -> Iterator[Sent]:
     """Send files in order and yield what became of each; PNG and JPEG pictures are wrapped as CR.
 
@@ -68,29 +70,29 @@ def send_instances(
         try:
             for item in forward(source, host, port, called_ae_title, calling_ae_title):
                 reached = True
-                yield from _passed_over(source)
-                yield Sent(source.path, item.status, _problem(item.status))
+                yield from _passed_over(say, source)
+                yield Sent(source.path, item.status, _problem(say, item.status))
             exhausted = True
         except TransientDeliveryFailure:
             if not reached:
                 raise
-            yield from _passed_over(source)
+            yield from _passed_over(say, source)
             # The peer takes no such SOP class or transfer syntax, perhaps; the next instance may differ.
-            yield Sent(source.path, None, "no association for its SOP class and transfer syntax")
-    yield from _passed_over(source)
+            yield Sent(source.path, None, say("send.no_association"))
+    yield from _passed_over(say, source)
 
 
-def _passed_over(source: _Source) -> Iterator[Sent]:
+def _passed_over(say: Texts, source: _Source) -> Iterator[Sent]:
     while source.passed_over:
-        yield Sent(source.passed_over.pop(0), None, "neither DICOM, PNG nor JPEG", is_image=False)
+        yield Sent(source.passed_over.pop(0), None, say("send.no_picture"), is_image=False)
 
 
-def _problem(status: int | None) -> str | None:
+def _problem(say: Texts, status: int | None) -> str | None:
     if status is None:
-        return "no answer"
+        return say("send.no_answer")
     if status == 0x0000 or status & 0xF000 == 0xB000:
         return None
-    return f"refused with status 0x{status:04X}"
+    return say("send.refused", status=f"0x{status:04X}")
 
 
 def _address(_context: click.Context, _parameter: click.Parameter, value: str) -> tuple[str, int]:
@@ -117,18 +119,18 @@ def send(paths: tuple[Path, ...], address: tuple[str, int], called: str, calling
     Folders are sent with everything below them. The exit status is 0 when every image was stored.
     """
     files = [file for path in paths for file in (files_below(path) if path.is_dir() else [path])]
-    console, counts = Console(stderr=True), Counter[str]()
+    say, console, counts = site_texts(), Console(stderr=True), Counter[str]()
     with Progress(
-        TextColumn("sending"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
+        TextColumn(say("send.sending")), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
     ) as progress:
-        task = progress.add_task("sending", total=len(files))
-        for sent in send_instances(files, *address, called, calling):
+        task = progress.add_task("", total=len(files))
+        for sent in send_instances(say, files, *address, called, calling):
             progress.advance(task)
-            counts["stored" if sent.problem is None else "failed" if sent.is_image else "passed over"] += 1
+            counts["stored" if sent.problem is None else "failed" if sent.is_image else "passed_over"] += 1
             if sent.problem is not None:
                 progress.console.print(f"{sent.path}: {sent.problem}", markup=False, highlight=False, soft_wrap=True)
-    click.echo(f"{counts['stored']} stored, {counts['failed']} failed, {counts['passed over']} passed over")
+    click.echo(say("send.counts", **{what: counts[what] for what in ("stored", "failed", "passed_over")}))
     if counts["failed"]:
         raise SystemExit(1)
     if not counts["stored"]:
-        raise AuscultError("there was nothing to send: no file is DICOM, PNG or JPEG")
+        raise AuscultError(say("send.nothing"))

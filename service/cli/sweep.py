@@ -14,6 +14,7 @@ from service.operations.wake import waker
 from service.process import log
 from service.process.heartbeat import Heartbeat
 from service.settings import Settings, load
+from service.texts import texts_in
 from service.vocabulary.errors import Unavailable
 
 logger = log.get_logger(__name__)
@@ -38,8 +39,10 @@ def _sweep(settings: Settings, trail: AuditTrail, *, once: bool) -> None:
     retention = RetentionRounds(settings.retention, ledger, store, trail)
     if once:
         swept = sweeper.once()
-        click.echo(f"woken: {', '.join(swept.woken) or 'none'}; half-received files removed: {swept.removed}")
-        click.echo(f"objects removed: {retention.once(parts=256)}")
+        say = texts_in(settings.language)
+        woken = ", ".join(swept.woken) or say("sweep.none")
+        click.echo(say("sweep.swept", woken=woken, removed=swept.removed))
+        click.echo(say("sweep.removed", count=retention.once(parts=256)))
         return
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -13,6 +13,7 @@ from service.operations.bootstrap import make_data_dir
 from service.process import log
 from service.process.ports import require_free
 from service.settings import Settings, load
+from service.texts import Texts, texts_in
 from service.vocabulary.errors import PortTaken
 
 #: Seconds in which an auscult that is ending has let go of its ports.
@@ -32,14 +33,21 @@ def up() -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    listener, web = settings.listener, settings.web
-    plain = [] if listener.tls.only else [f"{listener.host}:{listener.port}"]
-    secure = [f"{listener.host}:{listener.tls.port} over TLS"] if listener.tls.is_on else []
-    click.echo(f"listening for DICOM as {listener.ae_title} on {' and '.join(plain + secure)}")
-    click.echo(f"reading worklist: {'https' if web.tls.is_on else 'http'}://{web.host}:{web.port}/")
-    if not settings.destinations:
-        click.echo("no destination is configured: reports are built and kept, and sent to nobody", err=True)
+    _tell_addresses(texts_in(settings.language), settings)
     Supervisor(PARTS, os.environ).run(stop)
+
+
+def _tell_addresses(say: Texts, settings: Settings) -> None:
+    listener, web = settings.listener, settings.web
+    addresses = f"{listener.host}:{listener.port}"
+    if listener.tls.is_on:
+        secure = say("up.over_tls", address=f"{listener.host}:{listener.tls.port}")
+        addresses = secure if listener.tls.only else say("up.and", first=addresses, second=secure)
+    click.echo(say("up.listening", title=listener.ae_title, addresses=addresses))
+    scheme = "https" if web.tls.is_on else "http"
+    click.echo(say("up.worklist", address=f"{scheme}://{web.host}:{web.port}/"))
+    if not settings.destinations:
+        click.echo(say("up.no_destination"), err=True)
 
 
 def _require_ports(settings: Settings) -> None:

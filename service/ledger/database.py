@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from service.ledger import folding
 from service.ledger.trouble import obstacle, trouble
+from service.texts import Sentence
 from service.vocabulary.errors import LedgerUnavailable
 
 #: The revision in migrations/ that this version's code is written for.
@@ -162,7 +163,7 @@ def told(url: URL) -> Iterator[None]:
         raise found from None
 
 
-def tables_problem(engine: Engine) -> str | None:
+def tables_problem(engine: Engine) -> Sentence | None:
     """Return why the tables cannot be used by this version, and what to do; None when they can.
 
     Raises
@@ -176,10 +177,7 @@ def tables_problem(engine: Engine) -> str | None:
     if found == TABLES:
         return None
     if found is None:
-        return "the database has no tables of a ledger yet; run `auscult db upgrade`"
+        return Sentence("trouble.no_tables")
     if found < TABLES:
-        return f"the ledger's tables are older ({found}) than this version's ({TABLES}); run `auscult db upgrade`"
-    return (
-        f"the ledger's tables are newer ({found}) than this version of auscult knows ({TABLES}); "
-        "start the version that made them"
-    )
+        return Sentence("trouble.older_tables", found=found, ours=TABLES)
+    return Sentence("trouble.newer_tables", found=found, ours=TABLES)

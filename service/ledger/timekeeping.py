@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import reduce
 from typing import Any
 
 from sqlalchemy import Engine, Select, select
@@ -18,6 +19,7 @@ from service.ledger.records import (
     InstanceRecord,
 )
 from service.process.clock import Clock, ClockStep
+from service.texts import Sentence
 from service.vocabulary.states import CommitmentState, State
 
 #: For how long it is told that a clock was set.
@@ -46,18 +48,26 @@ class ClockView:
         """Whether nothing is known against the clocks."""
         return not self.steps and self.ahead is None
 
-    def __str__(self) -> str:
+    @property
+    def sentence(self) -> Sentence:
+        """What is known, in one sentence."""
         told = [
-            f"the clock of {host} was set {'forward' if step.seconds > 0 else 'back'} by {abs(step.seconds):.0f} s"
-            f" at {step.at:%Y-%m-%d %H:%M:%S} UTC"
+            Sentence(
+                "found.clock_forward" if step.seconds > 0 else "found.clock_back",
+                host=host,
+                seconds=round(abs(step.seconds)),
+                moment=f"{step.at:%Y-%m-%d %H:%M:%S}",
+            )
             for host, step in self.steps
         ]
         if self.ahead is not None:
-            told.append(
-                f"the ledger's last entry is {self.ahead.total_seconds():.0f} s in the future: this machine's clock was"
-                " set back, or differs from another machine's"
-            )
-        return "; ".join(told) or "not set within the last day"
+            told.append(Sentence("found.clock_behind", seconds=round(self.ahead.total_seconds())))
+        if not told:
+            return Sentence("found.clock_steady")
+        return reduce(lambda first, second: Sentence("found.both", first=first, second=second), told)
+
+    def __str__(self) -> str:
+        return str(self.sentence)
 
 
 class Timekeeping:

@@ -4,15 +4,15 @@ import errno
 import os
 import socket
 
+from service.texts import Sentence
 from service.vocabulary.errors import PortTaken, SettingsInvalid
 
 _REMEDIES = {
-    errno.EADDRINUSE: "end the program that has the port, another auscult perhaps, or choose another port",
-    errno.EADDRNOTAVAIL: "the address is not of this machine; name one of its own, or 0.0.0.0 for all",
-    errno.EACCES: "a port below 1024 is the system's; choose a higher one, or let this user have it"
-    " (CAP_NET_BIND_SERVICE)",
-    errno.EMFILE: "the process has no file handle left; raise its limit (`ulimit -n`)",
-    errno.EAFNOSUPPORT: "this machine does not speak that family of addresses; name another address",
+    errno.EADDRINUSE: "trouble.port_taken",
+    errno.EADDRNOTAVAIL: "trouble.port_address",
+    errno.EACCES: "trouble.port_permission",
+    errno.EMFILE: "trouble.port_handles",
+    errno.EAFNOSUPPORT: "trouble.port_family",
 }
 
 
@@ -38,8 +38,10 @@ def require_free(setting: str, host: str, port: int) -> None:
 def cannot_listen(setting: str, host: str, port: int, error: OSError) -> SettingsInvalid:
     """Return what a port's error means: the setting, and what to do."""
     number = error.errno or 0
-    reason, remedy = os.strerror(number), _REMEDIES.get(number, "choose another port or address")
-    if number < 0:  # of getaddrinfo
-        reason, remedy = "no address has this name", "name an address of this machine"
+    reason: object = Sentence("trouble.port_no_name")
+    remedy = "trouble.port_name"
+    if number >= 0:  # a number below is of getaddrinfo
+        reason, remedy = os.strerror(number), _REMEDIES.get(number, "trouble.port_other")
     kind = PortTaken if number == errno.EADDRINUSE else SettingsInvalid
-    return kind(f"{setting} = {port}: cannot listen on {host} ({reason}); {remedy}")
+    values = {"setting": setting, "port": port, "host": host, "reason": reason, "remedy": Sentence(remedy)}
+    return kind(Sentence("trouble.port", **values))

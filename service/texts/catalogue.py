@@ -6,12 +6,27 @@ from enum import Enum
 from functools import cache
 
 from service.texts import english, vietnamese
+from service.vocabulary.errors import AuscultError
 from service.vocabulary.language import Language
 
 _CATALOGUES: Mapping[Language, Mapping[str, str]] = {
     Language.ENGLISH: english.TEXTS,
     Language.VIETNAMESE: vietnamese.TEXTS,
 }
+
+
+class Sentence:
+    """A sentence by its code and the values of its placeholders: nobody has said yet in which language.
+
+    As text it is English, which is the language of the log.
+    """
+
+    def __init__(self, code: str, **values: object) -> None:
+        self.code = code
+        self.values = values
+
+    def __str__(self) -> str:
+        return texts_in(Language.ENGLISH).told(self)
 
 
 class Texts:
@@ -23,7 +38,19 @@ class Texts:
 
     def __call__(self, code: str, **values: object) -> str:
         """Return a text; a code that no catalogue holds is a fault of auscult's own."""
-        return self._texts[code].format(**values)
+        return self._texts[code].format(**{name: self._told_in(value) for name, value in values.items()})
+
+    def told(self, what: object) -> str:
+        """Return a sentence, or what an error says, in this language; any other text as it is."""
+        if isinstance(what, Sentence):
+            return self(what.code, **what.values)
+        if isinstance(what, AuscultError) and what.message is not None:
+            return self.told(what.message)
+        return str(what)
+
+    def _told_in(self, value: object) -> object:
+        """Return a placeholder's value; a sentence within a sentence is of the same language."""
+        return self.told(value) if isinstance(value, Sentence | AuscultError) else value
 
     def of(self, fact: Enum) -> str:
         """Return the words for a member of one of the vocabulary's enumerations."""

@@ -38,10 +38,18 @@ import inspect
 
 
 class AuscultError(Exception):
-    """Something went wrong in auscult."""
+    """Something went wrong in auscult.
 
-    def __init__(self, message: str | None = None) -> None:
-        super().__init__(message if message is not None else inspect.getdoc(type(self)))
+    Parameters
+    ----------
+    message
+        What, where and what to do: a text, or a sentence of `service.texts`, which the log has in English and a
+        terminal in its own language.
+    """
+
+    def __init__(self, message: object = None) -> None:
+        super().__init__(str(message) if message is not None else inspect.getdoc(type(self)))
+        self.message = message
 
 
 class SettingsInvalid(AuscultError):

@@ -11,7 +11,9 @@ from worker.network import load_checkpoint
 
 
 def _prevalence(tmp_path: Path, **analysis: float) -> str:
-    found = {name: (passed, said) for name, passed, said in checkpoint(load(data_dir=tmp_path, analysis=analysis))}
+    found = {
+        str(name): (passed, str(said)) for name, passed, said in checkpoint(load(data_dir=tmp_path, analysis=analysis))
+    }
     passed, said = found["prevalence"]
     assert passed
     return said

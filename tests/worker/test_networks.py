@@ -151,13 +151,13 @@ def test_the_settings_name_the_networks_and_doctor_lists_each_with_its_ages(adul
     networks = load_networks(settings.analysis, settings.scope)
     assert [item.checkpoint.card.name for item in networks.members] == [network().checkpoint.card.name, "clinic-adults"]
     assert len(load_checkpoints(Settings().analysis)) == 1
-    found = [line for line in checks.checkpoint(settings) if line[0] == "checkpoint"]
+    found = [line for line in checks.checkpoint(settings) if str(line[0]) == "checkpoint"]
     assert [good for _, good, _ in found] == [True, True]
-    assert "ages 18 to 110" in found[1][2]
+    assert "ages 18 to 110" in str(found[1][2])
 
 
 def test_doctor_names_the_checkpoint_that_cannot_be_used(tmp_path: Path) -> None:
     settings = Settings(analysis={"further_checkpoints": [tmp_path / "absent"]})
-    found = [line for line in checks.checkpoint(settings) if line[0] == "checkpoint"]
+    found = [line for line in checks.checkpoint(settings) if str(line[0]) == "checkpoint"]
     assert [good for _, good, _ in found] == [True, False]
-    assert "absent" in found[1][2]
+    assert "absent" in str(found[1][2])

@@ -1,5 +1,13 @@
 """English (United States)."""
 
-from service.texts.english import facts, page, report, worklist
+from service.texts.english import checks, facts, page, report, terminal, trouble, worklist
 
-TEXTS = {**facts.TEXTS, **page.TEXTS, **report.TEXTS, **worklist.TEXTS}
+TEXTS = {
+    **checks.TEXTS,
+    **facts.TEXTS,
+    **page.TEXTS,
+    **report.TEXTS,
+    **terminal.TEXTS,
+    **trouble.TEXTS,
+    **worklist.TEXTS,
+}

@@ -1,5 +1,13 @@
 """Vietnamese; complete, and not yet reviewed by a clinician."""
 
-from service.texts.vietnamese import facts, page, report, worklist
+from service.texts.vietnamese import checks, facts, page, report, terminal, trouble, worklist
 
-TEXTS = {**facts.TEXTS, **page.TEXTS, **report.TEXTS, **worklist.TEXTS}
+TEXTS = {
+    **checks.TEXTS,
+    **facts.TEXTS,
+    **page.TEXTS,
+    **report.TEXTS,
+    **terminal.TEXTS,
+    **trouble.TEXTS,
+    **worklist.TEXTS,
+}

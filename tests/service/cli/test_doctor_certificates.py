@@ -27,7 +27,7 @@ def own(authority: Authority) -> Issued:
 
 
 def findings(settings: Settings) -> dict[str, tuple[bool, str]]:
-    return {name: (passed, message) for name, passed, message in certificates.certificates(settings)}
+    return {str(name): (passed, str(message)) for name, passed, message in certificates.certificates(settings)}
 
 
 def with_listener(authority: Authority, issued: Issued, **more: Any) -> Settings:

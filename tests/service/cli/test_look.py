@@ -45,7 +45,7 @@ def test_the_worklist_as_json_is_one_document(site: SampleSite, auscult: Auscult
 
 
 def test_an_empty_worklist_says_so(site: SampleSite, auscult: Auscult) -> None:
-    assert "no study has arrived yet" in auscult("worklist").output
+    assert "No study has arrived yet" in auscult("worklist").output
 
 
 def test_the_uids_that_other_commands_want_can_be_listed(site: SampleSite, auscult: Auscult) -> None:

@@ -55,13 +55,18 @@ def test_every_code_of_the_vocabulary_has_words_in_every_language(kind: type[Enu
 def test_no_text_is_left_over() -> None:
     """A code is either a member of the vocabulary, or written in a module that asks for it."""
     members = {code_of(member) for kind in FACTS for member in kind}
-    files = [*(ROOT / "service").rglob("*.py"), *(ROOT / "service/web/templates").glob("*.html")]
-    sources = "\n".join(path.read_text() for path in files if path.relative_to(ROOT).parts[1] != "texts")
-    asked = {code.removesuffix(".one").removesuffix(".many"): code for code in english.TEXTS if code not in members}
+    files = [path for folder in ("service", "worker") for path in (ROOT / folder).rglob("*.*")]
+    sources = "\n".join(
+        path.read_text().replace("'", '"')
+        for path in files
+        if path.suffix in (".py", ".html") and path.relative_to(ROOT).parts[:2] != ("service", "texts")
+    )
     left = [
         code
-        for stem, code in asked.items()
-        if f'"{stem}"' not in sources and f'"{stem.rpartition(".")[0]}.{{' not in sources
+        for code in english.TEXTS
+        if code not in members
+        and not any(f'"{way}"' in sources for way in (code, code.removesuffix(".one").removesuffix(".many")))
+        and f'"{code.rpartition(".")[0]}.{{' not in sources
     ]
     assert left == []
 

@@ -1,22 +1,21 @@
 """The page in the site's language: no word that a person reads stands outside of the texts."""
 
-import re
 from collections.abc import Iterator
 
 import httpx
 import pytest
 
 from service.ledger import ArrivalKind
-from service.texts import texts_in
 from service.vocabulary.language import Language
 from service.vocabulary.refusals import Refusal, RefusalReason
+from tests.service.marked import mark, outside
 from tests.service.sample_site import SampleSite, busy_morning
 from tests.service.web.page import Element, parse
 
 #: What a person reads in attributes.
 _READ = ("alt", "aria-label", "title", "data-live", "data-stale")
 #: Every language has the same word for these: the product's name, units of size, UIDs' names in DICOM, a number's sign.
-_SAME = {"auscult", "Study Instance UID", "SOP Instance UID", "KiB", "MiB", "v"}
+_SAME = ("auscult", "Study Instance UID", "SOP Instance UID", "KiB", "MiB")
 #: Values as they came, or as a person types them: names, numbers, titles, commands, UIDs.
 _DATA = {"bdi", "code", "script", "style"}
 
@@ -38,19 +37,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SampleSite]:
 
 @pytest.fixture
 def marked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Mark every text of the catalogue, so that words from elsewhere stand out."""
-    say = texts_in(Language.VIETNAMESE)
-    monkeypatch.setattr(say, "_texts", {code: f"⟦{text}⟧" for code, text in say._texts.items()})
-
-
-def outside(text: str) -> list[str]:
-    """Return the words of a text that stand outside of the marks, which may be nested."""
-    before = None
-    while before != text:
-        before, text = text, re.sub(r"⟦[^⟦⟧]*⟧", " ", text)
-    for same in _SAME:
-        text = re.sub(rf"\b{same}\b", " ", text)
-    return re.findall(r"[^\W\d_]{2,}", text)
+    """Mark every text of the catalogue."""
+    mark(Language.VIETNAMESE, monkeypatch)
 
 
 def unsaid(element: Element) -> list[str]:
@@ -58,10 +46,10 @@ def unsaid(element: Element) -> list[str]:
 
     What is kept in English says so by its own ``lang``.
     """
-    found = [word for name in _READ for word in outside(element.attributes.get(name, ""))]
+    found = [word for name in _READ for word in outside(element.attributes.get(name, ""), *_SAME)]
     for child in element.children:
         if isinstance(child, str):
-            found += outside(child)
+            found += outside(child, *_SAME)
         elif not (
             child.tag in _DATA
             or child.attributes.get("lang") == "en"

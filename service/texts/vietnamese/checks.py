@@ -1,0 +1,107 @@
+"""What `auscult doctor` looks at, and what it finds."""
+
+TEXTS = {
+    "doctor.ok": "tốt",
+    "doctor.failed": "KHÔNG ĐẠT",
+    "doctor.all_well": "mọi thứ đều tốt",
+    "doctor.some_failed": "{failed} trên {count} mục kiểm tra không đạt",
+    "doctor.broke": "chính mục kiểm tra bị lỗi ({name}); hãy báo lại lỗi này",
+    "doctor.valid": "hợp lệ",
+    # What is looked at
+    "check.settings": "cấu hình",
+    "check.disk": "đĩa",
+    "check.disk_space": "dung lượng đĩa",
+    "check.disk_speed": "tốc độ đĩa",
+    "check.database": "cơ sở dữ liệu",
+    "check.durable_commits": "ghi bền vững",
+    "check.ledger_file": "tệp sổ cái",
+    "check.file_modes": "quyền truy cập tệp",
+    "check.file_owner": "chủ sở hữu tệp",
+    "check.ports": "các cổng",
+    "check.listener_port": "cổng nhận DICOM",
+    "check.listener_tls_port": "cổng nhận DICOM qua TLS",
+    "check.web_port": "cổng của trang",
+    "check.callers": "thiết bị gọi đến",
+    "check.certificates": "chứng thư",
+    "check.decoders": "bộ giải mã",
+    "check.decoder": "bộ giải mã {syntax}",
+    "check.destinations": "các nơi nhận",
+    "check.destination": "nơi nhận {name}",
+    "check.peer": "thiết bị {title}",
+    "check.queue": "hàng đợi",
+    "check.audit_trail": "nhật ký kiểm toán",
+    "check.clock": "đồng hồ",
+    "check.checkpoint": "mô hình",
+    "check.prevalence": "tỷ lệ hiện mắc",
+    "found.both": "{first}. {second}",
+    # The disk and the database
+    "found.space": "còn trống {free} GiB, cần {needed} GiB",
+    "found.no_space": "{space}; hãy giải phóng chỗ, hoặc giảm listener.minimum_free_bytes",
+    "found.speed": "ghi bền vững 1 MiB trong {milliseconds} ms",
+    "found.slow_disk": "{speed}; hãy đặt data_dir trên đĩa nhanh hơn",
+    "found.slow_bucket": "{speed}; hãy đưa máy chủ của kho đối tượng lại gần hơn",
+    "found.database": "kết nối được, các bảng thuộc phiên bản này",
+    "found.database_tls": "kết nối được qua TLS, các bảng thuộc phiên bản này",
+    "found.database_clear": "kết nối được, không mã hóa, các bảng thuộc phiên bản này",
+    "found.ledger_whole": "mọi trang đều nguyên vẹn",
+    "found.ledger_damaged": "sổ cái {path} bị hỏng; {restore}",
+    "found.sqlite_not_durable": "{modes}; data_dir phải nằm trên đĩa cục bộ, không phải ổ chia sẻ qua mạng",
+    "found.server_not_durable": "{modes}; hãy bật lên, nếu không mất điện sẽ làm mất những gì đã xác nhận",
+    # Files of data_dir
+    "found.folder_missing": "{folder} chưa có; sẽ được tạo cho riêng người dùng này",
+    "found.files_private": "những gì nằm trong {folder} chỉ thuộc về chủ sở hữu",
+    "found.files_open": "người dùng khác truy cập được {files}; hãy chạy `chmod -R go= {folder}`",
+    "found.files_owned": "tất cả thuộc về {user}",
+    "found.files_foreign": "{files} thuộc về người dùng khác, không phải {user} đang chạy lệnh này; hãy chạy auscult"
+    " với {owner}, hoặc trao tất cả cho một người dùng: chown -R USER {folder}",
+    "found.files_and_more": "{files} và {count} tệp khác",
+    "found.user_number": "người dùng số {number}",
+    # Ports
+    "found.port_chosen": "hệ thống chọn một cổng mỗi khi khởi động",
+    "found.port_ours": "{port}: auscult đang chạy trên cổng này",
+    "found.port_free": "{port}: còn trống",
+    # Who calls, and whom we call
+    "found.no_callers": "trong ngày qua không ai bị từ chối mà cấu hình hiện tại vẫn từ chối",
+    "found.caller": "{sentence} - {why}",
+    "found.no_destination": "chưa cấu hình nơi nhận nào: báo cáo được tạo và giữ lại, không gửi cho ai",
+    "found.node": "{title} tại {address}",
+    "found.echo": "{node} trả lời C-ECHO",
+    "found.no_echo": "{node} không trả lời C-ECHO: {error}",
+    "found.decoders": "đã giải mã {count} transfer syntax",
+    "found.decoder_broken": "{problem}; hãy cài lại các gói mà auscult cần",
+    "found.decodes_otherwise": "giải mã ra giá trị khác với giá trị đã mã hóa",
+    "found.queue_local": "cục bộ: các tiến trình trên máy này được đánh thức qua named pipe",
+    "found.queue": "Redis trả lời",
+    "found.queue_tls": "Redis trả lời qua TLS",
+    "found.queue_silent": "Redis không trả lời ({name}); hãy kiểm tra queue.url, mật khẩu, chứng thư và máy chủ",
+    "found.audit_trail": "được ghi vào {file}",
+    # The clock
+    "found.clock_steady": "không bị chỉnh trong ngày qua",
+    "found.clock_forward": "đồng hồ của {host} bị chỉnh tới {seconds} s lúc {moment} UTC",
+    "found.clock_back": "đồng hồ của {host} bị chỉnh lùi {seconds} s lúc {moment} UTC",
+    "found.clock_behind": "mục cuối của sổ cái nằm {seconds} s trong tương lai: đồng hồ của máy này bị chỉnh lùi,"
+    " hoặc khác với máy khác; hãy để mọi máy lấy giờ từ một máy chủ (NTP)",
+    # Certificates and users
+    "found.open_to_others": "{file}: người khác ngoài chủ sở hữu đọc được; chmod 600",
+    "found.no_certificate": "{file}: không có chứng thư nào đọc được; hãy đặt một chứng thư vào đó, hoặc nêu tệp khác",
+    "found.valid_from": "{whose} chỉ có hiệu lực từ {day}; hãy kiểm tra đồng hồ của máy này",
+    "found.expired": "{whose} đã hết hạn ngày {day}; hãy thay bằng chứng thư mới, không cần khởi động lại",
+    "found.expires": "{whose} hết hạn ngày {day}, sau {days} ngày; hãy thay bằng chứng thư mới, không cần khởi động"
+    " lại",
+    "found.valid": "{whose} có hiệu lực đến {day}",
+    "found.list_unreadable": "{file}: có danh sách không đọc được; hãy thay bằng danh sách mới, không cần khởi động"
+    " lại",
+    "found.list_ends": "{file}: danh sách của {issuer} có hiệu lực đến {moment} UTC, sau đó thiết bị của họ bị từ"
+    " chối; hãy thay bằng danh sách mới, không cần khởi động lại",
+    "found.lists": "{file}: đang có hiệu lực các danh sách của {issuers}",
+    "found.no_users": "{file}: không có ai, nên không ai đăng nhập được; hãy thêm tên bằng `auscult password`",
+    "found.users.one": "{file}: {count} tên",
+    "found.users.many": "{file}: {count} tên",
+    # The checkpoint
+    "found.checkpoint": "{checkpoint}, tuổi từ {youngest} đến {oldest}, mã băm đã kiểm tra, điểm vận hành {point}",
+    "found.prevalence_unset": "chưa đặt analysis.expected_prevalence: xác suất là theo các ảnh của chính mô hình,"
+    " trong đó {calibrated} có viêm phổi; {example} ở đó là {shifted} nơi {share} số ảnh có viêm phổi. Hãy đặt theo"
+    " tỷ lệ của nơi này",
+    "found.prevalence": "analysis.expected_prevalence = {expected}; tỷ lệ của chính mô hình là {calibrated}, và"
+    " {example} ở đó là {shifted} nơi {share} số ảnh có viêm phổi",
+}
