@@ -13,7 +13,7 @@ from highdicom.sr import CodedConcept
 from service.ledger import DueMessage
 from service.ledger.views import InstanceView, ResultView, StudyHistory
 from service.report import codes
-from service.report.content import percent, share_text
+from service.report.content import percent
 from service.settings import Settings
 from service.settings.receivers import Hl7Settings, Verdict
 from service.texts import texts_in
@@ -142,22 +142,21 @@ class Hl7Channel:
         status = images[0].status if len({image.status for image in images}) == 1 else Status.CORRECTED
         if status is Status.WITHDRAWN:
             reason = self._say.of(message.supersession) if message.supersession is not None else ""
-            withdrawn = f"{self._say.of(DeliveryState.WITHDRAWN).upper()}: {reason}"
-            lines = [self._say("report.result", sentence=withdrawn)]
+            lines = [f"AI: {self._say.of(DeliveryState.WITHDRAWN).upper()}: {reason}"]
         else:
             numbered = len(images) > 1
             lines = [
                 f"[{image.number}] {line}" if numbered else line for image in images for line in self._words(image)
             ]
-        lines.append(self._say("report.disclaimer"))
+        lines += [self._say("report.status"), self._say("report.disclaimer")]
         yield {2: "HD", 3: _STUDY, 4: "0", 5: message.study_instance_uid, 11: _STATUS[status]}
         yield {2: "TX", 3: _IMPRESSION, 4: "0", 5: "~".join(map(text, lines)), 11: _STATUS[status]}
 
     def _words(self, image: Image) -> Iterator[str]:
         own = next((said for one in _verdicts(image) if (said := self._receiver.result_texts.get(one))), None)
-        yield self._say("report.result", sentence=own or self._sentence(image.view))
+        yield own or f"AI: {self._sentence(image.view)}"
         for flag in image.view.flags:
-            yield self._say("report.note", note=self._say.of(flag))
+            yield f"AI: {self._say.of(flag)}"
 
     def _sentence(self, view: InstanceView) -> str:
         result = view.result
@@ -166,8 +165,6 @@ class Hl7Channel:
         return self._say(
             f"report.{result.outcome.name.lower()}",
             probability=percent(result.p_pneumonia, (result.lower, result.upper)),
-            lower=share_text(result.lower),
-            upper=share_text(result.upper),
         )
 
     def _reason(self, view: InstanceView) -> str:

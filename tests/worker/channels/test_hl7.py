@@ -108,7 +108,8 @@ def test_a_positive_is_told_with_probability_finding_priority_and_the_study_that
     told.tell()
     assert told.states == {DeliveryState.CONFIRMED: 1, DeliveryState.WITHDRAWN: 1}  # no message of the priority's own
     words = (
-        "AI result (not a radiologist report): PNEUMONIA SUSPECTED, probability 91.2 %~Note: patient age unknown"
+        "AI: PNEUMONIA SUSPECTED, probability 91.2 %~AI: patient age unknown"
+        "~Preliminary AI output, not a radiologist report; verify."
         "~Not a medical device; research use. Not for diagnosis."
     )
     assert ris.observations() == [
@@ -157,8 +158,8 @@ def test_each_message_tells_all_that_stands_of_the_study_the_gravest_first(telli
     told.site.exclude(Reason.LATERAL_VIEW)
     told.tell()
     words = ris.observations()[1][2].split("~")
-    assert words[0].startswith("[1] AI result (not a radiologist report): PNEUMONIA SUSPECTED")
-    assert words[1].startswith("[2] AI result (not a radiologist report): NOT ANALYSED")
+    assert words[0].startswith("[1] AI: PNEUMONIA SUSPECTED")
+    assert words[1].startswith("[2] AI: NOT ANALYSED")
     assert {number for number, *_ in ris.observations()} == {"0", "1", "2"}
     assert ris.fields("OBR", 0)[3] == ris.fields("OBR", 1)[3]  # the same order, whose text the second replaces
 
@@ -190,7 +191,7 @@ def test_a_result_told_of_another_patient_is_withdrawn_there_before_it_is_told_o
     assert [ris.fields("PID", number)[3] for number in range(3)] == ["P-1", "P-1", "P-2"]
     withdrawn = ris.observations(1)
     assert {status for *_, status in withdrawn} == {"D"}
-    assert "WITHDRAWN: patient or study identity was corrected" in withdrawn[1][2]
+    assert "AI: WITHDRAWN: patient or study identity was corrected" in withdrawn[1][2]
     assert [value for _, code, value, _ in withdrawn if code in ("PNEUMO", "PPNEU")] == ['""', '""']
     assert (ris.fields("OBR", 1)[25], ris.fields("OBR", 1)[18]) == ("X", "ACC-1")
     assert {status for *_, status in ris.observations(2)} == {"P"}
