@@ -146,7 +146,7 @@ def test_a_corrected_identity_reuses_the_prediction_and_supersedes_the_reports(g
     named = dataset.PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0].ReferencedSOPSequence[0]
     assert named.ReferencedSOPInstanceUID == first.sop_instance_uid
     assert dataset.PatientName == "Right^Name"
-    assert "\nSupersedes the AI report of" in text_of(made, 1)
+    assert text_of(made, 1).startswith("Supersedes the AI report of")
 
 
 def test_a_report_supersedes_one_whose_bytes_retention_has_removed(gateway: Any) -> None:
@@ -177,7 +177,7 @@ def test_a_report_supersedes_one_whose_bytes_retention_has_removed(gateway: Any)
         assert series.SeriesInstanceUID == first.series_instance_uid
         assert named.ReferencedSOPInstanceUID == first.sop_instance_uid
         assert named.ReferencedSOPClassUID == first.sop_class_uid
-    assert "\nSupersedes an earlier AI report" in text_of(made, 1)
+    assert text_of(made, 1).startswith("Supersedes an earlier AI report")
 
 
 def test_reports_that_were_not_sent_yet_are_withdrawn_when_they_are_superseded(gateway: Any) -> None:
@@ -368,7 +368,7 @@ def test_a_worker_that_lost_its_lease_does_not_overwrite_the_other_ones_result(g
     made.clock.turn(seconds=11)
     made.infer()
     with pytest.raises(LeaseLost):
-        made.ledger.analysis.save_out_of_scope(claim, Reason.LATERAL_VIEW, is_chest=True, pixel_digest=None, flags=())
+        made.ledger.results.save_out_of_scope(claim, Reason.LATERAL_VIEW, is_chest=True, pixel_digest=None, flags=())
     assert states(made) == [State.INFERRED]
 
 
@@ -431,14 +431,14 @@ def test_a_result_that_the_ledger_refuses_fails_its_image_alone(gateway: Any, mo
     refused, kept = chest(seed=1), chest(seed=2)
     for image in (refused, kept):
         made.receive(image)
-    save = made.ledger.analysis.save_prediction
+    save = made.ledger.results.save_prediction
 
     def refusing(claim: Any, *arguments: Any, **named: Any) -> None:
         if claim.sop_instance_uid == refused.SOPInstanceUID:
             raise DataError("INSERT", {}, ValueError("not a number"))
         save(claim, *arguments, **named)
 
-    monkeypatch.setattr(made.ledger.analysis, "save_prediction", refusing)
+    monkeypatch.setattr(made.ledger.results, "save_prediction", refusing)
     made.infer()
     assert states(made) == [State.RECEIVED, State.INFERRED]
 
