@@ -19,7 +19,7 @@ from service.objects import ObjectStore
 from service.process.clock import Clock, utc_now
 from service.process.log import get_logger
 from service.report import Equipment, ReportContent, build, predecessor
-from service.settings import DestinationSettings, Settings
+from service.settings import Settings
 from service.texts import texts_in
 from service.vocabulary.errors import Unavailable
 from service.vocabulary.facts import Failure, Reason
@@ -31,6 +31,7 @@ from worker.batch import Batch
 from worker.circuit_breaker import CircuitBreaker
 from worker.ladder import Ladder
 from worker.report_source import source_of
+from worker.wanted_reports import wanted_reports
 
 log = get_logger(__name__)
 
@@ -114,7 +115,7 @@ class ReportBuilding:
         self.ledger.reporting.save_failure(due, type(error).__name__, retry_at, self._maximum_attempts)
 
     def _build(self, due: DueReport) -> list[NewReport]:
-        wanted = self._wanted(due)
+        wanted = wanted_reports(self.settings, due)
         if not wanted:
             return []
         source = source_of(due, self.store)
@@ -157,23 +158,6 @@ class ReportBuilding:
             )
             for item in built
         ]
-
-    def _wanted(self, due: DueReport) -> dict[Language, dict[ReportKind, list[str]]]:
-        """Return the destinations of each kind of report by language; without any, all kinds are built and kept."""
-        site = self.settings.report.language
-        by_language: dict[Language, list[DestinationSettings]] = {}
-        for destination in self.settings.destinations:
-            by_language.setdefault(destination.language or site, []).append(destination)
-        wanted = {name: self._kinds(due, items) for name, items in (by_language or {site: []}).items()}
-        return {name: kinds for name, kinds in wanted.items() if kinds}
-
-    def _kinds(self, due: DueReport, destinations: Sequence[DestinationSettings]) -> dict[ReportKind, list[str]]:
-        if due.prediction is None:
-            told = [item.name for item in destinations if _is_told(item, due.is_chest)]
-            wanted = {kind: told for kind in ReportKind if not kind.needs_result}
-        else:
-            wanted = {kind: [item.name for item in destinations if kind in item.reports] for kind in ReportKind}
-        return {kind: names for kind, names in wanted.items() if names or not destinations}
 
     def _content(self, due: DueReport, language: Language) -> ReportContent:
         card = self._card(due)
@@ -245,10 +229,6 @@ def _equipment(settings: Settings) -> Equipment:
         institution=report.institution,
         content_qualification=report.content_qualification,
     )
-
-
-def _is_told(destination: DestinationSettings, is_chest: bool) -> bool:
-    return destination.not_analysed == "all" or (destination.not_analysed == "chest_only" and is_chest)
 
 
 def _reason(due: DueReport) -> Reason | Failure:
