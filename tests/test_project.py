@@ -57,10 +57,11 @@ def function_lengths() -> Iterator[tuple[str, int]]:
 
 
 #: Classes over the bound, with the lines that they may have at most; they may only shrink.
-LONG_CLASSES = {"AcceptedAssociation": 157, "Elements": 160, "UpperLayer": 160}
+LONG_CLASSES = {"DestinationAssociation": 158, "Hl7Channel": 161}
 
 
 def test_no_class_is_longer_than_150_lines() -> None:
+    """With its docstrings: who reads a class reads them too."""
     assert {name: length for name, length in class_lengths() if length > LONG_CLASSES.get(name, 150)} == {}
 
 
@@ -69,15 +70,7 @@ def class_lengths() -> Iterator[tuple[str, int]]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ClassDef):
                 assert node.end_lineno is not None
-                # Docstrings are documentation, not length, as with functions.
-                yield node.name, node.end_lineno - node.lineno + 1 - sum(map(docstring_length, ast.walk(node)))
-
-
-def docstring_length(node: ast.AST) -> int:
-    if not isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) or not ast.get_docstring(node):
-        return 0
-    assert node.body[0].end_lineno is not None
-    return node.body[0].end_lineno - node.body[0].lineno + 1
+                yield node.name, node.end_lineno - node.lineno + 1
 
 
 def test_no_two_classes_of_the_product_share_a_name() -> None:

@@ -144,7 +144,7 @@ class Inference:
         errors = [self._attempt(claim, partial(collect, future)) for claim, future in batch]
         for image in prepared:
             if not isinstance(image, Ready):
-                self._settled(image.claim, partial(save, self._ledger.analysis, image))
+                self._settled(image.claim, partial(save, self._ledger.results, image))
         ready = [image for image in prepared if isinstance(image, Ready)]
         for network in dict.fromkeys(image.network for image in ready):
             self._infer(network, [image for image in ready if image.network is network])
@@ -169,11 +169,11 @@ class Inference:
         for image, output in zip(ready, outputs, strict=True):
             settled = _judged_by_distance(image, output, network.distance_limit, self._scope)
             if isinstance(settled, OutOfScope):
-                self._settled(image.claim, partial(save, self._ledger.analysis, settled))
+                self._settled(image.claim, partial(save, self._ledger.results, settled))
                 continue
             prediction = network.prediction(output)
             doubted = replace(settled, flags=(*settled.flags, *doubts_of_the_map(prediction, image.display)))
-            self._settled(image.claim, partial(save_prediction, self._ledger.analysis, doubted, prediction))
+            self._settled(image.claim, partial(save_prediction, self._ledger.results, doubted, prediction))
 
     def _fail(self, claim: ClaimedInstance, error: Exception) -> None:
         log.error("attempt %d at %s failed (%s)", claim.attempt, claim.sop_instance_uid, type(error).__name__)

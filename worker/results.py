@@ -1,6 +1,6 @@
 """What the inference found out about an image, brought into the ledger."""
 
-from service.ledger import Analysis
+from service.ledger import Results
 from service.process.log import get_logger
 from service.vocabulary.facts import Supersession
 from service.vocabulary.findings import Outcome, Prediction
@@ -10,7 +10,7 @@ from worker.preparation import Clash, Duplicate, OutOfScope, Ready, Reidentified
 log = get_logger(__name__)
 
 
-def save_prediction(analysis: Analysis, image: Ready, prediction: Prediction) -> None:
+def save_prediction(results: Results, image: Ready, prediction: Prediction) -> None:
     """Keep what the network says of an image.
 
     Raises
@@ -18,7 +18,7 @@ def save_prediction(analysis: Analysis, image: Ready, prediction: Prediction) ->
     LeaseLost
         When another worker has the image by now.
     """
-    analysis.save_prediction(
+    results.save_prediction(
         image.claim,
         prediction,
         pixel_digest=image.pixel_digest,
@@ -29,7 +29,7 @@ def save_prediction(analysis: Analysis, image: Ready, prediction: Prediction) ->
     log.info("analysed %s: %s", image.claim.sop_instance_uid, prediction.outcome.value)
 
 
-def save(analysis: Analysis, prepared: OutOfScope | Duplicate | Clash | Reidentified) -> None:
+def save(results: Results, prepared: OutOfScope | Duplicate | Clash | Reidentified) -> None:
     """Keep what is known of an image without the network.
 
     Raises
@@ -40,7 +40,7 @@ def save(analysis: Analysis, prepared: OutOfScope | Duplicate | Clash | Reidenti
     uid = prepared.claim.sop_instance_uid
     match prepared:
         case OutOfScope(claim, reason, is_chest, digest, flags, superseding):
-            analysis.save_out_of_scope(
+            results.save_out_of_scope(
                 claim,
                 reason,
                 is_chest=is_chest,
@@ -50,13 +50,13 @@ def save(analysis: Analysis, prepared: OutOfScope | Duplicate | Clash | Reidenti
             )
             log.info("not analysed %s: %s", uid, reason.value)
         case Duplicate(claim, digest):
-            analysis.save_duplicate(claim, digest)
+            results.save_duplicate(claim, digest)
             log.info("duplicate %s: same pixels and identity as before", uid)
         case Clash(claim, digest):
-            analysis.save_held(claim, digest)
+            results.save_held(claim, digest)
             log.error("HELD %s: another patient's image under one SOP Instance UID", uid)
         case Reidentified(claim, prediction, digest, flags):
-            analysis.save_prediction(
+            results.save_prediction(
                 claim,
                 prediction,
                 pixel_digest=digest,

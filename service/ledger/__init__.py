@@ -21,13 +21,13 @@ from service.ledger.kept_counts import KeptCounts
 from service.ledger.leases import Taken
 from service.ledger.messages import DueMessage, Messages
 from service.ledger.outbox import Outbox
-from service.ledger.predictions import RecordedResult, Results
 from service.ledger.reading_list import ReadingList
 from service.ledger.readings import Readings
 from service.ledger.refusals import RecordedRefusal, Refusals
 from service.ledger.remedies import Remedies, Which
 from service.ledger.reporting import DueReport, EarlierReport, Reporting
 from service.ledger.reports import NewReport
+from service.ledger.results import RecordedResult, Results
 from service.ledger.retention import Retention
 from service.ledger.telling import Subscription, Subscriptions
 from service.ledger.timekeeping import ClockView, Timekeeping
@@ -62,7 +62,7 @@ class Ledger:
         order, tally, told = order or ReadingOrder(), Tally(), Subscriptions(subscriptions)
         self.engine = engine
         self.admission = Admission(engine, order, clock, tally, told)
-        self.analysis = Analysis(engine, order, clock, tally, told)
+        self.analysis = Analysis(engine, clock, told)
         self.reporting = Reporting(engine, clock, tally, told)
         self.outbox = Outbox(engine, clock, tally, look_again)
         self.messages = Messages(engine, clock, tally)
@@ -71,7 +71,7 @@ class Ledger:
         self.timekeeping = Timekeeping(engine, clock)
         self.figures = Figures(engine, tally)
         self.refusals = Refusals(engine, clock, tally)
-        self.results = Results(engine)
+        self.results = Results(engine, order, clock, tally, told)
         self.readings = Readings(engine, order, clock, told)
         self.remedies = Remedies(engine, clock)
         self.retention = Retention(engine, clock)

@@ -169,3 +169,8 @@ def withdraw(session: Session, instance: InstanceRecord) -> None:
     for delivery in pending:
         delivery.state, delivery.next_attempt_at = DeliveryState.WITHDRAWN.value, None
     withdraw_messages(session, instance)
+
+
+def study_of(session: Session, row: InstanceRecord) -> StudyRecord:
+    """Return an instance's study, locked after it."""
+    return session.get_one(StudyRecord, row.study_id, with_for_update=LOCK)

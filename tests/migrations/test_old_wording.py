@@ -154,7 +154,7 @@ def test_a_study_that_a_person_let_go_stays_let_go(old: Old) -> None:
     (claimed, *_) = [
         claim for claim in ledger.analysis.claim("w", 9, LEASE, 3) if claim.identity.study_instance_uid == uid
     ]
-    ledger.analysis.save_duplicate(claimed, "00" * 32)
+    ledger.results.save_duplicate(claimed, "00" * 32)
     assert ledger.inspection.status().held_studies == {}
     ledger.engine.dispose()
 

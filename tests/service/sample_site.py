@@ -126,7 +126,7 @@ class SampleSite:
         """Analyse the one image that waits."""
         result = prediction(p_pneumonia, kind=kind)
         claim = self.claim()
-        self.ledger.analysis.save_prediction(
+        self.ledger.results.save_prediction(
             claim,
             result,
             pixel_digest=claim.object_key,
@@ -138,9 +138,7 @@ class SampleSite:
     def exclude(self, reason: Reason, *, is_chest: bool = True) -> None:
         """Settle the one image that waits as not analysed."""
         claim = self.claim()
-        self.ledger.analysis.save_out_of_scope(
-            claim, reason, is_chest=is_chest, pixel_digest=claim.object_key, flags=()
-        )
+        self.ledger.results.save_out_of_scope(claim, reason, is_chest=is_chest, pixel_digest=claim.object_key, flags=())
 
     def fail(self, detail: str) -> None:
         """Let the one image that waits fail for good."""

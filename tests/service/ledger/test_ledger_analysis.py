@@ -17,7 +17,7 @@ from tests.service.sample_site import LEASE, SampleSite, prediction
 
 
 def _save(site: SampleSite, claim: object, p_pneumonia: float = 0.9) -> None:
-    site.ledger.analysis.save_prediction(
+    site.ledger.results.save_prediction(
         claim,  # type: ignore[arg-type]
         prediction(p_pneumonia),
         pixel_digest="p",
@@ -104,7 +104,7 @@ def test_a_version_that_is_let_go_after_a_later_one_was_settled_replaces_nothing
     site.infer(0.4)
     site.receive(patient_id="B", patient_name="Bell^Bea", **uids)
     claim = site.claim()
-    site.ledger.analysis.save_held(claim, claim.object_key)
+    site.ledger.results.save_held(claim, claim.object_key)
     site.receive(patient_id="A", **uids)
     site.infer(0.9, superseding=Supersession.IMAGE_REPLACED)
     assert site.ledger.remedies.release(uids["study_instance_uid"])

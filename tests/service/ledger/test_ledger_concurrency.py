@@ -54,13 +54,13 @@ def test_couriers_of_two_destinations_settle_one_image_together(site: SampleSite
 
 @pytest.mark.proves(Invariant.NO_CIRCULAR_WAIT)
 def test_an_image_that_comes_again_while_its_result_is_saved_waits_for_nobody(site: SampleSite) -> None:
-    analysis, admission = site.ledger.analysis, site.ledger.admission
+    results, admission = site.ledger.results, site.ledger.admission
     for _ in range(ROUNDS):
         dataset = site.receive()
         claim = site.claim()
         again = Arrival(identity_of(dataset), "1.2.840.10008.1.2.1", site.store.put(phantoms.encoded(dataset)), "AGAIN")
         at_once(
-            lambda claim=claim: analysis.save_prediction(  # type: ignore[misc]
+            lambda claim=claim: results.save_prediction(  # type: ignore[misc]
                 claim, prediction(0.9), pixel_digest="00" * 32, flags=(), priority=Priority.URGENT
             ),
             lambda again=again: admission.register(again),  # type: ignore[misc]
@@ -70,7 +70,7 @@ def test_an_image_that_comes_again_while_its_result_is_saved_waits_for_nobody(si
 
 @pytest.mark.proves(Invariant.NO_CIRCULAR_WAIT)
 def test_a_version_that_supersedes_one_that_is_being_sent_waits_for_nobody(site: SampleSite) -> None:
-    outbox, analysis = site.ledger.outbox, site.ledger.analysis
+    outbox, results = site.ledger.outbox, site.ledger.results
     for number in range(ROUNDS):
         first = site.receive()
         site.infer(0.1)
@@ -79,7 +79,7 @@ def test_a_version_that_supersedes_one_that_is_being_sent_waits_for_nobody(site:
         site.receive(sop_instance_uid=str(first.SOPInstanceUID), study_instance_uid=str(first.StudyInstanceUID))
         claim = site.claim()
         at_once(
-            lambda claim=claim: analysis.save_prediction(  # type: ignore[misc]
+            lambda claim=claim: results.save_prediction(  # type: ignore[misc]
                 claim,
                 prediction(0.9),
                 pixel_digest="00" * 32,

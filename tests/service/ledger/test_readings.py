@@ -123,7 +123,7 @@ def test_whatever_comes_after_the_reading_is_noted(site: SampleSite, becomes: st
     elif becomes == "failed":
         site.fail("out of memory")
     else:
-        site.ledger.analysis.save_held(site.claim(), "p")
+        site.ledger.results.save_held(site.claim(), "p")
     assert site.ledger.inspection.status().came_after == 1
     assert listed(site) == []
 
@@ -141,7 +141,7 @@ def test_the_same_image_again_is_nothing_that_came_after(site: SampleSite) -> No
         accession_number=str(study.AccessionNumber),
     )
     claim = site.claim()
-    site.ledger.analysis.save_duplicate(claim, claim.object_key)
+    site.ledger.results.save_duplicate(claim, claim.object_key)
     assert site.ledger.inspection.status().came_after == 0
 
 
