@@ -1,8 +1,10 @@
 """The free space of a disk, and the reserve that is kept of it for the ledger and for reports."""
 
+import errno
 import os
 from pathlib import Path
 
+from service.process.handles import MORE_HANDLES
 from service.process.log import get_logger
 from service.vocabulary.errors import StoreFull, StoreUnavailable
 
@@ -94,4 +96,5 @@ class Room:
 
 def unusable(error: OSError) -> StoreUnavailable:
     """Return what is said of a disk that gave an error."""
-    return StoreUnavailable(f"the object store cannot be used: {error.strerror}; check the disk of `data_dir`")
+    remedy = MORE_HANDLES if error.errno == errno.EMFILE else "check the disk of `data_dir`"
+    return StoreUnavailable(f"the object store cannot be used: {error.strerror}; {remedy}")

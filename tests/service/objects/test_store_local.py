@@ -2,6 +2,7 @@
 
 import errno
 import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -84,3 +85,14 @@ def test_objects_are_for_their_owner_alone(tmp_path: Path) -> None:
     LocalStore(tmp_path / "objects")
 
     assert (tmp_path / "objects").stat().st_mode & 0o077 == 0
+
+
+def test_a_process_without_a_file_handle_left_is_not_told_to_look_at_its_disk(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+    try:
+        with pytest.raises(StoreUnavailable, match="Too many open files; raise its limit of open files"):
+            store.put(b"report")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
