@@ -46,7 +46,7 @@ RUN /opt/tools/bin/uv pip install --no-cache --python /opt/auscult/bin/python --
     && rm --force /opt/auscult/.lock
 
 FROM base AS auscult
-ARG VERSION=0.1.0
+ARG VERSION=0.2.0
 ARG REVISION
 LABEL org.opencontainers.image.title="auscult" \
     org.opencontainers.image.description="A DICOM node that triages chest radiographs. Research use only; not a medical device." \

@@ -225,9 +225,15 @@ def test_the_base_set_has_no_torch_and_no_set_has_a_codec_under_the_gpl() -> Non
         assert "pylibjpeg-libjpeg" not in locked(name)
 
 
-def test_the_changelog_names_the_version() -> None:
+def test_every_file_that_names_the_version_names_this_one() -> None:
     version = PROJECT["project"]["version"]
-    assert re.search(rf"^## \[{re.escape(version)}\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    heading = rf"^## \[{re.escape(version)}\] - \d{{4}}-\d\d-\d\d$"
+    assert re.search(heading, (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert f"\nARG VERSION={version}\n" in (ROOT / "Dockerfile").read_text()
+    files = [ROOT / "docker-compose.yml", *(ROOT / "kubernetes").glob("*.yaml"), *(ROOT / "docs/howto").glob("*.md")]
+    tags = {path.name: {*re.findall(r"\bauscult:(\d+\.\d+\.\d+)-", path.read_text())} for path in files}
+    assert {"docker-compose.yml", "listen.yaml", "kubernetes.md"} <= {name for name in tags if tags[name]}
+    assert {tag for found in tags.values() for tag in found} == {version}
 
 
 def documents() -> list[Path]:
