@@ -1,12 +1,12 @@
-"""Writes what a benchmark measured into docs/performance.md, between two comments that name it."""
+"""Writes what was measured into a document, between two comments that name it."""
 
 import re
 from pathlib import Path
 
-_DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
+_DOCUMENTS = Path(__file__).resolve().parents[1] / "docs"
 
 
-def write(name: str, markdown: str) -> None:
+def write(name: str, markdown: str, document: str = "performance.md") -> None:
     """Put Markdown between ``<!-- measured: NAME -->`` and ``<!-- end -->``.
 
     Raises
@@ -14,8 +14,9 @@ def write(name: str, markdown: str) -> None:
     KeyError
         When the document has no such place.
     """
-    text = _DOCUMENT.read_text(encoding="utf-8")
+    path = _DOCUMENTS / document
+    text = path.read_text(encoding="utf-8")
     place = re.compile(rf"(<!-- measured: {re.escape(name)} -->\n).*?(<!-- end -->)", re.DOTALL)
     if place.search(text) is None:
         raise KeyError(name)
-    _DOCUMENT.write_text(place.sub(lambda found: f"{found[1]}\n{markdown.strip()}\n\n{found[2]}", text), "utf-8")
+    path.write_text(place.sub(lambda found: f"{found[1]}\n{markdown.strip()}\n\n{found[2]}", text), "utf-8")

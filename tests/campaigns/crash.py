@@ -8,9 +8,11 @@ import random
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.campaigns import record
 from tests.campaigns.ending import end_in_order
 from tests.campaigns.faults import Misfortune
 from tests.campaigns.host_faults import host_faults
@@ -59,6 +61,13 @@ class Outcome:
     attempts: int
     ended: list[tuple[str, int]]
     confirmed: dict[str, int]
+    seconds: Mapping[str, list[float]]
+
+    def run(self) -> record.Run:
+        """Return it as it is kept."""
+        plan, ended = self.plan, len(self.ended)
+        numbers = plan.seed, plan.images, plan.faults, self.attempts, self.took_s, ended
+        return record.Run(*numbers, self.confirmed, self.seconds, self.wrong)
 
     def text(self) -> str:
         """Return it in words."""
@@ -112,7 +121,7 @@ def _run(plan: Plan, running: Site, images: list[Image]) -> Outcome:
     wrong += find_faults(running, images, modality.acknowledged)
     took_s = time.monotonic() - started
     ended, confirmed = running.processes.ended, running.confirmations("C-FIND", "storage commitment")
-    return Outcome(plan, wrong, recovery.table(), took_s, modality.attempts, ended, confirmed)
+    return Outcome(plan, wrong, recovery.table(), took_s, modality.attempts, ended, confirmed, recovery.seconds)
 
 
 def _rest(running: Site, allowed_s: float) -> list[str]:
@@ -134,6 +143,9 @@ def main() -> None:
     parser.add_argument("--pause", type=float, default=0.4, help="mean seconds between two faults")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", type=Path, help="an empty folder for logs and data, which stay")
+    parser.add_argument(
+        "--record", type=Path, help="a file of runs to add this one to, and to write all into docs/proof.md"
+    )
     chosen = parser.parse_args()
     failed = False
     for engine in ON_ONE_MACHINE if chosen.mode == "both" else [Engine(chosen.mode)]:
@@ -143,6 +155,8 @@ def main() -> None:
             folder.mkdir(parents=True, exist_ok=True)
             outcome = run(plan, folder)
         print(outcome.text())  # noqa: T201 - a program
+        if chosen.record is not None:
+            record.add(outcome.run(), engine, chosen.record)
         failed = failed or bool(outcome.wrong)
     sys.exit(failed)
 

@@ -1,5 +1,6 @@
 """The verdict finds what it is there to find: each check against a fault that was planted."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from service.ledger.records import DeliveryRecord, EventRecord, InstanceRecord, ReportRecord
 from service.vocabulary.states import DeliveryState, State
-from tests.campaigns import verdict
+from tests.campaigns import record, verdict
 from tests.campaigns.stream import ANALYSED, Image
 from tests.invariants import Invariant
 
@@ -103,3 +104,14 @@ def test_a_patient_and_a_traceback_in_the_output_are_found() -> None:
     assert verdict.told_too_much("... VERSCHWIEGEN ...") == ["a process wrote 'Verschwiegen'"]
     trace = 'Traceback (most recent call last):\n  File "x", line 1\nKeyError: 1\n'
     assert verdict.told_too_much(f"all is well\n{trace}all is well\n") == [f"a process wrote: {trace.rstrip()}"]
+
+
+def test_runs_are_added_up_for_the_document() -> None:
+    one = record.Run(1, 10, 5, 12, 60.4, 0, {"C-FIND": 3}, {"infer killed": [1.0]}, [])
+    text = record.markdown([one, replace(one, seed=2, seconds={"infer killed": [3.0, 2.0]}, ended=2)])
+    assert "20 images, acknowledged after 24 attempts, and 10 faults" in text
+    assert "60 s with seed 1, 60 s with seed 2" in text
+    assert "6 objects were confirmed by C-FIND." in text
+    assert "| infer killed | 3 | 2.0 | 3.0 |" in text
+    assert "Nothing was lost" in text
+    assert "Wrong: a lost image." in record.markdown([replace(one, wrong=["a lost image"])])
