@@ -207,12 +207,16 @@ def verify(folder: Path | None) -> None:
 @click.argument("run", type=FOLDER)
 @click.option("--data", type=DATA, required=True, help="The data of the run; its val split calibrates.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the checkpoint to write.")
-def export(run: Path, data: Path, out: Path) -> None:
+@click.option("--transform", help="What the network is to see, where that is not what it was trained on.")
+def export(run: Path, data: Path, out: Path, transform: str | None) -> None:
     """Turn the best weights of RUN into a checkpoint, calibrated and measured on val."""
+    from models.transforms import TRANSFORMS
     from training.exporting.export import export as write
 
+    if transform is not None and transform not in TRANSFORMS:
+        raise click.UsageError(f"There is no transform {transform!r}; choose one of {', '.join(TRANSFORMS)}.")
     with faults_named():
-        loaded = write(run, data, out)
+        loaded = write(run, data, out, transform)
     click.echo(f"Written to {out}; its digest is {loaded.digest}.")
 
 

@@ -18,8 +18,13 @@ if TYPE_CHECKING:
 _DOCS = Path(__file__).resolve().parents[1]
 RESULTS = _DOCS / "papers"
 IMAGES = _DOCS / "images"
-AT_HAND = "resnet50"
-"""The backbone whose ImageNet weights were at hand."""
+_START = {
+    "resnet50": "ImageNet",
+    "resnet101": "grown from ResNet50",
+    "resnet152": "grown from ResNet50",
+    "vgg16": "a VGG16 that was trained on",
+}
+"""Where each backbone begins with the files that are at hand."""
 _SIDES = ("published", "grouped")
 _HEADING = ("figure", "theirs", "shuffled", "difference", "grouped by patient", "difference", "leakage")
 _CELLS = ("precision", "recall", "f1-score")
@@ -68,15 +73,10 @@ def not_run() -> str:
     done = {(result.row, result.backbone) for result in _results()}
     lines = []
     for row in ROWS:
-        if row.recipe.backbone != AT_HAND:
-            lines.append((f"`{row.name}`", "not run: no ImageNet weights", f"`{command_for(row)}`"))
-        elif (row.name, "fine-tuned") not in done:
-            command = f"auscult reproduce {row.paper} --row {row.name} --data FOLDER --init FILE"
-            if (row.name, "frozen") in done:
-                lines.append((f"`{row.name}`", "frozen backbone only", f"`{command} --backbone fine-tuned`"))
-            else:
-                lines.append((f"`{row.name}`", "not run yet", f"`{command}`"))
-    return table(("row", "ours", "command"), lines)
+        if (row.name, "fine-tuned") not in done:
+            ours = "frozen backbone only" if (row.name, "frozen") in done else "not run yet"
+            lines.append((f"`{row.name}`", ours, _START[row.recipe.backbone], f"`{command_for(row)}`"))
+    return table(("row", "ours", "begins with", "command"), lines)
 
 
 def runs() -> str:
@@ -142,6 +142,8 @@ def _about(row: PaperRow, result: Result) -> str:
         "frozen": "Only the head was trained, on features of the frozen ImageNet backbone.",
         "fine-tuned": "The whole network was trained.",
     }[result.backbone]
+    if result.weights:
+        backbone += f" {result.weights}"
     trained = " and ".join(
         f"{'/'.join(map(str, _side(result, side).train_images))} ({words})"
         for side, words in zip(_SIDES, ("shuffled", "grouped"), strict=True)

@@ -172,7 +172,7 @@ def test_rows_without_weights_are_not_run_and_print_their_command(data: Path, tm
     assert found.exit_code == 0, found.output
     assert found.output.splitlines()[1:] == [
         "not run: no ImageNet weights",
-        "auscult reproduce two-class --row table-5-vgg16 --data FOLDER --download --backbone fine-tuned --device cuda",
+        "auscult reproduce two-class --row table-5-vgg16 --data FOLDER --init vgg16.onnx --backbone fine-tuned",
     ]
     assert not (tmp_path / "results").exists()
 

@@ -43,10 +43,15 @@ _UNKNOWN = Estimate(0.0, 0.0, 1.0)
 _UNMEASURED = UnlikeTraining(distance.STAGES, 0.0, 1.0, (), ())
 
 
-def export(run: Path, data: Path, folder: Path) -> Checkpoint:
+def export(run: Path, data: Path, folder: Path, transform: str | None = None) -> Checkpoint:
     """Write the best weights of a run as a checkpoint, calibrated and measured on the val split of its data.
 
     Every figure comes from the ONNX graph with the rounded weights, which is what the product runs.
+
+    Parameters
+    ----------
+    transform
+        What the network is to see, where that is not what it was trained on.
 
     Raises
     ------
@@ -57,6 +62,8 @@ def export(run: Path, data: Path, folder: Path) -> Checkpoint:
         raise ValueError(f"{run} holds no best.pt; train for at least one epoch first.")
     history = json.loads((run / "history.json").read_text(encoding="utf-8"))
     recipe = read_recipe(history["recipe"])
+    if transform is not None:
+        recipe = replace(recipe, transform=transform)
     origin = read_provenance(run / ABOUT) if (run / ABOUT).is_file() else origin_of(recipe.name)
     splits = {split: find_images(data, recipe.classes, split) for split in splits_of(data)}
     counts = {split: len(images) for split, images in splits.items()}

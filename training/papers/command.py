@@ -30,7 +30,8 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     "files",
     type=_FILE,
     multiple=True,
-    help="ImageNet weights (.npz, .safetensors, .pth); may be given again for another backbone.",
+    help="ImageNet weights (.npz, .safetensors, .pth); may be given again for another backbone. ResNet101 and 152 are "
+    "grown from ResNet50 where nothing else fits, and a Keras VGG16 is read out of .onnx.",
 )
 @click.option("--download", is_flag=True, help="Fetch torchvision's ImageNet weights where no file fits.")
 @click.option(
@@ -70,12 +71,12 @@ def reproduce(
         rows, images = rows_of(paper, names), PaperData(data)
         _check_device(device)
         for chosen in rows:
-            init = find_weights(chosen.recipe.backbone, files, download)
-            if init is None:
+            start = find_weights(chosen.recipe.backbone, files, download, run / "starting")
+            if start is None:
                 _say_not_run(chosen)
                 continue
             began = time.monotonic()
-            experiment = Experiment(chosen, images, init, run, backbone, device)
+            experiment = Experiment(chosen, images, start.path, run, backbone, device, start.note)
             result = experiment.run(budget and budget * 60, click.echo)
             write_result(result, run / "results")
             _print(chosen, result, time.monotonic() - began)
@@ -86,10 +87,9 @@ def reproduce(
 
 
 def command_for(row: PaperRow) -> str:
-    """Return the command that runs a row whose weights are not at hand."""
-    return (
-        f"auscult reproduce {row.paper} --row {row.name} --data FOLDER --download --backbone fine-tuned --device cuda"
-    )
+    """Return the command that trains the whole network of a row; resnet50.npz and vgg16.onnx are files of weights."""
+    init = "vgg16.onnx" if row.recipe.backbone == "vgg16" else "resnet50.npz"
+    return f"auscult reproduce {row.paper} --row {row.name} --data FOLDER --init {init} --backbone fine-tuned"
 
 
 def _check_device(device: str) -> None:

@@ -75,6 +75,8 @@ class Experiment:
     ----------
     folder
         Where all runs lie; rows that share a training share its folder.
+    weights
+        What is to be said of the starting weights; empty where they are the network's own from ImageNet.
     """
 
     row: PaperRow
@@ -83,6 +85,7 @@ class Experiment:
     folder: Path
     backbone: BackboneMode
     device: str
+    weights: str = ""
 
     def run(self, budget_seconds: float | None, report: Callable[[str], None]) -> Result:
         """Run what is not there yet, and measure.
@@ -207,6 +210,7 @@ class Experiment:
             support=np.bincount(targets_M, minlength=len(classes)).tolist(),
             sides=sides,
             leakage=measures["leakage"],
+            weights=self.weights,
         )
 
 

@@ -58,6 +58,8 @@ class Result:
         What the recipe asks for, and what a budget let the shortest training have.
     data_digest, init_digest
         SHA-256 (hex) of the images in memory and of the file of starting weights.
+    weights
+        What is to be said of the starting weights; empty where they are the network's own from ImageNet.
     """
 
     row: str
@@ -75,6 +77,7 @@ class Result:
     support: Sequence[int]
     sides: Mapping[Protocol, SideResult]
     leakage: Mapping[str, Estimate]
+    weights: str = ""
 
     @property
     def name(self) -> str:
