@@ -1,8 +1,10 @@
 """Systems that are told by messages what became of a study; each channel has a table of its own made of this one."""
 
+from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from service.settings.kinds import Seconds, Section
 from service.settings.tls import DestinationTlsSettings
@@ -84,5 +86,29 @@ class Hl7Settings(ReceiverSettings):
     language: Language | None = Field(None, description="Language of the texts; `report.language` when absent.")
 
 
+class WebhookSettings(ReceiverSettings):
+    """A receiver of JSON by HTTP POST (`[[receivers]]` with `channel = "webhook"`); see the how-to for its schema."""
+
+    channel: Literal["webhook"] = Field(description="`webhook`.")
+    url: str = Field(description="Where messages are posted to: `https`, or `http` on this machine.")
+    secret_file: Path = Field(
+        description="File whose first line is the key of the signatures: `whsec_` and base64, or base64 alone."
+    )
+    patient: bool = Field(
+        False, description="Tell name, ID, birth date and sex; without, the study's UID and Accession Number say whose."
+    )
+    tls: DestinationTlsSettings | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _is_private(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if not parts.hostname or parts.scheme not in ("http", "https") or parts.username or parts.fragment:
+            raise ValueError("no URL of a place to post to; write one such as https://host/path")
+        if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "::1", "localhost"):
+            raise ValueError("would tell of patients in the clear; use https beyond this machine")
+        return value
+
+
 #: The channels' settings; `channel` says which it is.
-Receiver = Hl7Settings
+Receiver = Annotated[Hl7Settings | WebhookSettings, Field(discriminator="channel")]

@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from service.settings import DestinationSettings, ReceiverSettings, Settings
-from service.settings.receivers import Hl7Settings
+from service.settings.receivers import Hl7Settings, WebhookSettings
 from worker.channels.contract import Channel, Surroundings
 from worker.channels.hl7 import Hl7Channel
 from worker.channels.messenger import Messenger
+from worker.channels.webhook import WebhookChannel
 from worker.courier import Courier
 from worker.rounds import Rounds
 
@@ -35,4 +36,5 @@ def _messages(channel: Callable[[Settings, Any], Channel]) -> Callable[[Surround
 CHANNELS: Mapping[type[Any], Callable[[Surroundings, Any, str], Rounds]] = {
     DestinationSettings: _dicom,
     Hl7Settings: _messages(Hl7Channel),
+    WebhookSettings: _messages(WebhookChannel),
 }

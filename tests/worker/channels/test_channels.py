@@ -12,7 +12,7 @@ from service.settings.receivers import Receiver
 from worker.channels import CHANNELS
 
 ROOT = Path(__file__).parents[3]
-KINDS = get_args(Receiver) or (Receiver,)
+KINDS = get_args(get_args(Receiver)[0])
 
 
 def test_every_kind_of_receiver_has_a_channel_and_dicom_is_one_of_them() -> None:
