@@ -1,6 +1,11 @@
 """The convolutional backbones, with the names of torchvision's parameters.
 
 Shape suffixes: N images, C channels, H rows, W columns.
+
+References
+----------
+He and others, Deep residual learning for image recognition, CVPR 2016, table 1; Simonyan and Zisserman, Very deep
+convolutional networks for large-scale image recognition, ICLR 2015, configuration D
 """
 
 from __future__ import annotations

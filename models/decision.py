@@ -84,6 +84,11 @@ def shift_prevalence(p_pneumonia: float, calibrated_at: float, expected: float) 
     ------
     ValueError
         When a prevalence does not lie strictly between 0 and 1.
+
+    References
+    ----------
+    Saerens, Latinne and Decaestecker, Adjusting the outputs of a classifier to new a priori probabilities, Neural
+    Computation 14, 2002
     """
     for prevalence in (calibrated_at, expected):
         if not 0 < prevalence < 1:

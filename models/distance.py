@@ -1,9 +1,14 @@
 """How far an image is from the training images, in what the network makes of it; the torch form.
 
 The mean features of some layers are centred, scaled, and weighed by probabilistic principal components: along the
-directions in which the training images differ much, a difference counts little (Tipping and Bishop 1999, with the
-covariance of equation 6). Both runtimes read the same four small tensors beside the weights.
+directions in which the training images differ much, a difference counts little. Both runtimes read the same four small
+tensors beside the weights.
 Shape suffixes: N images, C channels, H rows, W columns, D features, R directions.
+
+References
+----------
+Tipping and Bishop, Probabilistic principal component analysis, Journal of the Royal Statistical Society B 61, 1999,
+equation 6
 """
 
 from __future__ import annotations

@@ -17,7 +17,9 @@ HEAD_NAMES: tuple[HeadName, ...] = ("dropout-gap", "dropout-flatten", "batchnorm
 class Head(nn.Module):
     """Dropout or batch normalisation, global average pooling or flatten, then one dense layer.
 
-    Source: table II (models 1 to 4) of the two-class paper; the order of the layers is the paper's.
+    References
+    ----------
+    Table II (models 1 to 4) of the two-class paper; the order of the layers is the paper's
     """
 
     def __init__(self, name: HeadName, channels: int, classes: int, grid: int, dropout: float = 0.5) -> None:

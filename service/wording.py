@@ -22,7 +22,9 @@ def reason_in_words(say: Texts, reason: str | None) -> str:
 def person_name(value: str) -> str:
     """Return a person's name for display: "family, given", the ideographic form beside the alphabetic.
 
-    Source: PS3.5 section 6.2, value representation PN.
+    References
+    ----------
+    PS3.5 section 6.2, value representation PN
     """
     alphabetic, ideographic, phonetic = [*value.split("="), "", "", ""][:3]
     name, original = _alphabetic(alphabetic), _in_order(ideographic)

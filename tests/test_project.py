@@ -112,6 +112,36 @@ def test_a_public_function_that_raises_our_errors_says_so() -> None:
     assert silent == {}
 
 
+#: What follows a standard or a paper, and where it must say which: all modules of a folder, or one.
+SOURCED = (
+    *("service/dicom/acceptor", "service/dicom/commitment", "service/dicom/pixels", "service/report", "service/audit"),
+    *("service/dicom/associate.py", "service/dicom/characters.py", "service/dicom/element_heads.py"),
+    *("service/dicom/elements.py", "service/dicom/identity.py", "service/dicom/part10.py", "service/dicom/scu.py"),
+    *("service/scope", "service/security/tls.py", "service/vocabulary/sop_classes.py", "service/vocabulary/uids.py"),
+    *("worker/channels/hl7.py", "worker/channels/hl7_wire.py", "models/backbones.py", "models/class_activation.py"),
+    *("models/decision.py", "models/distance.py", "models/heads.py", "training/exporting/calibration.py"),
+    *("training/exporting/int8_graph.py", "training/measuring/label_noise.py", "training/measuring/metrics.py"),
+    *("training/measuring/reliability.py", "training/papers/rows.py"),
+)
+#: Modules of these folders that no standard rules: contracts and plumbing of ours.
+UNSOURCED = {
+    *("service/audit/frame_queue.py", "service/audit/trail.py", "service/dicom/acceptor/terms.py"),
+    *("service/dicom/pixels/frame.py", "service/dicom/pixels/image.py", "service/scope/attributes.py"),
+    *("service/scope/fitting.py", "service/scope/verdict.py", "service/scope/words.py"),
+}
+SOURCE = re.compile(r"PS3\.\d|RFC \d|ITU-T|HL7 Version|^ *References$|Ahnafi", re.MULTILINE)
+
+
+def test_what_follows_a_standard_or_a_paper_names_it() -> None:
+    silent = {
+        str(path.relative_to(ROOT))
+        for name in SOURCED
+        for path in ([ROOT / name] if name.endswith(".py") else (ROOT / name).rglob("*.py"))
+        if path.name != "__init__.py" and not SOURCE.search(path.read_text())
+    }
+    assert silent == UNSOURCED
+
+
 def own_errors() -> set[str]:
     """Return the names of the project's errors: those of the tree, and what other modules derive from them."""
     classes = [

@@ -207,7 +207,9 @@ def study_marked(at: datetime, node: Node, user: str, host: str, identity: Ident
 def node_refused(at: datetime, node: Node, stranger: Node, *, why: str) -> AuditMessage:
     """Return the security alert of a node that may not associate: its AE title, address or certificate.
 
-    Source: PS3.15 section A.5.3.12, Node Authentication.
+    References
+    ----------
+    PS3.15 section A.5.3.12, Node Authentication
     """
     return AuditMessage(
         event=Code("110113", "Security Alert"),

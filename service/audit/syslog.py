@@ -18,7 +18,9 @@ _TIMEOUT_S = 10.0
 def frame(xml: bytes, at: datetime, process_id: int) -> bytes:
     """Return a message with its header and its length before it.
 
-    Source: RFC 5424 section 6, RFC 5425 section 4.3, PS3.15 section A.6.
+    References
+    ----------
+    RFC 5424 section 6, RFC 5425 section 4.3, PS3.15 section A.6
     """
     host = socket.gethostname() or "-"
     stamp = at.isoformat(timespec="milliseconds")

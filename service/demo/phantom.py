@@ -104,7 +104,9 @@ def cr_instance(
     ValueError
         When the array is not a grey picture of 8 or 16 bits.
 
-    Source: PS3.3 Table A.2-1, the CR Image IOD.
+    References
+    ----------
+    PS3.3 Table A.2-1, the CR Image IOD
     """
     if stored.ndim != 2 or stored.dtype not in (np.uint8, np.uint16):
         raise ValueError(

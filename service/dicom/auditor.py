@@ -1,4 +1,9 @@
-"""What the listener tells the audit trail: what it received, and whom it refused."""
+"""What the listener tells the audit trail: what it received, and whom it refused.
+
+References
+----------
+PS3.15 section A.5.3
+"""
 
 import socket
 import threading

@@ -1,6 +1,8 @@
 """Text of a data set in its character set, decoded without ever failing: no image is refused for a name.
 
-Source: PS3.3 section C.12.1.1.2; PS3.5 sections 6.1.2.3 to 6.1.2.5 and Annexes H to K.
+References
+----------
+PS3.3 section C.12.1.1.2; PS3.5 sections 6.1.2.3 to 6.1.2.5 and Annexes H to K
 """
 
 import codecs

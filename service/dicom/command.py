@@ -25,7 +25,9 @@ class InvalidCommand(ValueError):
 class CommandSet:
     """What a command set says; UIDs as sent, valid or not.
 
-    Source: PS3.7 Table 9.3-1.
+    References
+    ----------
+    PS3.7 Table 9.3-1
     """
 
     field: int

@@ -1,4 +1,9 @@
-"""Our side of TLS towards a destination."""
+"""Our side of TLS towards a destination.
+
+References
+----------
+PS3.15 section B.12; RFC 6066 section 3 (Server Name Indication)
+"""
 
 import ssl
 from typing import Self

@@ -40,7 +40,9 @@ def read_values(
     ObjectTooLarge
         When it inflates beyond `maximum_bytes`.
 
-    Source: PS3.5 sections 7.1 and 7.5, Annex A.
+    References
+    ----------
+    PS3.5 sections 7.1 and 7.5, Annex A
     """
     data, start = BytesAt(file, size), file.tell()
     if transfer_syntax_uid == DeflatedExplicitVRLittleEndian:

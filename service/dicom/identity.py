@@ -43,7 +43,9 @@ _UID = re.compile(r"[0-9]+(\.[0-9]+)+")
 def is_valid_uid(uid: str) -> bool:
     """Tell whether a UID can name an instance: components of digits, 64 characters at most; leading zeros are let pass.
 
-    Source: PS3.5 section 9.1.
+    References
+    ----------
+    PS3.5 section 9.1
     """
     return len(uid) <= 64 and _UID.fullmatch(uid) is not None
 
@@ -87,7 +89,9 @@ def identify(
     ObjectTooLarge
         When a deflated data set inflates beyond `maximum_bytes`.
 
-    Source: PS3.4 section B.2.3 and Table B.2-1.
+    References
+    ----------
+    PS3.4 section B.2.3 and Table B.2-1
     """
     with path.open("rb") as file:
         size = file.seek(0, 2)

@@ -1,6 +1,10 @@
 """Association sockets without the wait of 40 ms that two algorithms of TCP impose on each other for a DIMSE message.
 
 Nagle's waits for the peer's acknowledgement before the last small segment of a message; and the peer delays that.
+
+References
+----------
+RFC 896; RFC 1122 sections 4.2.3.2 (when to acknowledge) and 4.2.3.4 (when to send)
 """
 
 import socket

@@ -4,7 +4,9 @@ Devices write dates with dots, times with colons and names in a dozen encodings.
 is taken over as it stands: a shortened ID is another patient's ID. A date, time, sex or age of another form is brought
 into the form of its value representation, where it can only mean one.
 
-Source: PS3.5 section 6.2; PS3.3 sections C.7.1.1, C.7.2.1, C.7.2.2.
+References
+----------
+PS3.5 section 6.2; PS3.3 sections C.7.1.1, C.7.2.1, C.7.2.2
 """
 
 import re
@@ -122,7 +124,9 @@ def declared(dataset: Dataset, default: CharacterSet | None = None) -> Character
     default
         The parent's.
 
-    Source: PS3.3 section C.12.1.1.2.
+    References
+    ----------
+    PS3.3 section C.12.1.1.2
     """
     try:
         value = _raw(dataset, "SpecificCharacterSet")

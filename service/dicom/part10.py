@@ -11,7 +11,9 @@ def file_head(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: st
 
     Nothing but the arguments decides the bytes, so that the same data set gives the same file whoever sent it.
 
-    Source: PS3.10 section 7.1 and Table 7.1-1.
+    References
+    ----------
+    PS3.10 section 7.1 and Table 7.1-1
     """
     elements = b"".join(
         (

@@ -2,6 +2,10 @@
 
 A write is durable before it is visible: temporary file, fsync, rename, fsync of the folder.
 A killed process loses nothing that the page cache holds, so the order of these calls is what a test proves (strace).
+
+References
+----------
+POSIX.1-2017, fsync() and rename()
 """
 
 import os

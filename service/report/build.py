@@ -1,4 +1,9 @@
-"""Build the report set of one image."""
+"""Build the report set of one image.
+
+References
+----------
+PS3.3 section C.17.2 (SR Document General: predecessor documents)
+"""
 
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence

@@ -1,6 +1,8 @@
 """Every coded concept that auscult writes, and the coding scheme of its own.
 
-Source: PS3.16 (context groups and DCM definitions), SNOMED CT concepts as PS3.16 prints them.
+References
+----------
+PS3.16 (context groups and DCM definitions), SNOMED CT concepts as PS3.16 prints them
 """
 
 from highdicom.coding_schemes import CodingSchemeIdentificationItem

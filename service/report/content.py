@@ -106,6 +106,11 @@ def by_finding(prediction: Prediction) -> dict[Finding, float]:
 
     The network's own probabilities assume the prevalence of its calibration. Another prevalence of pneumonia multiplies
     the odds of its types alike (Bayes), so they are scaled to sum to `p_pneumonia`. Classes of equal meaning are added.
+
+    References
+    ----------
+    Saerens, Latinne and Decaestecker, Adjusting the outputs of a classifier to new a priori probabilities, Neural
+    Computation 14, 2002
     """
     pneumonia = sum(
         p for name, p in prediction.probabilities.items() if prediction.findings[name] is not Finding.NORMAL

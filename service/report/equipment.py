@@ -1,6 +1,8 @@
 """What makes the reports: the gateway as a device, and the network as an algorithm inside it.
 
-Source: PS3.3 section C.7.5.1 (General Equipment), C.12.1.1 (Contributing Equipment Sequence); IHE Radiology AI Results.
+References
+----------
+PS3.3 section C.7.5.1 (General Equipment), C.12.1.1 (Contributing Equipment Sequence); IHE Radiology AI Results
 """
 
 from dataclasses import dataclass

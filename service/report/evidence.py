@@ -4,7 +4,9 @@ A report copies from its source nothing but the attributes named here: no privat
 They are read as the ledger reads them (`service.dicom.normalised`) and written in UTF-8. A date, time, sex or age that
 breaks its value representation is left empty and noted by the attribute's name.
 
-Source: PS3.3 sections C.7.1.1, C.7.2.1, C.7.2.2; PS3.5 section 6.2.
+References
+----------
+PS3.3 sections C.7.1.1, C.7.2.1, C.7.2.2; PS3.5 section 6.2
 """
 
 import re

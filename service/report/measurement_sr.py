@@ -3,7 +3,9 @@
 Each group carries a region in the image: one without coordinates makes OHIF fail. Where nothing is to be outlined it is
 a frame that stands for the whole image, and its finding site the chest.
 
-Source: PS3.16 TID 1500, TID 1410; PS3.3 section A.35.13 (Comprehensive 3D SR IOD).
+References
+----------
+PS3.16 TID 1500, TID 1410; PS3.3 section A.35.13 (Comprehensive 3D SR IOD)
 """
 
 from typing import Any

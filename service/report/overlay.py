@@ -2,6 +2,10 @@
 
 The heat map's scale is fixed: 0 is colourless and 1 is full colour whatever the map holds. A map scaled to its own
 minimum and maximum would paint every negative red.
+
+References
+----------
+Zhou and others, Learning deep features for discriminative localization, CVPR 2016: class activation maps
 """
 
 from functools import lru_cache

@@ -98,7 +98,9 @@ def upsampled(cam: NDArray[np.float32], rows: int, columns: int) -> NDArray[np.f
 def in_pixels(outline: NDArray[np.float32], rows: int, columns: int) -> NDArray[np.float32]:
     """Return an outline in an image's pixel coordinates, points x (column, row).
 
-    Source: PS3.3 section C.18.6.1.2: (0, 0) is the top left corner of the image.
+    References
+    ----------
+    PS3.3 section C.18.6.1.2: (0, 0) is the top left corner of the image
     """
     return np.asarray(outline * np.array([columns, rows], dtype=np.float32), dtype=np.float32)
 

@@ -1,6 +1,8 @@
 """The heat map as a Secondary Capture image in the source study.
 
-Source: PS3.3 section A.8.1 (Secondary Capture Image IOD).
+References
+----------
+PS3.3 section A.8.1 (Secondary Capture Image IOD)
 """
 
 import hashlib

@@ -28,6 +28,10 @@ def series_description(language: Language, kind: ReportKind) -> str:
     """Return the Series Description (0008,103E) of all objects of a kind in a study; at most 64 characters.
 
     It says nothing of a result: the series may hold a positive beside a negative.
+
+    References
+    ----------
+    PS3.5 section 6.2: LO holds 64 characters
     """
     return texts_in(language)(f"report.series.{kind}")
 

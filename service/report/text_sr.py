@@ -1,6 +1,8 @@
 """The report that people read: an Enhanced SR with a title of our own.
 
-Source: PS3.3 section A.35.2 (Enhanced SR IOD); the tree is auscult's own, named in docs/conformance.md.
+References
+----------
+PS3.3 section A.35.2 (Enhanced SR IOD); the tree is auscult's own, named in docs/conformance.md
 """
 
 from collections.abc import Sequence

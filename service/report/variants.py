@@ -1,7 +1,9 @@
 """The same report in another SOP class, for a destination that does not accept the one that was built.
 
-Source: PS3.3 sections A.35.1 (Basic Text SR), A.35.2 (Enhanced SR), A.35.3 (Comprehensive SR) and A.35.13
-(Comprehensive 3D SR).
+References
+----------
+PS3.3 sections A.35.1 (Basic Text SR), A.35.2 (Enhanced SR), A.35.3 (Comprehensive SR) and A.35.13
+(Comprehensive 3D SR)
 """
 
 from copy import deepcopy

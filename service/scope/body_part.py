@@ -1,4 +1,9 @@
-"""Which part of the body an image shows."""
+"""Which part of the body an image shows.
+
+References
+----------
+PS3.3 sections C.7.3.1 (Body Part Examined) and C.8.11.2 (Anatomic Region Sequence); PS3.16 Annex L
+"""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,9 @@
-"""The scope gate: header in, verdict out."""
+"""The scope gate: header in, verdict out.
+
+References
+----------
+PS3.3 sections C.7.6.3 (Image Pixel) and C.8.11.1 (Presentation Intent Type)
+"""
 
 from collections.abc import Iterator
 from typing import Any

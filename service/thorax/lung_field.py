@@ -81,9 +81,14 @@ def usual_lung_field() -> NDArray[np.bool_]:
 
 
 def lungs_by_threshold(display_HW: NDArray[np.float32]) -> NDArray[np.bool_] | None:
-    """Return both lungs by a threshold alone (Otsu 1979), `SIDE` x `SIDE`; None unless both are plausible.
+    """Return both lungs by a threshold alone, `SIDE` x `SIDE`; None unless both are plausible.
 
     It needs no atlas, and works where the contrast is good: an atlas is made of what it finds.
+
+    References
+    ----------
+    Otsu, A threshold selection method from gray-level histograms, IEEE Transactions on Systems, Man and Cybernetics 9,
+    1979
     """
     left, right = (_lung(side) for side in _sides(_dark(_smooth(_raster(display_HW)))))
     return left | right if _plausible(left) and _plausible(right) else None

@@ -26,7 +26,9 @@ def derive_uid(*parts: str) -> str:
 
     Each part is hashed behind its length, so ("ab", "c") and ("a", "bc") give different UIDs.
 
-    Source: PS3.5 section B.2; RFC 9562 section 5.8.
+    References
+    ----------
+    PS3.5 section B.2; RFC 9562 section 5.8
     """
     digest = hashlib.sha256()
     for part in parts:

@@ -32,6 +32,11 @@ def fit(logits_NK: NDArray[np.float32], targets_N: NDArray[np.int64], pneumonia:
 
     One temperature for all classes would be ruled by bacterial against viral, where labels contradict each other, and
     would leave P(pneumonia) too timid.
+
+    References
+    ----------
+    Platt, Probabilistic outputs for support vector machines, 1999; Guo and others, On calibration of modern neural
+    networks, ICML 2017, section 4 (temperature and vector scaling)
     """
     truth_N = np.isin(targets_N, pneumonia)
     margin_N = pneumonia_margin(logits_NK, pneumonia)

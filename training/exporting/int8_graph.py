@@ -4,6 +4,11 @@ Batch normalisation is folded into each convolution, and its kernel rounded to 8
 They depend on constants alone, so a runtime computes them once when it loads the graph, and then fuses what stands
 between DequantizeLinear and QuantizeLinear into 8-bit kernels. Only the ranges of the values between the convolutions
 are stored here. The first convolution, the head, the class activation maps and the distance stay in float32.
+
+References
+----------
+Jacob and others, Quantization and training of neural networks for efficient integer-arithmetic-only inference, CVPR
+2018, section 3.2 (folding of batch normalisation); ONNX operators QuantizeLinear and DequantizeLinear
 """
 
 from __future__ import annotations

@@ -184,7 +184,12 @@ def _progress(run: Run, total_work: float, budget_seconds: float | None, running
 
 
 def rate_factor(recipe: Recipe, progress: float) -> float:
-    """Linear warm-up, then half a cosine down to the final factor."""
+    """Linear warm-up, then half a cosine down to the final factor.
+
+    References
+    ----------
+    Loshchilov and Hutter, SGDR: stochastic gradient descent with warm restarts, ICLR 2017, equation 5, without restarts
+    """
     if progress < recipe.warm_up:
         return max(progress / recipe.warm_up, 0.02)
     falling = (progress - recipe.warm_up) / (1 - recipe.warm_up)

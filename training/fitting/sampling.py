@@ -12,8 +12,11 @@ from training.fitting.dataset import ImageSet
 def oversample(targets_N: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
     """Return all rows, and rows of the smaller classes again, drawn at random, until the classes are equal.
 
-    Source: section III.B of the two-class paper. It belongs inside a training fold: copies that were made before the
-    folds stand on both sides of them.
+    It belongs inside a training fold: copies that were made before the folds stand on both sides of them.
+
+    References
+    ----------
+    Section III.B of the two-class paper
     """
     generator = np.random.default_rng(seed)
     counts = np.bincount(targets_N)

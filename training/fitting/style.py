@@ -33,8 +33,11 @@ def match_spectrum(image_HW: Image, donor_HW: Image, share: float, reach: float 
     Parameters
     ----------
     reach
-        Below this frequency, as a fraction of the side, single amplitudes are exchanged, not their mean over a ring
-        (Yang and Soatto, FDA, CVPR 2020).
+        Below this frequency, as a fraction of the side, single amplitudes are exchanged, not their mean over a ring.
+
+    References
+    ----------
+    Yang and Soatto, FDA: Fourier domain adaptation for semantic segmentation, CVPR 2020, section 3.1
     """
     size = len(image_HW)
     own_HF, other_HF = fft.rfft2(image_HW), fft.rfft2(donor_HW)

@@ -90,8 +90,12 @@ def confident_joint(p_viral_N: NDArray[np.float64], viral_N: NDArray[np.bool_]) 
     """Return the estimated share of images by label (row) and true class (column): bacterial, viral.
 
     An image counts for a class where its probability reaches the mean that images labelled so have; where it reaches
-    both, for the likelier class. The rows are then scaled to how frequent the labels are (Northcutt, Jiang and Chuang,
-    "Confident learning", JAIR 70, 2021, equations 1 to 3). A row without any confident image counts as its label.
+    both, for the likelier class. The rows are then scaled to how frequent the labels are. A row without any confident
+    image counts as its label.
+
+    References
+    ----------
+    Northcutt, Jiang and Chuang, Confident learning, JAIR 70, 2021, equations 1 to 3
     """
     p_N2 = np.stack([1 - p_viral_N, p_viral_N], axis=1)
     label_N = viral_N.astype(int)
@@ -109,8 +113,13 @@ def right_by_agreement(first: float, second: float, alike: float) -> float:
     """Return the share of right labels that explains how often two models agree with them and with each other.
 
     With two classes and errors that are independent of each other, 2 P(a agrees with b) - 1 is the product of
-    2 P(a is right) - 1 and 2 P(b is right) - 1 (Dawid and Skene 1979). Models that err alike, as all do that see the
-    same images, agree more often than that, so the result is a lower bound. NaN where the shares allow no solution.
+    2 P(a is right) - 1 and 2 P(b is right) - 1. Models that err alike, as all do that see the same images, agree more
+    often than that, so the result is a lower bound. NaN where the shares allow no solution.
+
+    References
+    ----------
+    Dawid and Skene, Maximum likelihood estimation of observer error-rates using the EM algorithm, Applied Statistics
+    28, 1979
     """
     both = (2 * first - 1) * (2 * second - 1)
     if both <= 0 or alike <= 0.5:

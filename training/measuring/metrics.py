@@ -59,7 +59,12 @@ def discrimination(
 def area_under_curve(p_N: NDArray[np.float64], truth_N: NDArray[np.bool_]) -> float:
     """Return the share of pairs of one image of each truth that P puts in order, ties counting half; NaN without pairs.
 
-    By the ranks, as Mann and Whitney have it (Hanley and McNeil 1982).
+    By the ranks, as Mann and Whitney have it.
+
+    References
+    ----------
+    Hanley and McNeil, The meaning and use of the area under a receiver operating characteristic curve, Radiology 143,
+    1982
     """
     positives, negatives = int(truth_N.sum()), int((~truth_N).sum())
     if not positives or not negatives:
@@ -94,6 +99,10 @@ def bootstrap(
     """Return what ``of`` says of all rows, with percentile intervals over resampled patient groups.
 
     Images of one patient resemble each other: resampling images instead of groups would make the intervals too narrow.
+
+    References
+    ----------
+    Efron and Tibshirani, An introduction to the bootstrap, 1993, chapter 13 (percentile intervals)
     """
     generator = np.random.default_rng(seed)
     _, member_N = np.unique(groups_N, return_inverse=True)
@@ -116,7 +125,12 @@ def known_only(estimates: Mapping[str, Estimate]) -> dict[str, Estimate]:
 
 
 def calibration_error(p_N: NDArray[np.float64], truth_N: NDArray[np.bool_]) -> float:
-    """Return the expected calibration error over ten bins of equal mass."""
+    """Return the expected calibration error over ten bins of equal mass.
+
+    References
+    ----------
+    Guo and others, On calibration of modern neural networks, ICML 2017, section 2, with bins of equal mass
+    """
     order = np.argsort(p_N, kind="stable")
     bins = [rows for rows in np.array_split(order, _BINS) if len(rows)]
     gaps = [len(rows) * abs(p_N[rows].mean() - truth_N[rows].mean()) for rows in bins]

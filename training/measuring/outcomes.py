@@ -1,6 +1,10 @@
 """What the outcomes of each operating point are worth: predictive values, and what abstention leaves.
 
 Shape suffixes: N images, K classes.
+
+References
+----------
+Chow, On optimum recognition error and reject tradeoff, IEEE Transactions on Information Theory 16, 1970
 """
 
 from __future__ import annotations

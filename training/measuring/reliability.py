@@ -49,8 +49,12 @@ def check_calibration(
 def slope_and_intercept(p_N: NDArray[np.float64], truth_N: NDArray[np.bool_]) -> dict[str, float]:
     """Return the calibration slope, and the intercept at slope 1; NaN where one class is absent.
 
-    Both describe the truth by a logistic regression on the logit of P(pneumonia) (Cox 1958; Van Calster and others,
-    "Calibration: the Achilles heel of predictive analytics", 2019).
+    Both describe the truth by a logistic regression on the logit of P(pneumonia).
+
+    References
+    ----------
+    Cox, Two further applications of a model for binary regression, Biometrika 45, 1958; Van Calster and others,
+    Calibration: the Achilles heel of predictive analytics, BMC Medicine 17, 2019
     """
     if truth_N.all() or not truth_N.any():
         return {"slope": float("nan"), "intercept": float("nan")}
@@ -62,7 +66,12 @@ def slope_and_intercept(p_N: NDArray[np.float64], truth_N: NDArray[np.bool_]) ->
 
 
 def classwise_error(probabilities_NK: NDArray[np.float64], targets_N: NDArray[np.int64]) -> float:
-    """Return the mean over the classes of each class's own calibration error (Kull and others, 2019, section 2)."""
+    """Return the mean over the classes of each class's own calibration error.
+
+    References
+    ----------
+    Kull and others, Beyond temperature scaling, NeurIPS 2019, section 2
+    """
     return float(np.mean([calibration_error(p_N, targets_N == k) for k, p_N in enumerate(probabilities_NK.T)]))
 
 

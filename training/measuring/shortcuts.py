@@ -1,6 +1,11 @@
 """Whether the network reads the lungs or something beside them: figures on covered copies, and where the evidence is.
 
 Shape suffixes: N images, H rows, W columns.
+
+References
+----------
+DeGrave, Janizek and Lee, AI for radiographic COVID-19 detection selects shortcuts over signal, Nature Machine
+Intelligence 3, 2021
 """
 
 from __future__ import annotations

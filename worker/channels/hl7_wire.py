@@ -1,7 +1,9 @@
 """The wire of HL7 v2: segments in the vertical-bar encoding, and MLLP, over which a block is answered by a block.
 
-Source: HL7 Version 2.5.1, sections 2.5 (fields and delimiters), 2.7 (escape sequences) and 2.9.2 (acknowledgement);
-Transport Specification: MLLP, Release 1 (a block is <SB> data <EB><CR>).
+References
+----------
+HL7 Version 2.5.1, sections 2.5 (fields and delimiters), 2.7 (escape sequences) and 2.9.2 (acknowledgement);
+Transport Specification: MLLP, Release 1 (a block is <SB> data <EB><CR>)
 """
 
 import select

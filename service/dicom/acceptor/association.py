@@ -1,4 +1,9 @@
-"""An association with a peer that stores objects here: a thread that serves its requests."""
+"""An association with a peer that stores objects here: a thread that serves its requests.
+
+References
+----------
+PS3.7 section 9.3.1 (C-STORE protocol); PS3.8 sections 7.2 to 7.4 (release and abort)
+"""
 
 import queue
 import threading

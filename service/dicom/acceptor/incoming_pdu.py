@@ -1,4 +1,9 @@
-"""The PDUs that a peer sends, read whole from its socket, and what is wrong with those that are not taken."""
+"""The PDUs that a peer sends, read whole from its socket, and what is wrong with those that are not taken.
+
+References
+----------
+PS3.8 section 9.3 and Table 9-26
+"""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,9 @@
-"""An association as services see it: the peer at its other end."""
+"""An association as services see it: the peer at its other end.
+
+References
+----------
+PS3.8 Table 9-11: the AE titles of a request
+"""
 
 import time
 from typing import Any

@@ -1,4 +1,9 @@
-"""Places for associations: how many there are, and how many of them one peer may take."""
+"""Places for associations: how many there are, and how many of them one peer may take.
+
+References
+----------
+PS3.8 section 9.3.4: who finds no place is told so by a transient rejection
+"""
 
 import threading
 from collections import Counter

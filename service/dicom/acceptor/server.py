@@ -1,4 +1,9 @@
-"""The listening socket: who may connect, and an association for each connection."""
+"""The listening socket: who may connect, and an association for each connection.
+
+References
+----------
+PS3.8 section 9.1: one association for each TCP connection
+"""
 
 import socket
 import ssl

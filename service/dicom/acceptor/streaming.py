@@ -2,6 +2,10 @@
 
 C-STORE requests never become pynetdicom's primitives: those hold the whole data set in memory, or in a file of their
 own, and refuse a UID of 70 characters by aborting the association. Every other service is left to pynetdicom.
+
+References
+----------
+PS3.7 section 6.3 (message structure); PS3.8 section 9.3.5 and Annex E (P-DATA-TF)
 """
 
 import time

@@ -1,4 +1,9 @@
-"""Our answer to a peer: which of its instances we hold."""
+"""Our answer to a peer: which of its instances we hold.
+
+References
+----------
+PS3.4 section J.3.3; PS3.3 section C.14.1.1 (Failure Reason)
+"""
 
 from dataclasses import dataclass
 

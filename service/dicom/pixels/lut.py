@@ -1,6 +1,8 @@
 """Look-up tables of a data set, read for what they hold where their descriptors lie.
 
-Source: PS3.3 sections C.11.1.1 (Modality LUT) and C.11.2.1.1 (VOI LUT).
+References
+----------
+PS3.3 sections C.11.1.1 (Modality LUT) and C.11.2.1.1 (VOI LUT)
 """
 
 from collections.abc import Iterator

@@ -52,7 +52,9 @@ def read_instance(source: str | PathLike[str] | BinaryIO, max_bytes: int = MAXIM
     OSError
         When the file cannot be read.
 
-    Source: PS3.10 section 7.1, PS3.5 sections 7.1 and A.5.
+    References
+    ----------
+    PS3.10 section 7.1, PS3.5 sections 7.1 and A.5
     """
     with ExitStack() as stack:
         if isinstance(source, str | PathLike):

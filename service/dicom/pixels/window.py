@@ -46,7 +46,9 @@ def read_window(presentation: Dataset, step: float = 1.0) -> Window | None:
 def apply_window(values: NDArray[np.float64], window: Window) -> NDArray[np.float64]:
     """Map modality values to [0, 1].
 
-    Source: PS3.3 C.11.2.1.2.1 (LINEAR), C.11.2.1.3.1 (SIGMOID), C.11.2.1.3.2 (LINEAR_EXACT).
+    References
+    ----------
+    PS3.3 C.11.2.1.2.1 (LINEAR), C.11.2.1.3.1 (SIGMOID), C.11.2.1.3.2 (LINEAR_EXACT)
     """
     if window.function == "SIGMOID":
         exponent = np.clip(-4 * (values - window.centre) / window.width, -700, 700)
