@@ -4,12 +4,13 @@ Silence never reads as normal: whatever is not analysed, waits, failed or is hel
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from service.ledger import ReadingList
-from service.ledger.views import InstanceView, ResultView, StudyView
+from service.ledger.reading_list import Overtaking
+from service.ledger.views import InstanceView, ReadingView, ResultView, StudyView
 from service.report.content import percent
 from service.texts import Texts
 from service.vocabulary.facts import Flag, Hold, PrioritySource, Standing
@@ -72,6 +73,14 @@ class Row:
         What the AI says of the study's other images, where it differs.
     waited
         Time since the study's first image arrived.
+    reading
+        That a person has read it; None while it is open.
+    boost
+        By how much its priority moves it forward: it is read as if it had arrived so much earlier.
+    overtakable_until
+        What arrives from this moment on cannot be read before it.
+    overtaking
+        How many it has overtaken, and how many have overtaken it.
     """
 
     number: int
@@ -91,16 +100,34 @@ class Row:
     flags: tuple[Flag, ...]
     deliveries: tuple[Delivered, ...]
     held: bool
+    reading: ReadingView | None
+    boost: timedelta
+    overtakable_until: datetime | None = None
+    overtaking: Overtaking | None = None
 
 
 def rows(say: Texts, reading_list: ReadingList, now: datetime, limit: int, offset: int = 0) -> list[Row]:
     """Return the worklist in the order of reading."""
-    studies = reading_list.page(limit, offset).studies
-    return [row_of(say, study, number, now) for number, study in enumerate(studies, offset + 1)]
+    return rows_of(say, reading_list, reading_list.page(limit, offset).studies, now, offset + 1)
+
+
+def rows_of(
+    say: Texts, reading_list: ReadingList, studies: Sequence[StudyView], now: datetime, first: int = 1
+) -> list[Row]:
+    """Return studies as rows, numbered from `first`."""
+    overtaking, order = reading_list.overtaking(studies), reading_list.order
+    return [
+        replace(
+            row_of(say, study, number, now),
+            overtakable_until=order.overtakable_until(study.reading_rank_at),
+            overtaking=overtaking.get(study.id),
+        )
+        for number, study in enumerate(studies, first)
+    ]
 
 
 def row_of(say: Texts, study: StudyView, number: int, now: datetime) -> Row:
-    """Return a study as a row."""
+    """Return a study as a row, by itself."""
     identity = study.instances[-1].identity if study.instances else None
     # Two patients under one study: to show one name alone would hide what the alarm is about.
     names = dict.fromkeys(person_name(view.identity.patient_name) for view in study.instances)
@@ -125,6 +152,8 @@ def row_of(say: Texts, study: StudyView, number: int, now: datetime) -> Row:
         flags=tuple(dict.fromkeys(flag for view in study.instances for flag in view.flags)),
         deliveries=tuple(_delivered(study.deliveries)),
         held=study.hold is not None,
+        reading=study.reading,
+        boost=study.first_received_at - study.reading_rank_at,
     )
 
 

@@ -57,6 +57,11 @@ def _study(say: Texts, history: StudyHistory) -> Lines:
     yield say("show.arrived"), _moment(study.first_received_at)
     priority, source = say.of(study.priority), say.of(study.priority_source)
     yield say("show.priority"), say("show.priority_because", priority=priority, source=source)
+    if study.reading is not None:
+        source, late = say.of(study.reading.source), study.reading.came_after_at
+        yield say("show.read"), say("reading.read", time=_moment(study.reading.at), source=source)
+        if late is not None:
+            yield say("show.note"), say("reading.late", time=_moment(late))
     if study.instances:
         yield say("show.result"), Text(row.answer.sentence, "bold")
     if study.hold:

@@ -7,7 +7,6 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from functools import reduce
 from typing import Any
 
@@ -21,41 +20,13 @@ from service.ledger.inspection import study_views
 from service.ledger.kept_counts import SILENT, is_listed, is_open, kept
 from service.ledger.records import EventRecord, InstanceRecord, PredictionRecord, StudyRecord
 from service.ledger.views import StudyView
-from service.vocabulary.facts import Standing
+from service.vocabulary.facts import Searched, Shelf, Sort, Standing
 from service.vocabulary.findings import Outcome
 from service.vocabulary.reading_order import ReadingOrder
 from service.vocabulary.states import Priority, State
 
 #: Studies of a part of the list that are told apart, and among which it is looked for who was overtaken.
 MOST = 20_000
-
-
-class Shelf(StrEnum):
-    """Which of all studies a list is of."""
-
-    OPEN = "open"
-    """Those that nobody has read."""
-    LATE = "late"
-    """Those that were read before an image or a result came."""
-    READ = "read"
-
-
-class Sort(StrEnum):
-    """What a list is sorted by."""
-
-    RANK = "rank"
-    """The order of reading; of what was read, the last reading first."""
-    OLDEST = "oldest"
-    NEWEST = "newest"
-    PRIORITY = "priority"
-
-
-class Searched(StrEnum):
-    """What free text is looked for in."""
-
-    ACCESSION = "accession"
-    NAME = "name"
-    PATIENT_ID = "patient_id"
 
 
 _ATTRIBUTES = {

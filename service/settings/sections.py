@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from service.settings.kinds import AeTitle, Port, Seconds, Section
 from service.settings.tls import ListenerTlsSettings, WebTlsSettings
+from service.vocabulary.facts import Searched
 from service.vocabulary.language import Language
 from service.vocabulary.reading_order import ReadingOrder
 
@@ -184,6 +185,11 @@ class WorklistSettings(Section):
     stat_boost_minutes: Annotated[float, Field(ge=0)] = Field(
         240.0, description="No study is overtaken by a STAT one that arrived more than this many minutes later."
     )
+    days: Annotated[int, Field(ge=0)] = Field(
+        7,
+        description="Calendar days that the page's list goes back; what nobody has read for longer stands behind a link"
+        " of its own with its count. 0 lists everything together.",
+    )
     ae_title_priorities: dict[str, Literal["routine", "urgent", "stat"]] = Field(
         default_factory=dict,
         description="Order priority by calling AE title, for example an emergency department's modality.",
@@ -214,6 +220,11 @@ class WebSettings(Section):
     )
     users: Path | None = Field(
         None, description="File of names and scrypt hashes (`auscult password`); when set, every page needs a login."
+    )
+    searched: tuple[Searched, ...] = Field(
+        (Searched.ACCESSION,),
+        description="What free text on the page is looked for in; empty for no search. It stands in the address, and so"
+        " in the browser's history.",
     )
     maximum_connections: Annotated[int, Field(ge=8)] = Field(
         256, description="Most connections at once; fewer where the process has fewer file handles (`ulimit -n`)."

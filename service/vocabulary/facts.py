@@ -95,6 +95,45 @@ class Standing(StrEnum):
     NEGATIVE = "negative"
 
 
+class Shelf(StrEnum):
+    """Which of all studies a list shows."""
+
+    OPEN = "open"
+    """Those that nobody has read."""
+    LATE = "late"
+    """Those that were read before an image or a result came."""
+    READ = "read"
+
+
+class Day(StrEnum):
+    """Which arrivals the list shows."""
+
+    RECENT = "recent"
+    """Those of the last days, as many as the site's settings say."""
+    TODAY = "today"
+    YESTERDAY = "yesterday"
+    OLDER = "older"
+    ALL = "all"
+
+
+class Sort(StrEnum):
+    """What a list is sorted by."""
+
+    RANK = "rank"
+    """The order of reading; of what was read, the last reading first."""
+    OLDEST = "oldest"
+    NEWEST = "newest"
+    PRIORITY = "priority"
+
+
+class Searched(StrEnum):
+    """What free text is looked for in."""
+
+    ACCESSION = "accession"
+    NAME = "name"
+    PATIENT_ID = "patient_id"
+
+
 class CloseSource(StrEnum):
     """Who says that a study was read."""
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from http import HTTPStatus
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -30,19 +31,21 @@ from service.security.passwords import PasswordFile
 from service.settings import Settings
 from service.texts import Texts, texts_in
 from service.vocabulary.errors import ObjectDamaged, ObjectMissing, StoreFull, Unavailable, UndecodablePixels
+from service.vocabulary.facts import CloseSource, EventKind
 from service.vocabulary.report_kinds import PICTURE_KINDS
 from service.web.auditor import NOT_KNOWN, PageAuditor
+from service.web.list_page import ListPage
+from service.web.live_events import LiveEvents
 from service.web.login import Login
+from service.web.marking import Forms, marked
 from service.web.metrics import exposition
 from service.web.pictures import heat_map_png, radiograph_png
 from service.web.problem import Problem, problem_of
 from service.web.security_headers import SecurityHeaders
 from service.web.words import filters
 from service.wording import json_value
-from service.worklist import answer_of, row_of, rows
+from service.worklist import answer_of, row_of, rows_of
 
-#: Studies on one page.
-PAGE = 100
 _UID = re.compile(r"[0-9.]{1,64}")
 
 
@@ -59,11 +62,17 @@ def create_app(settings: Settings, ledger: Ledger, trail: audit.AuditTrail, cloc
     auditor = PageAuditor(trail)
     say = texts_in(settings.language)
     site = _Site(settings, ledger, open_store(settings), auditor, clock, say)
+    live = LiveEvents(
+        ledger.reading_list.newest_event, settings.web.maximum_connections // 2, settings.web.response_timeout / 2
+    )
     static = StaticFiles(directory=Path(str(files("service.web") / "static")))
     return Starlette(
         routes=[
             Route("/", site.worklist),
             Route("/studies/{uid}", site.study),
+            Route("/studies/{uid}/close", site.close, methods=["POST"]),
+            Route("/studies/{uid}/reopen", site.reopen, methods=["POST"]),
+            Route("/events", live.answer),
             Route("/instances/{uid}.png", site.radiograph),
             Route("/reports/{uid}.png", site.heat_map),
             Route("/api/worklist", site.api_worklist),
@@ -102,6 +111,8 @@ class _Site:
         self._auditor = auditor
         self._clock = clock
         self._say = say
+        self._list = ListPage(settings, ledger, say)
+        self._forms = Forms()
         self._templates = Environment(
             loader=PackageLoader("service.web"),
             autoescape=True,
@@ -113,22 +124,37 @@ class _Site:
         self._templates.globals.update(say=say, answer_of=answer_of)
 
     def worklist(self, request: Request) -> Response:
-        page = _number(request, "page", 1, least=1, most=100_000)
-        now, status = self._clock(), self._ledger.inspection.status()
-        return self._page(
-            "live.html" if "live" in request.query_params else "worklist.html",
-            rows=rows(self._say, self._ledger.reading_list, now, PAGE, (page - 1) * PAGE),
-            status=status,
-            alarms=alarms(self._say, status, now),
-            refused=refused_callers(self._say, self._ledger, now),
-            page=page,
-            pages=max(-(-status.open_studies // PAGE), 1),
-            now=now,
-        )
+        values = {**self._list.values(request.query_params, self._clock()), **self._form(request)}
+        if "live" in request.query_params:
+            return self._page("live.html", **values)
+        return self._page("worklist.html", **values, **self._list.choices())
 
     def study(self, request: Request) -> Response:
         history, now = self._history(request), self._clock()
-        return self._page("study.html", history=history, row=row_of(self._say, history.study, 1, now), now=now)
+        (row,) = rows_of(self._say, self._ledger.reading_list, [history.study], now)
+        return self._page("study.html", history=history, row=row, now=now, **self._form(request))
+
+    async def close(self, request: Request) -> Response:
+        readings = self._ledger.readings
+        return await self._mark(
+            request, EventKind.STUDY_CLOSED, lambda uid, by: readings.close(uid, CloseSource.PAGE, by)
+        )
+
+    async def reopen(self, request: Request) -> Response:
+        return await self._mark(request, EventKind.STUDY_REOPENED, self._ledger.readings.reopen)
+
+    async def _mark(self, request: Request, event: EventKind, change: Callable[[str, str], bool]) -> Response:
+        user, address = _viewer(request)
+
+        def mark() -> None:
+            history = self._history(request)
+            if change(history.study.study_instance_uid, "" if user == NOT_KNOWN else user):
+                self._auditor.marked(user, address, history.versions[0].identity, event)
+
+        return await marked(request, self._forms, user, mark)
+
+    def _form(self, request: Request) -> dict[str, Any]:
+        return {"token": self._forms.token(_viewer(request)[0])}
 
     def radiograph(self, request: Request) -> Response:
         instance = self._ledger.inspection.instance(_uid(request))
@@ -147,13 +173,7 @@ class _Site:
         return self._picture(lambda: heat_map_png(self._store, report.object_key), report.object_removed_at)
 
     def api_worklist(self, request: Request) -> Response:
-        limit = _number(request, "limit", PAGE, least=1, most=1000)
-        offset = _number(request, "offset", 0, least=0, most=10_000_000)
-        reading_list = self._ledger.reading_list
-        listed = rows(self._say, reading_list, self._clock(), limit, offset)
-        return JSONResponse(
-            {"notice": self._say("worklist.banner"), "studies": reading_list.count(), "rows": json_value(listed)}
-        )
+        return JSONResponse(self._list.json(request.query_params, self._clock()))
 
     def api_study(self, request: Request) -> Response:
         history = self._history(request)
@@ -257,10 +277,3 @@ def _uid(request: Request) -> str:
     if not _UID.fullmatch(uid):
         raise Problem(HTTPStatus.NOT_FOUND, "problem.no_uid")
     return uid
-
-
-def _number(request: Request, name: str, default: int, *, least: int, most: int) -> int:
-    text = request.query_params.get(name, str(default))
-    if not re.fullmatch(r"[0-9]{1,8}", text) or not least <= int(text) <= most:
-        raise Problem(HTTPStatus.BAD_REQUEST, "problem.number", name=name, least=least, most=most)
-    return int(text)

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 from service.audit import AuditTrail, events
 from service.ledger.views import InstanceView
+from service.vocabulary.facts import EventKind
+from service.vocabulary.identity import Identity
 
 #: Seconds in which one name at one address makes one message of its kind: a browser repeats its login each request.
 _EVERY_S = 600.0
@@ -49,6 +51,11 @@ class PageAuditor:
             self._trail.note(
                 events.instances_accessed, self._trail.node, name, address, identities[0], sop_classes=sop_classes
             )
+
+    def marked(self, name: str, address: str, identity: Identity, what: EventKind) -> None:
+        """Note that a study was closed, for it was read, or opened again."""
+        node = self._trail.node
+        self._trail.note(events.study_marked, node, name, address, identity, what=what.value)
 
     def _note_login(self, name: str, address: str, *, succeeded: bool) -> None:
         if self._is_news(name, address, "logged in" if succeeded else "refused"):

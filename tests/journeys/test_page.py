@@ -35,7 +35,10 @@ def seen(
     held = next(iter(site.ledger.inspection.status().held_studies))
     first = site.ledger.reading_list.page(1).studies[0].study_instance_uid
     with serving(site) as address:
-        pages = [address, *(f"{address}{path}" for path in (f"studies/{held}", f"studies/{first}", "nowhere"))]
+        pages = [
+            address,
+            *(f"{address}{path}" for path in (f"studies/{held}", f"studies/{first}", "?show=late", "nowhere")),
+        ]
         script = str(Path(__file__).with_name("page.cjs"))
         result = subprocess.run(
             [program("node"), script, str(tmp_path_factory.mktemp(f"pictures-{request.param}")), *pages],

@@ -1,11 +1,12 @@
 """English (United States)."""
 
-from service.texts.english import checks, facts, page, report, terminal, trouble, worklist
+from service.texts.english import checks, facts, page, reading_list, report, terminal, trouble, worklist
 
 TEXTS = {
     **checks.TEXTS,
     **facts.TEXTS,
     **page.TEXTS,
+    **reading_list.TEXTS,
     **report.TEXTS,
     **terminal.TEXTS,
     **trouble.TEXTS,

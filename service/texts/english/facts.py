@@ -59,6 +59,17 @@ TEXTS = {
     "standing.waiting": "waiting",
     "standing.not_analysed": "not analysed",
     "standing.negative": "no pneumonia pattern",
+    # The list
+    "shelf.open": "To be read",
+    "shelf.late": "Came after the reading",
+    "shelf.read": "Read",
+    "sort.rank": "order of reading",
+    "sort.oldest": "longest waiting first",
+    "sort.newest": "latest arrival first",
+    "sort.priority": "priority",
+    "searched.accession": "accession number",
+    "searched.name": "name",
+    "searched.patient_id": "patient ID",
     # Reading
     "close_source.page": "marked on the page",
     "close_source.command": "marked by a command",

@@ -82,7 +82,7 @@ TEXTS = {
     # What cannot be shown
     "problem.title.400": "This cannot be asked",
     "problem.title.404": "Not here",
-    "problem.title.405": "Nothing can be changed here",
+    "problem.title.405": "Not possible here",
     "problem.title.410": "Gone",
     "problem.title.422": "Cannot be shown",
     "problem.title.503": "Not available for now",
@@ -91,7 +91,7 @@ TEXTS = {
     "problem.no_image": "The ledger knows no image of this UID.",
     "problem.no_heat_map": "The ledger knows no heat map of this UID.",
     "problem.no_page": "There is no page of this address.",
-    "problem.no_change": "The page shows and changes nothing; commands in the terminal do.",
+    "problem.no_change": "This address takes no such request.",
     "problem.number": "`{name}` is a whole number from {least} to {most}.",
     "problem.pixels_missing": "The pixels are missing from the object store.",
     "problem.pixels_removed": "The pixels are gone: retention removed them.",

@@ -1,11 +1,12 @@
 """Vietnamese; complete, and not yet reviewed by a clinician."""
 
-from service.texts.vietnamese import checks, facts, page, report, terminal, trouble, worklist
+from service.texts.vietnamese import checks, facts, page, reading_list, report, terminal, trouble, worklist
 
 TEXTS = {
     **checks.TEXTS,
     **facts.TEXTS,
     **page.TEXTS,
+    **reading_list.TEXTS,
     **report.TEXTS,
     **terminal.TEXTS,
     **trouble.TEXTS,

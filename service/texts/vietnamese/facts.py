@@ -59,6 +59,17 @@ TEXTS = {
     "standing.waiting": "đang chờ",
     "standing.not_analysed": "không được phân tích",
     "standing.negative": "không có hình ảnh viêm phổi",
+    # The list
+    "shelf.open": "Chờ đọc",
+    "shelf.late": "Đến sau khi đã đọc",
+    "shelf.read": "Đã đọc",
+    "sort.rank": "thứ tự đọc",
+    "sort.oldest": "chờ lâu nhất trước",
+    "sort.newest": "mới đến trước",
+    "sort.priority": "mức ưu tiên",
+    "searched.accession": "số phiếu chỉ định",
+    "searched.name": "họ tên",
+    "searched.patient_id": "mã bệnh nhân",
     # Reading
     "close_source.page": "đánh dấu trên trang",
     "close_source.command": "đánh dấu bằng lệnh",

@@ -82,7 +82,7 @@ TEXTS = {
     # What cannot be shown
     "problem.title.400": "Yêu cầu không hợp lệ",
     "problem.title.404": "Không có ở đây",
-    "problem.title.405": "Không thể thay đổi gì ở đây",
+    "problem.title.405": "Không thể làm ở đây",
     "problem.title.410": "Không còn nữa",
     "problem.title.422": "Không hiển thị được",
     "problem.title.503": "Tạm thời không dùng được",
@@ -91,7 +91,7 @@ TEXTS = {
     "problem.no_image": "Sổ cái không có ảnh nào mang UID này.",
     "problem.no_heat_map": "Sổ cái không có bản đồ nhiệt nào mang UID này.",
     "problem.no_page": "Không có trang nào ở địa chỉ này.",
-    "problem.no_change": "Trang này chỉ hiển thị và không thay đổi gì; hãy dùng các lệnh trong cửa sổ dòng lệnh.",
+    "problem.no_change": "Địa chỉ này không nhận yêu cầu như vậy.",
     "problem.number": "`{name}` là số nguyên từ {least} đến {most}.",
     "problem.pixels_missing": "Kho đối tượng không có dữ liệu điểm ảnh này.",
     "problem.pixels_removed": "Dữ liệu điểm ảnh không còn: đã bị xóa theo thời hạn lưu giữ.",

@@ -19,14 +19,24 @@
     return row ? row.dataset.uid : null;
   }
 
+  // The button that has the focus keeps it, when the list changes under it.
+  function focusedButton() {
+    const button = document.activeElement && document.activeElement.closest("#live form");
+    return button ? button.getAttribute("action") : null;
+  }
+
   function replace(html) {
     const uid = focusedStudy();
+    const action = focusedButton();
     const side = live.querySelector(".sheet");
     const left = side ? side.scrollLeft : 0;
     live.innerHTML = html; // rendered and escaped by our own server; the policy of the page runs no script in it
     const sheet = live.querySelector(".sheet");
     if (sheet) sheet.scrollLeft = left;
-    if (uid) {
+    if (action) {
+      const form = [...live.querySelectorAll("form")].find((candidate) => candidate.getAttribute("action") === action);
+      if (form) form.querySelector("button").focus({ preventScroll: true });
+    } else if (uid) {
       const row = [...live.querySelectorAll("tr[data-uid]")].find((candidate) => candidate.dataset.uid === uid);
       const link = row && row.querySelector("a");
       if (link) link.focus({ preventScroll: true });
@@ -52,8 +62,29 @@
     }
   }
 
+  // The server tells when the list has changed, and that it has not. Without a word for a while, the page asks itself.
+  const patience = 4 * every;
+  let toldAt = 0;
+  const events = new EventSource("/events");
+  events.addEventListener("changed", () => {
+    toldAt = Date.now();
+    refresh();
+  });
+  events.addEventListener("beat", () => {
+    toldAt = Date.now();
+    if (pulse.classList.contains("stale")) return;
+    lastAnswer = new Date();
+    text.textContent = at(pulse.dataset.live, lastAnswer);
+  });
+
+  let askedAt = Date.now();
   async function keep() {
-    await refresh();
+    // Times of waiting grow also where nothing changes.
+    const isDue = Date.now() - askedAt > 10 * every;
+    if (isDue || Date.now() - toldAt > patience || pulse.classList.contains("stale")) {
+      askedAt = Date.now();
+      await refresh();
+    }
     setTimeout(keep, every);
   }
   document.addEventListener("visibilitychange", refresh);

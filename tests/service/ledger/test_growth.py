@@ -12,8 +12,8 @@ from sqlalchemy import Engine, event, text
 from benchmarks.history import fill
 from service.ledger import Subscription
 from service.ledger.database import reading, writing
-from service.ledger.reading_list import Shelf, Wanted
-from service.vocabulary.facts import CloseSource, MessageEvent
+from service.ledger.reading_list import Wanted
+from service.vocabulary.facts import CloseSource, MessageEvent, Shelf
 from service.vocabulary.states import DeliveryState
 from tests.service.sample_site import LEASE, SampleSite
 

@@ -10,10 +10,10 @@ from sqlalchemy import select
 
 from service.ledger.database import reading
 from service.ledger.folding import fold, folded
-from service.ledger.reading_list import Overtaking, Searched, Shelf, Sort, Wanted
+from service.ledger.reading_list import Overtaking, Wanted
 from service.ledger.views import StudyView
 from service.texts import texts_in
-from service.vocabulary.facts import CloseSource, Standing
+from service.vocabulary.facts import CloseSource, Searched, Shelf, Sort, Standing
 from service.vocabulary.language import Language
 from service.vocabulary.reading_order import ReadingOrder
 from service.vocabulary.states import Priority

@@ -273,7 +273,7 @@ def test_an_error_shows_no_traceback_and_logs_its_type_alone(
     def broken(*_: object) -> None:
         raise KeyError("Ames^Anna")
 
-    monkeypatch.setattr(site.ledger.inspection, "worklist", broken)
+    monkeypatch.setattr(site.ledger.reading_list, "page", broken)
     response = client.get("/")
 
     assert response.status_code == 500
@@ -325,6 +325,6 @@ def test_a_wrong_number_is_refused(client: httpx.Client, query: str) -> None:
     assert "whole number" in response.json()["error"]
 
 
-def test_nothing_can_be_changed_through_the_page(client: httpx.Client) -> None:
-    for path in ("/", "/api/worklist", "/studies/1.2.3"):
+def test_nothing_can_be_changed_through_a_page_that_shows(client: httpx.Client) -> None:
+    for path in ("/", "/api/worklist", "/studies/1.2.3", "/events"):
         assert client.post(path).status_code == 405
