@@ -204,6 +204,34 @@ def study_marked(at: datetime, node: Node, user: str, host: str, identity: Ident
     )
 
 
+def study_told(
+    at: datetime, source: Node, receiver: str, host: str, identity: Identity, *, what: str, message_id: str
+) -> AuditMessage:
+    """Return the message of what was told of a study to a system outside, as by HL7 (PS3.15 section A.5.3.5).
+
+    Parameters
+    ----------
+    receiver, host
+        Our name for the system, and where it is.
+    what, message_id
+        The event that it was told, and the ID of the message.
+    """
+    return AuditMessage(
+        event=Code("110106", "Export"),
+        action="R",
+        at=at,
+        outcome=EventOutcome.SUCCESS,
+        participants=(
+            source.participant(_SOURCE, is_requestor=True),
+            Participant(receiver, False, (_DESTINATION,), host),
+        ),
+        subjects=(
+            replace(_study(identity, {}), details={"Event": what, "MessageID": message_id}),
+            _patient(identity),
+        ),
+    )
+
+
 def node_refused(at: datetime, node: Node, stranger: Node, *, why: str) -> AuditMessage:
     """Return the security alert of a node that may not associate: its AE title, address or certificate.
 

@@ -38,11 +38,12 @@ def certificates(settings: Settings) -> Found:
             yield "listener.tls.revocations", *_revocations(listener.tls.revocations)
     if web.tls.is_on:
         yield from _tls("web.tls", web.tls, None, partial(web_context, web.tls))
-    for kind, nodes in (("destinations", settings.destinations), ("peers", settings.peers)):
-        for node in nodes:
-            tls, name = node.tls, f"{kind}.tls of {node.ae_title}"
-            if tls is not None:
-                yield from _tls(name, tls, tls.ca, partial(destination_context, tls, name))
+    called = [(f"destinations.tls of {node.ae_title}", node.tls) for node in settings.destinations]
+    called += [(f"peers.tls of {node.ae_title}", node.tls) for node in settings.peers]
+    called += [(f"receivers.tls of {receiver.name}", receiver.tls) for receiver in settings.receivers]
+    for name, tls in called:
+        if tls is not None:
+            yield from _tls(name, tls, tls.ca, partial(destination_context, tls, name))
     yield from _named_in_url("database.url", settings.database.url or SecretStr(""))
     yield from _named_in_url("queue.url", settings.queue.url)
     for setting, path in (("listener.users", listener.users), ("web.users", web.users)):

@@ -1,6 +1,7 @@
 """What `auscult doctor` looks at."""
 
 import os
+import socket
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -209,6 +210,18 @@ def destinations(settings: Settings) -> Found:
         yield Sentence("check.destination", name=destination.name), *_echoed(settings, destination)
     for peer in settings.peers:
         yield Sentence("check.peer", title=peer.ae_title), *_echoed(settings, peer)
+
+
+def receivers(settings: Settings) -> Found:
+    """Check that each receiver of messages takes connections."""
+    for receiver in settings.receivers:
+        host, port = receiver.address
+        address, code = f"{host}:{port}", "found.connects"
+        try:
+            socket.create_connection((host, port), receiver.connect_timeout).close()
+        except OSError:
+            code = "found.no_connection"
+        yield Sentence("check.receiver", name=receiver.name), code == "found.connects", Sentence(code, address=address)
 
 
 def _echoed(settings: Settings, node: NodeSettings) -> tuple[bool, Sentence]:

@@ -50,6 +50,7 @@ def examine(settings: Settings) -> Iterator[CheckResult]:
         ("check.certificates", certificates.certificates),
         ("check.decoders", checks.decoders),
         ("check.destinations", checks.destinations),
+        ("check.receivers", checks.receivers),
         ("check.queue", checks.queue),
         ("check.audit_trail", checks.audit_trail),
         ("check.clock", clock),
@@ -84,8 +85,8 @@ def _results(title: Sentence | str, check: Check, settings: Settings) -> Iterato
 def doctor(as_json: bool) -> None:
     """Check whether everything is here that auscult needs.
 
-    Settings, disk, database, file modes, ports, certificates, decoders, checkpoint, destinations, queue, audit trail,
-    clock. The exit status is 1 when something is not as it must be.
+    Settings, disk, database, file modes, ports, certificates, decoders, checkpoint, destinations, receivers, queue,
+    audit trail, clock. The exit status is 1 when something is not as it must be.
     """
     results, say = [], site_texts()
     try:

@@ -29,6 +29,11 @@ class ReceiverSettings(Section):
     connect_timeout: Seconds = Field(10.0, description="Seconds to wait for the connection.")
     response_timeout: Seconds = Field(30.0, description="Seconds to wait for its answer to a message.")
 
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port where it listens; of a channel without any, none."""
+        return "", 0
+
 
 Code = Annotated[str, Field(min_length=1, max_length=60)]
 #: What a receiver's own texts and codes are told apart by: an outcome, or the type of a positive.
@@ -85,6 +90,11 @@ class Hl7Settings(ReceiverSettings):
     )
     language: Language | None = Field(None, description="Language of the texts; `report.language` when absent.")
 
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port where it listens."""
+        return self.host, self.port
+
 
 class WebhookSettings(ReceiverSettings):
     """A receiver of JSON by HTTP POST (`[[receivers]]` with `channel = "webhook"`); see the how-to for its schema."""
@@ -98,6 +108,12 @@ class WebhookSettings(ReceiverSettings):
         False, description="Tell name, ID, birth date and sex; without, the study's UID and Accession Number say whose."
     )
     tls: DestinationTlsSettings | None = None
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port where it listens."""
+        parts = urlsplit(self.url)
+        return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 
     @field_validator("url")
     @classmethod

@@ -3,6 +3,8 @@
 from datetime import timedelta
 from functools import partial
 
+from service.audit import events
+from service.audit.events import Node
 from service.ledger import DueMessage
 from service.process.backoff import backoff
 from service.process.log import get_logger
@@ -50,6 +52,8 @@ class Messenger:
         self._owner = owner
         self._clock = around.clock
         self._channel = channel
+        self._trail = around.trail
+        self._node = Node(around.settings.listener.ae_title)
         self._condition = Condition(f"{receiver.name}: nothing is told for now")
         self._last_use = self._clock()
         self.activity = Activity(f"the messages to {receiver.name}", partial(self._messages.any_due, receiver.name))
@@ -106,6 +110,15 @@ class Messenger:
             return
         answer = self._channel.send(row, payload)
         self._messages.save_taken(row, answer)
+        self._trail.note(
+            events.study_told,
+            self._node,
+            self._receiver.name,
+            self._receiver.address[0],
+            row.instance.identity,
+            what=row.event.value,
+            message_id=row.message_id,
+        )
         self._condition.good()
         log.info("told %s of %s, message %s: %s", self._receiver.name, row.event, row.message_id, answer)
 

@@ -46,6 +46,7 @@ def transferred(who: Identity) -> AuditMessage:
 MESSAGES = {
     "marked": events.study_marked(NOW, US, "dr.lam", "10.1.2.9", identity(), what="study read"),
     "marked by a message": events.study_marked(NOW, US, "", "", identity(), what="study read"),
+    "told": events.study_told(NOW, US, "ris", "10.1.2.20", identity(), what="result", message_id="0" * 20),
     "start": events.application_activity(NOW, US, process="auscult listen", starts=True),
     "stop": events.application_activity(NOW, US, process="auscult listen", starts=False),
     "transferred": transferred(identity()),

@@ -182,3 +182,19 @@ def test_another_storeys_checks_are_made_too_and_a_broken_one_hides_nothing(
     assert found["checkpoint"]["message"] == "the digest differs; install it again"
     assert "OSError" in found["broken"]["message"]
     assert "ModuleNotFoundError" in found["absent"]["message"]
+
+
+def test_a_receiver_that_cannot_be_reached_is_named(
+    site: SampleSite, auscult: Auscult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as there:
+        receivers = [
+            {"channel": "hl7", "name": name, "host": "127.0.0.1", "port": port}
+            for name, port in (("ris", there.getsockname()[1]), ("away", 1))
+        ]
+        monkeypatch.setenv("AUSCULT_RECEIVERS", json.dumps(receivers))
+        found = _findings(auscult)
+
+    assert found["receiver ris"]["passed"]
+    assert not found["receiver away"]["passed"]
+    assert "cannot be reached" in found["receiver away"]["message"]
