@@ -53,6 +53,7 @@ class Checkpoint:
             raise UnusableCheckpoint(
                 f"There is no readable {CARD} in {folder}; point the setting to a checkpoint's folder."
             ) from error
+        # The card names the digest of every other file, so that its own stands for the checkpoint as a whole.
         checkpoint = cls(folder, read_card(content), hashlib.sha256(content).hexdigest())
         for name in checkpoint.files:
             if not (folder / name).is_file():
@@ -89,6 +90,7 @@ class Checkpoint:
         UnusableCheckpoint
             When a file differs from the one that the card was written for.
         """
+        # A weight with a changed bit raises nothing: it would give another probability, and nobody would notice.
         for name in self.files:
             if file_digest(self.folder / name) != self.card.digests.get(name):
                 raise UnusableCheckpoint(f"{name} in {self.folder} is not the file its card names; fetch it again.")

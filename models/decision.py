@@ -114,12 +114,14 @@ def decide(
         by_finding[card.findings[name]] += probabilities[name]
     bacterial, viral = by_finding["bacterial pneumonia"], by_finding["viral pneumonia"]
     total = bacterial + viral + by_finding["pneumonia"]
+    # Shares that sum to 1 may come out a little above it in binary.
     p_pneumonia = min(total, 1.0)
     prevalence = card.calibration.prevalence
     if expected_prevalence is not None:
         p_pneumonia = shift_prevalence(p_pneumonia, prevalence, expected_prevalence)
         prevalence = expected_prevalence
     outcome: OutcomeName = "indeterminate"
+    # The limits hold at whatever prevalence P is stated for: they are on the probability that a reader is shown.
     if p_pneumonia >= point.upper:
         outcome = "positive"
     elif p_pneumonia < point.lower:

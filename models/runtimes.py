@@ -60,6 +60,7 @@ class OnnxRuntime:
         onnxruntime.disable_telemetry_events()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
+        # The graph is one chain of layers: nothing in it could run side by side.
         options.inter_op_num_threads = 1
         # Threads that spin between batches take a core from the listener beside them.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")

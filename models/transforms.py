@@ -40,6 +40,7 @@ def stretch(display_HW: NDArray[np.float32], size: int = SIZE) -> NDArray[np.flo
 def standardise(image_HW: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the image with mean 0 and standard deviation 1, so that brightness and window width do not matter."""
     mean = image_HW.mean(dtype=np.float64)
+    # An even image has no deviation; below one grey level of 255 it is noise, and must not be blown up.
     deviation = max(float(image_HW.std(dtype=np.float64)), 1 / 255)
     return np.asarray((image_HW - mean) / deviation, dtype=np.float32)
 

@@ -47,6 +47,7 @@ class Reception:
         self._maximum_bytes = maximum_bytes
         self._incoming: Incoming | None = None
         self.offset = 0
+        # Asked before a byte arrives: what will be refused in any case must not fill the disk first.
         try:
             self._begin(store)
         except AuscultError as error:
@@ -134,6 +135,7 @@ class Intake:
         request, incoming = reception.request, reception.incoming
         if reception.size == 0:
             raise NotDicom("the data set is empty")
+        # Before it is kept: an object that is refused leaves nothing in the store that no row names.
         identity, own_equipment = identify(
             incoming.path,
             reception.offset,
@@ -153,7 +155,9 @@ class Intake:
             order_priority=priority,
             priority_source=source,
         )
+        # The bytes are durable by now (`keep`); with the row committed as well, the sender may be told.
         receipt = self._admission.register(arrival, self._store.holds)
+        # Behind the commit: a worker that is woken before it would find nothing, and sleep on.
         if receipt.registered in (Registered.NEW, Registered.NEW_VERSION):
             self._waker.wake(Task.INFER)
         return receipt
@@ -169,6 +173,7 @@ class Intake:
 
 
 def _kind(request: AnnouncedInstance, *, own_equipment: bool) -> ArrivalKind:
+    # Ours before all else: a heat map of ours is a Secondary Capture of a chest, and must never be analysed.
     if own_equipment or is_own_uid(request.sop_instance_uid):
         return ArrivalKind.OWN
     if request.sop_class_uid in RADIOGRAPHS:

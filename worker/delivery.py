@@ -50,6 +50,7 @@ class Delivery:
         around = Surroundings(settings, ledger, store, trail, stop)
         destinations: list[DestinationSettings | ReceiverSettings] = [*settings.destinations, *settings.receivers]
         for destination in destinations:
+            # The owner is cut to what the column of the lease holds.
             rounds = CHANNELS[type(destination)](around, destination, f"{owner}/{destination.name}"[:100])
             self._start(rounds, f"courier {destination.name}", stop, settings.analysis.poll)
         for peer in settings.peers:

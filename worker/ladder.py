@@ -64,6 +64,7 @@ class Ladder(Generic[T]):
                     self.transient(item, error)
                 case PermanentDeliveryFailure() if self.permanent is not None:
                     self.permanent(item, error)
+                # Also a failure for which this queue has no step of its own.
                 case _:
                     self.unexpected(item, error)
         except (LeaseLost, Unavailable) as later:

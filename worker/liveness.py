@@ -97,6 +97,7 @@ class Liveness:
 
     def _watch(self) -> None:
         while not self._ended.wait(min(_EVERY_S, self._stalled_after / 4)):
+            # Armed anew at each look: should this thread never come round again, nobody else could end the process.
             faulthandler.dump_traceback_later(2 * self._stalled_after, exit=True)
             for activity in self._activities:
                 silent = activity.stalled_for()
@@ -108,4 +109,5 @@ class Liveness:
                     )
                     self._end(STALLED)
                     return
+            # Behind the looks: a heartbeat says that the work goes on, not only that a thread does.
             self._heartbeat.beat()

@@ -96,12 +96,14 @@ class Preparation:
         content = self.store.read(claim.object_key)
         try:
             dataset = read_instance(BytesIO(content))
+            # Before the gate: by whose population an image is judged depends on which network it is for.
             network = self.networks.for_image(dataset)
             verdict = _with_pixels(dataset, judge(dataset, network.population, self.rules))
             image = _decoded(dataset, self.rules.maximum_pixels)
         except UndecodablePixels:
             dataset, verdict, image = Dataset(), Verdict(False, Reason.PIXELS_UNDECODABLE, True, ()), None
             network = self.networks.for_image(dataset)
+        # Of the decoded pixels: the same image, compressed without loss in another way, is no other image.
         digest = image.digest() if image is not None else _digest_of_undecodable(dataset, content)
         return self._compare(claim, digest) or self._judge(claim, verdict, image, digest, network)
 

@@ -94,6 +94,7 @@ def replay(settings: Settings, ledger: Ledger, store: ObjectStore, sop_instance_
             f" ({prediction.checkpoint_digest[:12]}), not from one at hand; point analysis.checkpoint to it"
         )
     folder = checkpoints[prediction.checkpoint_digest].folder
+    # In the recorded precision, whatever the setting says today: 8-bit results differ in more than the last bits.
     network = load_network(settings.analysis.model_copy(update={"precision": precision}), folder)
     again = _compute(settings, store, network, recorded.object_key, prediction)
     differences = [abs(again.probabilities[name] - value) for name, value in prediction.probabilities.items()]

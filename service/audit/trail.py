@@ -77,6 +77,7 @@ class AuditTrail:
                 self._append(xml + b"\n")
         except OSError as error:
             failure = error
+        # Also where the file could not be written: one of the two places may still be told.
         if self._queue is not None:
             self._queue.put(frame(xml, at, os.getpid()))
         if failure is not None:
@@ -139,6 +140,7 @@ class AuditTrail:
         with SyslogConnection(self._settings) as connection:
             while (waiting := queue.waiting()) and not self._stop.is_set():
                 connection.send([path.read_bytes() for path in waiting[:_BATCH]])
+                # Behind the sending: a crash in between sends some twice, and none never.
                 for path in waiting[:_BATCH]:
                     path.unlink()
 

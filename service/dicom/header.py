@@ -55,6 +55,7 @@ def read_values(
         if element.tag > last:
             break
         if element.tag in wanted and element.tag not in values:
+            # A name or a UID of megabytes is none; it would be read into memory, and then into a row.
             if element.end - element.start > MAXIMUM_VALUE_BYTES:
                 name = f"({element.tag >> 16:04x},{element.tag & 0xFFFF:04x})"
                 raise NotDicom(f"attribute {name} is longer than {MAXIMUM_VALUE_BYTES} bytes")

@@ -98,6 +98,7 @@ def identify(
         file.seek(offset)
         values = read_values(file, size, transfer_syntax_uid, _WANTED, maximum_bytes)
     uids = {tag: _uid(values, tag) for tag in _NAMES}
+    # The peer's response names what it requested: had it asked for another object, it would take this one for that.
     _require_same(uids[_SOP_CLASS_UID], sop_class_uid, _SOP_CLASS_UID)
     _require_same(uids[_SOP_INSTANCE_UID], sop_instance_uid, _SOP_INSTANCE_UID)
     known = character_set(values.get(_SPECIFIC_CHARACTER_SET, b""))

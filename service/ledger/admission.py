@@ -113,6 +113,7 @@ class Admission:
             except IntegrityError:
                 # Another listener wrote the same study or the same instance a moment ago: look again.
                 continue
+            # Behind the commit: what is rolled back was not received.
             self._count(arrival, receipt.registered)
             return receipt
         raise LedgerUnavailable("the database refuses the row time and again; check its integrity")
@@ -124,6 +125,7 @@ class Admission:
 
     def _register(self, session: Session, arrival: Arrival, holds: Holds) -> Receipt:
         now = self._clock()
+        # The key before any row: the sweeper locks it too, and knows nothing of rows that are not written yet.
         restored = name_object(session, arrival.stored.key, holds)
         study = self._study(session, arrival, now)
         versions = session.scalars(
@@ -142,6 +144,7 @@ class Admission:
         session.add(instance)
         session.flush()
         record(session, instance, now, EventKind.RECEIVED, f"from {arrival.calling_ae_title}")
+        # An object of ours that comes back says nothing new of the study: neither its patient nor its priority.
         if arrival.kind is ArrivalKind.OWN:
             _mark_returned(session, arrival, now)
             return Receipt(Registered.OWN)
@@ -155,6 +158,7 @@ class Admission:
 
     def _study(self, session: Session, arrival: Arrival, now: datetime) -> StudyRecord:
         uid = arrival.identity.study_instance_uid
+        # Locked even where nothing of it changes: of two images that arrive at once, one must see the other's patient.
         study = session.scalars(
             select(StudyRecord).where(StudyRecord.study_instance_uid == uid).with_for_update(**LOCK)
         ).one_or_none()

@@ -176,6 +176,7 @@ def _has_another(session: Session, row: InstanceRecord) -> bool:
 
 
 def _add(session: Session, changes: Counter[CountKey]) -> None:
+    # Differences are added as rows and summed later: two who count at once would wait for each other on one sum.
     rows = [{"name": name, "label": label, "value": value} for (name, label), value in changes.items() if value]
     if rows:
         session.execute(insert(CountRecord), rows)

@@ -106,6 +106,7 @@ class Refusals:
     def _add(self, counts: dict[Refusal, int]) -> None:
         with self._lock:
             for refusal, number in counts.items():
+                # Whoever makes up a new AE title each second must not fill the memory.
                 if refusal in self._waiting or len(self._waiting) < _MOST_WAITING:
                     self._waiting[refusal] += number
 

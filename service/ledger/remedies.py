@@ -113,6 +113,7 @@ class Remedies:
             ).one_or_none()
             if study is None or study.held_reason is None:
                 return False
+            # Every image is marked, not only the one that clashed: the person has seen the study as it is now.
             let_go(study)
             for instance in study.instances:
                 instance.released_at, instance.released_by = now, by[:64] or None

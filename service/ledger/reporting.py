@@ -107,6 +107,7 @@ class Reporting:
         with writing(self._engine) as session:
             order = (StudyRecord.reading_rank_at, InstanceRecord.id)
             rows = IMAGES.claim(session, _waiting(), order, limit, owner=owner, now=now, lease=lease)
+            # The attempt is counted by the claim, so that a worker which the building kills is counted too.
             for row in rows:
                 if row.attempts > maximum_attempts:
                     _give_up(session, row, f"given up after {maximum_attempts} attempts", now)

@@ -83,6 +83,7 @@ class Results:
                 prediction.outcome.value,
             )
             row.reports_due = True
+            # Last of the rows that are locked here: image, then outbox, then study (ADR 0022).
             study = study_of(session, row)
             came_after(session, study, row, now)
             rose = raise_priority(study, priority, PrioritySource.PREDICTION, self._order)
@@ -90,6 +91,7 @@ class Results:
             if rose:
                 self._subscriptions.tell(session, MessageEvent.PRIORITY_RAISED, study, row, now)
             settle_patient(session, study, row, now)
+        # Behind the commit: a result that is rolled back was not found out.
         self._tally.count(ANALYSED, prediction.outcome.value)
 
     def save_out_of_scope(
@@ -160,6 +162,7 @@ class Results:
     def _finish(
         self, session: Session, claim: ClaimedInstance, now: datetime, pixel_digest: str | None, flags: Sequence[Flag]
     ) -> InstanceRecord:
+        # Locks the row or finds the lease lost: from here on nobody else can settle this image.
         row = IMAGES.held(session, claim, [State.CLAIMED])
         row.pixel_digest = pixel_digest
         keep_flags(row, flags)

@@ -76,6 +76,7 @@ class Retention:
             other way round.
         """
         now = self._clock()
+        # A look without a lock first: most rounds find nothing that may go, and a backlog must not wait for them.
         with reading(self._engine) as session:
             if session.scalars(select(InstanceRecord.id).where(_may_go(received_before)).limit(1)).first() is None:
                 return []

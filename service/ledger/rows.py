@@ -46,6 +46,7 @@ def advance(
     """
     require_legal(State(instance.state), state)
     instance.state = state.value
+    # A lease is on the work of one state: whoever held the row has no business with it in the next.
     if state is not State.CLAIMED:
         IMAGES.end(instance)
     record(session, instance, at, event, detail)
@@ -76,10 +77,12 @@ def settle_patient(session: Session, study: StudyRecord, instance: InstanceRecor
         Whether this call put the study on hold.
     """
     agree = _is_one_patient(current_versions(session, study))
+    # A study that is held already keeps the reason that a person was told first.
     if not agree and study.held_reason is None:
         hold(study, Hold.TWO_PATIENTS, at)
         record(session, instance, at, EventKind.STUDY_HELD, Hold.TWO_PATIENTS.value)
         return True
+    # Only this hold ends by itself: that names agree proves nothing about pixels that clashed under one UID.
     if agree and hold_of(study) is Hold.TWO_PATIENTS:
         let_go(study)
         record(session, instance, at, EventKind.STUDY_RELEASED, "its instances name one patient again")
@@ -137,6 +140,7 @@ def supersede_earlier(
 
     What was built for them and not yet sent is withdrawn; who was told of them is told that they hold no more.
     """
+    # A version that is still under way is not among them: the later one is not claimed before it is settled.
     replaceable = [State.INFERRED, State.OUT_OF_SCOPE, State.REPORTED, State.DELIVERED, State.FAILED]
     earlier = session.scalars(
         select(InstanceRecord)
@@ -161,6 +165,7 @@ def supersede_earlier(
 
 def withdraw(session: Session, instance: InstanceRecord) -> None:
     """Take an instance's unsent reports, and what was not yet told of it, out of the outbox."""
+    # What was sent cannot be called back: the report that takes its place names it as its predecessor.
     pending = session.scalars(
         select(DeliveryRecord)
         .join(ReportRecord)

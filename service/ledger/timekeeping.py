@@ -79,6 +79,7 @@ class Timekeeping:
 
     def note(self, steps: Sequence[ClockStep], host: str) -> None:
         """Record that a machine's clock was set; what waits has not waited for longer because of it."""
+        # Backwards needs nothing: what waits only seems younger, and is given up later.
         forward = timedelta(seconds=max(0.0, sum(step.seconds for step in steps)))
         with writing(self._engine) as session:
             session.add_all([ClockStepRecord(at=step.at, seconds=step.seconds, host=host[:64]) for step in steps])

@@ -141,5 +141,6 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Let variables win over the file, and the caller over both."""
+        # pydantic would read .env files and secret folders too: one file and the variables are what a person can check.
         toml = TomlConfigSettingsSource(settings_cls, os.environ.get("AUSCULT_CONFIG", "auscult.toml"))
         return init_settings, env_settings, toml

@@ -100,6 +100,7 @@ def write_draft(
     folder.mkdir(parents=True, exist_ok=True)
     state = {key: value.numpy() for key, value in network.state_dict().items() if value.dtype.is_floating_point}
     write_weights(state, folder / WEIGHTS)
+    # One of an earlier export would point into weights that are about to be others.
     (folder / INT8_GRAPH).unlink(missing_ok=True)
     if watched and is_residual(network):
         _write_watched(network, recipe, state, watched, folder)
@@ -118,6 +119,7 @@ def _write_watched(
 ) -> None:
     """Write weights and both graphs; what they need to know of the network's inside is watched on train."""
     weights = folder / WEIGHTS
+    # Drawn, for images are listed by name, and so class by class: the first ones would all be of one.
     drawn = [train[index] for index in np.random.default_rng(0).permutation(len(train))]
     means_ND = mean_features(network, weights, distance.STAGES, recipe.transform, drawn[: distance.FITTED_ON])
     fitted = distance.fit(means_ND)

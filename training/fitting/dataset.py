@@ -72,6 +72,7 @@ class ImageSet:
 
     def subset(self, rows_M: NDArray[np.int64]) -> ImageSet:
         """Return the images of some rows, under a digest of their own."""
+        # In a stated byte order, so that every machine computes the same digest.
         digest = hashlib.sha256(self.digest.encode() + rows_M.astype("<i8").tobytes()).hexdigest()
         return ImageSet(
             self.pixels_NHW[rows_M],
@@ -102,6 +103,7 @@ def find_images(source: Path, classes: Sequence[str], split: str | None = None) 
     found = _from_table(table, classes, split) if table else _from_folders(source, classes, split)
     if not found:
         raise ValueError(f"There is no image in {source}{f' for the split {split!r}' if split else ''}.")
+    # File systems list in any order, and the order decides what a seed draws.
     return sorted(found, key=lambda image: image.name)
 
 
@@ -130,6 +132,7 @@ def read_display_values(path: Path) -> NDArray[np.float32]:
         return _read_instance(path)
     try:
         with Image.open(path) as picture:
+            # Pillow would cut 16 bits down to 8 by clipping, not by scaling.
             if picture.mode.startswith("I;16"):
                 return _scaled(np.asarray(picture), 65535)
             return _scaled(np.asarray(picture.convert("L")), 255)

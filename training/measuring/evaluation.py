@@ -123,6 +123,7 @@ def predict_through_gate(
     rows, reasons = [], []
     for values, output in _outputs(predictor, images, None):
         rows.append([output.probabilities[name] for name in card.classes])
+        # In the order of the product: the first reason is the one that a report gives.
         found = Reason.BLANK if blank(values) else judge_orientation(values, rules)
         found = found or judge_distance(output.distance, limit, rules)
         reasons.append(found.value if isinstance(found, Reason) else "")

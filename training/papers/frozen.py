@@ -127,8 +127,10 @@ def _train_epoch(
 ) -> dict[str, float]:
     """Pass over the rows once in a random order; return mean loss and accuracy."""
     head.train()
+    # By seed and epoch, so that a fold that is trained again draws what it drew before.
     generator = torch.Generator().manual_seed(recipe.seed * 1000 + epoch)
     shuffled = rows_M[torch.randperm(len(rows_M), generator=generator)]
+    # Whole batches alone: batch normalisation would learn noise from a last one of a few images.
     whole = len(shuffled) // recipe.batch_size
     losses, right = [], []
     for step, chosen in enumerate(torch.split(shuffled[: whole * recipe.batch_size], recipe.batch_size)):

@@ -62,11 +62,13 @@ class Negotiation(ACSE):
             )
         if (against := self._terms.access.objection(self._peer, request)) is not None:
             return against
+        # The places last: who is refused for another reason must not hold one for a moment.
         taken = self._terms.places.take(self._peer)
         return None if taken is None else objection(taken, _NO_PLACE[taken])
 
     def _accept(self, request: AssociateRequest) -> None:
         answer = self._terms.offer.answer(request)
+        # Reversed, so that of two proposals under one ID the first counts.
         proposed = {context.context_id: context for context in reversed(request.contexts)}
         for context in answer.contexts:
             if context.result == ACCEPTANCE:

@@ -92,6 +92,7 @@ class CommitmentService:
             return _RESOURCE_LIMITATION, None
         except Exception as error:  # noqa: BLE001 - pydicom raises whatever a broken data set leads it to
             return _invalid("request for storage commitment", title, error), None
+        # Durable before the response: whatever becomes of the association, the delivery worker finds it and answers.
         peer.outgoing.append(_AnswerHere(self, peer, event.context.context_id, number))
         log.info("storage commitment for %d instances asked by %s", len(references), ascii(title))
         return _SUCCESS, None
@@ -153,6 +154,7 @@ class _AnswerHere:
 
     def look(self) -> None:
         """Send the answer when the peer has had the time to release and did not."""
+        # One at a time: the Message ID of our requests is always the same.
         busy = any(other is not self and other.is_asking for other in _siblings(self._peer))
         if self._at is None or time.monotonic() < self._at or busy:
             return
