@@ -18,8 +18,9 @@ from service.settings import Settings
 
 log = get_logger(__name__)
 
-#: Seconds after which a worker passes over a wake-up: the sweep has repeated it long before.
-_EXPIRES_S = 300
+#: Seconds after which a worker passes over a wake-up, so that those of days without a worker are gone in a moment. It
+#: judges by its own clock, without a word: one that is wrong by less, as by a time zone, must not pass over all.
+_EXPIRES_S = 86_400
 #: What Celery is told on both sides of the broker: wake-ups in JSON, of which nobody awaits a result.
 WAKE_UPS = {"task_ignore_result": True, "task_serializer": "json", "result_serializer": "json"}
 #: Seconds for a word of the broker.

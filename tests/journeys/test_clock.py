@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,8 +16,11 @@ import pytest
 from service.ledger import DueDelivery, Ledger
 from service.ledger.database import connect
 from service.vocabulary.states import DeliveryState
-from tests.campaigns.clocks import LIBRARY
-from tests.servers import wait_until
+from tests.campaigns.clocks import LIBRARY, Clock
+from tests.journeys.gateway import destination, gateway
+from tests.journeys.pacs import CountingPacs
+from tests.phantoms import chest
+from tests.servers import redis_server, wait_until
 from tests.service.sample_site import LEASE, SampleSite
 
 AHEAD = timedelta(hours=2)
@@ -89,3 +92,28 @@ def test_a_clock_that_is_set_right_delays_no_report_and_is_told(ahead: timedelta
     assert ("back" if ahead > timedelta(0) else "forward") in str(ledger.timekeeping.view())
     ledger.engine.dispose()
     site.close()
+
+
+@pytest.mark.slow
+def test_a_worker_on_a_machine_whose_clock_is_hours_ahead_heeds_wake_ups(
+    program: Callable[[str], str], tmp_path: Path
+) -> None:
+    program("redis-server")
+    source = chest(970, rows=208, columns=200)
+    (tmp_path / "gateway").mkdir()
+    with (
+        redis_server(tmp_path) as url,
+        CountingPacs() as pacs,
+        gateway(
+            tmp_path / "gateway",
+            [destination(pacs.port)],
+            parts=("listen", "work deliver", "sweep"),
+            redis_url=url,
+        ) as running,
+    ):
+        clock = Clock(tmp_path / "clock")
+        clock.set(AHEAD.total_seconds())
+        running.start("work infer", variables={**clock.variables, "LD_PRELOAD": str(LIBRARY)})
+        assert running.send(source) == 0x0000
+        running.wait_until_settled(90)
+        assert len(pacs.of(source)) == 3

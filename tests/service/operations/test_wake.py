@@ -4,13 +4,16 @@ And a broker: one that hangs holds up one wake-up, not each.
 """
 
 import errno
+import json
 import os
 import signal
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 import redis
@@ -179,3 +182,12 @@ def wait_until_still(broker: "redis.Redis") -> int:
     """Return how many wake-ups wait, once the broker has done what had reached it before."""
     wait_until(lambda: bool(broker.ping()), "the broker answers")
     return int(broker.llen("infer"))
+
+
+def test_a_worker_whose_clock_is_hours_ahead_heeds_a_wake_up(program: Callable[[str], str], tmp_path: Path) -> None:
+    program("redis-server")
+    with redis_process(tmp_path, free_port()) as (url, _), redis.Redis.from_url(url) as broker:
+        CeleryWaker(url).wake(Task.INFER)
+        (message,) = cast(list[bytes], broker.lrange("infer", 0, -1))
+    expires = datetime.fromisoformat(json.loads(message)["headers"]["expires"])
+    assert expires - datetime.now(UTC) > timedelta(hours=23)
