@@ -57,7 +57,7 @@ def function_lengths() -> Iterator[tuple[str, int]]:
 
 
 #: Classes over the bound, with the lines that they may have at most; they may only shrink.
-LONG_CLASSES = {"DestinationAssociation": 158, "Hl7Channel": 161}
+LONG_CLASSES = {"Hl7Channel": 161}
 
 
 def test_no_class_is_longer_than_150_lines() -> None:

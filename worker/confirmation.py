@@ -1,6 +1,7 @@
 """Whether a destination holds what it took: by storage commitment, by C-FIND, or by C-FIND where the other fails."""
 
 from datetime import timedelta
+from functools import partial
 
 from pydicom.uid import ImplicitVRLittleEndian
 from pynetdicom.dsutils import encode
@@ -8,8 +9,8 @@ from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind  # t
 
 from service.audit import AuditTrail, events
 from service.audit.events import Node
-from service.dicom.scu import DUPLICATE_INSTANCE, DestinationAssociation, instance_query
-from service.ledger import DueDelivery, Ledger
+from service.dicom.scu import DUPLICATE_INSTANCE, NO_FIND, DestinationAssociation, instance_query
+from service.ledger import DueDelivery, Ledger, Outbox
 from service.process.backoff import backoff
 from service.process.clock import Clock
 from service.process.log import get_logger
@@ -19,6 +20,7 @@ from service.vocabulary.errors import DeliveryFailed, TransientDeliveryFailure
 from worker.circuit_breaker import CircuitBreaker
 from worker.commitment_asking import CommitmentAsking
 from worker.condition import Condition
+from worker.together import Together
 
 log = get_logger(__name__)
 
@@ -68,6 +70,7 @@ class Confirmation:
         # Open while the destination is not to be asked by C-FIND: it fails to say, for one object as for another.
         self._trouble = ""
         self._circuit = CircuitBreaker(clock, self._settings.first_retry, self._settings.longest_retry)
+        self._held: Together[DueDelivery] = Together(partial(_save_held, self._outbox), clock)
 
     def check(self, row: DueDelivery) -> None:
         """Find out whether a row's object is held, or put it aside for the next request.
@@ -112,8 +115,9 @@ class Confirmation:
 
     def _find(self, row: DueDelivery) -> None:
         if not self._association.accepts(StudyRootQueryRetrieveInformationModelFind):
-            self._outbox.save_unconfirmable(row, 'the destination offers no C-FIND; set its `confirm` to "none"')
+            self._outbox.save_unconfirmable(row, NO_FIND)
             return
+        self._held.begin(row.instance_id)
         try:
             held = self._association.holds(*_uids(row))
         except TransientDeliveryFailure as error:
@@ -123,11 +127,15 @@ class Confirmation:
         self._condition.good()
         self._circuit.succeed()
         if held:
-            self._outbox.save_confirmed(row)
+            self._held.add(row)
         elif self._is_missing(row):
             self._missing(row)
         else:
             self._outbox.save_retry(row, self._clock() + self._pause(row), None, "not held yet")
+
+    def save(self) -> None:
+        """Record what the destination said it holds."""
+        self._held.save()
 
     def _is_missing(self, row: DueDelivery) -> bool:
         """Return whether an object that the destination does not list has had its time."""
@@ -176,6 +184,11 @@ class Confirmation:
     def close(self) -> None:
         """Release every association that was opened to ask."""
         self.asking.close()
+
+
+def _save_held(outbox: Outbox, rows: list[DueDelivery]) -> None:
+    for row in outbox.save_confirmed(rows):
+        log.warning("another worker took %s over", row.sop_instance_uid)
 
 
 def _uids(row: DueDelivery) -> tuple[str, str, str]:

@@ -146,6 +146,9 @@ class Courier:
         except Unavailable:
             batch.give_back(self._confirmation.asking.take())
             raise
+        finally:
+            self._sending.save()
+            self._confirmation.save()
         return len(rows)
 
     def _send(self, row: DueDelivery) -> None:

@@ -8,8 +8,8 @@ from pydicom.errors import InvalidDicomError
 from service.audit import AuditTrail, events
 from service.audit.events import Node
 from service.dicom.instance_file import InstanceFile
-from service.dicom.scu import DestinationAssociation
-from service.ledger import DueDelivery, Ledger, NewReport
+from service.dicom.scu import NO_FIND, DestinationAssociation
+from service.ledger import DueDelivery, Ledger, NewReport, SentObject
 from service.objects import ObjectStore
 from service.process.clock import Clock
 from service.process.log import get_logger
@@ -19,6 +19,8 @@ from service.vocabulary.errors import ObjectDamaged, ObjectMissing, PermanentDel
 from service.vocabulary.findings import Outcome
 from service.vocabulary.identity import Identity
 from service.vocabulary.report_kinds import ReportKind
+from service.vocabulary.sop_classes import STUDY_ROOT_FIND
+from worker.together import Together
 
 log = get_logger(__name__)
 
@@ -44,9 +46,12 @@ class Sending:
         self._association = association
         self._trail = trail
         self._clock = clock
+        self._sent: Together[tuple[SentObject, Dataset]] = Together(self._save, clock)
 
     def send(self, row: DueDelivery) -> None:
         """Send one object, or let the row carry a variant of it that the destination accepts.
+
+        That it was sent is in the ledger when `save` has returned, or an object about another image was sent.
 
         Raises
         ------
@@ -55,6 +60,7 @@ class Sending:
         Unavailable
             When the store or the ledger is away.
         """
+        self._sent.begin(row.instance_id)
         if self._outbox.is_called_off(row):
             self._outbox.release(row)
             return
@@ -63,19 +69,38 @@ class Sending:
             self._replace(row, instance.dataset())
             return
         status = self._association.store(instance)
-        asked = self._destination.confirm != "none"
-        confirm_at = self._clock() + timedelta(seconds=self._settings.confirm_after) if asked else None
-        detail = None if status == 0 else f"accepted with warning 0x{status:04X}"
-        self._outbox.save_sent(row, status, detail, confirm_at)
-        self._trail.note(
-            events.instances_transferred,
-            Node(self._calling_ae_title),
-            Node(self._destination.ae_title, self._destination.host),
-            _identity(instance.header),
-            is_new=row.attempts <= 1,
-            sop_classes={row.sop_instance_uid: row.sop_class_uid},
+        self._sent.add((self._taken(row, status), instance.header))
+
+    def save(self) -> None:
+        """Record what was sent."""
+        self._sent.save()
+
+    def _taken(self, row: DueDelivery, status: int) -> SentObject:
+        confirm = self._destination.confirm
+        return SentObject(
+            row,
+            status,
+            detail=None if status == 0 else f"accepted with warning 0x{status:04X}",
+            confirm_at=None if confirm == "none" else self._clock() + timedelta(seconds=self._settings.confirm_after),
+            unconfirmable=NO_FIND if confirm == "find" and self._association.lacks(STUDY_ROOT_FIND) else None,
         )
-        log.info("sent %s to %s: status 0x%04X", row.sop_instance_uid, self._destination.name, status)
+
+    def _save(self, sent: list[tuple[SentObject, Dataset]]) -> None:
+        lost = self._outbox.save_sent([item for item, _ in sent])
+        for item, header in sent:
+            row = item.delivery
+            if row in lost:
+                log.warning("another worker took %s over", row.sop_instance_uid)
+                continue
+            self._trail.note(
+                events.instances_transferred,
+                Node(self._calling_ae_title),
+                Node(self._destination.ae_title, self._destination.host),
+                _identity(header),
+                is_new=row.attempts <= 1,
+                sop_classes={row.sop_instance_uid: row.sop_class_uid},
+            )
+            log.info("sent %s to %s: status 0x%04X", row.sop_instance_uid, self._destination.name, item.status)
 
     def _built(self, row: DueDelivery) -> InstanceFile:
         try:

@@ -14,7 +14,7 @@ from service.ledger.analysis import Analysis
 from service.ledger.claims import ClaimedInstance, Predecessor
 from service.ledger.commitment_requests import CommitmentRequests, DueCommitment
 from service.ledger.commitments import Answered, Commitments
-from service.ledger.deliveries import DueDelivery
+from service.ledger.deliveries import DueDelivery, SentObject
 from service.ledger.figures import Figures
 from service.ledger.inspection import Inspection
 from service.ledger.kept_counts import KeptCounts
@@ -112,6 +112,7 @@ __all__ = [
     "Reporting",
     "Results",
     "Retention",
+    "SentObject",
     "Subscription",
     "Taken",
     "Timekeeping",

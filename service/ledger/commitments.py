@@ -8,7 +8,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from service.ledger.database import writing
-from service.ledger.deliveries import ASKED, DueDelivery, confirm, note
+from service.ledger.deliveries import ASKED, DueDelivery, confirm, note, settle
 from service.ledger.leases import OBJECTS, lock_delivery
 from service.ledger.records import CommitmentItemRecord, CommitmentRecord, DeliveryRecord
 from service.process.clock import Clock
@@ -130,6 +130,7 @@ class Commitments:
                     confirmed += 1
                     if _is_awaited(row) or row.state == DeliveryState.UNCONFIRMABLE.value:
                         waited = confirm(session, row, now, "storage commitment", self._look_again)
+                        settle(session, row, now)
                         waits += [] if waited is None else [(row.destination, waited)]
         for destination, waited in waits:
             self._tally.count(CONFIRMED, destination)

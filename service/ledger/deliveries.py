@@ -1,14 +1,21 @@
 """What the parts do to the rows of the outbox: claim, confirm, and derive an image's state from them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm.attributes import set_committed_value
 
-from service.ledger.leases import OBJECTS
-from service.ledger.records import CommitmentItemRecord, CommitmentRecord, DeliveryRecord, ReportRecord
+from service.ledger.leases import LOCK, OBJECTS
+from service.ledger.records import (
+    CommitmentItemRecord,
+    CommitmentRecord,
+    DeliveryRecord,
+    InstanceRecord,
+    ReportRecord,
+)
 from service.ledger.rows import advance, record
 from service.vocabulary.facts import EventKind, Failure
 from service.vocabulary.states import DeliveryState, State
@@ -39,6 +46,8 @@ class DueDelivery:
 
     id: int
     owner: str
+    destination: str
+    instance_id: int
     report_id: int
     kind: str
     outcome: str
@@ -56,12 +65,40 @@ class DueDelivery:
     answers: tuple[int | None, ...]
 
 
-def due_delivery(session: Session, row: DeliveryRecord, owner: str) -> DueDelivery:
-    """Return what a courier is told of a row that it claimed."""
+@dataclass(frozen=True)
+class SentObject:
+    """An object that its destination took.
+
+    Attributes
+    ----------
+    status, detail
+        Of the response, and what is to be remembered of it.
+    confirm_at
+        When the destination is asked whether it holds the object; None when it is not asked.
+    unconfirmable
+        Why it cannot be asked; None where it can.
+    """
+
+    delivery: DueDelivery
+    status: int
+    detail: str | None = None
+    confirm_at: datetime | None = None
+    unconfirmable: str | None = None
+
+
+def due_deliveries(session: Session, rows: Sequence[DeliveryRecord], owner: str) -> list[DueDelivery]:
+    """Return what a courier is told of the rows that it claimed."""
+    answers = _answers(session, [row for row in rows if row.state != DeliveryState.PENDING.value])
+    return [_due_delivery(row, owner, answers.get(row.id, ())) for row in rows]
+
+
+def _due_delivery(row: DeliveryRecord, owner: str, answers: tuple[int | None, ...]) -> DueDelivery:
     report = row.report
     return DueDelivery(
         id=row.id,
         owner=owner,
+        destination=row.destination,
+        instance_id=report.instance_id,
         report_id=report.id,
         kind=report.kind,
         outcome=report.outcome,
@@ -76,19 +113,74 @@ def due_delivery(session: Session, row: DeliveryRecord, owner: str) -> DueDelive
         status=row.status,
         questions=row.questions or 0,
         is_confirmed=row.state == DeliveryState.CONFIRMED.value,
-        answers=() if row.state == DeliveryState.PENDING.value else _answers(session, row),
+        answers=answers,
     )
 
 
-def _answers(session: Session, row: DeliveryRecord) -> tuple[int | None, ...]:
-    return tuple(
-        session.scalars(
-            select(CommitmentItemRecord.failure_reason)
-            .join(CommitmentRecord)
-            .where(CommitmentItemRecord.delivery_id == row.id, CommitmentRecord.requested_at >= row.sent_at)
-            .order_by(CommitmentItemRecord.id)
-        )
+def _answers(session: Session, rows: Sequence[DeliveryRecord]) -> dict[int, tuple[int | None, ...]]:
+    """Return the answers to the requests since each row was sent, by the row's number."""
+    if not rows:
+        return {}
+    asked = (
+        select(CommitmentItemRecord.delivery_id, CommitmentItemRecord.failure_reason)
+        .join(CommitmentRecord)
+        .join(DeliveryRecord, DeliveryRecord.id == CommitmentItemRecord.delivery_id)
+        .where(DeliveryRecord.id.in_([row.id for row in rows]), CommitmentRecord.requested_at >= DeliveryRecord.sent_at)
+        .order_by(CommitmentItemRecord.id)
     )
+    found: dict[int, tuple[int | None, ...]] = {}
+    for number, reason in session.execute(asked):
+        found[number] = (*found.get(number, ()), reason)
+    return found
+
+
+def still_held(
+    session: Session, deliveries: Sequence[DueDelivery], states: Collection[str]
+) -> dict[int, DeliveryRecord]:
+    """Return the rows about one image that their worker still holds, by number; locked, their image first (ADR 0022).
+
+    Raises
+    ------
+    ValueError
+        When they are about more than one image: their images would be locked in no order.
+    """
+    (number,) = {delivery.instance_id for delivery in deliveries}
+    image = session.get_one(InstanceRecord, number, with_for_update=LOCK)
+    wanted = (
+        select(DeliveryRecord)
+        .options(joinedload(DeliveryRecord.report, innerjoin=True))
+        .where(DeliveryRecord.id.in_([delivery.id for delivery in deliveries]))
+        .order_by(DeliveryRecord.id)
+    )
+    rows = {row.id: row for row in session.scalars(wanted.with_for_update(of=DeliveryRecord, **LOCK))}
+    for row in rows.values():
+        set_committed_value(row.report, "instance", image)  # it need not be read again for each
+    return {item.id: rows[item.id] for item in deliveries if OBJECTS.is_held(rows[item.id], item, states)}
+
+
+def take(session: Session, row: DeliveryRecord, sent: SentObject, at: datetime) -> None:
+    """Record that a destination took an object."""
+    row.state = DeliveryState.SENT.value
+    row.status, row.detail, row.sent_at = sent.status, sent.detail, at
+    row.questions = row.confirmations = 0
+    note(session, row, at, EventKind.SENT, f"to {row.destination}: status 0x{sent.status:04X}")
+    if sent.unconfirmable is not None:
+        stop_asking(session, row, at, sent.unconfirmable)
+    elif sent.confirm_at is None:
+        OBJECTS.settle(row)
+    else:
+        OBJECTS.put_off(row, sent.confirm_at, at)
+
+
+def stop_asking(session: Session, row: DeliveryRecord, at: datetime, detail: str) -> bool:
+    """Record that a destination cannot say, or does not, whether it holds an object; return whether it never said."""
+    is_first = row.state == DeliveryState.SENT.value
+    if is_first:
+        row.state = DeliveryState.UNCONFIRMABLE.value
+    row.detail = detail
+    OBJECTS.settle(row)
+    note(session, row, at, EventKind.NOT_CONFIRMABLE, f"by {row.destination}: {detail}")
+    return is_first
 
 
 def note(session: Session, row: DeliveryRecord, at: datetime, event: EventKind, detail: str) -> None:
@@ -120,7 +212,6 @@ def confirm(
     else:
         OBJECTS.settle(row)
     note(session, row, at, EventKind.CONFIRMED if is_first else EventKind.STILL_HELD, f"by {row.destination} ({by})")
-    settle(session, row, at)
     return at - row.report.instance.received_at if is_first else None
 
 

@@ -146,9 +146,14 @@ class Lease(Generic[R]):
             When another worker has it by now, or its state has moved on.
         """
         row = self._lock_row(session, taken.id)
-        if row is None or row.lease_owner != taken.owner or row.state not in states:
+        if row is None or not self.is_held(row, taken, states):
             raise LeaseLost
         return row
+
+    @staticmethod
+    def is_held(row: LeasedRecord, taken: Taken, states: Collection[str]) -> bool:
+        """Return whether a row that is locked is still its worker's."""
+        return row.lease_owner == taken.owner and row.state in states
 
     def end(self, row: R) -> None:
         """Let a row go."""

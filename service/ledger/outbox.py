@@ -3,10 +3,24 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Engine, Select, select
+from sqlalchemy import Engine, Select, bindparam, select
+from sqlalchemy.orm import contains_eager
 
-from service.ledger.database import reading, writing
-from service.ledger.deliveries import ASKED, HOLDABLE, DueDelivery, confirm, due_delivery, miss, note, settle
+from service.ledger.database import reading, told, writing
+from service.ledger.deliveries import (
+    ASKED,
+    HOLDABLE,
+    DueDelivery,
+    SentObject,
+    confirm,
+    due_deliveries,
+    miss,
+    note,
+    settle,
+    still_held,
+    stop_asking,
+    take,
+)
 from service.ledger.keys import Holds, assumed, name_object
 from service.ledger.leases import OBJECTS
 from service.ledger.records import DeliveryRecord, InstanceRecord, ReportRecord, StudyRecord
@@ -54,8 +68,8 @@ class Outbox:
                 return []
         with writing(self._engine) as session:
             order = (StudyRecord.reading_rank_at, DeliveryRecord.id)
-            rows = OBJECTS.claim(session, waiting, order, limit, owner=owner, now=now, lease=lease)
-            return [due_delivery(session, row, owner) for row in rows]
+            rows = OBJECTS.claim(session, waiting.options(_WHOLE), order, limit, owner=owner, now=now, lease=lease)
+            return due_deliveries(session, rows, owner)
 
     def renew(self, deliveries: Sequence[DueDelivery], lease: timedelta) -> list[DueDelivery]:
         """Begin leases anew, for a row's turn may come late in its batch; return the rows that are still held."""
@@ -64,47 +78,44 @@ class Outbox:
 
     def is_called_off(self, delivery: DueDelivery) -> bool:
         """Return whether, since a delivery was claimed, its study was put on hold or its report superseded."""
-        with reading(self._engine) as session:
-            wanted = (
-                select(DeliveryRecord.id)
-                .join(ReportRecord)
-                .join(InstanceRecord)
-                .join(StudyRecord)
-                .where(
-                    DeliveryRecord.id == delivery.id,
-                    DeliveryRecord.state == DeliveryState.PENDING.value,
-                    StudyRecord.held_reason.is_(None),
-                )
-            )
-            return session.scalars(wanted).first() is None
+        # Asked before each object: no session, and a statement that is made once.
+        with told(self._engine.url), self._engine.connect() as connection:
+            return connection.execute(_WANTED, {"number": delivery.id}).first() is None
 
-    def save_sent(self, delivery: DueDelivery, status: int, detail: str | None, confirm_at: datetime | None) -> None:
-        """Record that the destination took the object; `confirm_at` None means that it is not asked again."""
+    def save_sent(self, sent: Sequence[SentObject]) -> list[DueDelivery]:
+        """Record that the destination took objects about one image, in one commit; return what others hold by now."""
         now = self._clock()
         with writing(self._engine) as session:
             # Withdrawn while it was under way: that it was sent is a fact all the same.
-            row = OBJECTS.held(session, delivery, [DeliveryState.PENDING, DeliveryState.WITHDRAWN])
-            row.state = DeliveryState.SENT.value
-            row.status, row.detail, row.sent_at = status, detail, now
-            row.questions = row.confirmations = 0
-            if confirm_at is None:
-                OBJECTS.settle(row)
-            else:
-                OBJECTS.put_off(row, confirm_at, now)
-            note(session, row, now, EventKind.SENT, f"to {row.destination}: status 0x{status:04X}")
-            settle(session, row, now)
-            destination = row.destination
-        self._tally.count(SENT, destination)
+            states = [DeliveryState.PENDING, DeliveryState.WITHDRAWN]
+            rows = still_held(session, [item.delivery for item in sent], states)
+            saved = [item for item in sent if item.delivery.id in rows]
+            for item in saved:
+                take(session, rows[item.delivery.id], item, now)
+            if rows:  # they are about one image
+                settle(session, next(iter(rows.values())), now)
+        for item in saved:
+            self._tally.count(SENT, item.delivery.destination)
+            if item.unconfirmable is not None:
+                self._tally.count(UNCONFIRMABLE, item.delivery.destination)
+        return [item.delivery for item in sent if item not in saved]
 
-    def save_confirmed(self, delivery: DueDelivery) -> None:
-        """Record that the destination says it holds the object, for the first time or still."""
+    def save_confirmed(self, deliveries: Sequence[DueDelivery]) -> list[DueDelivery]:
+        """Record that the destination says it holds objects about one image, for the first time or still.
+
+        It is one commit; what others hold by now is returned.
+        """
         now = self._clock()
         with writing(self._engine) as session:
-            row = OBJECTS.held(session, delivery, ASKED)
-            waited, destination = confirm(session, row, now, "C-FIND", self._look_again), row.destination
-        if waited is not None:
-            self._tally.count(CONFIRMED, destination)
-            self._tally.observe(TO_CONFIRMED, waited.total_seconds())
+            rows = still_held(session, deliveries, ASKED)
+            waits = [(row.destination, confirm(session, row, now, "C-FIND", self._look_again)) for row in rows.values()]
+            if rows:
+                settle(session, next(iter(rows.values())), now)
+        for destination, waited in waits:
+            if waited is not None:
+                self._tally.count(CONFIRMED, destination)
+                self._tally.observe(TO_CONFIRMED, waited.total_seconds())
+        return [delivery for delivery in deliveries if delivery.id not in rows]
 
     def save_retry(self, delivery: DueDelivery, retry_at: datetime, status: int | None, detail: str) -> None:
         """Put off a row that could not be sent, or not be confirmed, to a later moment.
@@ -126,12 +137,7 @@ class Outbox:
         now = self._clock()
         with writing(self._engine) as session:
             row = OBJECTS.held(session, delivery, ASKED)
-            is_first, destination = row.state == DeliveryState.SENT.value, row.destination
-            if is_first:
-                row.state = DeliveryState.UNCONFIRMABLE.value
-            row.detail = detail
-            OBJECTS.settle(row)
-            note(session, row, now, EventKind.NOT_CONFIRMABLE, f"by {destination}: {detail}")
+            is_first, destination = stop_asking(session, row, now, detail), row.destination
             settle(session, row, now)
         if is_first:
             self._tally.count(UNCONFIRMABLE, destination)
@@ -170,6 +176,29 @@ class Outbox:
             row.report = variant_of(session, row.report, variant, now)
             OBJECTS.put_off(row, now, now)
             note(session, row, now, EventKind.REPLACED, f"{row.destination} does not accept the first SOP class")
+
+
+#: What a courier is told of a row, read with it.
+_WHOLE = (
+    contains_eager(DeliveryRecord.report)
+    .contains_eager(ReportRecord.instance)
+    .load_only(InstanceRecord.study_id)
+    .contains_eager(InstanceRecord.study)
+    .load_only(StudyRecord.study_instance_uid)
+)
+
+#: A row whose object is still to be sent.
+_WANTED = (
+    select(DeliveryRecord.id)
+    .join(ReportRecord)
+    .join(InstanceRecord)
+    .join(StudyRecord)
+    .where(
+        DeliveryRecord.id == bindparam("number"),
+        DeliveryRecord.state == DeliveryState.PENDING.value,
+        StudyRecord.held_reason.is_(None),
+    )
+)
 
 
 def _waiting_in(state: DeliveryState, destination: str | None) -> Select[DeliveryRecord]:

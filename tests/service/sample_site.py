@@ -11,7 +11,16 @@ from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 from sqlalchemy import Engine
 
-from service.ledger import Arrival, ArrivalKind, ClaimedInstance, Ledger, NewReport, Subscription, kept_counts
+from service.ledger import (
+    Arrival,
+    ArrivalKind,
+    ClaimedInstance,
+    Ledger,
+    NewReport,
+    SentObject,
+    Subscription,
+    kept_counts,
+)
 from service.ledger.database import connect, reading, tables_problem
 from service.ledger.migration import upgrade
 from service.objects import LocalStore
@@ -176,10 +185,10 @@ class SampleSite:
             if state is DeliveryState.DEAD:
                 outbox.save_dead(due, 0xA900, "the destination answered status 0xA900")
             else:
-                outbox.save_sent(due, 0x0000, None, self.now)
+                outbox.save_sent([SentObject(due, 0x0000, confirm_at=self.now)])
         if state is DeliveryState.CONFIRMED:
             for due in outbox.claim("courier", destination, DeliveryState.SENT, 100, LEASE):
-                outbox.save_confirmed(due)
+                outbox.save_confirmed([due])
 
     def close(self) -> None:
         """Close the ledger; whatever a test did to its rows, the counts that are kept are what counting finds."""

@@ -19,7 +19,7 @@ from pydicom.uid import JPEG2000Lossless, JPEGLSLossless
 from sqlalchemy.exc import DataError
 
 from models.predictor import Predictor
-from service.ledger import Which
+from service.ledger import SentObject, Which
 from service.ledger.admission import Registered
 from service.ledger.records import PredictionRecord
 from service.operations.wake import Task
@@ -157,9 +157,9 @@ def test_a_report_supersedes_one_whose_bytes_retention_has_removed(gateway: Any)
     for state in (DeliveryState.PENDING, DeliveryState.SENT):
         for due in made.ledger.outbox.claim("c", "p", state, 16, timedelta(minutes=1)):
             if state is DeliveryState.PENDING:
-                made.ledger.outbox.save_sent(due, 0, None, made.clock())
+                made.ledger.outbox.save_sent([SentObject(due, 0, confirm_at=made.clock())])
             else:
-                made.ledger.outbox.save_confirmed(due)
+                made.ledger.outbox.save_confirmed([due])
     made.clock.now += timedelta(days=2)
     for key in (key for marked in made.ledger.retention.mark(made.clock(), 10, lambda _: None) for key in marked.keys):
         assert made.ledger.retention.remove(key, partial(made.store.remove, key, 0)) > 0

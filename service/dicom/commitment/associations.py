@@ -10,7 +10,7 @@ from pynetdicom import evt
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from service.dicom.commitment.messages import REQUEST, WELL_KNOWN_INSTANCE, request
-from service.dicom.scu import DestinationAssociation
+from service.dicom.kept_association import KeptAssociation, broken
 from service.settings import DestinationSettings, NodeSettings
 from service.vocabulary.commitment import Reference
 from service.vocabulary.errors import PermanentDeliveryFailure, TransientDeliveryFailure
@@ -20,7 +20,7 @@ from service.vocabulary.sop_classes import STORAGE_COMMITMENT
 _SERVING_S = 10.0
 
 
-class AskingAssociation(DestinationAssociation):
+class AskingAssociation(KeptAssociation):
     """An association for one request to a destination, kept open for a while: the answer may come on it.
 
     Nothing else is asked on it, for an answer that comes in the place of a response would break the association.
@@ -74,7 +74,7 @@ class AskingAssociation(DestinationAssociation):
             )
         except (RuntimeError, OSError, ValueError) as error:
             self.abort()
-            raise TransientDeliveryFailure(f"the association broke ({type(error).__name__})") from None
+            raise TransientDeliveryFailure(broken(error)) from None
         status = self._status(response)
         if status != 0x0000:
             message = f"the destination answered the request for storage commitment with status 0x{status:04X}"
@@ -98,7 +98,7 @@ class AskingAssociation(DestinationAssociation):
         return status, None
 
 
-class TellingAssociation(DestinationAssociation):
+class TellingAssociation(KeptAssociation):
     """An association in the role of the SCP, to tell a peer our answers (PS3.4 section J.3.3)."""
 
     def __init__(self, peer: NodeSettings, calling_ae_title: str) -> None:
@@ -119,7 +119,7 @@ class TellingAssociation(DestinationAssociation):
             )
         except (RuntimeError, OSError, ValueError) as error:
             self.abort()
-            raise TransientDeliveryFailure(f"the association broke ({type(error).__name__})") from None
+            raise TransientDeliveryFailure(broken(error)) from None
         status = self._status(response)
         if status != 0x0000:
             raise TransientDeliveryFailure(

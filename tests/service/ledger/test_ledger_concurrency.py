@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from service.ledger import Arrival
+from service.ledger import Arrival, SentObject
 from service.vocabulary.facts import Supersession
 from service.vocabulary.states import DeliveryState, Priority, State
 from tests import phantoms
@@ -46,9 +46,9 @@ def test_couriers_of_two_destinations_settle_one_image_together(site: SampleSite
         site.infer(0.1)
         site.report(*names)
         sent = [outbox.claim(f"courier {name}", name, DeliveryState.PENDING, 1, LEASE)[0] for name in names]
-        at_once(*(lambda due=due: outbox.save_sent(due, 0x0000, None, site.now) for due in sent))
+        at_once(*(lambda due=due: outbox.save_sent([SentObject(due, 0x0000, confirm_at=site.now)]) for due in sent))
         held = [outbox.claim(f"courier {name}", name, DeliveryState.SENT, 1, LEASE)[0] for name in names]
-        at_once(*(lambda due=due: outbox.save_confirmed(due) for due in held))
+        at_once(*(lambda due=due: outbox.save_confirmed([due]) for due in held))
     assert site.ledger.inspection.status().states == {State.DELIVERED: ROUNDS}
 
 
@@ -87,6 +87,6 @@ def test_a_version_that_supersedes_one_that_is_being_sent_waits_for_nobody(site:
                 priority=Priority.URGENT,
                 superseding_reason=Supersession.IMAGE_REPLACED,
             ),
-            lambda due=due: outbox.save_sent(due, 0x0000, None, site.now),  # type: ignore[misc]
+            lambda due=due: outbox.save_sent([SentObject(due, 0x0000, confirm_at=site.now)]),  # type: ignore[misc]
         )
     assert site.ledger.inspection.status().states[State.SUPERSEDED] == ROUNDS

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from service.ledger import Ledger, analysis, rows
+from service.ledger import Ledger, SentObject, analysis, rows
 from service.ledger.database import connect, writing
 from service.ledger.records import InstanceRecord, StudyRecord
 from service.vocabulary.facts import Supersession
@@ -96,7 +96,7 @@ def test_a_report_that_is_sent_while_it_is_superseded_waits_for_nobody_in_a_circ
     with ThreadPoolExecutor(2) as pool:
         superseding = pool.submit(site.infer, 0.9, superseding=Supersession.IMAGE_REPLACED)
         assert waiting.wait(20)
-        sending = pool.submit(site.ledger.outbox.save_sent, due, 0, None, None)
+        sending = pool.submit(site.ledger.outbox.save_sent, [SentObject(due, 0)])
         superseding.result(30)
         sending.result(30)
     with site.engine.connect() as connection:
