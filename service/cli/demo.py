@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from service.cli.supervisor import PARTS, Supervisor
+from service.cli.supervisor import Supervisor, parts
 from service.demo.examples import example_instances
 from service.demo.forwarding import Forwarded, forward
 from service.demo.images import folder_images
@@ -52,7 +52,7 @@ def demo(images: Path | None, once: bool) -> None:
         migration.upgrade(url)
         ledger = Ledger(database.connect(url))
         ended = threading.Event()
-        machine = threading.Thread(target=Supervisor(PARTS, site.environment()).run, args=(ended,))
+        machine = threading.Thread(target=Supervisor(parts(), site.environment()).run, args=(ended,))
         machine.start()
         try:
             complete = _play(console, site, pacs, ledger, images, stop)

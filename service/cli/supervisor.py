@@ -12,8 +12,14 @@ from service.vocabulary.errors import SettingsInvalid
 
 log = get_logger(__name__)
 
-#: What one machine runs, each in a process of its own.
-PARTS: tuple[tuple[str, ...], ...] = (("listen",), ("work", "infer"), ("work", "deliver"), ("web",), ("sweep",))
+Part = tuple[str, ...]
+
+
+def parts(deliveries: int = 1) -> tuple[Part, ...]:
+    """Return what one machine runs, each in a process of its own, with so many that deliver."""
+    return (("listen",), ("work", "infer"), *[("work", "deliver")] * deliveries, ("web",), ("sweep",))
+
+
 #: The variable that tells a child its supervisor's process id.
 PARENT = "_AUSCULT_SUPERVISOR"
 _PAUSE = 2.0
@@ -26,17 +32,18 @@ class Supervisor:
     Parameters
     ----------
     parts
-        The arguments of the `auscult` command, one tuple for each process.
+        The arguments of the `auscult` command, one tuple for each process; equal ones run beside each other.
     environment
         The children's environment: settings reach them as variables.
     """
 
-    def __init__(self, parts: Sequence[tuple[str, ...]], environment: Mapping[str, str]) -> None:
+    def __init__(self, parts: Sequence[Part], environment: Mapping[str, str]) -> None:
         self._parts = parts
         self._environment = {**environment, PARENT: str(os.getpid())}
-        self._children: dict[tuple[str, ...], subprocess.Popen[bytes]] = {}
-        self._started: dict[tuple[str, ...], float] = {}
-        self._restarted: set[tuple[str, ...]] = set()
+        # By their place in `parts`.
+        self._children: dict[int, subprocess.Popen[bytes]] = {}
+        self._started: dict[int, float] = {}
+        self._restarted: set[int] = set()
 
     def run(self, stop: threading.Event) -> None:
         """Run the parts until `stop` is set, then end them: SIGTERM, and SIGKILL for what has not ended in time.
@@ -48,27 +55,27 @@ class Supervisor:
         """
         try:
             while not stop.is_set():
-                for part in self._parts:
-                    self._keep(part)
+                for place, part in enumerate(self._parts):
+                    self._keep(place, part)
                 stop.wait(0.2)
         finally:
             self._end()
 
-    def _keep(self, part: tuple[str, ...]) -> None:
-        child = self._children.get(part)
+    def _keep(self, place: int, part: Part) -> None:
+        child = self._children.get(place)
         now = time.monotonic()
         if child is not None:
             # A part that dies at once, again and again, is started only every few seconds: its message stays readable.
-            if child.poll() == os.EX_CONFIG and part not in self._restarted:
+            if child.poll() == os.EX_CONFIG and place not in self._restarted:
                 raise SettingsInvalid(
                     f"`auscult {' '.join(part)}` cannot start; the line above says why. All of it ends"
                 )
-            if child.poll() is None or now - self._started[part] < _PAUSE:
+            if child.poll() is None or now - self._started[place] < _PAUSE:
                 return
-            self._restarted.add(part)
+            self._restarted.add(place)
             log.error("`auscult %s` ended with status %s; it is started again", " ".join(part), child.returncode)
-        self._started[part] = now
-        self._children[part] = subprocess.Popen(
+        self._started[place] = now
+        self._children[place] = subprocess.Popen(
             [sys.executable, "-m", "service.cli", *part],
             env=self._environment,
             start_new_session=True,  # a terminal's Ctrl-C goes to us alone, and we end them in order
@@ -79,12 +86,13 @@ class Supervisor:
         for child in self._children.values():
             if child.poll() is None:
                 child.terminate()
-        for part, child in self._children.items():
+        for place, child in self._children.items():
             try:
                 child.wait(max(0.1, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
                 log.error(
-                    "`auscult %s` did not end in time and is killed; nothing acknowledged is lost", " ".join(part)
+                    "`auscult %s` did not end in time and is killed; nothing acknowledged is lost",
+                    " ".join(self._parts[place]),
                 )
                 child.kill()
                 child.wait()

@@ -7,7 +7,7 @@ import time
 
 import click
 
-from service.cli.supervisor import PARTS, Supervisor
+from service.cli.supervisor import Supervisor, parts
 from service.ledger import migration
 from service.operations.bootstrap import make_data_dir
 from service.process import log
@@ -34,7 +34,7 @@ def up() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     _tell_addresses(texts_in(settings.language), settings)
-    Supervisor(PARTS, os.environ).run(stop)
+    Supervisor(parts(settings.delivery.process_count), os.environ).run(stop)
 
 
 def _tell_addresses(say: Texts, settings: Settings) -> None:

@@ -1,5 +1,6 @@
 """DICOM nodes that we call, and how reports are brought to them."""
 
+import os
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
@@ -50,9 +51,18 @@ class PeerSettings(NodeSettings):
     """One DICOM node that asks us for storage commitment, and where it wants our answer (`[[peers]]`)."""
 
 
+#: Of a machine's cores, one in so many is kept busy by delivery while the others analyse.
+_CORES_A_PROCESS = 4
+
+
 class DeliverySettings(Section):
     """How reports are sent (`[delivery]`)."""
 
+    processes: Annotated[int, Field(ge=0, le=64)] = Field(
+        0,
+        description="Delivery workers that `auscult up` runs beside each other; 0 takes one for each four cores, and at"
+        " least one. Elsewhere, run `auscult work deliver` as often as you like.",
+    )
     first_retry: Seconds = Field(
         2.0, description="Seconds before the second attempt; doubled for each further one, with jitter."
     )
@@ -86,3 +96,8 @@ class DeliverySettings(Section):
         " a destination's or peer's connect_timeout and response_timeout together are more.",
     )
     idle_release: Seconds = Field(30.0, description="Seconds after which an idle association is released.")
+
+    @property
+    def process_count(self) -> int:
+        """How many delivery workers `auscult up` runs."""
+        return self.processes or max(1, len(os.sched_getaffinity(0)) // _CORES_A_PROCESS)
