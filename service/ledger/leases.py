@@ -101,7 +101,8 @@ class Lease(Generic[R]):
 
     def any_due(self, session: Session, waiting: Select[R], now: datetime) -> bool:
         """Return whether somebody could take a row; a look that takes no lock."""
-        return session.scalars(self.due(waiting, now).limit(1)).first() is not None
+        found = self.due(waiting.with_only_columns(self._record.id), now).limit(1)
+        return session.execute(found).first() is not None
 
     def claim(
         self,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import cache
 
 from sqlalchemy import Engine, Select, bindparam, select
 from sqlalchemy.orm import contains_eager
@@ -51,7 +52,7 @@ class Outbox:
     def next_due(self, destination: str, states: Sequence[DeliveryState] = OPEN) -> datetime | None:
         """Return when a destination's next row is due, at the earliest; a look that takes no lock."""
         with reading(self._engine) as session:
-            moments = [session.scalars(_next(_waiting_in(state, destination))).first() for state in states]
+            moments = [session.scalars(_next(state, destination)).first() for state in states]
             return min((moment for moment in moments if moment is not None), default=None)
 
     def claim(
@@ -201,6 +202,7 @@ _WANTED = (
 )
 
 
+@cache  # made once: a courier asks for it several times a second
 def _waiting_in(state: DeliveryState, destination: str | None) -> Select[DeliveryRecord]:
     """Return the rows that wait to be sent, or confirmed; of a study on hold nothing is to be sent."""
     rows = select(DeliveryRecord).join(ReportRecord).join(InstanceRecord).join(StudyRecord)
@@ -210,9 +212,11 @@ def _waiting_in(state: DeliveryState, destination: str | None) -> Select[Deliver
     return rows if destination is None else rows.where(DeliveryRecord.destination == destination)
 
 
-def _next(waiting: Select[DeliveryRecord]) -> Select[datetime | None]:
+@cache
+def _next(state: DeliveryState, destination: str) -> Select[datetime | None]:
     return (
-        waiting.with_only_columns(DeliveryRecord.next_attempt_at)
+        _waiting_in(state, destination)
+        .with_only_columns(DeliveryRecord.next_attempt_at)
         .where(DeliveryRecord.next_attempt_at.is_not(None), DeliveryRecord.lease_until.is_(None))
         .order_by(DeliveryRecord.next_attempt_at)
         .limit(1)
