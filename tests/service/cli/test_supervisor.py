@@ -7,7 +7,6 @@ from unittest.mock import Mock
 
 import pytest
 
-from service.cli import supervisor
 from service.cli.supervisor import Supervisor, parts
 from service.settings import DeliverySettings
 
@@ -21,13 +20,13 @@ class OneLook(threading.Event):
 
 
 def test_delivery_workers_run_beside_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    started: list[Sequence[str]] = []
+    started: list[tuple[str, ...]] = []
 
     def start(command: Sequence[str], **_: Any) -> Mock:
         started.append(tuple(command[3:]))
         return Mock(**{"poll.return_value": None})
 
-    monkeypatch.setattr(supervisor.subprocess, "Popen", start)
+    monkeypatch.setattr("subprocess.Popen", start)
     Supervisor(parts(deliveries=3), {}).run(OneLook())
     assert started.count(("work", "deliver")) == 3
     assert sorted(set(started)) == [("listen",), ("sweep",), ("web",), ("work", "deliver"), ("work", "infer")]
