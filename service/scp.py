@@ -227,7 +227,10 @@ class _Service:
             cast(Identity, reception.identity),
             is_new=receipt.registered is not Registered.KNOWN,
         )
-        _log(reception, _SUCCESS, receipt.registered.value + (", study held" if receipt.held else ""))
+        if receipt.closed:
+            self.auditor.closed(cast(Identity, reception.identity))
+        what = ("study held" if receipt.held else "", "study read" if receipt.closed else "")
+        _log(reception, _SUCCESS, ", ".join((receipt.registered.value, *filter(None, what))))
         return CStoreResponse(_SUCCESS)
 
     def _note_refusal(self, request: CStoreRequest, error: AuscultError, status: int) -> None:

@@ -12,6 +12,7 @@ import time
 from service.audit import AuditTrail, events
 from service.audit.events import Node
 from service.vocabulary.errors import AuscultError, RefusedObject
+from service.vocabulary.facts import EventKind
 from service.vocabulary.identity import Identity
 
 #: Seconds in which one stranger makes one alert: a health check may knock every second for years.
@@ -40,6 +41,11 @@ class Auditor:
             is_new=is_new,
             sop_classes={identity.sop_instance_uid: identity.sop_class_uid},
         )
+
+    def closed(self, identity: Identity) -> None:
+        """Note a study that a final report says was read."""
+        what = EventKind.STUDY_CLOSED.value
+        self._trail.note(events.study_marked, self._ourselves, "", "", identity, what=what)
 
     def not_taken(self, ae_title: str, address: str, identity: Identity, error: AuscultError, status: int) -> None:
         """Note an object that was refused; while we can take none, one a minute from a node, the others counted."""

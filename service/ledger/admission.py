@@ -10,16 +10,17 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from service.ledger.database import writing
+from service.ledger.kept_counts import listed
 from service.ledger.keys import Holds, assumed, name_object
 from service.ledger.leases import LOCK
-from service.ledger.readings import came_after
+from service.ledger.readings import came_after, close
 from service.ledger.records import InstanceRecord, ReportRecord, StudyRecord
 from service.ledger.rows import raise_priority, record, settle_patient
 from service.ledger.telling import Subscriptions
 from service.objects import StoredObject
 from service.process.clock import Clock
 from service.vocabulary.errors import LedgerUnavailable
-from service.vocabulary.facts import EventKind, MessageEvent, PrioritySource, Reason
+from service.vocabulary.facts import CloseSource, EventKind, MessageEvent, PrioritySource, Reason
 from service.vocabulary.figures import OUT_OF_SCOPE, RECEIVED, Tally
 from service.vocabulary.identity import Identity
 from service.vocabulary.reading_order import ReadingOrder
@@ -69,14 +70,16 @@ class Arrival:
     kind: ArrivalKind = ArrivalKind.IMAGE
     order_priority: Priority = Priority.ROUTINE
     priority_source: PrioritySource = PrioritySource.DEFAULT
+    is_final_report: bool = False
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """The ledger's answer: what it made of the arrival, and whether it put the study on hold."""
+    """The ledger's answer: what it made of the arrival, and whether it put the study on hold or closed it."""
 
     registered: Registered
     held: bool = False
+    closed: bool = False
 
 
 class Admission:
@@ -154,7 +157,17 @@ class Admission:
         if raise_priority(study, arrival.order_priority, arrival.priority_source, self._order):
             self._subscriptions.tell(session, MessageEvent.PRIORITY_RAISED, study, instance, now)
         held = settle_patient(session, study, instance, now)
-        return Receipt(Registered.NEW_VERSION if versions else Registered.NEW, held)
+        closed = arrival.is_final_report and self._close(session, study, now)
+        return Receipt(Registered.NEW_VERSION if versions else Registered.NEW, held, closed)
+
+    def _close(self, session: Session, study: StudyRecord, now: datetime) -> bool:
+        """Close the study of a final report, if it stands on the list and is one patient's.
+
+        One that was read before stays as it is: nothing tells whether the report knows what came after.
+        """
+        if study.closed_at is not None or study.held_reason is not None or not listed(session, study):
+            return False
+        return close(session, study, CloseSource.FINAL_REPORT, "", now, self._subscriptions)
 
     def _study(self, session: Session, arrival: Arrival, now: datetime) -> StudyRecord:
         uid = arrival.identity.study_instance_uid

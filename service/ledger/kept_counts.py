@@ -127,7 +127,7 @@ def _keep(session: LedgerSession, _context: UOWTransaction, _instances: object) 
                     changes[OUTCOMES, row.prediction.outcome] -= 1
             if isinstance(row, StudyRecord):
                 opened = (row.closed_at is None) - (_before(row, "closed_at") is None)
-                changes[OPEN, ""] += opened and opened * _is_listed(session, row)
+                changes[OPEN, ""] += opened and opened * listed(session, row)
         _add(session, changes)
 
 
@@ -138,7 +138,8 @@ def _listed(session: Session, row: InstanceRecord) -> list[CountKey]:
     return [(STUDIES, "")] if is_read else [(STUDIES, ""), (OPEN, "")]
 
 
-def _is_listed(session: Session, study: StudyRecord) -> bool:
+def listed(session: Session, study: StudyRecord) -> bool:
+    """Return whether a study stands on the worklist, read or not."""
     return session.scalars(select(StudyRecord.id).where(StudyRecord.id == study.id, is_listed())).first() is not None
 
 

@@ -32,6 +32,12 @@ class ListenerSettings(Section):
         " `refuse` their presentation contexts, or `record` them: they are kept like any object, and out of scope; so a"
         " PACS whose rule forwards everything has no failing job.",
     )
+    final_reports: Literal["record", "close"] = Field(
+        "record",
+        description="What a person's final report says of its study, an SR document that is COMPLETE and VERIFIED:"
+        " `close` takes the study off the list, `record` nothing. Not for a PACS that files reports of earlier studies"
+        " into the new one.",
+    )
     processes: Annotated[int, Field(ge=1, le=64)] = Field(
         1, description="Listener processes that share the port (SO_REUSEPORT)."
     )
