@@ -64,7 +64,7 @@ crash: $(TEST) ## Kill processes and take servers away while images stream in; M
 	@$(BIN)/python -m tests.campaigns.crash --seed $(SEED) $(CRASH_ARGS)
 
 .PHONY: hosts
-hosts: $(TEST) ## The same on ten hosts: cables cut, packets lost, clocks set, programs that stand still (root); IMAGES FAULTS PAUSE SEED
+hosts: $(TEST) ## The same on twelve hosts: cables cut, packets lost, clocks set, programs that stand still (root); IMAGES FAULTS PAUSE SEED
 	@$(BIN)/python -m tests.campaigns.crash --mode hosts --seed $(SEED) $(CRASH_ARGS) $(if $(PAUSE),,--pause 1.2)
 
 .PHONY: power

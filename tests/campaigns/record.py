@@ -57,7 +57,7 @@ def markdown(runs: Sequence[Run]) -> str:
         f"Seen: {images} images, acknowledged after {attempts} attempts, and {faults} faults,",
         "in " + ", ".join(f"{run.took_s:.0f} s with seed {run.seed}" for run in runs) + ".",
         " and ".join(f"{number} objects were confirmed by {how}" for how, number in confirmed.items()) + ".",
-        f"{sum(run.ended for run in runs)} processes ended by themselves, and were started again.",
+        f"Processes that ended by themselves and were started again: {sum(run.ended for run in runs)}.",
         "Nothing was lost, doubled or stuck." if not wrong else f"Wrong: {'; '.join(wrong)}.",
     ]
     return "\n".join([*sentences, "", times_table(seconds)])
