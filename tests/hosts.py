@@ -17,7 +17,7 @@ from typing import Self
 from tests.servers import find_program
 
 _NEW_NETWORK, _NEW_NAME = 0x40000000, 0x04000000
-#: Addresses that RFC 2544 sets aside for tests; which 256 of them, by process id.
+#: Addresses that RFC 2544 sets aside for tests.
 _NET = "198.18.{}.{}"
 _libc = ctypes.CDLL(None, use_errno=True)
 _numbers = count()
@@ -30,6 +30,13 @@ def are_possible() -> bool:
 
 def _run(*command: str) -> None:
     subprocess.run(command, check=True, capture_output=True, timeout=20)
+
+
+def _free_net() -> int:
+    """Return which 256 addresses this machine has none of; two that look at once differ by their process id."""
+    taken = subprocess.run(["ip", "-4", "address"], check=True, capture_output=True, text=True, timeout=20).stdout
+    numbers = ((os.getpid() * 7 + number) % 256 for number in range(256))
+    return next(number for number in numbers if _NET.format(number, "") not in taken)
 
 
 def _move(descriptor: int) -> None:
@@ -103,7 +110,7 @@ class Network:
     def __init__(self) -> None:
         number = next(_numbers)
         self._tag = f"au{os.getpid():x}{number}"
-        self._net = (os.getpid() + number) % 256
+        self._net = _free_net()
         self._made: list[str] = []
         self.hosts: dict[str, Host] = {}
         # The bridge is in a namespace of its own: the filters of this machine's, as an engine for containers sets them,
