@@ -10,7 +10,7 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 
-Image = NDArray[np.float32]
+GreyImage = NDArray[np.float32]
 
 LARGEST_GAIN = 4.0
 """Limit, in both directions, by which amplitudes are raised: what is not there would come back as noise."""
@@ -28,7 +28,7 @@ _LOG_POWERS = (
 """Natural logarithm of the mean power at so many waves over the side, over the fourth power of the side; as above."""
 
 
-def common_look(image_HW: Image) -> Image:
+def common_look(image_HW: GreyImage) -> GreyImage:
     """Return a square image in [0, 1] with the greys and the spectrum that all images get.
 
     Its tone curve is undone by way of the histogram, exactly; then its sharpness, noise and processing, by way of the
@@ -40,11 +40,11 @@ def common_look(image_HW: Image) -> Image:
     toned_HW = change_greys(image_HW, np.interp(cumulative_greys(image_HW), quantiles, _GREYS))
     spectrum_HF = np.fft.rfft2(toned_HW)
     gain_HF = ring_gains(spectrum_HF, _common_power(len(image_HW)))
-    changed: Image = np.clip(np.fft.irfft2(spectrum_HF * gain_HF, s=image_HW.shape), 0, 1).astype(np.float32)
+    changed: GreyImage = np.clip(np.fft.irfft2(spectrum_HF * gain_HF, s=image_HW.shape), 0, 1).astype(np.float32)
     return changed
 
 
-def cumulative_greys(image_HW: Image) -> NDArray[np.float64]:
+def cumulative_greys(image_HW: GreyImage) -> NDArray[np.float64]:
     """Return the share of pixels up to each of 256 grey levels, strictly rising."""
     greys = np.clip(np.rint(image_HW * (_LEVELS - 1)), 0, _LEVELS - 1).astype(np.intp)
     counts = np.bincount(greys.ravel(), minlength=_LEVELS) + 1e-6
@@ -52,7 +52,7 @@ def cumulative_greys(image_HW: Image) -> NDArray[np.float64]:
     return total
 
 
-def change_greys(image_HW: Image, wanted: NDArray[np.float64], share: float = 1.0) -> Image:
+def change_greys(image_HW: GreyImage, wanted: NDArray[np.float64], share: float = 1.0) -> GreyImage:
     """Return the image with a share, in [0, 1], of the way from each of 256 grey levels to the one that is wanted."""
     levels = np.arange(_LEVELS) / (_LEVELS - 1)
     return np.asarray(np.interp(image_HW, levels, levels + share * (wanted - levels)), dtype=np.float32)

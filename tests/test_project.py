@@ -74,13 +74,23 @@ def class_lengths() -> Iterator[tuple[str, int]]:
 
 
 def test_no_two_classes_of_the_product_share_a_name() -> None:
-    """A name stands for one thing; what a module keeps to itself may be named again."""
+    """A name stands for one thing, be it a class or a type; what a module keeps to itself may be named again."""
     places: dict[str, list[str]] = {}
     for path in modules():
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-                places.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
+        for name in names_of_types(ast.parse(path.read_text())):
+            places.setdefault(name, []).append(str(path.relative_to(ROOT)))
     assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
+def names_of_types(module: ast.Module) -> Iterator[str]:
+    for node in ast.walk(module):
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            yield node.name
+    for node in module.body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            name = node.targets[0].id
+            if len(name) > 1 and name[0].isupper() and not name.isupper():
+                yield name
 
 
 def test_every_package_has_exhaustive_layers() -> None:

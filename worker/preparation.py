@@ -11,7 +11,7 @@ from pydicom import Dataset
 from service.dicom.pixels import DecodedImage, decode, read_instance
 from service.ledger import ClaimedInstance
 from service.objects import ObjectStore
-from service.scope import Verdict, blank, judge, judge_orientation
+from service.scope import ScopeVerdict, blank, judge, judge_orientation
 from service.settings import ScopeSettings
 from service.vocabulary.errors import UndecodablePixels
 from service.vocabulary.facts import Flag, Reason, Supersession
@@ -101,7 +101,7 @@ class Preparation:
             verdict = _with_pixels(dataset, judge(dataset, network.population, self.rules))
             image = _decoded(dataset, self.rules.maximum_pixels)
         except UndecodablePixels:
-            dataset, verdict, image = Dataset(), Verdict(False, Reason.PIXELS_UNDECODABLE, True, ()), None
+            dataset, verdict, image = Dataset(), ScopeVerdict(False, Reason.PIXELS_UNDECODABLE, True, ()), None
             network = self.networks.for_image(dataset)
         # Of the decoded pixels: the same image, compressed without loss in another way, is no other image.
         digest = image.digest() if image is not None else _digest_of_undecodable(dataset, content)
@@ -123,7 +123,7 @@ class Preparation:
         return None
 
     def _judge(
-        self, claim: ClaimedInstance, verdict: Verdict, image: DecodedImage | None, digest: str, network: Network
+        self, claim: ClaimedInstance, verdict: ScopeVerdict, image: DecodedImage | None, digest: str, network: Network
     ) -> Prepared:
         superseding = _superseding_reason(claim, digest)
         reason = verdict.reason
@@ -152,7 +152,7 @@ class Preparation:
         return Ready(claim, display, digest, flags, superseding, network)
 
 
-def _with_pixels(dataset: Dataset, verdict: Verdict) -> Verdict:
+def _with_pixels(dataset: Dataset, verdict: ScopeVerdict) -> ScopeVerdict:
     """Return the verdict, or that there are no pixels where nothing else was against the analysis."""
     if verdict.reason is not None or "PixelData" in dataset:
         return verdict

@@ -4,16 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from service.audit.message import AuditMessage, Code, EventOutcome, Participant, Subject
+from service.audit.message import AuditMessage, CodedValue, EventOutcome, Participant, Subject
 from service.vocabulary.identity import Identity
 
-_APPLICATION = Code("110150", "Application")
-_DESTINATION = Code("110152", "Destination Role ID")
-_SOURCE = Code("110153", "Source Role ID")
-_STUDY = Code("110180", "Study Instance UID")
-_SOP_CLASS = Code("110181", "SOP Class UID")
-_NODE = Code("110182", "Node ID")
-_PATIENT_NUMBER = Code("2", "Patient Number", "RFC-3881")
+_APPLICATION = CodedValue("110150", "Application")
+_DESTINATION = CodedValue("110152", "Destination Role ID")
+_SOURCE = CodedValue("110153", "Source Role ID")
+_STUDY = CodedValue("110180", "Study Instance UID")
+_SOP_CLASS = CodedValue("110181", "SOP Class UID")
+_NODE = CodedValue("110182", "Node ID")
+_PATIENT_NUMBER = CodedValue("2", "Patient Number", "RFC-3881")
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Node:
     ae_title: str
     host: str = ""
 
-    def participant(self, *roles: Code, is_requestor: bool) -> Participant:
+    def participant(self, *roles: CodedValue, is_requestor: bool) -> Participant:
         """Return the node as a participant: the user is the node itself."""
         titles = f"AETITLES={self.ae_title}"
         return Participant(self.ae_title, is_requestor, roles, self.host, titles)
@@ -38,8 +38,8 @@ class Node:
 def application_activity(at: datetime, node: Node, *, process: str, starts: bool) -> AuditMessage:
     """Return the message of a process that starts or stops (PS3.15 section A.5.3.1)."""
     return AuditMessage(
-        event=Code("110100", "Application Activity"),
-        event_type=Code("110120", "Application Start") if starts else Code("110121", "Application Stop"),
+        event=CodedValue("110100", "Application Activity"),
+        event_type=CodedValue("110120", "Application Start") if starts else CodedValue("110121", "Application Stop"),
         action="E",
         at=at,
         outcome=EventOutcome.SUCCESS,
@@ -62,7 +62,7 @@ def instances_transferred(
         SOP Class UID by SOP Instance UID.
     """
     return AuditMessage(
-        event=Code("110104", "DICOM Instances Transferred"),
+        event=CodedValue("110104", "DICOM Instances Transferred"),
         action="C" if is_new else "R",
         at=at,
         outcome=EventOutcome.SUCCESS,
@@ -89,7 +89,7 @@ def instances_refused(
     is_named = identity.sop_instance_uid and identity.sop_class_uid
     named = {identity.sop_instance_uid: identity.sop_class_uid} if is_named else {}
     return AuditMessage(
-        event=Code("110104", "DICOM Instances Transferred"),
+        event=CodedValue("110104", "DICOM Instances Transferred"),
         action="C",
         at=at,
         outcome=EventOutcome.MINOR_FAILURE if is_at_fault else EventOutcome.SERIOUS_FAILURE,
@@ -122,7 +122,7 @@ def query(
         Why it failed; empty when it was answered.
     """
     return AuditMessage(
-        event=Code("110112", "Query"),
+        event=CodedValue("110112", "Query"),
         action="E",
         at=at,
         outcome=EventOutcome.SERIOUS_FAILURE if why else EventOutcome.SUCCESS,
@@ -149,7 +149,7 @@ def instances_deleted(
 ) -> AuditMessage:
     """Return the message of instances that were removed, as by retention (PS3.15 section A.5.3.6)."""
     return AuditMessage(
-        event=Code("110103", "DICOM Instances Accessed"),
+        event=CodedValue("110103", "DICOM Instances Accessed"),
         action="D",
         at=at,
         outcome=EventOutcome.SUCCESS,
@@ -171,7 +171,7 @@ def instances_accessed(
         Whose instances they are, and of which study.
     """
     return AuditMessage(
-        event=Code("110103", "DICOM Instances Accessed"),
+        event=CodedValue("110103", "DICOM Instances Accessed"),
         action="R",
         at=at,
         outcome=EventOutcome.SUCCESS,
@@ -195,7 +195,7 @@ def study_marked(at: datetime, node: Node, user: str, host: str, identity: Ident
     """
     person = (Participant(user, True, host=host),) if user else ()
     return AuditMessage(
-        event=Code("110111", "Procedure Record"),
+        event=CodedValue("110111", "Procedure Record"),
         action="U",
         at=at,
         outcome=EventOutcome.SUCCESS,
@@ -217,7 +217,7 @@ def study_told(
         The event that it was told, and the ID of the message.
     """
     return AuditMessage(
-        event=Code("110106", "Export"),
+        event=CodedValue("110106", "Export"),
         action="R",
         at=at,
         outcome=EventOutcome.SUCCESS,
@@ -240,8 +240,8 @@ def node_refused(at: datetime, node: Node, stranger: Node, *, why: str) -> Audit
     PS3.15 section A.5.3.12, Node Authentication
     """
     return AuditMessage(
-        event=Code("110113", "Security Alert"),
-        event_type=Code("110126", "Node Authentication"),
+        event=CodedValue("110113", "Security Alert"),
+        event_type=CodedValue("110126", "Node Authentication"),
         action="E",
         at=at,
         outcome=EventOutcome.MINOR_FAILURE,
@@ -268,8 +268,8 @@ def user_authentication(
 ) -> AuditMessage:
     """Return the message of a person who logs in or out, or tries to (PS3.15 section A.5.3.13)."""
     return AuditMessage(
-        event=Code("110114", "User Authentication"),
-        event_type=Code("110122", "Login") if logs_in else Code("110123", "Logout"),
+        event=CodedValue("110114", "User Authentication"),
+        event_type=CodedValue("110122", "Login") if logs_in else CodedValue("110123", "Logout"),
         action="E",
         at=at,
         outcome=EventOutcome.SUCCESS if succeeded else EventOutcome.MINOR_FAILURE,

@@ -22,7 +22,7 @@ class EventOutcome(StrEnum):
 
 
 @dataclass(frozen=True)
-class Code:
+class CodedValue:
     """A coded value: of DICOM's own scheme, or of RFC 3881."""
 
     value: str
@@ -42,7 +42,7 @@ class Participant:
 
     user_id: str
     is_requestor: bool
-    roles: tuple[Code, ...] = ()
+    roles: tuple[CodedValue, ...] = ()
     host: str = ""
     alternative_user_id: str = ""
     user_name: str = ""
@@ -55,7 +55,7 @@ class Subject:
     Attributes
     ----------
     kind, role
-        Participant Object Type Code and Type Code Role (PS3.15 section A.5.1.2).
+        Participant Object Type CodedValue and Type CodedValue Role (PS3.15 section A.5.1.2).
     sop_classes
         SOP Instance UIDs by SOP Class UID.
     details
@@ -65,7 +65,7 @@ class Subject:
     """
 
     id: str
-    id_type: Code
+    id_type: CodedValue
     kind: str
     role: str
     name: str = ""
@@ -79,13 +79,13 @@ class Subject:
 class AuditMessage:
     """One event."""
 
-    event: Code
+    event: CodedValue
     action: str
     at: datetime
     outcome: EventOutcome
     participants: tuple[Participant, ...]
     subjects: tuple[Subject, ...] = ()
-    event_type: Code | None = None
+    event_type: CodedValue | None = None
     description: str = ""
 
     def xml(self, source_id: str, site_id: str) -> bytes:
@@ -167,7 +167,7 @@ def _add_subject(root: ET.Element, subject: Subject) -> None:
             _sub(sop_class, "Instance", UID=uid)
 
 
-def _add_code(parent: ET.Element, name: str, code: Code) -> None:
+def _add_code(parent: ET.Element, name: str, code: CodedValue) -> None:
     _sub(parent, name, **{"csd-code": code.value, "codeSystemName": code.scheme, "originalText": code.meaning})
 
 

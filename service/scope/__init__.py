@@ -6,6 +6,6 @@ carries a `Flag`.
 
 from service.scope.fitting import fits
 from service.scope.gate import blank, judge, judge_distance, judge_orientation
-from service.scope.verdict import PopulationLimits, Verdict
+from service.scope.verdict import PopulationLimits, ScopeVerdict
 
-__all__ = ["PopulationLimits", "Verdict", "blank", "fits", "judge", "judge_distance", "judge_orientation"]
+__all__ = ["PopulationLimits", "ScopeVerdict", "blank", "fits", "judge", "judge_distance", "judge_orientation"]

@@ -16,7 +16,7 @@ from service.scope.age import age_in_years
 from service.scope.attributes import texts, whole_number
 from service.scope.body_part import is_chest
 from service.scope.fitting import age_lies_within
-from service.scope.verdict import PopulationLimits, Verdict
+from service.scope.verdict import PopulationLimits, ScopeVerdict
 from service.scope.view import View, view_of
 from service.settings import ScopeSettings
 from service.thorax import is_upright
@@ -34,7 +34,7 @@ _BLANK_SPREAD = 0.02
 _Ruling = Reason | Flag
 
 
-def judge(dataset: Dataset, population: PopulationLimits, rules: ScopeSettings) -> Verdict:
+def judge(dataset: Dataset, population: PopulationLimits, rules: ScopeSettings) -> ScopeVerdict:
     """Decide whether an image is analysed; the header is enough, and nothing in it can make this raise.
 
     Parameters
@@ -57,9 +57,9 @@ def judge(dataset: Dataset, population: PopulationLimits, rules: ScopeSettings) 
     for finding in _findings(dataset, population, rules, is_radiograph, chest):
         if isinstance(finding, Reason):
             # Known for a chest, not only not known for another part: who expects a result is told why there is none.
-            return Verdict(in_scope=False, reason=finding, chest=is_radiograph and chest is True)
+            return ScopeVerdict(in_scope=False, reason=finding, chest=is_radiograph and chest is True)
         flags.append(finding)
-    return Verdict(in_scope=True, reason=None, chest=chest is True, flags=tuple(flags))
+    return ScopeVerdict(in_scope=True, reason=None, chest=chest is True, flags=tuple(flags))
 
 
 def blank(values: NDArray[Any]) -> bool:

@@ -23,7 +23,7 @@ class PopulationLimits:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ScopeVerdict:
     """Whether an image is analysed.
 
     Attributes

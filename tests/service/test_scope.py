@@ -11,7 +11,7 @@ from pydicom.sequence import Sequence
 from pydicom.tag import Tag
 
 from service.demo.phantom import phantom_values
-from service.scope import PopulationLimits, Verdict, blank, judge
+from service.scope import PopulationLimits, ScopeVerdict, blank, judge
 from service.settings import ScopeSettings
 from service.texts import texts_in
 from service.vocabulary.facts import Flag, Reason
@@ -21,7 +21,7 @@ from tests.phantoms import SopClass, chest, codes
 CHILDREN = PopulationLimits(minimum_age_years=1, maximum_age_years=5)
 
 
-def verdict(image: Dataset, population: PopulationLimits = CHILDREN, **rules: Any) -> Verdict:
+def verdict(image: Dataset, population: PopulationLimits = CHILDREN, **rules: Any) -> ScopeVerdict:
     return judge(image, population, ScopeSettings(**rules))
 
 
@@ -37,7 +37,7 @@ def plain(**attributes: Any) -> FileDataset:
 
 
 def test_a_frontal_chest_radiograph_of_a_child_is_in_scope_without_a_doubt() -> None:
-    assert verdict(chest()) == Verdict(in_scope=True, reason=None, chest=True, flags=())
+    assert verdict(chest()) == ScopeVerdict(in_scope=True, reason=None, chest=True, flags=())
     assert verdict(chest(sop_class="DX")).in_scope
 
 
@@ -136,7 +136,7 @@ OTHER_WORDS = [
 @pytest.mark.parametrize("words", CHEST_WORDS)
 @pytest.mark.parametrize("keyword", ["SeriesDescription", "StudyDescription", "ProtocolName"])
 def test_a_chest_is_known_by_its_description_in_many_languages(words: str, keyword: str) -> None:
-    assert verdict(plain(ViewPosition="PA", **{keyword: words})) == Verdict(True, None, chest=True)
+    assert verdict(plain(ViewPosition="PA", **{keyword: words})) == ScopeVerdict(True, None, chest=True)
 
 
 @pytest.mark.parametrize("words", OTHER_WORDS)
@@ -266,7 +266,7 @@ def test_in_a_study_of_both_views_the_series_decides() -> None:
     frontal = plain(BodyPartExamined="CHEST", StudyDescription=both, SeriesDescription="PA")
     by_rows = plain(BodyPartExamined="CHEST", StudyDescription=both, PatientOrientation=["A", "F"])
     assert verdict(lateral).reason is Reason.LATERAL_VIEW
-    assert verdict(frontal) == Verdict(True, None, chest=True)
+    assert verdict(frontal) == ScopeVerdict(True, None, chest=True)
     assert verdict(by_rows).reason is Reason.LATERAL_VIEW
 
 

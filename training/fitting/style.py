@@ -14,17 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft  # type: ignore[import-untyped]
 
-from models.look import Image, change_greys, cumulative_greys, ring_gains, ring_power
+from models.look import GreyImage, change_greys, cumulative_greys, ring_gains, ring_power
 
 
-def match_greys(image_HW: Image, donor_HW: Image, share: float) -> Image:
+def match_greys(image_HW: GreyImage, donor_HW: GreyImage, share: float) -> GreyImage:
     """Return the image with a share, in [0, 1], of the donor's grey levels: the same histogram at 1."""
     levels = np.linspace(0, 1, len(cumulative_greys(donor_HW)))
     wanted = np.interp(cumulative_greys(image_HW), cumulative_greys(donor_HW), levels)
     return change_greys(image_HW, wanted, share)
 
 
-def match_spectrum(image_HW: Image, donor_HW: Image, share: float, reach: float = 0.0) -> Image:
+def match_spectrum(image_HW: GreyImage, donor_HW: GreyImage, share: float, reach: float = 0.0) -> GreyImage:
     """Return the image with a share of the donor's power at each spatial frequency, whatever its direction.
 
     It carries over sharpness, noise and processing. The mean grey stays; a frequency is raised or lowered by four times
@@ -48,20 +48,20 @@ def match_spectrum(image_HW: Image, donor_HW: Image, share: float, reach: float 
             inside = (rows, slice(0, low + 1))
             ratio = np.abs(other_HF[inside]) / np.maximum(np.abs(own_HF[inside]), 1e-3)
             gain_HF[inside] = 1 + share * (ratio - 1)
-    changed: Image = np.clip(fft.irfft2(own_HF * gain_HF, s=(size, size)), 0, 1).astype(np.float32)
+    changed: GreyImage = np.clip(fft.irfft2(own_HF * gain_HF, s=(size, size)), 0, 1).astype(np.float32)
     return changed
 
 
-def carry_stamps(image_HW: Image, donor_HW: Image) -> Image:
+def carry_stamps(image_HW: GreyImage, donor_HW: GreyImage) -> GreyImage:
     """Return the image with what is burned into the donor's margins: small, far brighter than what is around it."""
     size = len(image_HW)
     around_HW = cv2.blur(donor_HW, (size // 10 * 2 + 1,) * 2)
     stamped_HW = (donor_HW > 0.6) & (donor_HW - around_HW > 0.3) & _margin(size)
-    changed: Image = np.where(stamped_HW, np.maximum(image_HW, donor_HW), image_HW)
+    changed: GreyImage = np.where(stamped_HW, np.maximum(image_HW, donor_HW), image_HW)
     return changed
 
 
-def power_by_ring(image_HW: Image) -> NDArray[np.float64]:
+def power_by_ring(image_HW: GreyImage) -> NDArray[np.float64]:
     """Return the mean power (R) of the image at each spatial frequency, in whole waves over the side."""
     return ring_power(fft.rfft2(image_HW))
 

@@ -19,7 +19,8 @@ from models.transforms import to_batch
 from models.unlike import ChangeRow, KindRow, UnlikeTraining
 from service.thorax import is_upright
 from training.fitting.dataset import LabelledImage, read_display_values
-from training.measuring.kinds import ENOUGH, Kind, Values, kinds, one_a_patient
+from training.measuring.changes import Values
+from training.measuring.kinds import ENOUGH, Kind, kinds, one_a_patient
 from training.measuring.robustness import CHANGES
 
 STAGES = ("layer4",)

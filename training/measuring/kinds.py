@@ -20,8 +20,7 @@ from PIL import Image
 
 from service.demo.phantom import phantom_values
 from training.fitting.dataset import LabelledImage, find_pictures, read_display_values
-
-Values = NDArray[np.float32]
+from training.measuring.changes import Values
 
 ENOUGH = 50
 """Fewest distinct pictures of a kind about which anything is said."""

@@ -33,7 +33,7 @@ from service.security.reloading import Reloading
 #: Seconds after which a connection is accepted for which there was no handle.
 _PAUSE_S = 0.05
 
-Network = IPv4Network | IPv6Network
+AddressRange = IPv4Network | IPv6Network
 Handlers = Sequence[tuple[evt.EventType, Callable[[evt.Event], Any]]]
 
 
@@ -115,7 +115,7 @@ class AcceptorServer(ThreadedAssociationServer):
         entity: AcceptorEntity,
         address: tuple[str, int],
         *,
-        allowed: Sequence[Network] = (),
+        allowed: Sequence[AddressRange] = (),
         maximum_waiting: int,
         handlers: Handlers = (),
         shares_port: bool = False,
