@@ -155,7 +155,8 @@ def still_held(
     rows = {row.id: row for row in session.scalars(wanted.with_for_update(of=DeliveryRecord, **LOCK))}
     for row in rows.values():
         set_committed_value(row.report, "instance", image)  # it need not be read again for each
-    return {item.id: rows[item.id] for item in deliveries if OBJECTS.is_held(rows[item.id], item, states)}
+    taken = {item.id: item for item in deliveries}
+    return {number: row for number, row in rows.items() if OBJECTS.is_held(row, taken[number], states)}
 
 
 def take(session: Session, row: DeliveryRecord, sent: SentObject, at: datetime) -> None:

@@ -83,7 +83,7 @@ class Outbox:
         with told(self._engine.url), self._engine.connect() as connection:
             return connection.execute(_WANTED, {"number": delivery.id}).first() is None
 
-    def save_sent(self, sent: Sequence[SentObject]) -> list[DueDelivery]:
+    def save_sent(self, sent: Sequence[SentObject]) -> tuple[DueDelivery, ...]:
         """Record that the destination took objects about one image, in one commit; return what others hold by now."""
         now = self._clock()
         with writing(self._engine) as session:
@@ -99,9 +99,9 @@ class Outbox:
             self._tally.count(SENT, item.delivery.destination)
             if item.unconfirmable is not None:
                 self._tally.count(UNCONFIRMABLE, item.delivery.destination)
-        return [item.delivery for item in sent if item not in saved]
+        return tuple(item.delivery for item in sent if item not in saved)
 
-    def save_confirmed(self, deliveries: Sequence[DueDelivery]) -> list[DueDelivery]:
+    def save_confirmed(self, deliveries: Sequence[DueDelivery]) -> tuple[DueDelivery, ...]:
         """Record that the destination says it holds objects about one image, for the first time or still.
 
         It is one commit; what others hold by now is returned.
@@ -116,7 +116,7 @@ class Outbox:
             if waited is not None:
                 self._tally.count(CONFIRMED, destination)
                 self._tally.observe(TO_CONFIRMED, waited.total_seconds())
-        return [delivery for delivery in deliveries if delivery.id not in rows]
+        return tuple(delivery for delivery in deliveries if delivery.id not in rows)
 
     def save_retry(self, delivery: DueDelivery, retry_at: datetime, status: int | None, detail: str) -> None:
         """Put off a row that could not be sent, or not be confirmed, to a later moment.
