@@ -39,8 +39,8 @@ from tests.service.dicom.raw_scu import CR, EXPLICIT, RawAssociation
 
 _OBJECTS = 3
 _NAIVE, _AUSCULT = "naive", "auscult"
-_LATENCIES = 20
-_IDLE_S = 20.0
+_LATENCIES = 15
+_IDLE_S = 15.0
 
 
 @dataclass(frozen=True)
@@ -207,9 +207,11 @@ _HOLDER = """
 import sys, time
 from pathlib import Path
 from service.demo.pacs import StandInPacs
+told, fresh = Path(sys.argv[2]), Path(sys.argv[2] + ".new")
 with StandInPacs(port=int(sys.argv[1])) as pacs:
     while True:
-        Path(sys.argv[2]).write_text(str(len(pacs.held())))
+        fresh.write_text(str(len(pacs.held())))
+        fresh.rename(told)
         time.sleep(0.02)
 """
 
@@ -217,11 +219,12 @@ with StandInPacs(port=int(sys.argv[1])) as pacs:
 def _confirmed(folder: Path, stack: ExitStack) -> Service:
     """Return auscult with a destination that is asked by C-FIND and says that it holds each object."""
     port, counted = free_port(), folder / "held"
+    counted.write_text("0")
     holder = subprocess.Popen([sys.executable, "-c", _HOLDER, str(port), str(counted)])
     stack.callback(_end, holder)
     wait_until(lambda: listens(port), "the PACS listens", 60, 0.2)
     target = {"name": "pacs", "ae_title": "PACS", "host": "127.0.0.1", "port": port}
-    return _running(folder, stack, target, lambda: int(counted.read_text() or 0), analysis={"precision": "float32"})
+    return _running(folder, stack, target, lambda: int(counted.read_text()))
 
 
 def _makers() -> dict[str, Callable[[Path, ExitStack], Service]]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from PIL import Image
 
 from docs.tables import (
+    capacity,
     commands,
     conformance,
     errors,
@@ -53,6 +54,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "own-codes": conformance.own_codes,
     "standard-codes": conformance.standard_codes,
     "tolerated": quirks.tolerated,
+    "capacity": capacity.capacity,
     "papers-rows": papers.rows,
     "papers-three-class": papers.three_class,
     "papers-two-class": papers.two_class,

@@ -1,0 +1,86 @@
+"""What sites of three sizes need, from the processor time of each stage that `make bench` wrote into performance.md."""
+
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from docs.tables import table
+
+_PERFORMANCE = Path(__file__).resolve().parents[1] / "performance.md"
+#: The share of a day's images that comes in its busiest hour.
+_BUSIEST_HOUR = 0.15
+#: The share of a core that is planned for; the rest is for what comes at once.
+_UTILISATION = 0.6
+#: What a raw radiograph takes, 2048 x 2048 x 16 bit; its reports, with a picture in colour, are taken for as much.
+_IMAGE_BYTES = 8.4e6
+#: Commits of an image with three reports to one destination: received, claimed, analysed, two for the building, and
+#: claim and record of sending and of confirmation.
+_COMMITS = 9
+#: What the ledger's two databases were seen to commit in a second, on the machine of performance.md.
+_SQLITE_COMMITS, _POSTGRESQL_COMMITS = 444, 3900
+
+
+@dataclass(frozen=True)
+class Site:
+    """A site, by its images a day."""
+
+    name: str
+    images: int
+
+    @property
+    def rate(self) -> float:
+        """Images a second in the busiest hour."""
+        return self.images * _BUSIEST_HOUR / 3600
+
+
+SITES = (Site("hospital", 1_000), Site("network", 100_000), Site("country", 10_000_000))
+
+
+def stages() -> dict[str, float]:
+    """Return the processor time of an image in each part, in milliseconds; with PostgreSQL and Celery if measured."""
+    text = _PERFORMANCE.read_text(encoding="utf-8")
+    found = re.search(r"^\| auscult, PostgreSQL and Celery \|.*\| (.+) \|$", text, re.MULTILINE)
+    found = found or re.search(r"^\| auscult \|.*\| (.+) \|$", text, re.MULTILINE)
+    if found is None:
+        raise ValueError("docs/performance.md has no figures of the whole way; run `make bench`")
+    parts = (item.rpartition(" ") for item in found[1].split(", "))
+    return {name: float(value) for name, _, value in parts}
+
+
+def capacity() -> str:
+    """Return what each site needs."""
+    cost = stages()
+    rows = [
+        ("images a day", *(f"{site.images:,}" for site in SITES)),
+        ("images a second in the busiest hour", *(f"{site.rate:.2g}" for site in SITES)),
+        *(
+            (f"cores: `{name}`, {cost[name]:.0f} ms an image", *(_cores(site, cost[name]) for site in SITES))
+            for name in ("listen", "work infer", "work deliver")
+        ),
+        (f"commits a second, {_COMMITS} an image", *(f"{site.rate * _COMMITS:.2g}" for site in SITES)),
+        ("database", *(_database(site) for site in SITES)),
+        ("new objects a day, raw", *(_bytes(2 * site.images * _IMAGE_BYTES) for site in SITES)),
+        ("network in the busiest hour", *(_bits(3 * site.rate * _IMAGE_BYTES * 8) for site in SITES)),
+    ]
+    return table(("", *(site.name for site in SITES)), rows)
+
+
+def _cores(site: Site, milliseconds: float) -> str:
+    return str(math.ceil(site.rate * milliseconds / 1000 / _UTILISATION))
+
+
+def _database(site: Site) -> str:
+    commits = site.rate * _COMMITS
+    if commits < _SQLITE_COMMITS * _UTILISATION / 2:
+        return "SQLite or PostgreSQL"
+    servers = math.ceil(commits / (_POSTGRESQL_COMMITS * _UTILISATION))
+    return "one PostgreSQL" if servers == 1 else f"{servers} PostgreSQL, each for sites of its own"
+
+
+def _bytes(count: float) -> str:
+    return f"{count / 1e9:,.0f} GB" if count < 1e12 else f"{count / 1e12:,.1f} TB"
+
+
+def _bits(rate: float) -> str:
+    return f"{rate / 1e6:,.0f} Mbit/s" if rate < 1e9 else f"{rate / 1e9:,.1f} Gbit/s"
