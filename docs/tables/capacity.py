@@ -53,17 +53,21 @@ def capacity() -> str:
     cost = stages()
     rows = [
         ("images a day", *(f"{site.images:,}" for site in SITES)),
-        ("images a second in the busiest hour", *(f"{site.rate:.2g}" for site in SITES)),
+        ("images a second in the busiest hour", *(_number(site.rate) for site in SITES)),
         *(
             (f"cores: `{name}`, {cost[name]:.0f} ms an image", *(_cores(site, cost[name]) for site in SITES))
             for name in ("listen", "work infer", "work deliver")
         ),
-        (f"commits a second, {_COMMITS} an image", *(f"{site.rate * _COMMITS:.2g}" for site in SITES)),
+        (f"commits a second, {_COMMITS} an image", *(_number(site.rate * _COMMITS) for site in SITES)),
         ("database", *(_database(site) for site in SITES)),
         ("new objects a day, raw", *(_bytes(2 * site.images * _IMAGE_BYTES) for site in SITES)),
         ("network in the busiest hour", *(_bits(3 * site.rate * _IMAGE_BYTES * 8) for site in SITES)),
     ]
     return table(("", *(site.name for site in SITES)), rows)
+
+
+def _number(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
 
 
 def _cores(site: Site, milliseconds: float) -> str:
