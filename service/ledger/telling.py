@@ -97,11 +97,11 @@ def _is_wanted(session: Session, subscription: Subscription, event: MessageEvent
 
 
 def withdraw_messages(session: Session, instance: InstanceRecord) -> None:
-    """Take what was not yet told of a version that another took the place of out of the outbox."""
-    pending = select(MessageRecord).where(
+    """Take what was not yet told of a version that another took the place of out of the outbox, for good."""
+    untold = select(MessageRecord).where(
         MessageRecord.instance_id == instance.id,
         MessageRecord.event.in_([MessageEvent.RESULT.value, MessageEvent.REPORTS_BUILT.value]),
-        MessageRecord.state == DeliveryState.PENDING.value,
+        MessageRecord.state.in_([DeliveryState.PENDING.value, DeliveryState.DEAD.value]),
     )
-    for message in session.scalars(pending):
+    for message in session.scalars(untold):
         message.state, message.next_attempt_at = DeliveryState.WITHDRAWN.value, None

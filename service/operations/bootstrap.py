@@ -46,7 +46,7 @@ def open_ledger(settings: Settings) -> Ledger:
         engine.dispose()
         raise LedgerUnavailable(problem)
     look_again = [timedelta(seconds=seconds) for seconds in settings.delivery.confirm_again]
-    told = [Subscription(receiver.name, receiver.events, receiver.not_analysed) for receiver in settings.receivers]
+    told = [Subscription(receiver.name, receiver.told, receiver.not_analysed) for receiver in settings.receivers]
     return Ledger(engine, settings.worklist.reading_order, look_again=look_again, subscriptions=told)
 
 

@@ -30,6 +30,11 @@ class ReceiverSettings(Section):
     response_timeout: Seconds = Field(30.0, description="Seconds to wait for its answer to a message.")
 
     @property
+    def told(self) -> frozenset[MessageEvent]:
+        """Those of `events` that its channel has a message for."""
+        return self.events
+
+    @property
     def address(self) -> tuple[str, int]:
         """Host and port where it listens; of a channel without any, none."""
         return "", 0
@@ -89,6 +94,14 @@ class Hl7Settings(ReceiverSettings):
         default_factory=dict, description="What is told in words of such a result, instead of auscult's own sentence."
     )
     language: Language | None = Field(None, description="Language of the texts; `report.language` when absent.")
+
+    @property
+    def told(self) -> frozenset[MessageEvent]:
+        """Those of `events` that it has a message for."""
+        known = {MessageEvent.RESULT, MessageEvent.RESULT_SUPERSEDED}
+        if self.priority_message != "none":
+            known.add(MessageEvent.PRIORITY_RAISED)
+        return self.events & known
 
     @property
     def address(self) -> tuple[str, int]:

@@ -11,18 +11,17 @@ from collections.abc import Iterator, Sequence
 from highdicom.sr import CodedConcept
 
 from service.ledger import DueMessage
-from service.ledger.views import InstanceView, ResultView, StudyHistory
+from service.ledger.views import InstanceView, ReadingView, ResultView, StudyHistory
 from service.report import codes
-from service.report.content import percent
 from service.settings import Settings
 from service.settings.receivers import Hl7Settings, Verdict
 from service.texts import texts_in
-from service.vocabulary.facts import Failure, MessageEvent, Reason
+from service.vocabulary.facts import MessageEvent
 from service.vocabulary.findings import Outcome
 from service.vocabulary.identity import Identity
-from service.vocabulary.states import DeliveryState
 from worker.channels.hl7_wire import MllpConnection, accepted, encoded, header, parts, segment, text, timestamp
 from worker.channels.told import Image, Status, image_withdrawn, images_told
+from worker.channels.words import reason_words, result_sentence, withdrawal_sentence
 
 _IMPRESSION = "19005-8^Radiology Imaging study [Impression]^LN"
 _STUDY = "113014^DICOM Study^DCM"
@@ -44,11 +43,11 @@ class Hl7Channel:
         match message.event:
             case MessageEvent.RESULT:
                 images = images_told(message, study, self._receiver.name)
-                segments = self._result(message, images) if images else None
+                segments = self._result(message, images, study.study.reading) if images else None
             case MessageEvent.RESULT_SUPERSEDED:
                 image = image_withdrawn(message, study)
                 segments = self._result(message, [image]) if image is not None else None
-            case MessageEvent.PRIORITY_RAISED if self._receiver.priority_message != "none":
+            case MessageEvent.PRIORITY_RAISED:
                 segments = self._priority(message)
         return encoded(segments, self._receiver.character_set) if segments is not None else None
 
@@ -68,11 +67,14 @@ class Hl7Channel:
         """Close the connection."""
         self._connection.close()
 
-    def _result(self, message: DueMessage, images: Sequence[Image]) -> list[str]:
+    def _result(self, message: DueMessage, images: Sequence[Image], reading: ReadingView | None = None) -> list[str]:
         """Return ORU^R01 with what stands of a study's images, or with what does no longer."""
         is_deleted = all(image.status is Status.WITHDRAWN for image in images)
         corrects = any(image.status is not Status.NEW for image in images)
-        observations = [*self._summary(message, images), *(line for image in images for line in self._image(image))]
+        observations = [
+            *self._summary(message, images, reading),
+            *(line for image in images for line in self._image(image)),
+        ]
         request = self._request(message) | {
             22: timestamp(message.occurred_at),
             # Table 0123: no result is available any more, corrected, or preliminary; a final one is a person's.
@@ -137,39 +139,29 @@ class Hl7Channel:
                     return text(self._receiver.result_priorities[verdict])
         return text(self._receiver.priority_codes.of(message.priority))
 
-    def _summary(self, message: DueMessage, images: Sequence[Image]) -> Iterator[dict[int, str]]:
+    def _summary(
+        self, message: DueMessage, images: Sequence[Image], reading: ReadingView | None
+    ) -> Iterator[dict[int, str]]:
         """Yield what is said of the study: its UID, and the result in words, the gravest first."""
         status = images[0].status if len({image.status for image in images}) == 1 else Status.CORRECTED
         if status is Status.WITHDRAWN:
-            reason = self._say.of(message.supersession) if message.supersession is not None else ""
-            lines = [f"AI: {self._say.of(DeliveryState.WITHDRAWN).upper()}: {reason}"]
+            lines = [f"AI: {withdrawal_sentence(self._say, message)}"]
         else:
             numbered = len(images) > 1
             lines = [
                 f"[{image.number}] {line}" if numbered else line for image in images for line in self._words(image)
             ]
+        if reading is not None and reading.at < message.occurred_at:
+            lines.append(f"AI: {self._say('report.after_reading')}")
         lines += [self._say("report.status"), self._say("report.disclaimer")]
         yield {2: "HD", 3: _STUDY, 4: "0", 5: message.study_instance_uid, 11: _STATUS[status]}
         yield {2: "TX", 3: _IMPRESSION, 4: "0", 5: "~".join(map(text, lines)), 11: _STATUS[status]}
 
     def _words(self, image: Image) -> Iterator[str]:
         own = next((said for one in _verdicts(image) if (said := self._receiver.result_texts.get(one))), None)
-        yield own or f"AI: {self._sentence(image.view)}"
+        yield own or f"AI: {result_sentence(self._say, image.view)}"
         for flag in image.view.flags:
             yield f"AI: {self._say.of(flag)}"
-
-    def _sentence(self, view: InstanceView) -> str:
-        result = view.result
-        if result is None:
-            return self._say("report.not_analysed", reason=self._reason(view))
-        return self._say(
-            f"report.{result.outcome.name.lower()}",
-            probability=percent(result.p_pneumonia, (result.lower, result.upper)),
-        )
-
-    def _reason(self, view: InstanceView) -> str:
-        is_failure = view.reason in {failure.value for failure in Failure}
-        return self._say.of_stored(Failure if is_failure else Reason, view.reason)
 
     def _image(self, image: Image) -> Iterator[dict[int, str]]:
         """Yield what is said of one image, under its number as Observation Sub-ID."""
@@ -182,12 +174,14 @@ class Hl7Channel:
         yield {2: "ST", 3: _code(codes.SOURCE_IMAGE), 5: view.sop_instance_uid, **common}
         if image.status is Status.WITHDRAWN:
             common[5] = '""'
-        for fields in _result_fields(result) if result is not None else [self._not_analysed(view)]:
+        for fields in (
+            _result_fields(result) if result is not None else [_not_analysed(view, reason_words(self._say, view))]
+        ):
             yield {**fields, **common}
 
-    def _not_analysed(self, view: InstanceView) -> dict[int, str]:
-        reason = parts(view.reason or "", self._reason(view), "99AUSCULT")
-        return {2: "CWE", 3: _code(codes.OUT_OF_SCOPE), 5: reason, 8: "A"}
+
+def _not_analysed(view: InstanceView, words: str) -> dict[int, str]:
+    return {2: "CWE", 3: _code(codes.OUT_OF_SCOPE), 5: parts(view.reason or "", words, "99AUSCULT"), 8: "A"}
 
 
 def _result_fields(result: ResultView) -> Iterator[dict[int, str]]:

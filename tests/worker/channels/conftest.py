@@ -59,7 +59,7 @@ def telling(tmp_path: Path) -> Iterator[Callable[[ReceiverSettings], Telling]]:
     sites: list[SampleSite] = []
 
     def make(receiver: ReceiverSettings) -> Telling:
-        subscription = Subscription(receiver.name, receiver.events, receiver.not_analysed)
+        subscription = Subscription(receiver.name, receiver.told, receiver.not_analysed)
         sites.append(SampleSite(tmp_path, subscriptions=(subscription,)))
         return Telling(sites[-1], receiver)
 
