@@ -39,6 +39,7 @@ _COMMANDS = {
     "status": "service.cli.look:status",
     "show": "service.cli.look:show",
     "worklist": "service.cli.look:worklist",
+    "simulate": "service.cli.simulate:simulate",
     "close": "service.cli.reading:close",
     "reopen": "service.cli.reading:reopen",
     "retry": "service.cli.remedy:retry",

@@ -131,6 +131,14 @@ class ReadingList:
             counts = {place: count for place, count in session.execute(counted)}  # noqa: C416 - rows are no pairs
         return [counts.get(place, 0) for place in range(len(since) + 1)]
 
+    def arrivals(self) -> list[tuple[datetime, Priority, datetime | None]]:
+        """Return when the latest studies arrived, how urgent they were, and when they were read."""
+        study = StudyRecord
+        columns = select(study.first_received_at, study.priority, study.closed_at).where(is_listed())
+        with reading(self._engine) as session:
+            rows = session.execute(columns.order_by(study.reading_rank_at.desc()).limit(MOST))
+            return [(arrived, Priority(priority), read) for arrived, priority, read in rows]
+
     def sources(self) -> list[str]:
         """Return the AE titles that sent the images of the studies that are read first."""
         first = select(StudyRecord.id).where(is_open()).order_by(StudyRecord.reading_rank_at).limit(1000).subquery()

@@ -134,6 +134,15 @@ class Searched(StrEnum):
     PATIENT_ID = "patient_id"
 
 
+class Discipline(StrEnum):
+    """Which study is read next."""
+
+    FIRST_COME = "first-come"
+    OURS = "bounded"
+    """Priorities move a study forward by a bounded boost: the order of the worklist."""
+    STRICT = "strict priority"
+
+
 class CloseSource(StrEnum):
     """Who says that a study was read."""
 

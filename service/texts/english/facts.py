@@ -70,6 +70,10 @@ TEXTS = {
     "searched.accession": "accession number",
     "searched.name": "name",
     "searched.patient_id": "patient ID",
+    # Orders of reading, to compare
+    "discipline.first_come": "first come",
+    "discipline.ours": "our order, bounded",
+    "discipline.strict": "strict priority",
     # Reading
     "close_source.page": "marked on the page",
     "close_source.command": "marked by a command",

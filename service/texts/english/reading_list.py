@@ -42,4 +42,19 @@ TEXTS = {
     "problem.not_our_form": "This form is not current; load the page again and repeat it.",
     "problem.choice": "`{name}` is one of: {choices}.",
     "problem.no_stream": "no stream of events is left; the page asks by itself",
+    # `auscult simulate`
+    "simulate.load": "load",
+    "simulate.order": "order",
+    "simulate.class": "class",
+    "simulate.studies": "studies",
+    "simulate.mean": "mean min",
+    "simulate.p95": "95 % below, min",
+    "simulate.longest": "longest min",
+    "simulate.all": "all",
+    "simulate.which": "name a log by --log, or take this gateway's studies by --from-ledger",
+    "simulate.too_few": "there are not two studies that arrived at different moments; a week of them says more",
+    "simulate.no_log": "{path} cannot be read as a CSV file in UTF-8",
+    "simulate.bad_line": "{path}, line {line}: `arrived` is a moment such as 2026-03-01T12:00,"
+    " `priority` routine, urgent or stat,"
+    " `reading_seconds` a number or empty",
 }

@@ -70,6 +70,10 @@ TEXTS = {
     "searched.accession": "số phiếu chỉ định",
     "searched.name": "họ tên",
     "searched.patient_id": "mã bệnh nhân",
+    # Orders of reading, to compare
+    "discipline.first_come": "đến trước đọc trước",
+    "discipline.ours": "thứ tự của chúng tôi, có giới hạn",
+    "discipline.strict": "ưu tiên tuyệt đối",
     # Reading
     "close_source.page": "đánh dấu trên trang",
     "close_source.command": "đánh dấu bằng lệnh",

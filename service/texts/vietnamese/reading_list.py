@@ -42,4 +42,19 @@ TEXTS = {
     "problem.not_our_form": "Biểu mẫu này không còn hiệu lực; hãy tải lại trang và làm lại.",
     "problem.choice": "`{name}` là một trong: {choices}.",
     "problem.no_stream": "không còn luồng sự kiện nào; trang sẽ tự hỏi",
+    # `auscult simulate`
+    "simulate.load": "tải",
+    "simulate.order": "thứ tự",
+    "simulate.class": "mức",
+    "simulate.studies": "lượt chụp",
+    "simulate.mean": "trung bình, phút",
+    "simulate.p95": "95 % dưới, phút",
+    "simulate.longest": "lâu nhất, phút",
+    "simulate.all": "tất cả",
+    "simulate.which": "hãy chỉ một tệp bằng --log, hoặc lấy các lượt chụp của cổng này bằng --from-ledger",
+    "simulate.too_few": "không có hai lượt chụp đến vào lúc khác nhau; một tuần dữ liệu cho biết nhiều hơn",
+    "simulate.no_log": "không đọc được {path} như một tệp CSV mã UTF-8",
+    "simulate.bad_line": "{path}, dòng {line}: `arrived` là một thời điểm như 2026-03-01T12:00,"
+    " `priority` là routine, urgent hoặc stat,"
+    " `reading_seconds` là một số hoặc để trống",
 }
