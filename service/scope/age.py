@@ -31,6 +31,7 @@ def age_in_years(dataset: Dataset) -> float | None:
     if born is None or taken is None or taken < born:
         return None
     years = taken.year - born.year - ((taken.month, taken.day) < (born.month, born.day))
+    # 29 February is no day of most years; a day or two are nothing in an age.
     birthday = (born.month, min(born.day, 28))
     last = date(born.year + years, *birthday)
     age = years + max(0.0, min((taken - last).days / 366, 0.999))

@@ -51,4 +51,5 @@ def is_chest(dataset: Dataset, body_parts: Iterable[str]) -> bool | None:
 def _by_words(text: str) -> bool | None:
     """Decide by the words of one text; None when it names no part, or the chest and another."""
     chest, other = words.CHEST.occurs_in(text), words.OTHER_BODY_PART.occurs_in(text)
+    # A text that names both does not say which of them the image shows; the next source may.
     return None if chest == other else chest

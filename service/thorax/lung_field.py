@@ -102,6 +102,7 @@ def _prior() -> NDArray[np.float32]:
 def _raster(display_HW: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the image in the raster of the field, whatever its size and aspect."""
     interpolation = cv2.INTER_AREA if min(display_HW.shape) > SIDE else cv2.INTER_LINEAR
+    # Averaged where it is reduced: interpolation would skip most of the pixels.
     clean = np.nan_to_num(np.asarray(display_HW, dtype=np.float32))
     return np.asarray(cv2.resize(clean, (SIDE, SIDE), interpolation=interpolation), dtype=np.float32)
 
@@ -143,14 +144,17 @@ def _mixture(smooth_HW: NDArray[np.float32], atlas_HW: NDArray[np.float32]) -> N
     found_HW = np.zeros(smooth_HW.shape, dtype=bool)
     if not zone_HW.any():
         return found_HW
+    # A prior of 0 or 1 would stand whatever the image shows.
     grey, prior = smooth_HW[zone_HW], np.clip(atlas_HW[zone_HW], 0.02, 0.98)
     posterior = prior
     for _ in range(_ROUNDS):
         lungs, rest = np.average(grey, weights=posterior), np.average(grey, weights=1 - posterior)
         apart_lungs, apart_rest = (grey - lungs) ** 2, (grey - rest) ** 2
+        # One grey throughout has no variance to divide by.
         variance = (posterior * apart_lungs + (1 - posterior) * apart_rest).mean() + 1e-5
         odds = np.log(prior / (1 - prior)) + (apart_rest - apart_lungs) / (2 * variance)
         posterior = np.clip(1 / (1 + np.exp(-odds)), 1e-6, 1 - 1e-6)
+    # Where the places that should be lungs came out brighter, what was found is no lung.
     found_HW[zone_HW] = (posterior > 0.5) & (lungs < rest)
     return found_HW
 

@@ -26,6 +26,7 @@ def is_upright(display_HW: NDArray[np.float32]) -> bool:
         Display values, float32, rows x columns, in [0, 1]; 0 is black.
     """
     small = cv2.resize(display_HW, (ATLAS_SIDE, ATLAS_SIDE), interpolation=cv2.INTER_AREA)
+    # Mirrored as well, for the heart must not count for a side: only up and down is asked.
     upright, turned = (max(_likeness(view), _likeness(view[:, ::-1])) for view in (small, small[::-1]))
     return turned - upright <= _MARGIN
 
