@@ -33,8 +33,8 @@ INFERRING: list[Step] = [
     ("worker.preparation:Preparation.prepare", "after", 1),
     ("models.predictor:Predictor.predict", "before", 1),
     ("models.predictor:Predictor.predict", "after", 1),
-    ("service.ledger.analysis:Analysis.save_prediction", "before", 1),
-    ("service.ledger.analysis:Analysis.save_prediction", "after", 1),
+    ("service.ledger.results:Results.save_prediction", "before", 1),
+    ("service.ledger.results:Results.save_prediction", "after", 1),
 ]
 DELIVERING: list[Step] = [
     ("service.ledger.reporting:Reporting.claim", "after", 1),
