@@ -72,7 +72,7 @@ class Ledger:
         self.figures = Figures(engine, tally)
         self.refusals = Refusals(engine, clock, tally)
         self.results = Results(engine, order, clock, tally, told)
-        self.readings = Readings(engine, order, clock, told)
+        self.readings = Readings(engine, order, clock, tally, told)
         self.remedies = Remedies(engine, clock)
         self.retention = Retention(engine, clock)
         self.counts = KeptCounts(engine)

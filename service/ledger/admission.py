@@ -13,7 +13,7 @@ from service.ledger.database import writing
 from service.ledger.kept_counts import listed
 from service.ledger.keys import Holds, assumed, name_object
 from service.ledger.leases import LOCK
-from service.ledger.readings import came_after, close
+from service.ledger.readings import Closed, came_after, close
 from service.ledger.records import InstanceRecord, ReportRecord, StudyRecord
 from service.ledger.rows import raise_priority, record, settle_patient
 from service.ledger.telling import Subscriptions
@@ -21,7 +21,7 @@ from service.objects import StoredObject
 from service.process.clock import Clock
 from service.vocabulary.errors import LedgerUnavailable
 from service.vocabulary.facts import CloseSource, EventKind, MessageEvent, PrioritySource, Reason
-from service.vocabulary.figures import OUT_OF_SCOPE, RECEIVED, Tally
+from service.vocabulary.figures import OUT_OF_SCOPE, RECEIVED, TO_READ, Tally
 from service.vocabulary.identity import Identity
 from service.vocabulary.reading_order import ReadingOrder
 from service.vocabulary.states import Priority, State
@@ -79,7 +79,7 @@ class Receipt:
 
     registered: Registered
     held: bool = False
-    closed: bool = False
+    closed: Closed | None = None
 
 
 class Admission:
@@ -117,13 +117,15 @@ class Admission:
                 # Another listener wrote the same study or the same instance a moment ago: look again.
                 continue
             # Behind the commit: what is rolled back was not received.
-            self._count(arrival, receipt.registered)
+            self._count(arrival, receipt)
             return receipt
         raise LedgerUnavailable("the database refuses the row time and again; check its integrity")
 
-    def _count(self, arrival: Arrival, registered: Registered) -> None:
-        self._tally.count(RECEIVED, registered.value)
-        if arrival.kind in _REASONS and registered is not Registered.KNOWN:
+    def _count(self, arrival: Arrival, receipt: Receipt) -> None:
+        self._tally.count(RECEIVED, receipt.registered.value)
+        if receipt.closed is not None and receipt.closed.waited is not None:
+            self._tally.observe(TO_READ, receipt.closed.waited.total_seconds())
+        if arrival.kind in _REASONS and receipt.registered is not Registered.KNOWN:
             self._tally.count(OUT_OF_SCOPE, _REASONS[arrival.kind])
 
     def _register(self, session: Session, arrival: Arrival, holds: Holds) -> Receipt:
@@ -157,16 +159,16 @@ class Admission:
         if raise_priority(study, arrival.order_priority, arrival.priority_source, self._order):
             self._subscriptions.tell(session, MessageEvent.PRIORITY_RAISED, study, instance, now)
         held = settle_patient(session, study, instance, now)
-        closed = arrival.is_final_report and self._close(session, study, now)
+        closed = self._close(session, study, now) if arrival.is_final_report else None
         return Receipt(Registered.NEW_VERSION if versions else Registered.NEW, held, closed)
 
-    def _close(self, session: Session, study: StudyRecord, now: datetime) -> bool:
+    def _close(self, session: Session, study: StudyRecord, now: datetime) -> Closed | None:
         """Close the study of a final report, if it stands on the list and is one patient's.
 
         One that was read before stays as it is: nothing tells whether the report knows what came after.
         """
         if study.closed_at is not None or study.held_reason is not None or not listed(session, study):
-            return False
+            return None
         return close(session, study, CloseSource.FINAL_REPORT, "", now, self._subscriptions)
 
     def _study(self, session: Session, arrival: Arrival, now: datetime) -> StudyRecord:

@@ -4,19 +4,21 @@ The one place where a study is closed and opened. Nothing else of it changes: it
 and its bytes kept as if it were open. What comes after the reading is noted and raises nothing.
 """
 
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Engine, func, or_, select
 from sqlalchemy.orm import Session
 
 from service.ledger.database import writing
-from service.ledger.kept_counts import is_listed, is_open
+from service.ledger.kept_counts import SILENT, is_listed, is_open
 from service.ledger.leases import LOCK
 from service.ledger.records import InstanceRecord, StudyRecord
 from service.ledger.rows import raise_priority, record
 from service.ledger.telling import Subscriptions
 from service.process.clock import Clock
 from service.vocabulary.facts import CloseSource, EventKind, MessageEvent, PrioritySource
+from service.vocabulary.figures import TO_READ, Tally
 from service.vocabulary.reading_order import ReadingOrder
 from service.vocabulary.states import Priority
 
@@ -24,11 +26,21 @@ from service.vocabulary.states import Priority
 _FARTHEST = 10_000
 
 
+@dataclass(frozen=True)
+class Closed:
+    """That a study was closed, and how long after its first result; None where there was none, or it was read."""
+
+    waited: timedelta | None
+
+
 class Readings:
     """Closes studies and opens them again."""
 
-    def __init__(self, engine: Engine, order: ReadingOrder, clock: Clock, subscriptions: Subscriptions) -> None:
+    def __init__(
+        self, engine: Engine, order: ReadingOrder, clock: Clock, tally: Tally, subscriptions: Subscriptions
+    ) -> None:
         self._engine = engine
+        self._tally = tally
         self._subscriptions = subscriptions
         self._order = order
         self._clock = clock
@@ -45,7 +57,10 @@ class Readings:
         """
         with writing(self._engine) as session:
             study = _locked(session, study_instance_uid)
-            return study is not None and close(session, study, source, by, self._clock(), self._subscriptions)
+            closed = study and close(session, study, source, by, self._clock(), self._subscriptions)
+        if closed and closed.waited is not None:
+            self._tally.observe(TO_READ, closed.waited.total_seconds())
+        return bool(closed)
 
     def reopen(self, study_instance_uid: str, by: str = "") -> bool:
         """Put a study back on the list, at the place that it has earned; return whether it was read."""
@@ -67,18 +82,19 @@ class Readings:
 
 def close(
     session: Session, study: StudyRecord, source: CloseSource, by: str, at: datetime, subscriptions: Subscriptions
-) -> bool:
-    """Close a study, whose row is locked, within a transaction of the caller; return whether that was news."""
+) -> Closed | None:
+    """Close a study, whose row is locked, within a transaction of the caller; None where that was no news."""
     session.flush()  # the kept counts see one change at a time
     if study.closed_at is not None and study.came_after_at is None:
-        return False
+        return None
+    waited = _since_first_result(session, study, at) if study.closed_at is None else None
     place = None if study.closed_at is not None else _place(session, study)
     study.closed_at, study.closed_by, study.close_source = at, by[:64] or None, source.value
     study.came_after_at = None
     named = [source.value, *([f"by {by}"] if by else []), *([f"place {place}"] if place else [])]
     _record(session, study, at, EventKind.STUDY_CLOSED, ", ".join(named))
     subscriptions.tell(session, MessageEvent.STUDY_READ, study, _first(session, study), at)
-    return True
+    return Closed(waited)
 
 
 def came_after(session: Session, study: StudyRecord, instance: InstanceRecord, at: datetime) -> None:
@@ -97,6 +113,13 @@ def stands_before(study: StudyRecord) -> ColumnElement[bool]:
         same_rank & (arrival < study.first_received_at),
         same_rank & (arrival == study.first_received_at) & (StudyRecord.id < study.id),
     )
+
+
+def _since_first_result(session: Session, study: StudyRecord, at: datetime) -> timedelta | None:
+    row = InstanceRecord
+    first = select(func.min(row.analysed_at)).where(row.study_id == study.id, row.state.not_in(SILENT))
+    analysed_at = session.scalars(first).one()
+    return max(at - analysed_at, timedelta(0)) if analysed_at is not None else None
 
 
 def _place(session: Session, study: StudyRecord) -> str:

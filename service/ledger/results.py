@@ -18,7 +18,7 @@ from service.ledger.telling import Subscriptions
 from service.ledger.version_0_1 import keep_flags
 from service.process.clock import Clock
 from service.vocabulary.facts import EventKind, Flag, Hold, MessageEvent, PrioritySource, Reason, Supersession
-from service.vocabulary.figures import ANALYSED, OUT_OF_SCOPE, Tally
+from service.vocabulary.figures import ANALYSED, OUT_OF_SCOPE, TO_FLAG, Tally
 from service.vocabulary.findings import Prediction
 from service.vocabulary.reading_order import ReadingOrder
 from service.vocabulary.states import Priority, State
@@ -91,8 +91,10 @@ class Results:
             if rose:
                 self._subscriptions.tell(session, MessageEvent.PRIORITY_RAISED, study, row, now)
             settle_patient(session, study, row, now)
-        # Behind the commit: a result that is rolled back was not found out.
+            # Behind the commit: a result that is rolled back was not found out.
+            waited = now - row.received_at
         self._tally.count(ANALYSED, prediction.outcome.value)
+        self._tally.observe(TO_FLAG, waited.total_seconds())
 
     def save_out_of_scope(
         self,

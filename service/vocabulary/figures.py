@@ -46,6 +46,12 @@ UNCONFIRMABLE = Figure(
 )
 MESSAGES_TAKEN = Figure("messages_taken", "Messages that a destination said it took.", "destination")
 MESSAGES_DEAD = Figure("messages_dead", "Messages that were given up.", "destination")
+TO_FLAG = Figure("receipt_to_flag_seconds", "From the receipt of an image to its result.", bounds=_WAITS_S)
+TO_READ = Figure(
+    "flag_to_read_seconds",
+    "From a study's first result to its reading; of a study that was read before any result, nothing.",
+    bounds=(*_WAITS_S, 7200.0, 14400.0, 28800.0, 86400.0),
+)
 TO_REPORT = Figure("receipt_to_report_seconds", "From the receipt of an image to its built reports.", bounds=_WAITS_S)
 TO_CONFIRMED = Figure(
     "receipt_to_confirmed_seconds",
@@ -77,6 +83,8 @@ FIGURES = (
     DEAD,
     MESSAGES_TAKEN,
     MESSAGES_DEAD,
+    TO_FLAG,
+    TO_READ,
     TO_REPORT,
     TO_CONFIRMED,
     BATCH,

@@ -12,6 +12,7 @@ from pydicom import Dataset
 from service.ledger import Which
 from service.ledger.views import StudyHistory
 from service.vocabulary.facts import CloseSource, EventKind, PrioritySource, Reason
+from service.vocabulary.figures import TO_FLAG, TO_READ
 from service.vocabulary.reading_order import ReadingOrder
 from service.vocabulary.states import DeliveryState, Priority
 from tests.service.sample_site import LEASE, SampleSite
@@ -178,6 +179,22 @@ def test_a_study_that_was_read_is_analysed_again_delivered_and_removed_like_any_
     assert site.ledger.retention.mark(site.now - timedelta(days=30), 10, lambda _: None)
     assert site.ledger.readings.reopen(uid(study))
     assert listed(site) == [uid(study)]
+
+
+def test_the_time_from_the_first_result_to_the_reading_is_observed_once(site: SampleSite) -> None:
+    study = site.receive()
+    site.now += timedelta(seconds=90)
+    site.infer(0.97)
+    site.now += timedelta(minutes=4)
+    site.ledger.readings.close(uid(study), CloseSource.COMMAND)
+    unseen = site.receive()
+    site.ledger.readings.close(uid(unseen), CloseSource.COMMAND)
+    site.infer(0.1)
+    site.ledger.readings.close(uid(unseen), CloseSource.COMMAND)
+    counted = site.ledger.figures.tally.take()
+    assert counted[TO_READ.name, "300.0"] == 1
+    assert counted[f"{TO_READ.name}_sum", ""] == 240
+    assert counted[TO_FLAG.name, "120.0"] == 1
 
 
 STEPS = st.sampled_from(["receive", "infer", "close", "reopen"])
