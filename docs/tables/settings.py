@@ -10,10 +10,10 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from service.settings import DestinationSettings, PeerSettings, Settings
-from service.settings.receivers import Hl7Settings, ReceiverSettings, WebhookSettings
+from service.settings.receivers import FhirSettings, Hl7Settings, ReceiverSettings, WebhookSettings
 
 #: The tables `[[receivers]]`, one for each `channel`.
-CHANNELS: tuple[type[BaseModel], ...] = (Hl7Settings, WebhookSettings)
+CHANNELS: tuple[type[BaseModel], ...] = (Hl7Settings, WebhookSettings, FhirSettings)
 
 
 def sections() -> Iterator[tuple[str, type[BaseModel], str]]:

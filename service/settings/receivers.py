@@ -109,17 +109,10 @@ class Hl7Settings(ReceiverSettings):
         return self.host, self.port
 
 
-class WebhookSettings(ReceiverSettings):
-    """A receiver of JSON by HTTP POST (`[[receivers]]` with `channel = "webhook"`); see the how-to for its schema."""
+class HttpReceiverSettings(ReceiverSettings):
+    """What the receivers over HTTP have in common."""
 
-    channel: Literal["webhook"] = Field(description="`webhook`.")
-    url: str = Field(description="Where messages are posted to: `https`, or `http` on this machine.")
-    secret_file: Path = Field(
-        description="File whose first line is the key of the signatures: `whsec_` and base64, or base64 alone."
-    )
-    patient: bool = Field(
-        False, description="Tell name, ID, birth date and sex; without, the study's UID and Accession Number say whose."
-    )
+    url: str = Field(description="Its place: `https`, or `http` on this machine.")
     tls: DestinationTlsSettings | None = None
 
     @property
@@ -133,11 +126,38 @@ class WebhookSettings(ReceiverSettings):
     def _is_private(cls, value: str) -> str:
         parts = urlsplit(value)
         if not parts.hostname or parts.scheme not in ("http", "https") or parts.username or parts.fragment:
-            raise ValueError("no URL of a place to post to; write one such as https://host/path")
+            raise ValueError("no URL of a receiver; write one such as https://host/path")
         if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "::1", "localhost"):
             raise ValueError("would tell of patients in the clear; use https beyond this machine")
         return value
 
 
+class WebhookSettings(HttpReceiverSettings):
+    """A receiver of JSON by HTTP POST (`[[receivers]]` with `channel = "webhook"`); see the how-to for its schema."""
+
+    channel: Literal["webhook"] = Field(description="`webhook`.")
+    secret_file: Path = Field(
+        description="File whose first line is the key of the signatures: `whsec_` and base64, or base64 alone."
+    )
+    patient: bool = Field(
+        False, description="Tell name, ID, birth date and sex; without, the study's UID and Accession Number say whose."
+    )
+
+
+class FhirSettings(HttpReceiverSettings):
+    """A FHIR R4 server that keeps results as DiagnosticReport (`[[receivers]]` with `channel = "fhir"`)."""
+
+    channel: Literal["fhir"] = Field(description="`fhir`; `url` is the server's base.")
+    token_file: Path | None = Field(
+        None, description="File whose first line is the token that the server wants as `Authorization: Bearer`."
+    )
+    language: Language | None = Field(None, description="Language of the texts; `report.language` when absent.")
+
+    @property
+    def told(self) -> frozenset[MessageEvent]:
+        """Those of `events` that it has a message for."""
+        return self.events & {MessageEvent.RESULT, MessageEvent.RESULT_SUPERSEDED}
+
+
 #: The channels' settings; `channel` says which it is.
-Receiver = Annotated[Hl7Settings | WebhookSettings, Field(discriminator="channel")]
+Receiver = Annotated[Hl7Settings | WebhookSettings | FhirSettings, Field(discriminator="channel")]

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from service.settings import DestinationSettings, ReceiverSettings, Settings
-from service.settings.receivers import Hl7Settings, WebhookSettings
+from service.settings.receivers import FhirSettings, Hl7Settings, WebhookSettings
 from worker.channels.contract import Channel, Surroundings
+from worker.channels.fhir import FhirChannel
 from worker.channels.hl7 import Hl7Channel
 from worker.channels.messenger import Messenger
 from worker.channels.webhook import WebhookChannel
@@ -37,4 +38,5 @@ CHANNELS: Mapping[type[Any], Callable[[Surroundings, Any, str], Rounds]] = {
     DestinationSettings: _dicom,
     Hl7Settings: _messages(Hl7Channel),
     WebhookSettings: _messages(WebhookChannel),
+    FhirSettings: _messages(FhirChannel),
 }

@@ -8,30 +8,23 @@ import binascii
 import hashlib
 import hmac
 import json
-import ssl
-import threading
 from collections.abc import Mapping
-from contextlib import closing, suppress
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
-from urllib.parse import urlsplit
 
 from service.ledger import DueMessage
 from service.ledger.views import InstanceView, StudyHistory
 from service.process.clock import utc_now
-from service.security.tls import destination_context, reason_of
 from service.settings import Settings
 from service.settings.receivers import WebhookSettings
 from service.settings.secret_files import read_password
-from service.vocabulary.errors import PermanentDeliveryFailure, SettingsInvalid, TransientDeliveryFailure
+from service.vocabulary.errors import TransientDeliveryFailure
 from service.vocabulary.facts import MessageEvent
 from service.vocabulary.findings import Outcome
 from service.vocabulary.identity import Identity
+from worker.channels.http_wire import delivered
 from worker.channels.told import Image, image_withdrawn, images_told
 
 _NOTICE = "AI triage result: research use only, not a medical device, not a radiologist's report"
-#: Statuses of RFC 9110 that another try meets again: they are about the message, or the place is gone.
-_FINAL = frozenset({400, 405, 410, 413, 415, 422})
 
 
 class WebhookChannel:
@@ -82,11 +75,9 @@ class WebhookChannel:
         PermanentDeliveryFailure
             When the status is about the message.
         """
-        status = self._post(payload, self._headers(message.message_id, payload))
-        if 200 <= status < 300:
-            return f"HTTP {status}"
-        failure = PermanentDeliveryFailure if status in _FINAL else TransientDeliveryFailure
-        raise failure(f"the receiver answered HTTP {status}", status=status)
+        return delivered(
+            self._receiver, "POST", self._receiver.url, payload, self._headers(message.message_id, payload)
+        )
 
     def close(self) -> None:
         """Nothing is kept open between two messages."""
@@ -98,7 +89,6 @@ class WebhookChannel:
         signature = hmac.new(self._secret(), signed, hashlib.sha256).digest()
         return {
             "Content-Type": "application/json",
-            "User-Agent": "auscult",
             "Webhook-Id": message_id,
             "Webhook-Timestamp": moment,
             "Webhook-Signature": f"v1,{base64.b64encode(signature).decode()}",
@@ -114,54 +104,6 @@ class WebhookChannel:
             raise TransientDeliveryFailure(why) from None
         except ValueError as error:
             raise TransientDeliveryFailure(str(error)) from None
-
-    def _post(self, payload: bytes, headers: Mapping[str, str]) -> int:
-        """Return the status of the answer; a redirection is none that is followed."""
-        url = urlsplit(self._receiver.url)
-        with closing(self._connection(url.hostname or "", url.port)) as connection:
-            self._connect(connection)
-            # Each byte of an answer may come within the time-out of a read: this ends the whole.
-            watch = threading.Timer(self._receiver.response_timeout, _shut, [connection])
-            watch.start()
-            try:
-                target = f"{url.path or '/'}{f'?{url.query}' if url.query else ''}"
-                connection.request("POST", target, payload, dict(headers))
-                return connection.getresponse().status
-            except (OSError, HTTPException):
-                raise TransientDeliveryFailure(
-                    "the receiver gave no HTTP answer within its time", in_doubt=True
-                ) from None
-            finally:
-                watch.cancel()
-
-    def _connection(self, host: str, port: int | None) -> HTTPConnection:
-        receiver = self._receiver
-        if urlsplit(receiver.url).scheme == "http":
-            return HTTPConnection(host, port, timeout=receiver.connect_timeout)
-        try:
-            tls = receiver.tls
-            context = (
-                ssl.create_default_context()
-                if tls is None
-                else destination_context(tls, f"the table tls of {receiver.name}")
-            )
-        except SettingsInvalid as error:
-            raise TransientDeliveryFailure(str(error)) from None
-        return HTTPSConnection(host, port, timeout=receiver.connect_timeout, context=context)
-
-    def _connect(self, connection: HTTPConnection) -> None:
-        try:
-            connection.connect()
-        except ssl.SSLError as error:
-            raise TransientDeliveryFailure(f"the TLS handshake failed: {reason_of(error)}") from None
-        except OSError:
-            raise TransientDeliveryFailure("cannot be reached; check its url and network") from None
-        connection.sock.settimeout(self._receiver.response_timeout)
-
-
-def _shut(connection: HTTPConnection) -> None:
-    with suppress(OSError, AttributeError):
-        connection.sock.shutdown(2)
 
 
 def _patient(identity: Identity) -> dict[str, str]:

@@ -37,4 +37,5 @@ def _imports_or_is(path: Path, name: str, module: re.Pattern[str]) -> bool:
         return True
     if path.parent.name not in ("channels", "settings"):
         return False
-    return any(module.search(line) for line in path.read_text().splitlines() if not line.strip().startswith("#"))
+    lines = [line for line in path.read_text().splitlines() if not line.strip().startswith("#") and "://" not in line]
+    return any(module.search(line) for line in lines)

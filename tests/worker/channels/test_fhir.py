@@ -1,0 +1,119 @@
+"""FHIR R4: every resource is judged by fhir.resources, and a server keeps one for each order."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fhir.resources.R4B.diagnosticreport import DiagnosticReport
+
+from service.settings.receivers import FhirSettings
+from service.vocabulary.facts import Flag, Reason, Supersession
+from service.vocabulary.states import DeliveryState
+from tests.worker.channels.conftest import Telling
+
+
+class FhirServer:
+    """Keeps what is put, as a FHIR server does; refuses what fhir.resources does."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, dict[str, Any]] = {}
+        self.tokens: list[str | None] = []
+        self.statuses: list[int] = []
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_PUT(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                status = server.statuses.pop(0) if server.statuses else 200
+                try:
+                    DiagnosticReport.model_validate(body)
+                except ValueError:
+                    status = 422
+                if status == 200:
+                    server.tokens.append(self.headers.get("Authorization"))
+                    server.kept[self.path] = body
+                self.send_response(status)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/r4"
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def server() -> Iterator[FhirServer]:
+    made = FhirServer()
+    yield made
+    made.close()
+
+
+def fhir(server: FhirServer, **changes: Any) -> FhirSettings:
+    return FhirSettings(**{"channel": "fhir", "name": "ehr", "url": server.url, **changes})
+
+
+def test_a_result_is_one_preliminary_report_that_the_next_of_its_order_replaces(
+    telling: Any, server: FhirServer, tmp_path: Path
+) -> None:
+    (tmp_path / "token").write_text("secret-token\n")
+    told: Telling = telling(fhir(server, token_file=tmp_path / "token"))
+    image = told.site.receive(patient_id="P-1", accession_number="ACC-7")
+    told.site.infer(0.9123, Flag.AGE_UNKNOWN)
+    server.statuses = [503]
+    told.tell()
+    assert server.kept == {}
+    told.site.now += timedelta(minutes=1)
+    told.tell()
+    told.site.receive(study_instance_uid=str(image.StudyInstanceUID), patient_id="P-1", accession_number="ACC-7")
+    told.site.exclude(Reason.LATERAL_VIEW)
+    told.tell()
+    assert told.states == {DeliveryState.CONFIRMED: 2}
+    (report,) = server.kept.values()
+    assert (report["status"], report["basedOn"][0]["identifier"]["value"]) == ("preliminary", "ACC-7")
+    assert report["subject"]["identifier"]["value"] == "P-1"
+    assert report["imagingStudy"][0]["identifier"]["value"] == f"urn:oid:{image.StudyInstanceUID}"
+    assert report["conclusion"].startswith(
+        "AI: PNEUMONIA SUSPECTED, probability 91.2 %\nAI: NOT ANALYSED: lateral view"
+    )
+    first, second = report["contained"]
+    assert first["component"][0]["valueQuantity"]["value"] == 91.23
+    assert first["note"] == [{"text": "patient age unknown"}]
+    assert second["dataAbsentReason"]["coding"][0]["code"] == "lateral_view"
+    assert server.tokens == ["Bearer secret-token"] * 2
+
+
+def test_a_result_told_of_another_patient_is_entered_in_error(telling: Any, server: FhirServer) -> None:
+    told: Telling = telling(fhir(server))
+    first = told.site.receive(patient_id="P-1")
+    told.site.infer(0.1)
+    told.tell()
+    told.site.receive(
+        study_instance_uid=str(first.StudyInstanceUID), sop_instance_uid=str(first.SOPInstanceUID), patient_id="P-2"
+    )
+    told.site.infer(0.1, superseding=Supersession.IDENTITY_CORRECTED)
+    told.tell()
+    stands = {report["subject"]["identifier"]["value"]: report["status"] for report in server.kept.values()}
+    assert stands == {"P-1": "entered-in-error", "P-2": "preliminary"}
+    assert "normal" not in json.dumps(server.kept).replace("abnormalities NOT assessed", "").lower()
+
+
+def test_a_token_that_cannot_be_read_delays_and_loses_nothing(telling: Any, server: FhirServer, tmp_path: Path) -> None:
+    told: Telling = telling(fhir(server, token_file=tmp_path / "absent"))
+    told.site.receive()
+    told.site.infer(0.1)
+    told.tell()
+    assert str(tmp_path / "absent") in str(told.detail())
+    assert told.states == {DeliveryState.PENDING: 1}

@@ -1,0 +1,160 @@
+"""FHIR R4: what the AI says of an order as one DiagnosticReport, which each further message replaces.
+
+Source: FHIR 4.0.1, DiagnosticReport and Observation. The report is preliminary, never final: that is a person's.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from highdicom.sr import CodedConcept
+
+from service.ledger import DueMessage
+from service.ledger.views import StudyHistory
+from service.report import codes
+from service.settings import Settings
+from service.settings.receivers import FhirSettings
+from service.settings.secret_files import read_password
+from service.texts import texts_in
+from service.vocabulary.errors import TransientDeliveryFailure
+from service.vocabulary.facts import MessageEvent
+from service.vocabulary.identity import Identity
+from service.vocabulary.report_kinds import OWN_SCHEME
+from worker.channels.http_wire import delivered
+from worker.channels.told import Image, Status, image_withdrawn, images_told
+from worker.channels.words import result_sentence, withdrawal_sentence
+
+_SYSTEMS = {
+    "SCT": "http://snomed.info/sct",
+    "DCM": "http://dicom.nema.org/resources/ontology/DCM",
+    OWN_SCHEME: "urn:auscult:concepts",
+}
+
+
+class FhirChannel:
+    """Tells one FHIR server; used by one thread."""
+
+    def __init__(self, settings: Settings, receiver: FhirSettings) -> None:
+        self._receiver = receiver
+        self._say = texts_in(receiver.language or settings.report.language)
+
+    def build(self, message: DueMessage, study: StudyHistory) -> bytes | None:
+        """Return the DiagnosticReport as it is to stand, or None when the event changes nothing of it."""
+        images: Sequence[Image] = ()
+        if message.event is MessageEvent.RESULT:
+            images = images_told(message, study, self._receiver.name)
+        elif message.event is MessageEvent.RESULT_SUPERSEDED:
+            withdrawn = image_withdrawn(message, study)
+            images = [withdrawn] if withdrawn is not None else ()
+        return json.dumps(self._report(message, images), ensure_ascii=False).encode() if images else None
+
+    def send(self, message: DueMessage, payload: bytes) -> str:
+        """Put the report at its place on the server; the same again changes nothing.
+
+        Raises
+        ------
+        TransientDeliveryFailure, PermanentDeliveryFailure
+            When the server does not take it, for now or for good.
+        """
+        headers = {"Content-Type": "application/fhir+json; charset=utf-8"}
+        if self._receiver.token_file is not None:
+            try:
+                token = read_password(self._receiver.token_file).get_secret_value()
+            except ValueError as error:
+                raise TransientDeliveryFailure(str(error)) from None
+            headers["Authorization"] = f"Bearer {token}"
+        url = f"{self._receiver.url.rstrip('/')}/DiagnosticReport/{_resource_id(message)}"
+        return delivered(self._receiver, "PUT", url, payload, headers)
+
+    def close(self) -> None:
+        """Nothing is kept open between two messages."""
+
+    def _report(self, message: DueMessage, images: Sequence[Image]) -> dict[str, Any]:
+        identity, subject = message.instance.identity, _subject(message.instance.identity)
+        is_withdrawn = all(image.status is Status.WITHDRAWN for image in images)
+        report: dict[str, Any] = {
+            "resourceType": "DiagnosticReport",
+            "id": _resource_id(message),
+            "contained": [self._observation(image, subject) for image in images],
+            "status": "entered-in-error" if is_withdrawn else "preliminary",
+            "category": [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0074", "code": "RAD"}]}],
+            "code": _concept(codes.PLAIN_CHEST_X_RAY),
+            "subject": subject,
+            "effectiveDateTime": _instant(message.instance.received_at),
+            "issued": _instant(message.occurred_at),
+            "result": [{"reference": f"#image-{image.number}"} for image in images],
+            "imagingStudy": [{"identifier": _uid(message.study_instance_uid)}],
+            "conclusion": "\n".join(self._conclusion(message, images, is_withdrawn=is_withdrawn)),
+        }
+        if identity.accession_number:
+            kind = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "ACSN"}]}
+            order = {"identifier": {"type": kind, "value": identity.accession_number}}
+            report["basedOn"] = [{"type": "ServiceRequest", **order}]
+        return report
+
+    def _conclusion(self, message: DueMessage, images: Sequence[Image], *, is_withdrawn: bool) -> list[str]:
+        if is_withdrawn:
+            lines = [f"AI: {withdrawal_sentence(self._say, message)}"]
+        else:
+            lines = [f"AI: {result_sentence(self._say, image.view)}" for image in images]
+        return [*lines, self._say("report.status"), self._say("report.disclaimer")]
+
+    def _observation(self, image: Image, subject: dict[str, Any]) -> dict[str, Any]:
+        view, result = image.view, image.view.result
+        observation: dict[str, Any] = {
+            "resourceType": "Observation",
+            "id": f"image-{image.number}",
+            "status": "entered-in-error" if image.status is Status.WITHDRAWN else "preliminary",
+            "code": _concept(codes.ASSESSMENT),
+            "subject": subject,
+            "focus": [{"identifier": _uid(view.sop_instance_uid)}],
+            "note": [{"text": self._say.of(flag)} for flag in view.flags],
+        }
+        if not observation["note"]:
+            del observation["note"]
+        if result is None:
+            reason = {
+                "coding": [{"system": _SYSTEMS[OWN_SCHEME], "code": view.reason}],
+                "text": result_sentence(self._say, view),
+            }
+            return {**observation, "dataAbsentReason": reason}
+        observation["valueCodeableConcept"] = _concept(codes.ASSESSMENT_VALUE[result.outcome])
+        percentage = {"value": round(100 * result.p_pneumonia, 4), "unit": "%"}
+        observation["component"] = [
+            {
+                "code": _concept(codes.P_PNEUMONIA),
+                "valueQuantity": {**percentage, "system": "http://unitsofmeasure.org", "code": "%"},
+            }
+        ]
+        observation["method"] = {"text": f"{result.checkpoint_name} {result.checkpoint_version}"}
+        return observation
+
+
+def _resource_id(message: DueMessage) -> str:
+    """Return the ID of an order's report: what comes later of the order replaces it."""
+    identity = message.instance.identity
+    order = f"{message.study_instance_uid}/{identity.accession_number}/{identity.patient_id}"
+    return f"ai-{hashlib.sha256(order.encode()).hexdigest()[:40]}"
+
+
+def _subject(identity: Identity) -> dict[str, Any]:
+    number: dict[str, Any] = {"value": identity.patient_id or "unknown"}
+    if identity.issuer_of_patient_id:
+        number["assigner"] = {"display": identity.issuer_of_patient_id}
+    return {"type": "Patient", "identifier": number}
+
+
+def _uid(value: str) -> dict[str, str]:
+    """Return a UID as the identifier that FHIR makes of it (DICOM PS3.20, ImagingStudy.identifier)."""
+    return {"system": "urn:dicom:uid", "value": f"urn:oid:{value}"}
+
+
+def _concept(concept: CodedConcept) -> dict[str, Any]:
+    coding = {"system": _SYSTEMS[concept.scheme_designator], "code": concept.value, "display": concept.meaning}
+    return {"coding": [coding]}
+
+
+def _instant(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds")

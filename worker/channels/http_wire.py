@@ -1,0 +1,76 @@
+"""HTTP as channels use it: one request, one answer's status, within a time; no redirection is followed."""
+
+import ssl
+import threading
+from collections.abc import Mapping
+from contextlib import closing, suppress
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from urllib.parse import urlsplit
+
+from service.security.tls import destination_context, reason_of
+from service.settings.receivers import HttpReceiverSettings
+from service.vocabulary.errors import PermanentDeliveryFailure, SettingsInvalid, TransientDeliveryFailure
+
+#: Statuses of RFC 9110 that another try meets again: they are about the message, or the place is gone.
+_FINAL = frozenset({400, 405, 410, 413, 415, 422})
+
+
+def delivered(receiver: HttpReceiverSettings, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> str:
+    """Send a body; return the status with which it was taken.
+
+    Raises
+    ------
+    TransientDeliveryFailure
+        When the receiver is away, or answers with a status that may pass.
+    PermanentDeliveryFailure
+        When the status is about the message.
+    """
+    status = _status(receiver, method, url, body, headers)
+    if 200 <= status < 300:
+        return f"HTTP {status}"
+    failure = PermanentDeliveryFailure if status in _FINAL else TransientDeliveryFailure
+    raise failure(f"the receiver answered HTTP {status}", status=status)
+
+
+def _status(receiver: HttpReceiverSettings, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> int:
+    parts = urlsplit(url)
+    with closing(_connection(receiver, parts.hostname or "", parts.port, parts.scheme)) as connection:
+        _connect(connection, receiver.response_timeout)
+        # Each byte of an answer may come within the time-out of a read: this ends the whole.
+        watch = threading.Timer(receiver.response_timeout, _shut, [connection])
+        watch.start()
+        try:
+            target = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
+            connection.request(method, target, body, {"User-Agent": "auscult", **headers})
+            return connection.getresponse().status
+        except (OSError, HTTPException):
+            raise TransientDeliveryFailure("the receiver gave no HTTP answer within its time", in_doubt=True) from None
+        finally:
+            watch.cancel()
+
+
+def _connection(receiver: HttpReceiverSettings, host: str, port: int | None, scheme: str) -> HTTPConnection:
+    if scheme == "http":
+        return HTTPConnection(host, port, timeout=receiver.connect_timeout)
+    tls = receiver.tls
+    try:
+        named = f"the table tls of {receiver.name}"
+        context = ssl.create_default_context() if tls is None else destination_context(tls, named)
+    except SettingsInvalid as error:
+        raise TransientDeliveryFailure(str(error)) from None
+    return HTTPSConnection(host, port, timeout=receiver.connect_timeout, context=context)
+
+
+def _connect(connection: HTTPConnection, timeout: float) -> None:
+    try:
+        connection.connect()
+    except ssl.SSLError as error:
+        raise TransientDeliveryFailure(f"the TLS handshake failed: {reason_of(error)}") from None
+    except OSError:
+        raise TransientDeliveryFailure("cannot be reached; check its url and network") from None
+    connection.sock.settimeout(timeout)
+
+
+def _shut(connection: HTTPConnection) -> None:
+    with suppress(OSError, AttributeError):
+        connection.sock.shutdown(2)
