@@ -6,8 +6,10 @@ PS3.3 section C.17.2 (SR Document General: predecessor documents)
 """
 
 import warnings
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,14 +21,19 @@ from service.report.content import ReportContent
 from service.report.draft import Draft
 from service.report.equipment import Equipment
 from service.report.evidence import prepare
+from service.report.header import Header
 from service.report.region import Localisation, localise
+from service.report.template import Templates, encoded, plain
 from service.thorax import find_lung_field
 from service.vocabulary.findings import Outcome
 from service.vocabulary.report_kinds import ReportKind
 
-#: What builds each kind: `build` in the module of its name.
-_BUILDERS: Mapping[ReportKind, Callable[[Draft], Dataset]] = {
-    kind: import_module(f"service.report.{kind}").build for kind in ReportKind
+#: What each kind is made of, and what highdicom makes of that: `recipe` and `make` in the module of its name.
+_RECIPES: Mapping[ReportKind, Callable[[Draft], Any]] = {
+    kind: import_module(f"service.report.{kind}").recipe for kind in ReportKind
+}
+_TEMPLATES: Mapping[ReportKind, Templates] = {
+    kind: Templates(import_module(f"service.report.{kind}").make) for kind in ReportKind
 }
 
 
@@ -61,20 +68,59 @@ def build(
     ValueError
         When a Secondary Capture, or the Measurement Report of a positive, is wanted without display values.
     """
+    with _silent():
+        drafts = drafts_of(source, display, content, kinds=kinds, equipment=equipment, predecessors=predecessors)
+        return [_built(draft) for draft in drafts]
+
+
+def drafts_of(
+    source: Dataset,
+    display: NDArray[np.float32] | None,
+    content: ReportContent,
+    *,
+    kinds: Collection[ReportKind],
+    equipment: Equipment,
+    predecessors: Sequence[Dataset] = (),
+) -> list[Draft]:
+    """Return what `build` is to build, object by object."""
     analysed = content.prediction is not None
     localisation = _localisation(display, content, kinds)
-    objects = []
-    # pydicom and highdicom quote attribute values in their warnings.
+    evidence = prepare(source)
+    drafts = []
+    for kind in ReportKind:
+        if kind not in kinds or (kind.needs_result and not analysed):
+            continue
+        earlier = tuple(report for report in predecessors if kind_of(report) is kind)
+        drafts.append(Draft(kind, kind.sop_classes[0], evidence, content, equipment, display, earlier, localisation))
+    return drafts
+
+
+def from_scratch(draft: Draft) -> bytes:
+    """Return the file as highdicom and pydicom make it: what `build` returns is the same, without their time."""
+    kind = draft.kind
+    with _silent():
+        return encoded(_TEMPLATES[kind].make(plain(_RECIPES[kind](draft))))
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Keep the warnings of pydicom and highdicom from the log: they quote attribute values."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        evidence = prepare(source)
-        for kind in ReportKind:
-            if kind not in kinds or (kind.needs_result and not analysed):
-                continue
-            earlier = tuple(report for report in predecessors if kind_of(report) is kind)
-            draft = Draft(kind, kind.sop_classes[0], evidence, content, equipment, display, earlier, localisation)
-            objects.append(BuiltObject.of(kind, _BUILDERS[kind](draft)))
-    return objects
+        yield
+
+
+def _built(draft: Draft) -> BuiltObject:
+    recipe = _RECIPES[draft.kind](draft)
+    header: Header = recipe.header
+    return BuiltObject(
+        kind=draft.kind,
+        sop_class_uid=draft.sop_class_uid,
+        sop_instance_uid=header.sop_instance_uid.value,
+        series_instance_uid=header.series_instance_uid.value,
+        # Nothing else is of the shape of a report that supersedes certain others.
+        content=_TEMPLATES[draft.kind].encoded(recipe, keep=not header.predecessors),
+    )
 
 
 def kind_of(dataset: Dataset) -> ReportKind | None:

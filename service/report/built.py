@@ -1,31 +1,42 @@
 """The objects of a report set, as they are handed to delivery."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from io import BytesIO
 
+from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.filewriter import dcmwrite
 
+from service.report.template import encoded
 from service.vocabulary.report_kinds import ReportKind
 
 
 @dataclass(frozen=True)
 class BuiltObject:
-    """One object of a report set; its data set is complete and is not to be changed any more."""
+    """One object of a report set; `content` is its DICOM file, always the same bytes."""
 
     kind: ReportKind
     sop_class_uid: str
     sop_instance_uid: str
     series_instance_uid: str
-    dataset: Dataset
+    content: bytes
 
     @classmethod
     def of(cls, kind: ReportKind, dataset: Dataset) -> "BuiltObject":
         """Wrap a data set under its own UIDs."""
-        return cls(kind, str(dataset.SOPClassUID), str(dataset.SOPInstanceUID), str(dataset.SeriesInstanceUID), dataset)
+        return cls(
+            kind,
+            str(dataset.SOPClassUID),
+            str(dataset.SOPInstanceUID),
+            str(dataset.SeriesInstanceUID),
+            encoded(dataset),
+        )
 
     def encoded(self) -> bytes:
-        """Return the DICOM file of the object, explicit VR little endian, always the same bytes (PS3.10 section 7)."""
-        buffer = BytesIO()
-        dcmwrite(buffer, self.dataset, enforce_file_format=True)
-        return buffer.getvalue()
+        """Return the DICOM file of the object, explicit VR little endian."""
+        return self.content
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The object as a data set; it is not to be changed any more."""
+        return dcmread(BytesIO(self.content))

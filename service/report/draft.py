@@ -5,21 +5,22 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
-from typing import Any
 
 import highdicom
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from service.report import codes
 from service.report.content import ReportContent
-from service.report.equipment import Equipment, contributing_equipment
+from service.report.equipment import Algorithm, Equipment
 from service.report.evidence import Evidence
+from service.report.header import Header, attributes_of
 from service.report.region import Localisation
 from service.report.sentences import series_description
+from service.report.stamp import local_time
+from service.report.template import Form, Varying
 from service.vocabulary.report_kinds import ReportKind
-from service.vocabulary.uids import MANUFACTURER, MODEL_NAME, derive_uid
+from service.vocabulary.uids import derive_uid
 
 #: Version of what the modules of this package write for the same content. Raise it with every change of the output.
 TEMPLATE_VERSION = "5"
@@ -45,6 +46,8 @@ _OF_THE_SERIES = (
     "BodyPartExamined",
     "Laterality",
 )
+
+_REFERENCE = ("StudyInstanceUID", "SeriesInstanceUID", "SOPClassUID", "SOPInstanceUID")
 
 
 @dataclass(frozen=True)
@@ -128,38 +131,28 @@ class Draft:
         number = self.content.number
         return number if self.kind is ReportKind.MEASUREMENT_SR else max(1, _NEWEST_FIRST - number)
 
-    def attributes(self, sop_instance_uid: str) -> dict[str, Any]:
-        """Return the arguments that every constructor of highdicom takes alike."""
-        return {
-            "series_instance_uid": self.series_instance_uid(),
-            "series_number": self.kind.series_number,
-            "sop_instance_uid": sop_instance_uid,
-            "instance_number": self._instance_number(),
-            "series_description": series_description(self.content.language, self.kind),
-            "manufacturer": MANUFACTURER,
-            "manufacturer_model_name": MODEL_NAME,
-            "software_versions": self.equipment.software_version,
-            "device_serial_number": self.equipment.device_serial_number,
-            "institution_name": self.institution or None,
-            "specific_character_set": "ISO_IR 192",
-            "contributing_equipment": contributing_equipment(self.equipment, self.content.prediction),
-        }
-
-    def document_attributes(self, sop_instance_uid: str) -> dict[str, Any]:
-        """Return the arguments that both Structured Reports take alike."""
-        study_instance_uid = self.evidence.dataset.StudyInstanceUID
-        same_study = [earlier for earlier in self.predecessors if earlier.StudyInstanceUID == study_instance_uid]
-        return self.attributes(sop_instance_uid) | {
-            "evidence": [self.evidence.dataset],
-            "is_complete": True,
-            "is_final": False,
-            "is_verified": False,
-            "requested_procedures": list(self.evidence.requested_procedures) or None,
-            "performed_procedure_codes": [codes.PLAIN_CHEST_X_RAY],
-            "previous_versions": same_study or None,
-            "content_qualification": self.equipment.content_qualification,
-            "coding_schemes": codes.coding_schemes(),
-        }
+    def header(self, rendered: str = "") -> Header:
+        """Return what every kind says besides its content; `rendered` is the digest of its pixels, if it has any."""
+        content, source = self.content, self.evidence.dataset
+        moment = local_time(content.content_time, source)
+        same_study = [each for each in self.predecessors if each.StudyInstanceUID == source.StudyInstanceUID]
+        return Header(
+            sop_instance_uid=Varying(Form.UID, self.sop_instance_uid(rendered)),
+            series_instance_uid=Varying(Form.UID, self.series_instance_uid()),
+            instance_number=Varying(Form.COUNT, self._instance_number()),
+            series_number=self.kind.series_number,
+            series_description=series_description(content.language, self.kind),
+            equipment=self.equipment,
+            institution=Varying(Form.TEXT, self.institution) if self.institution else None,
+            algorithm=Algorithm.of(content.prediction) if content.prediction else None,
+            source=attributes_of(source),
+            procedures=tuple(attributes_of(item) for item in self.evidence.requested_procedures),
+            # Which of them share a series is part of the shape, so their UIDs do not vary.
+            predecessors=tuple(tuple((name, str(each[name].value)) for name in _REFERENCE) for each in same_study),
+            date=Varying(Form.DATE, f"{moment:%Y%m%d}"),
+            time=Varying(Form.TIME, f"{moment:%H%M%S}"),
+            moment=Varying(Form.TEXT, f"{moment:%Y%m%d%H%M%S%z}"[:19]),
+        )
 
 
 def _time_of(document: Dataset) -> tuple[str, str]:

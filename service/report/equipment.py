@@ -6,6 +6,7 @@ PS3.3 section C.7.5.1 (General Equipment), C.12.1.1 (Contributing Equipment Sequ
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple, Self
 
 from highdicom import ContributingEquipment
 from highdicom.sr import (
@@ -46,48 +47,66 @@ class Equipment:
         """Device Observer Name: brand and version."""
         return f"{MANUFACTURER} {self.software_version}"
 
-    def device_uid(self, prediction: Prediction | None) -> str:
+    def device_uid(self, algorithm: "Algorithm | None") -> str:
         """Return the UID of the device as it was for this result: another checkpoint makes it another device."""
-        checkpoint = prediction.checkpoint_digest if prediction else ""
+        checkpoint = algorithm.checkpoint_digest if algorithm else ""
         return derive_uid("device", self.device_serial_number, self.software_version, checkpoint)
 
 
-def contributing_equipment(equipment: Equipment, prediction: Prediction | None) -> list[ContributingEquipment]:
+class Algorithm(NamedTuple):
+    """The network that judged, and how: what many results have in common."""
+
+    name: str
+    version: str
+    checkpoint_digest: str
+    operating_point: str
+    transform: str
+
+    @classmethod
+    def of(cls, prediction: Prediction) -> Self:
+        """Return what a prediction names."""
+        return cls(
+            prediction.checkpoint_name,
+            prediction.checkpoint_version,
+            prediction.checkpoint_digest,
+            f"operating point {prediction.operating_point}: lower {prediction.lower:.6g}, upper {prediction.upper:.6g},"
+            f" prevalence {prediction.prevalence:.6g}",
+            prediction.transform,
+        )
+
+
+def contributing_equipment(equipment: Equipment, algorithm: Algorithm | None) -> list[ContributingEquipment]:
     """Return one item for the algorithm, none where no algorithm ran."""
-    if prediction is None:
+    if algorithm is None:
         return []
     item = ContributingEquipment(
         manufacturer=MANUFACTURER,
         purpose_of_reference=codes.PROCESSING_EQUIPMENT,
         # LO holds 64 characters (PS3.5 section 6.2).
-        manufacturer_model_name=prediction.checkpoint_name[:64],
-        software_versions=prediction.checkpoint_version[:64],
+        manufacturer_model_name=algorithm.name[:64],
+        software_versions=algorithm.version[:64],
         device_serial_number=equipment.device_serial_number,
-        contribution_description=f"Classification of the radiograph; checkpoint SHA-256 {prediction.checkpoint_digest}",
+        contribution_description=f"Classification of the radiograph; checkpoint SHA-256 {algorithm.checkpoint_digest}",
     )
-    item.DeviceUID = equipment.device_uid(prediction)
+    item.DeviceUID = equipment.device_uid(algorithm)
     return [item]
 
 
-def observation_context(equipment: Equipment, prediction: Prediction | None) -> ObservationContext:
+def observation_context(equipment: Equipment, algorithm: Algorithm | None) -> ObservationContext:
     """Return the device as observer (TID 1001, 1002, 1004)."""
-    device = DeviceObserverIdentifyingAttributes(uid=equipment.device_uid(prediction), name=equipment.name)
+    device = DeviceObserverIdentifyingAttributes(uid=equipment.device_uid(algorithm), name=equipment.name)
     return ObservationContext(ObserverContext(codes.DEVICE, device))
 
 
-def algorithm_identification(prediction: Prediction) -> AlgorithmIdentification:
+def algorithm_identification(algorithm: Algorithm) -> AlgorithmIdentification:
     """Return what computed the result (TID 4019)."""
-    operating_point = (
-        f"operating point {prediction.operating_point}: lower {prediction.lower:.6g}, upper {prediction.upper:.6g},"
-        f" prevalence {prediction.prevalence:.6g}"
-    )
     return AlgorithmIdentification(
-        name=prediction.checkpoint_name,
-        version=prediction.checkpoint_version,
+        name=algorithm.name,
+        version=algorithm.version,
         parameters=[
-            f"checkpoint SHA-256 {prediction.checkpoint_digest}",
-            operating_point,
-            f"transform {prediction.transform}",
+            f"checkpoint SHA-256 {algorithm.checkpoint_digest}",
+            algorithm.operating_point,
+            f"transform {algorithm.transform}",
         ],
         family=codes.ARTIFICIAL_INTELLIGENCE,
         manufacturer=MANUFACTURER,

@@ -8,7 +8,7 @@ References
 PS3.16 TID 1500, TID 1410; PS3.3 section A.35.13 (Comprehensive 3D SR IOD)
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from highdicom.sr import (
@@ -32,90 +32,117 @@ from service.report import codes
 from service.report.content import ReportContent, by_finding
 from service.report.draft import Draft
 from service.report.equipment import algorithm_identification, observation_context
+from service.report.header import Header, dataset_of, document_arguments
 from service.report.region import WHOLE_IMAGE, Localisation, activation_within, in_pixels
 from service.report.stamp import separate, stamp
+from service.report.template import Form, Varying
 from service.vocabulary.findings import Outcome, Prediction
 from service.vocabulary.uids import derive_uid
 
+#: Names and values of measurements or evaluations: a number that varies, or a code.
+_Items = tuple[tuple[CodedConcept, Any], ...]
 
-def build(draft: Draft) -> Dataset:
-    """Build the Measurement Report as a Comprehensive 3D SR."""
+
+class Group(NamedTuple):
+    """The recipe of a measurement group: a region lies in the lung, and the site of the whole image is the chest."""
+
+    identifier: str
+    tracking_uid: Any
+    outline: Any
+    site: CodedConcept
+    measurements: _Items
+    evaluations: _Items = ()
+
+
+class MeasurementDocument(NamedTuple):
+    """The recipe of a Measurement Report."""
+
+    header: Header
+    title: CodedConcept
+    language: CodedConcept
+    finding: CodedConcept | None
+    groups: tuple[Group, ...]
+
+
+def recipe(draft: Draft) -> MeasurementDocument:
+    """Return what the Measurement Report of a draft is made of."""
     prediction = draft.content.prediction
     if prediction is None:
         raise ValueError("an image that was not analysed has no measurements; build the text report alone")
-    sop_instance_uid = draft.sop_instance_uid()
-    report = MeasurementReport(
-        observation_context=observation_context(draft.equipment, prediction),
-        procedure_reported=codes.PLAIN_CHEST_X_RAY,
-        imaging_measurements=_groups(draft, prediction, sop_instance_uid),
+    header = draft.header()
+    return MeasurementDocument(
+        header=header,
         title=codes.TITLES[draft.kind],
-        language_of_content_item_and_descendants=LanguageOfContentItemAndDescendants(
-            codes.LANGUAGES[draft.content.language]
-        ),
-        referenced_images=[draft.evidence.dataset],
+        language=codes.LANGUAGES[draft.content.language],
+        finding=codes.PNEUMONIA[prediction.pneumonia_type] if prediction.outcome is Outcome.POSITIVE else None,
+        groups=_groups(draft, prediction, header.sop_instance_uid.value),
     )
-    document = Comprehensive3DSR(content=report, **draft.document_attributes(sop_instance_uid))
-    stamp(document, draft.evidence.dataset, draft.content.content_time, draft.equipment.software_version)
+
+
+def make(parts: MeasurementDocument) -> Dataset:
+    """Let highdicom make the Measurement Report, as a Comprehensive 3D SR."""
+    header = parts.header
+    report = MeasurementReport(
+        observation_context=observation_context(header.equipment, header.algorithm),
+        procedure_reported=codes.PLAIN_CHEST_X_RAY,
+        imaging_measurements=[_group(parts, group) for group in parts.groups],
+        title=parts.title,
+        language_of_content_item_and_descendants=LanguageOfContentItemAndDescendants(parts.language),
+        referenced_images=[dataset_of(header.source)],
+    )
+    document = Comprehensive3DSR(content=report, **document_arguments(header))
+    stamp(document, header)
     separate(document)
     return document
 
 
-def _groups(
-    draft: Draft, prediction: Prediction, sop_instance_uid: str
-) -> list[PlanarROIMeasurementsAndQualitativeEvaluations]:
-    """Return the group of the result, and one for each further region."""
-    regions = draft.localisation.regions if draft.localisation else ()
-    first = _group(
-        draft,
-        prediction,
-        regions[0] if regions else None,
-        TrackingIdentifier(uid=derive_uid("tracking", sop_instance_uid), identifier="AI assessment of pneumonia"),
-        measurements=_measurements(prediction, draft.localisation),
-        qualitative_evaluations=_evaluations(draft.content, draft.localisation),
-    )
-    return [
-        first,
-        *(
-            _group(
-                draft,
-                prediction,
-                region,
-                TrackingIdentifier(
-                    uid=derive_uid("tracking", sop_instance_uid, str(number)), identifier=f"AI region {number}"
-                ),
-                measurements=[_per_cent(codes.ACTIVATION_HERE, activation_within(prediction.cam, region))],
-            )
-            for number, region in enumerate(regions[1:], start=2)
-        ),
-    ]
-
-
-def _group(
-    draft: Draft,
-    prediction: Prediction,
-    region: NDArray[np.float32] | None,
-    tracking: TrackingIdentifier,
-    **content: Any,
-) -> PlanarROIMeasurementsAndQualitativeEvaluations:
-    """Return a group: a region lies in the lung; without any it is the whole image, whose site is the chest."""
-    source = draft.evidence.dataset
-    outline = in_pixels(WHOLE_IMAGE if region is None else region, source.Rows, source.Columns)
-    positive = prediction.outcome is Outcome.POSITIVE
+def _group(parts: MeasurementDocument, group: Group) -> PlanarROIMeasurementsAndQualitativeEvaluations:
+    source, algorithm = dict(parts.header.source), parts.header.algorithm
     return PlanarROIMeasurementsAndQualitativeEvaluations(
-        tracking_identifier=tracking,
+        tracking_identifier=TrackingIdentifier(uid=group.tracking_uid, identifier=group.identifier),
         referenced_region=ImageRegion(
             graphic_type=GraphicTypeValues.POLYLINE,
-            graphic_data=outline,
-            source_image=SourceImageForRegion(source.SOPClassUID, source.SOPInstanceUID),
+            graphic_data=group.outline,
+            source_image=SourceImageForRegion(source["SOPClassUID"], source["SOPInstanceUID"]),
         ),
-        finding_type=codes.PNEUMONIA[prediction.pneumonia_type] if positive else None,
-        algorithm_id=algorithm_identification(prediction),
-        finding_sites=[FindingSite(anatomic_location=codes.CHEST if region is None else codes.LUNG)],
-        **content,
+        finding_type=parts.finding,
+        algorithm_id=algorithm_identification(algorithm) if algorithm else None,
+        finding_sites=[FindingSite(anatomic_location=group.site)],
+        measurements=[Measurement(name, value, codes.PERCENT) for name, value in group.measurements],
+        qualitative_evaluations=[QualitativeEvaluation(name, value) for name, value in group.evaluations] or None,
     )
 
 
-def _measurements(prediction: Prediction, localisation: Localisation | None) -> list[Measurement]:
+def _groups(draft: Draft, prediction: Prediction, sop_instance_uid: str) -> tuple[Group, ...]:
+    """Return the group of the result, and one for each further region."""
+    source = draft.evidence.dataset
+    regions = draft.localisation.regions if draft.localisation else ()
+
+    def outline(region: NDArray[np.float32]) -> Varying:
+        return Varying(Form.OUTLINE, in_pixels(region, source.Rows, source.Columns))
+
+    first = Group(
+        identifier="AI assessment of pneumonia",
+        tracking_uid=Varying(Form.UID, derive_uid("tracking", sop_instance_uid)),
+        outline=outline(regions[0] if regions else WHOLE_IMAGE),
+        site=codes.LUNG if regions else codes.CHEST,
+        measurements=_measurements(prediction, draft.localisation),
+        evaluations=_evaluations(draft.content, draft.localisation),
+    )
+    others = [
+        Group(
+            identifier=f"AI region {number}",
+            tracking_uid=Varying(Form.UID, derive_uid("tracking", sop_instance_uid, str(number))),
+            outline=outline(region),
+            site=codes.LUNG,
+            measurements=(_per_cent(codes.ACTIVATION_HERE, activation_within(prediction.cam, region)),),
+        )
+        for number, region in enumerate(regions[1:], start=2)
+    ]
+    return (first, *others)
+
+
+def _measurements(prediction: Prediction, localisation: Localisation | None) -> _Items:
     """Return the probabilities and the quality of the map, each under a name of its own.
 
     Viewers print equal names over each other.
@@ -125,20 +152,20 @@ def _measurements(prediction: Prediction, localisation: Localisation | None) -> 
     }
     if localisation is not None and localisation.outside is not None:
         values[codes.ACTIVATION_OUTSIDE] = localisation.outside
-    return [_per_cent(name, value) for name, value in values.items()]
+    return tuple(_per_cent(name, value) for name, value in values.items())
 
 
-def _per_cent(name: CodedConcept, share: float) -> Measurement:
-    return Measurement(name, round(100 * share, 2), codes.PERCENT)
+def _per_cent(name: CodedConcept, share: float) -> tuple[CodedConcept, Varying]:
+    return name, Varying(Form.NUMBER, round(100 * share, 2))
 
 
-def _evaluations(content: ReportContent, localisation: Localisation | None) -> list[QualitativeEvaluation]:
-    evaluations = [
-        QualitativeEvaluation(codes.ASSESSMENT, codes.ASSESSMENT_VALUE[content.outcome]),
-        QualitativeEvaluation(codes.PRIORITY_NAME, codes.PRIORITY_VALUE[content.priority]),
-    ]
-    if localisation is not None:
-        withheld = localisation.withheld
-        shown = codes.CLASS_ACTIVATION if withheld is None else codes.WITHHELD[withheld]
-        evaluations.append(QualitativeEvaluation(codes.VISUAL_EXPLANATION, shown))
-    return evaluations
+def _evaluations(content: ReportContent, localisation: Localisation | None) -> _Items:
+    evaluations: _Items = (
+        (codes.ASSESSMENT, codes.ASSESSMENT_VALUE[content.outcome]),
+        (codes.PRIORITY_NAME, codes.PRIORITY_VALUE[content.priority]),
+    )
+    if localisation is None:
+        return evaluations
+    withheld = localisation.withheld
+    shown = codes.CLASS_ACTIVATION if withheld is None else codes.WITHHELD[withheld]
+    return (*evaluations, (codes.VISUAL_EXPLANATION, shown))

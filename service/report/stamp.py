@@ -9,6 +9,7 @@ from datetime import datetime, timedelta, timezone
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
+from service.report.header import Header
 from service.vocabulary.uids import IMPLEMENTATION_CLASS_UID
 
 _TIMES = (
@@ -28,28 +29,22 @@ def local_time(content_time: datetime, evidence: Dataset) -> datetime:
     return content_time.astimezone(timezone(-offset if match[1] == "-" else offset))
 
 
-def stamp(dataset: Dataset, evidence: Dataset, content_time: datetime, software_version: str) -> None:
-    """Set every date and time of a new object, and its file meta information.
-
-    Parameters
-    ----------
-    content_time
-        Aware; see `service.report.content.ReportContent`.
-    """
-    moment = local_time(content_time, evidence)
+def stamp(dataset: Dataset, header: Header) -> None:
+    """Set every date and time of a new object, and its file meta information."""
     for date_keyword, time_keyword in _TIMES:
         # An SR has no secondary capture time; the others belong to both. A series has none: it grows with its study.
         if date_keyword in dataset:
-            setattr(dataset, date_keyword, f"{moment:%Y%m%d}")
-            setattr(dataset, time_keyword, f"{moment:%H%M%S}")
+            setattr(dataset, date_keyword, header.date)
+            setattr(dataset, time_keyword, header.time)
     for item in dataset.get("ContributingEquipmentSequence", []):
         if "DeviceUID" in item or "ContributionDateTime" in item:
-            item.ContributionDateTime = f"{moment:%Y%m%d%H%M%S%z}"[:19]
-    if "TimezoneOffsetFromUTC" in evidence:
-        dataset.TimezoneOffsetFromUTC = evidence.TimezoneOffsetFromUTC
+            item.ContributionDateTime = header.moment
+    source = dict(header.source)
+    if "TimezoneOffsetFromUTC" in source:
+        dataset.TimezoneOffsetFromUTC = source["TimezoneOffsetFromUTC"]
     dataset.file_meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
     # SH holds 16 characters (PS3.5 section 6.2).
-    dataset.file_meta.ImplementationVersionName = f"AUSCULT_{software_version}"[:16]
+    dataset.file_meta.ImplementationVersionName = f"AUSCULT_{header.equipment.software_version}"[:16]
 
 
 def separate(item: Dataset) -> None:

@@ -1,0 +1,113 @@
+"""What every object says besides its content: patient, study, series, equipment and times."""
+
+from typing import Any, NamedTuple
+
+from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
+
+from service.report import codes
+from service.report.equipment import Algorithm, Equipment, contributing_equipment
+from service.report.template import Form, Varying
+from service.vocabulary.uids import MANUFACTURER, MODEL_NAME
+
+#: Keyword and value of each attribute of a data set; that of a sequence is a tuple of its items.
+Attributes = tuple[tuple[str, Any], ...]
+
+#: How values of each value representation vary; those of others are part of an object's shape.
+_FORMS = {
+    "UI": Form.UID,
+    "DA": Form.DATE,
+    "TM": Form.TIME,
+    "AS": Form.AGE,
+    "PN": Form.TEXT,
+    "LO": Form.TEXT,
+    "SH": Form.TEXT,
+}
+
+
+class Header(NamedTuple):
+    """The part of a recipe that all kinds have.
+
+    Attributes
+    ----------
+    source
+        The image as evidence; see `service.report.evidence`.
+    procedures
+        Items of Referenced Request Sequence (0040,A370).
+    predecessors
+        The earlier documents in the same study whose place this one takes.
+    date, time, moment
+        When the result came about: DA, TM and DT.
+    """
+
+    sop_instance_uid: Any
+    series_instance_uid: Any
+    instance_number: Any
+    series_number: int
+    series_description: str
+    equipment: Equipment
+    institution: Any
+    algorithm: Algorithm | None
+    source: Attributes
+    procedures: tuple[Attributes, ...]
+    predecessors: tuple[Attributes, ...]
+    date: Any
+    time: Any
+    moment: Any
+
+
+def attributes_of(dataset: Dataset) -> Attributes:
+    """Return a data set as a recipe: what is empty, coded or a SOP class is part of the shape, all else varies."""
+    return tuple((element.keyword, _part(element.keyword, element.VR, element.value)) for element in dataset)
+
+
+def dataset_of(attributes: Attributes) -> Dataset:
+    """Return the data set again."""
+    dataset = Dataset()
+    for keyword, value in attributes:
+        is_sequence = isinstance(value, tuple)
+        setattr(dataset, keyword, [dataset_of(item) for item in value] if is_sequence else value)
+    return dataset
+
+
+def arguments(header: Header) -> dict[str, Any]:
+    """Return the arguments that every constructor of highdicom takes alike."""
+    return {
+        "series_instance_uid": header.series_instance_uid,
+        "series_number": header.series_number,
+        "sop_instance_uid": header.sop_instance_uid,
+        "instance_number": header.instance_number,
+        "series_description": header.series_description,
+        "manufacturer": MANUFACTURER,
+        "manufacturer_model_name": MODEL_NAME,
+        "software_versions": header.equipment.software_version,
+        "device_serial_number": header.equipment.device_serial_number,
+        "institution_name": header.institution,
+        "specific_character_set": "ISO_IR 192",
+        "contributing_equipment": contributing_equipment(header.equipment, header.algorithm),
+    }
+
+
+def document_arguments(header: Header) -> dict[str, Any]:
+    """Return the arguments that both Structured Reports take alike."""
+    return arguments(header) | {
+        "evidence": [dataset_of(header.source)],
+        "is_complete": True,
+        "is_final": False,
+        "is_verified": False,
+        "requested_procedures": [dataset_of(item) for item in header.procedures] or None,
+        "performed_procedure_codes": [codes.PLAIN_CHEST_X_RAY],
+        "previous_versions": [dataset_of(item) for item in header.predecessors] or None,
+        "content_qualification": header.equipment.content_qualification,
+        "coding_schemes": codes.coding_schemes(),
+    }
+
+
+def _part(keyword: str, vr: str, value: Any) -> Any:
+    if vr == "SQ":
+        return tuple(attributes_of(item) for item in value)
+    text = "\\".join(map(str, value)) if isinstance(value, MultiValue) else str(value)
+    form = _FORMS.get(vr)
+    if isinstance(value, int):
+        return Varying(Form.COUNT, value)
+    return text if form is None or not text or keyword == "SOPClassUID" else Varying(form, text)
