@@ -131,7 +131,7 @@ def heat_map(grey: Picture, cam: NDArray[np.float32], localisation: Localisation
     # Where nothing is activated the colour is transparent, and the grey stays as it is.
     left, top, width, height = cv2.boundingRect((activation > 0).view(np.uint8))
     there = (slice(top, top + height), slice(left, left + width))
-    painted[there] = _tint(painted[there], activation[there], field[there])
+    painted[there] = _tint(grey[there], activation[there], field[there])
     outlines = [np.rint(in_pixels(region, rows, columns) - 0.5).astype(np.int32) for region in localisation.regions]
     if outlines:
         cv2.polylines(painted, outlines, isClosed=True, color=_INK, thickness=2, lineType=cv2.LINE_AA)
@@ -152,25 +152,28 @@ def _lung_share(localisation: Localisation, rows: int, columns: int) -> NDArray[
     )
 
 
-def _tint(picture_RGB: Picture, activation: NDArray[np.float32], field: NDArray[np.float32]) -> Picture:
-    """Blend the colour of each activation over a picture; opacity grows with the activation from nothing at 0."""
-    inside = field[:, :, None]
-    opacity = (activation * _OPACITY)[:, :, None]
-    colour = _colours()[np.rint(activation * 255).astype(np.uint8)]
-    # In place: a picture of these numbers is 12 MB large.
-    colour *= inside
-    colour += _OUTSIDE * (1 - inside)
-    colour *= opacity
-    blended = picture_RGB * (1 - opacity)
-    blended += colour
-    return np.asarray(np.rint(blended, out=blended), dtype=np.uint8)
+def _tint(grey: Picture, activation: NDArray[np.float32], field: NDArray[np.float32]) -> Picture:
+    """Blend the colour of each activation over grey; opacity grows with the activation from nothing at 0."""
+    opacity = activation * _OPACITY
+    below, outside = grey * (1 - opacity), _OUTSIDE * (1 - field)
+    index = np.rint(activation * 255).astype(np.uint8)
+    painted = np.empty((*grey.shape, 3), dtype=np.uint8)
+    # Channel by channel and in place: so little memory is passed through the processor.
+    for channel, colours in enumerate(_colours()):
+        colour = colours[index]
+        colour *= field
+        colour += outside
+        colour *= opacity
+        colour += below
+        painted[:, :, channel] = np.rint(colour, out=colour)
+    return painted
 
 
 @lru_cache(maxsize=1)
 def _colours() -> NDArray[np.float32]:
-    """Return the perceptually uniform colours of the activations 0/255 to 255/255, RGB."""
+    """Return the perceptually uniform colours of the activations 0/255 to 255/255, channels x 256."""
     ramp = np.arange(256, dtype=np.uint8).reshape(-1, 1)
-    return np.asarray(cv2.applyColorMap(ramp, cv2.COLORMAP_INFERNO))[:, 0, ::-1].astype(np.float32)
+    return np.asarray(cv2.applyColorMap(ramp, cv2.COLORMAP_INFERNO))[:, 0, ::-1].T.astype(np.float32)
 
 
 @lru_cache(maxsize=16)
@@ -234,7 +237,7 @@ def _draw_legend(canvas: Image.Image, draw: ImageDraw.ImageDraw, left: int, top:
     height = min(_LONGEST_BAR, canvas.height - top - _height_without_bar(say))
     bar_left, bar_top, bar_width = left + 20, top + _ABOVE_BAR, 26
     ramp = np.linspace(1, 0, height, dtype=np.float32)[:, None].repeat(bar_width, axis=1)
-    bar = _tint(np.full((height, bar_width, 3), 110, dtype=np.uint8), ramp, np.ones_like(ramp))
+    bar = _tint(np.full((height, bar_width), 110, dtype=np.uint8), ramp, np.ones_like(ramp))
     canvas.paste(Image.fromarray(bar), (bar_left, bar_top))
     draw.rectangle((bar_left - 1, bar_top - 1, bar_left + bar_width, bar_top + height), outline=_FAINT)
     small = _font(15)

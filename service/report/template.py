@@ -65,7 +65,7 @@ class Templates:
 
     def __init__(self, make: Callable[[Any], Dataset]) -> None:
         self.make = make
-        self._kept: dict[Hashable, Template] = {}
+        self._kept: dict[Hashable, Template | None] = {}
 
     def encoded(self, recipe: Any, *, keep: bool = True) -> bytes:
         """Return the file of a recipe: the bytes that `encoded` gives for what highdicom makes of it.
@@ -76,8 +76,9 @@ class Templates:
             Whether others of its shape are to be expected.
         """
         shape = shape_of(recipe)
-        template = self._kept.get(shape)
-        if template is None:
+        if shape in self._kept:
+            template = self._kept[shape]
+        else:
             template = _template(self.make, recipe)
             if keep:
                 if len(self._kept) >= _MOST_KEPT:
@@ -85,9 +86,10 @@ class Templates:
                 self._kept[shape] = template
         values = list(_varying(recipe))
         # What is longer pydicom writes as another value representation (PS3.5 section 6.2.2).
-        if all(len(str(value)) < _LONGEST for form, value in values if form is Form.TEXT):
-            return template.filled([varying.value for varying in values])
-        return encoded(self.make(plain(recipe)))
+        long = any(len(str(value)) >= _LONGEST for form, value in values if form is Form.TEXT)
+        if template is None or long:
+            return encoded(self.make(plain(recipe)))
+        return template.filled([varying.value for varying in values])
 
 
 def encoded(dataset: Dataset) -> bytes:
@@ -132,15 +134,15 @@ def _mapped(recipe: Any, change: Callable[[Varying], Any]) -> Any:
     return recipe
 
 
-def _template(make: Callable[[Any], Dataset], recipe: Any) -> Template:
+def _template(make: Callable[[Any], Dataset], recipe: Any) -> Template | None:
+    """Return the template of a recipe's shape; None where a value stands within another one and has no place."""
     markers = [Varying(varying.form, _MARKERS[varying.form](n)) for n, varying in enumerate(_varying(recipe))]
     remaining = iter(markers)
     content = encoded(make(_mapped(recipe, lambda _: next(remaining).value)))
     template = taken_apart(content, {way: n for n, marker in enumerate(markers) for way in _ways(marker)})
     told = [way for marker in markers for way in _ways(marker) if marker.form in _TOLD]
-    if any(way.rstrip(b" \0") in piece for piece in template.fixed() for way in told):
-        raise RuntimeError("highdicom has put a value into another one; no template can be made of that")
-    return template
+    left = any(way.rstrip(b" \0") in piece for piece in template.fixed() for way in told)
+    return None if left else template
 
 
 #: What stands in a place: of the value's form, and for each number another.
