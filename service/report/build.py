@@ -23,7 +23,7 @@ from service.report.equipment import Equipment
 from service.report.evidence import prepare
 from service.report.header import Header
 from service.report.region import Localisation, localise
-from service.report.template import Templates, encoded, plain
+from service.report.template import ReportTemplates, encoded, plain
 from service.thorax import find_lung_field
 from service.vocabulary.findings import Outcome
 from service.vocabulary.report_kinds import ReportKind
@@ -32,8 +32,8 @@ from service.vocabulary.report_kinds import ReportKind
 _RECIPES: Mapping[ReportKind, Callable[[Draft], Any]] = {
     kind: import_module(f"service.report.{kind}").recipe for kind in ReportKind
 }
-_TEMPLATES: Mapping[ReportKind, Templates] = {
-    kind: Templates(import_module(f"service.report.{kind}").make) for kind in ReportKind
+_TEMPLATES: Mapping[ReportKind, ReportTemplates] = {
+    kind: ReportTemplates(import_module(f"service.report.{kind}").make) for kind in ReportKind
 }
 
 

@@ -33,7 +33,7 @@ class BuiltObject:
         )
 
     def encoded(self) -> bytes:
-        """Return the DICOM file of the object, explicit VR little endian."""
+        """Return the DICOM file of the object, explicit VR little endian (PS3.10 section 7)."""
         return self.content
 
     @cached_property

@@ -1,4 +1,7 @@
-"""What every object says besides its content: patient, study, series, equipment and times."""
+"""What every object says besides its content: patient, study, series, equipment and times.
+
+Source: PS3.3 sections C.7.1 to C.7.5 (patient, study, series, equipment), C.17.2 (SR Document General).
+"""
 
 from typing import Any, NamedTuple
 

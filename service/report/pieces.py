@@ -4,8 +4,7 @@ Source: PS3.5 section 7.1.2 (explicit VR little endian), section 7.5 (sequences)
 """
 
 import struct
-from collections.abc import Callable, Iterator, Mapping
-from collections.abc import Sequence as Seq
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,7 +27,7 @@ _GROUP_LENGTH = 12
 """Bytes of the element that holds the length of the file meta group."""
 
 
-class Sequence(NamedTuple):
+class ItemSequence(NamedTuple):
     """A sequence of items in which something varies: its tag, and the nodes of each item."""
 
     tag: bytes
@@ -43,7 +42,7 @@ class Place(NamedTuple):
     number: int
 
 
-Nodes = tuple["bytes | Sequence | Place", ...]
+Nodes = tuple["bytes | ItemSequence | Place", ...]
 
 
 class Template(NamedTuple):
@@ -53,7 +52,7 @@ class Template(NamedTuple):
     meta: Nodes
     body: Nodes
 
-    def filled(self, values: Seq[Any]) -> bytes:
+    def filled(self, values: Sequence[Any]) -> bytes:
         """Return the file with these values in their places."""
         meta = _joined(self.meta, values)
         return b"".join((self.beginning, struct.pack("<I", len(meta)), meta, _joined(self.body, values)))
@@ -91,7 +90,7 @@ def written(vr: bytes, value: Any) -> bytes:
 
 def _nodes(content: bytes, start: int, end: int, places: Mapping[bytes, int]) -> Nodes:
     """Take elements apart; what does not vary stays in one piece."""
-    nodes: list[bytes | Sequence | Place] = []
+    nodes: list[bytes | ItemSequence | Place] = []
     kept = start
     while start < end:
         tag, vr = content[start : start + 4], content[start + 4 : start + 6]
@@ -99,11 +98,11 @@ def _nodes(content: bytes, start: int, end: int, places: Mapping[bytes, int]) ->
         (length,) = struct.unpack_from("<I" if long else "<H", content, start + (8 if long else 6))
         begin = start + (12 if long else 8)
         following = begin + length
-        found: Sequence | Place | None = None
+        found: ItemSequence | Place | None = None
         if vr == b"SQ":
             items = tuple(_items(content, begin, following, places))
             if any(not isinstance(node, bytes) for item in items for node in item):
-                found = Sequence(tag, items)
+                found = ItemSequence(tag, items)
         elif (number := places.get(content[begin:following])) is not None:
             found = Place(tag, vr, number)
         if found is not None:
@@ -120,7 +119,7 @@ def _items(content: bytes, start: int, end: int, places: Mapping[bytes, int]) ->
         start += 8 + length
 
 
-def _joined(nodes: Nodes, values: Seq[Any]) -> bytes:
+def _joined(nodes: Nodes, values: Sequence[Any]) -> bytes:
     pieces: list[bytes] = []
     for node in nodes:
         if isinstance(node, bytes):
@@ -144,6 +143,6 @@ def _fixed(nodes: Nodes) -> Iterator[bytes]:
     for node in nodes:
         if isinstance(node, bytes):
             yield node
-        elif isinstance(node, Sequence):
+        elif isinstance(node, ItemSequence):
             for item in node.items:
                 yield from _fixed(item)

@@ -60,7 +60,7 @@ class Varying(NamedTuple):
     value: Any
 
 
-class Templates:
+class ReportTemplates:
     """The templates of one kind of report; thread-safe, for a template that is made twice is the same twice."""
 
     def __init__(self, make: Callable[[Any], Dataset]) -> None:

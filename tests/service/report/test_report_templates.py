@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 
 from service.report import ReportContent, build
 from service.report.build import drafts_of, from_scratch
-from service.report.template import Form, Templates, Varying, encoded, shape_of
+from service.report.template import Form, ReportTemplates, Varying, encoded, shape_of
 from service.vocabulary.facts import Failure, Flag, PrioritySource, Reason, Supersession
 from service.vocabulary.findings import Finding, Outcome
 from service.vocabulary.language import Language
@@ -195,7 +195,7 @@ def test_a_value_that_stands_within_another_one_is_not_left_behind() -> None:
         source.PatientName = f"Name {recipe[0]}"
         return source
 
-    templates = Templates(make)
+    templates = ReportTemplates(make)
     for name in ("ONE^PATIENT", "TWO^PATIENT"):
         assert templates.encoded((Varying(Form.TEXT, name),)) == encoded(make((name,)))
 
