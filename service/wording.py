@@ -6,9 +6,22 @@ from datetime import datetime, timedelta
 from enum import Enum, IntEnum
 from typing import Any
 
-from service.texts import Texts
-from service.vocabulary.facts import Failure, Reason
+from service.texts import Texts, code_of
+from service.vocabulary.event_details import EventDetail
+from service.vocabulary.facts import CloseSource, Failure, Hold, MessageEvent, Reason, Supersession
+from service.vocabulary.findings import Outcome
+from service.vocabulary.report_kinds import ReportKind
 
+#: Of what a value of the history is a code, by its name.
+_CODES: Mapping[str, type[Enum]] = {
+    "outcome": Outcome,
+    "hold": Hold,
+    "supersession": Supersession,
+    "source": CloseSource,
+    "report": ReportKind,
+    "reports": ReportKind,
+    "message": MessageEvent,
+}
 _FAILURES = frozenset(failure.value for failure in Failure)
 
 
@@ -17,6 +30,26 @@ def reason_in_words(say: Texts, reason: str | None) -> str:
     if not reason:
         return say("worklist.no_reason")
     return say.of_stored(Failure if reason in _FAILURES else Reason, reason)
+
+
+def detail_in_words(say: Texts, facts: Mapping[str, Any] | None) -> str:
+    """Return what a line of the history says beyond its kind; what only a later version knows, by its code."""
+    if facts is None:
+        return ""
+    code = str(facts.get("detail", ""))
+    try:
+        values = {name: _value_in_words(say, name, value) for name, value in facts.items()}
+        return say(code_of(EventDetail(code)), **values)
+    except (ValueError, KeyError):
+        return code.replace("_", " ")
+
+
+def _value_in_words(say: Texts, name: str, value: Any) -> object:
+    if isinstance(value, list):
+        return ", ".join(str(_value_in_words(say, name, part)) for part in value)
+    if name == "reason":
+        return reason_in_words(say, value)
+    return say.of_stored(_CODES[name], value) if name in _CODES else value
 
 
 def person_name(value: str) -> str:

@@ -20,6 +20,7 @@ from service.process.log import get_logger
 from service.scope import judge_distance
 from service.settings import ScopeSettings, Settings
 from service.vocabulary.errors import Unavailable
+from service.vocabulary.event_details import EventDetail
 from service.vocabulary.facts import Reason
 from service.vocabulary.figures import BATCH
 from worker.circuit_breaker import CircuitBreaker
@@ -133,7 +134,7 @@ class Inference:
     def _give_back(self, batch: _Batch) -> None:
         for claim, future in batch:
             future.cancel()
-            self._settled(claim, partial(self._ledger.analysis.release, claim, detail="worker stopping"))
+            self._settled(claim, partial(self._ledger.analysis.release, claim, detail=EventDetail.WORKER_STOPS.of()))
 
     def _settle(self, batch: _Batch) -> int:
         prepared: list[Prepared] = []

@@ -22,6 +22,7 @@ from service.report import Equipment, ReportContent, build, predecessor
 from service.settings import Settings
 from service.texts import texts_in
 from service.vocabulary.errors import Unavailable
+from service.vocabulary.event_details import EventDetail
 from service.vocabulary.facts import Failure, Reason
 from service.vocabulary.findings import Outcome
 from service.vocabulary.language import Language
@@ -73,7 +74,7 @@ class ReportBuilding:
                 unexpected=self._fail,
             ),
             self.ledger.reporting.renew,
-            lambda due: self.ledger.reporting.release(due, "worker stopping", self.clock()),
+            lambda due: self.ledger.reporting.release(due, EventDetail.WORKER_STOPS.of(), self.clock()),
             timedelta(seconds=self.settings.delivery.lease),
             self.clock,
             self.stop,

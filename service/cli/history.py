@@ -14,7 +14,7 @@ from service.report.content import percent, share_text
 from service.texts import Texts
 from service.vocabulary.facts import EventKind
 from service.vocabulary.report_kinds import ReportKind
-from service.wording import calendar_date, person_name, reason_in_words
+from service.wording import calendar_date, detail_in_words, person_name, reason_in_words
 from service.worklist import answer_of, row_of
 
 #: What stands on the left, and what it is.
@@ -158,7 +158,8 @@ def _events(say: Texts, history: StudyHistory, chosen: set[str] | None) -> Table
         if chosen is None or event.sop_instance_uid in chosen:
             image = f"…{event.sop_instance_uid[-8:]} v{event.version}"
             name = say.of_stored(EventKind, event.event)
-            table.add_row(_moment(event.at), image, name, Text(event.detail or ""), say.of(event.state))
+            detail = Text(" ".join(filter(None, (detail_in_words(say, event.facts), event.detail))))
+            table.add_row(_moment(event.at), image, name, detail, say.of(event.state))
     return table
 
 

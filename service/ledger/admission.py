@@ -20,6 +20,7 @@ from service.ledger.telling import Subscriptions
 from service.objects import StoredObject
 from service.process.clock import Clock
 from service.vocabulary.errors import LedgerUnavailable
+from service.vocabulary.event_details import EventDetail
 from service.vocabulary.facts import CloseSource, EventKind, MessageEvent, PrioritySource, Reason
 from service.vocabulary.figures import OUT_OF_SCOPE, RECEIVED, TO_READ, Tally
 from service.vocabulary.identity import Identity
@@ -140,15 +141,13 @@ class Admission:
         ).all()
         known = _same_bytes(versions, arrival)
         if known is not None:
-            kept = ", kept again after their removal" if restored else ""
-            record(
-                session, known, now, EventKind.RECEIVED_AGAIN, f"from {arrival.calling_ae_title}, identical bytes{kept}"
-            )
+            how = EventDetail.RESTORED_BYTES if restored else EventDetail.IDENTICAL_BYTES
+            record(session, known, now, EventKind.RECEIVED_AGAIN, how.of(title=arrival.calling_ae_title))
             return Receipt(Registered.OWN if arrival.kind is ArrivalKind.OWN else Registered.KNOWN)
         instance = self._new_version(study, versions[0].version + 1 if versions else 1, arrival, now)
         session.add(instance)
         session.flush()
-        record(session, instance, now, EventKind.RECEIVED, f"from {arrival.calling_ae_title}")
+        record(session, instance, now, EventKind.RECEIVED, EventDetail.FROM.of(title=arrival.calling_ae_title))
         # An object of ours that comes back says nothing new of the study: neither its patient nor its priority.
         if arrival.kind is ArrivalKind.OWN:
             _mark_returned(session, arrival, now)

@@ -20,6 +20,7 @@ from service.ledger.rows import (
 )
 from service.ledger.telling import Subscriptions
 from service.process.clock import Clock
+from service.vocabulary.event_details import EventDetail, EventFacts
 from service.vocabulary.facts import EventKind, Failure, MessageEvent, Supersession
 from service.vocabulary.states import State
 
@@ -61,7 +62,7 @@ class Analysis:
         with writing(self._engine) as session:
             return IMAGES.renew(session, claimed, self._clock(), lease)
 
-    def release(self, claim: ClaimedInstance, *, retry_at: datetime | None = None, detail: str | None = None) -> None:
+    def release(self, claim: ClaimedInstance, *, retry_at: datetime | None = None, detail: EventFacts | str) -> None:
         """Give an image back unharmed: the worker is stopping, or a resource that it needs is unavailable."""
         with writing(self._engine) as session:
             row = IMAGES.held(session, claim, [State.CLAIMED])
@@ -89,11 +90,10 @@ def _any(session: Session, rows: Select[InstanceRecord]) -> bool:
 def _claimed(session: Session, row: InstanceRecord, owner: str, now: datetime) -> ClaimedInstance | None:
     """Return what a worker is told of an image that it took; None when a later version stands for it already."""
     if (later := settled_later(session, row)) is not None:
-        advance(
-            session, row, State.SUPERSEDED, now, EventKind.SUPERSEDED, f"by version {later}, which is settled already"
-        )
+        by = EventDetail.BY_SETTLED_VERSION.of(version=later)
+        advance(session, row, State.SUPERSEDED, now, EventKind.SUPERSEDED, by)
         return None
-    advance(session, row, State.CLAIMED, now, EventKind.CLAIMED, f"by {owner}")
+    advance(session, row, State.CLAIMED, now, EventKind.CLAIMED, EventDetail.BY_WORKER.of(worker=owner))
     return ClaimedInstance(
         id=row.id,
         owner=owner,
@@ -114,15 +114,19 @@ def _take_back(
     session: Session, row: InstanceRecord, now: datetime, maximum_attempts: int, subscriptions: Subscriptions
 ) -> None:
     """Take an image from a worker whose lease is over."""
+    of = EventDetail.OF_WORKER.of(worker=row.lease_owner)
     if row.attempts >= maximum_attempts:
-        record(session, row, now, EventKind.LEASE_EXPIRED, f"of {row.lease_owner}")
-        _fail(session, row, f"given up after {row.attempts} attempts", now, subscriptions)
+        record(session, row, now, EventKind.LEASE_EXPIRED, of)
+        _fail(session, row, EventDetail.AFTER_ATTEMPTS.of(attempts=row.attempts), now, subscriptions)
     else:
-        advance(session, row, State.RECEIVED, now, EventKind.LEASE_EXPIRED, f"of {row.lease_owner}")
+        advance(session, row, State.RECEIVED, now, EventKind.LEASE_EXPIRED, of)
 
 
-def _fail(session: Session, row: InstanceRecord, detail: str, now: datetime, subscriptions: Subscriptions) -> None:
-    row.reason, row.detail, row.analysed_at, row.attempts = Failure.ANALYSIS_FAILED.value, detail, now, 0
+def _fail(
+    session: Session, row: InstanceRecord, detail: EventFacts | str, now: datetime, subscriptions: Subscriptions
+) -> None:
+    row.reason, row.analysed_at, row.attempts = Failure.ANALYSIS_FAILED.value, now, 0
+    row.detail = detail if isinstance(detail, str) else None
     row.not_before = None
     # What an earlier version says may be of another identity: it must not go out in place of this one.
     supersede_earlier(session, row, Supersession.LATER_FAILED, now, subscriptions)

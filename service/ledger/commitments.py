@@ -14,6 +14,7 @@ from service.ledger.records import CommitmentItemRecord, CommitmentRecord, Deliv
 from service.process.clock import Clock
 from service.vocabulary.commitment import FINAL_REASONS
 from service.vocabulary.errors import LeaseLost
+from service.vocabulary.event_details import EventDetail
 from service.vocabulary.facts import EventKind
 from service.vocabulary.figures import CONFIRMED, TO_CONFIRMED, Tally
 from service.vocabulary.states import DeliveryState
@@ -61,7 +62,7 @@ class Commitments:
                 OBJECTS.put_off(row, ask_again_at, now)
                 row.detail = "the destination was asked to commit to it and has not answered yet"
                 commitment.items.append(CommitmentItemRecord(delivery_id=row.id))
-                note(session, row, now, EventKind.COMMITMENT_REQUESTED, f"of {row.destination}")
+                note(session, row, now, EventKind.COMMITMENT_REQUESTED, EventDetail.ASKED)
                 asked.append(delivery)
             if asked:
                 session.add(commitment)
@@ -76,7 +77,7 @@ class Commitments:
                 # The response may have been lost, and the answer have come all the same.
                 if row is not None and _is_awaited(row):
                     row.next_attempt_at, row.timed_at, row.detail = retry_at, now, detail
-                    note(session, row, now, EventKind.PUT_OFF, f"{row.destination}: {detail}")
+                    note(session, row, now, EventKind.PUT_OFF, EventDetail.NOT_SENT, error=detail)
 
     def answer(
         self, transaction_uid: str, held: Collection[str], failed: Mapping[str, int], answered_by: str
@@ -124,7 +125,8 @@ class Commitments:
                             row,
                             now,
                             EventKind.NOT_COMMITTED,
-                            f"by {row.destination}: reason 0x{failed[uid]:04X}",
+                            EventDetail.NOT_COMMITTED,
+                            failure=f"0x{failed[uid]:04X}",
                         )
                 elif uid in held:
                     confirmed += 1

@@ -17,6 +17,7 @@ from service.ledger.records import (
     ReportRecord,
 )
 from service.ledger.rows import advance, record
+from service.vocabulary.event_details import EventDetail
 from service.vocabulary.facts import EventKind, Failure
 from service.vocabulary.states import DeliveryState, State
 
@@ -164,7 +165,7 @@ def take(session: Session, row: DeliveryRecord, sent: SentObject, at: datetime) 
     row.state = DeliveryState.SENT.value
     row.status, row.detail, row.sent_at = sent.status, sent.detail, at
     row.questions = row.confirmations = 0
-    note(session, row, at, EventKind.SENT, f"to {row.destination}: status 0x{sent.status:04X}")
+    note(session, row, at, EventKind.SENT, EventDetail.SENT, status=f"0x{sent.status:04X}")
     if sent.unconfirmable is not None:
         stop_asking(session, row, at, sent.unconfirmable)
     elif sent.confirm_at is None:
@@ -180,13 +181,16 @@ def stop_asking(session: Session, row: DeliveryRecord, at: datetime, detail: str
         row.state = DeliveryState.UNCONFIRMABLE.value
     row.detail = detail
     OBJECTS.settle(row)
-    note(session, row, at, EventKind.NOT_CONFIRMABLE, f"by {row.destination}: {detail}")
+    note(session, row, at, EventKind.NOT_CONFIRMABLE, EventDetail.NOT_CONFIRMABLE, error=detail)
     return is_first
 
 
-def note(session: Session, row: DeliveryRecord, at: datetime, event: EventKind, detail: str) -> None:
-    """Write a line of the history of the image that a row's report is about."""
-    record(session, row.report.instance, at, event, f"{row.report.kind} {detail}")
+def note(
+    session: Session, row: DeliveryRecord, at: datetime, event: EventKind, detail: EventDetail, **values: str
+) -> None:
+    """Write a line of the history of the image that a row's report is about: which report, where, and `values`."""
+    facts = detail.of(report=row.report.kind, destination=row.destination, **values)
+    record(session, row.report.instance, at, event, facts)
 
 
 def confirm(
@@ -212,7 +216,8 @@ def confirm(
         OBJECTS.put_off(row, max(at, (row.confirmed_at or at) + look_again[row.confirmations - 1]), at)
     else:
         OBJECTS.settle(row)
-    note(session, row, at, EventKind.CONFIRMED if is_first else EventKind.STILL_HELD, f"by {row.destination} ({by})")
+    event = EventKind.CONFIRMED if is_first else EventKind.STILL_HELD
+    note(session, row, at, event, EventDetail.CONFIRMED, service=by)
     return at - row.report.instance.received_at if is_first else None
 
 
@@ -226,13 +231,14 @@ def miss(session: Session, row: DeliveryRecord, at: datetime, retry_at: datetime
     if instance.state == State.SUPERSEDED.value:
         row.state = DeliveryState.WITHDRAWN.value
         OBJECTS.settle(row)
-        note(session, row, at, EventKind.MISSING, f"at {row.destination}, and superseded: not sent again")
+        note(session, row, at, EventKind.MISSING, EventDetail.MISSING_SUPERSEDED)
         return
     row.state, row.detail = DeliveryState.PENDING.value, "the destination does not hold it; sent again"
     OBJECTS.put_off(row, retry_at, at)
-    note(session, row, at, EventKind.MISSING, f"at {row.destination}")
+    note(session, row, at, EventKind.MISSING, EventDetail.MISSING)
     if instance.state == State.DELIVERED.value:
-        advance(session, instance, State.REPORTED, at, EventKind.REDELIVERY, f"{row.destination} has lost a report")
+        lost = EventDetail.LOST.of(destination=row.destination)
+        advance(session, instance, State.REPORTED, at, EventKind.REDELIVERY, lost)
 
 
 def settle(session: Session, row: DeliveryRecord, at: datetime) -> None:
@@ -248,7 +254,7 @@ def settle(session: Session, row: DeliveryRecord, at: datetime) -> None:
         return
     if any(delivery.state == DeliveryState.DEAD.value for delivery in rows):
         instance.reason = Failure.DELIVERY_FAILED.value
-        advance(session, instance, State.FAILED, at, EventKind.FAILED, "a report could not be delivered")
+        advance(session, instance, State.FAILED, at, EventKind.FAILED, EventDetail.NOT_DELIVERED.of())
     else:
         advance(session, instance, State.DELIVERED, at, EventKind.DELIVERED)
 

@@ -120,7 +120,7 @@ class Inspection:
                 study=study_views(session, [study])[0],
                 versions=tuple(instance_view(row) for row in versions),
                 events=tuple(
-                    EventView(event.at, sop_uid, version, event.event, State(event.state), event.detail)
+                    EventView(event.at, sop_uid, version, event.event, State(event.state), event.detail, event.facts)
                     for event, sop_uid, version in events
                 ),
                 reports=tuple(report_view(row) for row in reports),

@@ -14,6 +14,7 @@ from service.ledger.records import StudyRecord
 from service.ledger.rows import record
 from service.ledger.views import InstanceView, instance_view
 from service.process.clock import Clock
+from service.vocabulary.event_details import EventDetail
 from service.vocabulary.facts import EventKind, MessageEvent, PrioritySource, Supersession
 from service.vocabulary.figures import MESSAGES_DEAD, MESSAGES_TAKEN, Tally
 from service.vocabulary.states import DeliveryState, Priority
@@ -163,7 +164,8 @@ def _settle(
 
 def _note(session: Session, row: MessageRecord, at: datetime, event: EventKind, detail: str) -> None:
     """Write a line of the history of the image that a message is about."""
-    record(session, row.instance, at, event, f"{row.event} to {row.destination}: {detail}")
+    facts = EventDetail.MESSAGE.of(message=row.event, destination=row.destination, error=detail)
+    record(session, row.instance, at, event, facts)
 
 
 def _waiting(destination: str, now: datetime) -> Select[MessageRecord]:

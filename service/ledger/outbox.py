@@ -27,6 +27,7 @@ from service.ledger.leases import OBJECTS
 from service.ledger.records import DeliveryRecord, InstanceRecord, ReportRecord, StudyRecord
 from service.ledger.reports import NewReport, variant_of
 from service.process.clock import Clock
+from service.vocabulary.event_details import EventDetail
 from service.vocabulary.facts import EventKind
 from service.vocabulary.figures import CONFIRMED, DEAD, MISSING, SENT, TO_CONFIRMED, UNCONFIRMABLE, Tally
 from service.vocabulary.states import DeliveryState
@@ -127,7 +128,7 @@ class Outbox:
         with writing(self._engine) as session:
             row = OBJECTS.held(session, delivery, HOLDABLE)
             if row.detail != detail:
-                note(session, row, now, EventKind.PUT_OFF, f"{row.destination}: {detail}")
+                note(session, row, now, EventKind.PUT_OFF, EventDetail.NOT_SENT, error=detail)
             if row.state == DeliveryState.PENDING.value:
                 row.status = status
             row.detail = detail
@@ -158,7 +159,7 @@ class Outbox:
             row.state = DeliveryState.DEAD.value
             OBJECTS.settle(row)
             row.status, row.detail = status, detail
-            note(session, row, now, EventKind.DEAD, f"{row.destination}: {detail}")
+            note(session, row, now, EventKind.DEAD, EventDetail.NOT_SENT, error=detail)
             settle(session, row, now)
             destination = row.destination
         self._tally.count(DEAD, destination)
@@ -176,7 +177,7 @@ class Outbox:
             row = OBJECTS.held(session, delivery, [DeliveryState.PENDING])
             row.report = variant_of(session, row.report, variant, now)
             OBJECTS.put_off(row, now, now)
-            note(session, row, now, EventKind.REPLACED, f"{row.destination} does not accept the first SOP class")
+            note(session, row, now, EventKind.REPLACED, EventDetail.OTHER_CLASS)
 
 
 #: What a courier is told of a row, read with it.

@@ -14,9 +14,10 @@ from service.ledger.database import writing
 from service.ledger.kept_counts import SILENT, is_listed, is_open
 from service.ledger.leases import LOCK
 from service.ledger.records import InstanceRecord, StudyRecord
-from service.ledger.rows import raise_priority, record
+from service.ledger.rows import by_person, raise_priority, record
 from service.ledger.telling import Subscriptions
 from service.process.clock import Clock
+from service.vocabulary.event_details import EventDetail, EventFacts
 from service.vocabulary.facts import CloseSource, EventKind, MessageEvent, PrioritySource
 from service.vocabulary.figures import TO_READ, Tally
 from service.vocabulary.reading_order import ReadingOrder
@@ -76,7 +77,7 @@ class Readings:
                     event = MessageEvent.PRIORITY_RAISED
                     self._subscriptions.tell(session, event, study, _first(session, study), now)
             study.withheld_priority = study.withheld_source = None
-            _record(session, study, now, EventKind.STUDY_REOPENED, f"by {by}" if by else "by a person")
+            _record(session, study, now, EventKind.STUDY_REOPENED, by_person(by))
             return True
 
 
@@ -91,8 +92,7 @@ def close(
     place = None if study.closed_at is not None else _place(session, study)
     study.closed_at, study.closed_by, study.close_source = at, by[:64] or None, source.value
     study.came_after_at = None
-    named = [source.value, *([f"by {by}"] if by else []), *([f"place {place}"] if place else [])]
-    _record(session, study, at, EventKind.STUDY_CLOSED, ", ".join(named))
+    _record(session, study, at, EventKind.STUDY_CLOSED, _read(source, by, place))
     subscriptions.tell(session, MessageEvent.STUDY_READ, study, _first(session, study), at)
     return Closed(waited)
 
@@ -122,11 +122,21 @@ def _since_first_result(session: Session, study: StudyRecord, at: datetime) -> t
     return max(at - analysed_at, timedelta(0)) if analysed_at is not None else None
 
 
+def _read(source: CloseSource, by: str, place: str | None) -> EventFacts:
+    if by and place:
+        return EventDetail.READ_BY_AT.of(source=source.value, name=by, place=place)
+    if by:
+        return EventDetail.READ_BY.of(source=source.value, name=by)
+    if place:
+        return EventDetail.READ_AT.of(source=source.value, place=place)
+    return EventDetail.READ.of(source=source.value)
+
+
 def _place(session: Session, study: StudyRecord) -> str:
     """Return a study's place on the list, from 1."""
     before = select(StudyRecord.id).where(is_open(), is_listed(), stands_before(study)).limit(_FARTHEST).subquery()
     count = session.scalars(select(func.count()).select_from(before)).one()
-    return f"after {_FARTHEST}" if count == _FARTHEST else str(count + 1)
+    return f"> {_FARTHEST}" if count == _FARTHEST else str(count + 1)
 
 
 def _locked(session: Session, study_instance_uid: str) -> StudyRecord | None:
@@ -134,7 +144,7 @@ def _locked(session: Session, study_instance_uid: str) -> StudyRecord | None:
     return session.scalars(query.with_for_update(**LOCK)).one_or_none()
 
 
-def _record(session: Session, study: StudyRecord, at: datetime, event: EventKind, detail: str) -> None:
+def _record(session: Session, study: StudyRecord, at: datetime, event: EventKind, detail: EventFacts) -> None:
     """Write one line, in the history of the study's first image."""
     record(session, _first(session, study), at, event, detail)
 

@@ -298,3 +298,4 @@ class EventRecord(Record):
     event: Mapped[str] = mapped_column(String(64))
     state: Mapped[str] = mapped_column(String(16))
     detail: Mapped[str | None] = mapped_column(Text)
+    facts: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))

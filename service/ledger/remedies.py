@@ -19,7 +19,7 @@ from service.ledger.records import (
     ReportRecord,
     StudyRecord,
 )
-from service.ledger.rows import advance, let_go, record
+from service.ledger.rows import advance, by_person, let_go, record
 from service.ledger.version_0_1 import AGAIN, RELEASED, keep_supersession
 from service.process.clock import Clock
 from service.vocabulary.facts import EventKind, Failure, Hold, MessageEvent, Reason, Supersession
@@ -95,7 +95,7 @@ class Remedies:
                 version = _again(row, session.scalars(last).one() + 1, now, by)
                 session.add(version)
                 session.flush()
-                record(session, version, now, EventKind.REANALYSIS_ASKED, _person(by))
+                record(session, version, now, EventKind.REANALYSIS_ASKED, by_person(by))
             return len(again)
 
     def release(self, study_instance_uid: str, by: str = "") -> bool:
@@ -117,11 +117,11 @@ class Remedies:
             let_go(study)
             for instance in study.instances:
                 instance.released_at, instance.released_by = now, by[:64] or None
-                record(session, instance, now, EventKind.STUDY_RELEASED, _person(by))
+                record(session, instance, now, EventKind.STUDY_RELEASED, by_person(by))
                 if instance.state == State.HELD.value:
                     instance.hold = instance.hold or Hold.CLASHING_INSTANCE.value
                     instance.flags = [*instance.flags, RELEASED]
-                    advance(session, instance, State.RECEIVED, now, EventKind.LET_GO, _person(by))
+                    advance(session, instance, State.RECEIVED, now, EventKind.LET_GO, by_person(by))
             return True
 
 
@@ -181,11 +181,6 @@ def _again(row: InstanceRecord, version: int, now: datetime, by: str) -> Instanc
     )
 
 
-def _person(by: str) -> str:
-    """Return who asked, for the history."""
-    return f"by {by}" if by else "by a person"
-
-
 def _of(uid: str | None) -> Select[InstanceRecord]:
     query = select(InstanceRecord).join(StudyRecord)
     if uid is None:
@@ -232,15 +227,15 @@ def _retry(session: Session, instance: InstanceRecord, now: datetime) -> int:
     if instance.state == State.FAILED.value and instance.reason == Failure.ANALYSIS_FAILED:
         instance.attempts, instance.not_before, instance.reports_due = 0, None, False
         keep_supersession(instance, Supersession.ANALYSED_AGAIN)
-        advance(session, instance, State.RECEIVED, now, EventKind.RETRIED, _person(""))
+        advance(session, instance, State.RECEIVED, now, EventKind.RETRIED, by_person(""))
         return len(dead) + 1
     if instance.detail and not dead and not instance.reports and instance.state in _REPORTABLE:
         instance.detail, instance.attempts, instance.reports_due = None, 0, True
         if instance.state == State.FAILED.value:
             instance.reason = None
-            advance(session, instance, State.INFERRED, now, EventKind.RETRIED, _person(""))
+            advance(session, instance, State.INFERRED, now, EventKind.RETRIED, by_person(""))
         return 1
     if dead and instance.state == State.FAILED.value and instance.reason == Failure.DELIVERY_FAILED:
         instance.reason = None
-        advance(session, instance, State.REPORTED, now, EventKind.RETRIED, _person(""))
+        advance(session, instance, State.REPORTED, now, EventKind.RETRIED, by_person(""))
     return len(dead)

@@ -18,6 +18,7 @@ from service.ledger.siblings import number_of, other_images
 from service.ledger.telling import Subscriptions
 from service.ledger.version_0_1 import flags_of, supersession_of
 from service.process.clock import Clock
+from service.vocabulary.event_details import EventDetail, EventFacts
 from service.vocabulary.facts import EventKind, Failure, Flag, MessageEvent, PrioritySource, Supersession
 from service.vocabulary.figures import TO_REPORT, Tally
 from service.vocabulary.findings import Outcome, Prediction
@@ -144,6 +145,8 @@ class Reporting:
             IMAGES.settle(row)
             if row.state != State.FAILED.value:
                 row.detail = None  # of an earlier attempt at the reports; a failed analysis keeps its own
+            kinds = [report.kind for report in reports]
+            built = EventDetail.REPORTS.of(reports=kinds) if kinds else EventDetail.NO_REPORTS.of()
             if row.state == State.INFERRED.value:
                 advance(
                     session,
@@ -151,19 +154,17 @@ class Reporting:
                     State.REPORTED,
                     now,
                     EventKind.REPORTS_BUILT,
-                    ", ".join(report.kind for report in reports),
+                    built,
                 )
             else:
-                record(
-                    session, row, now, EventKind.REPORTS_BUILT, ", ".join(report.kind for report in reports) or "none"
-                )
+                record(session, row, now, EventKind.REPORTS_BUILT, built)
             if reports:
                 self._subscriptions.tell(session, MessageEvent.REPORTS_BUILT, row.study, row, now)
             waited = now - row.received_at
         if reports:
             self._tally.observe(TO_REPORT, waited.total_seconds())
 
-    def release(self, due: DueReport, detail: str, retry_at: datetime) -> None:
+    def release(self, due: DueReport, detail: EventFacts | str, retry_at: datetime) -> None:
         """Give an instance's reports back unbuilt: a resource that they need is unavailable, not they."""
         with writing(self._engine) as session:
             row = IMAGES.held(session, due, _DUE_STATES)
@@ -194,7 +195,7 @@ def _give_up(session: Session, row: InstanceRecord, detail: str, now: datetime) 
     row.reports_due = False
     if row.state == State.INFERRED.value:
         row.reason = Failure.REPORT_FAILED.value
-        advance(session, row, State.FAILED, now, EventKind.FAILED, row.detail)
+        advance(session, row, State.FAILED, now, EventKind.FAILED, EventDetail.NOT_BUILT.of(error=detail))
     else:
         IMAGES.end(row)
         record(session, row, now, EventKind.REPORT_FAILED, detail)

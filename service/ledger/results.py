@@ -17,6 +17,7 @@ from service.ledger.rows import advance, hold, raise_priority, settle_patient, s
 from service.ledger.telling import Subscriptions
 from service.ledger.version_0_1 import keep_flags
 from service.process.clock import Clock
+from service.vocabulary.event_details import EventDetail
 from service.vocabulary.facts import EventKind, Flag, Hold, MessageEvent, PrioritySource, Reason, Supersession
 from service.vocabulary.figures import ANALYSED, OUT_OF_SCOPE, TO_FLAG, Tally
 from service.vocabulary.findings import Prediction
@@ -80,7 +81,7 @@ class Results:
                 State.INFERRED,
                 now,
                 EventKind.PREDICTION_REUSED if reused else EventKind.INFERRED,
-                prediction.outcome.value,
+                EventDetail.OUTCOME.of(outcome=prediction.outcome.value),
             )
             row.reports_due = True
             # Last of the rows that are locked here: image, then outbox, then study (ADR 0022).
@@ -114,7 +115,8 @@ class Results:
             row.reason = reason.value
             if superseding_reason is not None:
                 supersede_earlier(session, row, superseding_reason, now, self._subscriptions)
-            advance(session, row, State.OUT_OF_SCOPE, now, EventKind.OUT_OF_SCOPE, reason.value)
+            why = EventDetail.REASON.of(reason=reason.value)
+            advance(session, row, State.OUT_OF_SCOPE, now, EventKind.OUT_OF_SCOPE, why)
             row.reports_due = True
             study = study_of(session, row)
             came_after(session, study, row, now)
@@ -132,7 +134,7 @@ class Results:
                 State.DUPLICATE,
                 now,
                 EventKind.DUPLICATE,
-                "same pixels and identity as the version before",
+                EventDetail.SAME_IMAGE.of(),
             )
             settle_patient(session, study_of(session, row), row, now)
 
@@ -142,7 +144,7 @@ class Results:
         with writing(self._engine) as session:
             row = self._finish(session, claim, now, pixel_digest, ())
             row.hold = Hold.CLASHING_INSTANCE.value
-            advance(session, row, State.HELD, now, EventKind.HELD, row.hold)
+            advance(session, row, State.HELD, now, EventKind.HELD, EventDetail.HOLD.of(hold=row.hold))
             study = study_of(session, row)
             hold(study, Hold.CLASHING_INSTANCE, now)
             came_after(session, study, row, now)

@@ -17,6 +17,7 @@ from service.ledger.message_records import MessageRecord
 from service.ledger.records import DeliveryRecord, InstanceRecord, ReportRecord, StudyRecord
 from service.ledger.rows import identity_of, record
 from service.process.clock import Clock
+from service.vocabulary.event_details import EventDetail
 from service.vocabulary.facts import EventKind
 from service.vocabulary.identity import Identity
 from service.vocabulary.states import DeliveryState, State
@@ -92,9 +93,7 @@ class Retention:
             for row in rows:
                 keys = object_keys.mark_removed(session, row, now)
                 marked.append(Marked(identity_of(row), tuple(keys), _sop_classes(session, row)))
-                record(
-                    session, row, now, EventKind.BYTES_REMOVED, "retention: every report is confirmed, or none was due"
-                )
+                record(session, row, now, EventKind.BYTES_REMOVED, EventDetail.NOT_NEEDED.of())
                 tell(marked[-1])
             return marked
 

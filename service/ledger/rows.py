@@ -21,6 +21,7 @@ from service.ledger.records import (
 )
 from service.ledger.telling import Subscriptions, withdraw_messages
 from service.ledger.version_0_1 import HOLDS, hold_of, keep_supersession
+from service.vocabulary.event_details import EventDetail, EventFacts
 from service.vocabulary.facts import EventKind, Hold, MessageEvent, PrioritySource, Supersession
 from service.vocabulary.identity import Identity, Patient
 from service.vocabulary.reading_order import ReadingOrder
@@ -28,14 +29,35 @@ from service.vocabulary.states import DeliveryState, Priority, State, require_le
 
 
 def record(
-    session: Session, instance: InstanceRecord, at: datetime, event: EventKind, detail: str | None = None
+    session: Session, instance: InstanceRecord, at: datetime, event: EventKind, detail: EventFacts | str | None = None
 ) -> None:
-    """Write a line of an instance's history; never with patient data."""
-    session.add(EventRecord(instance_id=instance.id, at=at, event=event.value, state=instance.state, detail=detail))
+    """Write a line of an instance's history; never with patient data.
+
+    Parameters
+    ----------
+    detail
+        What it says beyond its kind: facts, or what an error said.
+    """
+    row = EventRecord(instance_id=instance.id, at=at, event=event.value, state=instance.state)
+    if isinstance(detail, EventFacts):
+        row.facts = detail.stored()
+    else:
+        row.detail = detail
+    session.add(row)
+
+
+def by_person(name: str) -> EventFacts:
+    """Return by whom something was asked for; the name is empty where nobody knows it."""
+    return EventDetail.BY_PERSON.of(name=name) if name else EventDetail.BY_SOMEBODY.of()
 
 
 def advance(
-    session: Session, instance: InstanceRecord, state: State, at: datetime, event: EventKind, detail: str | None = None
+    session: Session,
+    instance: InstanceRecord,
+    state: State,
+    at: datetime,
+    event: EventKind,
+    detail: EventFacts | str | None = None,
 ) -> None:
     """Change an instance's state: the one place where that happens.
 
@@ -80,12 +102,12 @@ def settle_patient(session: Session, study: StudyRecord, instance: InstanceRecor
     # A study that is held already keeps the reason that a person was told first.
     if not agree and study.held_reason is None:
         hold(study, Hold.TWO_PATIENTS, at)
-        record(session, instance, at, EventKind.STUDY_HELD, Hold.TWO_PATIENTS.value)
+        record(session, instance, at, EventKind.STUDY_HELD, EventDetail.HOLD.of(hold=Hold.TWO_PATIENTS.value))
         return True
     # Only this hold ends by itself: that names agree proves nothing about pixels that clashed under one UID.
     if agree and hold_of(study) is Hold.TWO_PATIENTS:
         let_go(study)
-        record(session, instance, at, EventKind.STUDY_RELEASED, "its instances name one patient again")
+        record(session, instance, at, EventKind.STUDY_RELEASED, EventDetail.ONE_PATIENT.of())
     return False
 
 
@@ -154,9 +176,8 @@ def supersede_earlier(
     ).all()
     for row in earlier:
         row.reports_due = False
-        advance(
-            session, row, State.SUPERSEDED, at, EventKind.SUPERSEDED, f"by version {instance.version}: {reason.value}"
-        )
+        by = EventDetail.BY_VERSION.of(version=instance.version, supersession=reason.value)
+        advance(session, row, State.SUPERSEDED, at, EventKind.SUPERSEDED, by)
         withdraw(session, row)
         instance.supersedes_id = row.id
         keep_supersession(instance, reason)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from service.ledger.message_views import MessageView
 from service.ledger.records import InstanceRecord, ReportRecord, StudyRecord
@@ -100,7 +101,15 @@ class StudyView:
 
 @dataclass(frozen=True)
 class EventView:
-    """One line of an instance's history."""
+    """One line of an instance's history.
+
+    Attributes
+    ----------
+    detail
+        What an error said, in English; of version 0.1, any sentence.
+    facts
+        What it says beyond its kind: the code of an `EventDetail` under ``detail``, and its values.
+    """
 
     at: datetime
     sop_instance_uid: str
@@ -108,6 +117,7 @@ class EventView:
     event: str
     state: State
     detail: str | None
+    facts: Mapping[str, Any] | None
 
 
 @dataclass(frozen=True)

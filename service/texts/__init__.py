@@ -5,6 +5,6 @@ placeholders; tests prove it. English is the original. The Vietnamese texts are 
 a clinician**.
 """
 
-from service.texts.catalogue import Sentence, Texts, texts_in
+from service.texts.catalogue import Sentence, Texts, code_of, texts_in
 
-__all__ = ["Sentence", "Texts", "texts_in"]
+__all__ = ["Sentence", "Texts", "code_of", "texts_in"]

@@ -9,7 +9,7 @@ from service.report.content import percent, share_text
 from service.texts import Texts
 from service.vocabulary.facts import EventKind
 from service.vocabulary.report_kinds import PICTURE_KINDS, ReportKind
-from service.wording import calendar_date, duration, person_name, reason_in_words
+from service.wording import calendar_date, detail_in_words, duration, person_name, reason_in_words
 
 
 def clock_time(moment: datetime | None, now: datetime | None = None) -> str:
@@ -44,6 +44,7 @@ def filters(say: Texts) -> Mapping[str, Callable[..., Any]]:
         "words": say.of,
         "kind": lambda kind: say.of(ReportKind(kind)),
         "is_picture": lambda kind: kind in PICTURE_KINDS,
+        "detail": partial(detail_in_words, say),
         "event": partial(say.of_stored, EventKind),
         "slug": lambda text: str(text).lower().replace(" ", "-"),
         "hexadecimal": lambda status: f"0x{status:04X}",

@@ -1,5 +1,6 @@
 """A whole site for a campaign: auscult's processes, what they stand on, and the archives behind gates."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -93,9 +94,9 @@ class Site:
 
     def has_event(self, after: int, *events: str, of: str = "") -> bool:
         """Tell whether the history has a line of a kind after another; `of` stands in its detail."""
-        wanted = select(EventRecord.id).where(EventRecord.id > after, EventRecord.detail.contains(of))
+        wanted = select(EventRecord).where(EventRecord.id > after, EventRecord.event.in_(events))
         with self.session() as session:
-            return session.scalars(wanted.where(EventRecord.event.in_(events)).limit(1)).first() is not None
+            return any(of in f"{row.detail} {row.facts}" for row in session.scalars(wanted))
 
     def images(self, *states: str) -> int:
         """Return how many images are in one of some states; without any, how many are under way."""
@@ -139,9 +140,10 @@ class Site:
 
     def confirmations(self, *ways: str) -> dict[str, int]:
         """Return how many objects were confirmed in each way."""
-        counted = select(func.count()).select_from(EventRecord).where(EventRecord.event == EventKind.CONFIRMED.value)
+        confirmed = select(EventRecord.facts).where(EventRecord.event == EventKind.CONFIRMED.value)
         with self.session() as session:
-            return {way: session.scalar(counted.where(EventRecord.detail.endswith(f"({way})"))) or 0 for way in ways}
+            by = Counter((facts or {}).get("service") for facts in session.scalars(confirmed))
+        return {way: by[way] for way in ways}
 
     def stored(self) -> set[str]:
         """Return the names of the objects that are in the store."""

@@ -1,10 +1,11 @@
 """English (United States)."""
 
-from service.texts.english import checks, facts, page, reading_list, report, terminal, trouble, worklist
+from service.texts.english import checks, facts, history, page, reading_list, report, terminal, trouble, worklist
 
 TEXTS = {
     **checks.TEXTS,
     **facts.TEXTS,
+    **history.TEXTS,
     **page.TEXTS,
     **reading_list.TEXTS,
     **report.TEXTS,

@@ -1,10 +1,11 @@
 """Vietnamese; complete, and not yet reviewed by a clinician."""
 
-from service.texts.vietnamese import checks, facts, page, reading_list, report, terminal, trouble, worklist
+from service.texts.vietnamese import checks, facts, history, page, reading_list, report, terminal, trouble, worklist
 
 TEXTS = {
     **checks.TEXTS,
     **facts.TEXTS,
+    **history.TEXTS,
     **page.TEXTS,
     **reading_list.TEXTS,
     **report.TEXTS,

@@ -28,7 +28,9 @@ def test_who_closed_a_study_stands_in_its_history_and_in_the_audit_trail(site: S
     dataset = site.receive(patient_id="P-9", accession_number="ACC-9")
     auscult("close", str(dataset.StudyInstanceUID))
 
-    assert f"command, by {getpass.getuser()}, place 1" in auscult("show", str(dataset.StudyInstanceUID)).output
+    assert (
+        f"marked by a command, by {getpass.getuser()}, place 1" in auscult("show", str(dataset.StudyInstanceUID)).output
+    )
     (line,) = site.settings.audit_file.read_bytes().splitlines()
     message = etree.fromstring(line)
     assert message.find("EventIdentification/EventID").get("csd-code") == "110111"

@@ -17,7 +17,8 @@ from tests.service.sample_site import SampleSite
 
 Auscult = Callable[..., Result]
 
-#: Values as they came, names of settings, commands and standards: the same in every language.
+#: Values as they came, names of settings, commands and standards: the same in every language. What an error said is
+#: kept as it was logged, in English.
 _DATA = (
     *(
         "Ames, Anna",
@@ -30,6 +31,7 @@ _DATA = (
         "auscult release",
         "auscult doctor",
     ),
+    *("the destination answered status 0xA900", "0xA900"),
     *("SOP Instance UID", "SQLite: journal_mode=wal, synchronous=2"),
 )
 
@@ -61,7 +63,7 @@ def morning(site: SampleSite) -> str:
 @pytest.mark.parametrize(
     "command",
     [
-        *("status", "worklist", "doctor", "retry", "retry", "release STUDY --yes"),
+        *("status", "worklist", "show 1.2.3", "show STUDY", "doctor", "retry", "retry", "release STUDY --yes"),
         *("close STUDY", "close 1.2.3", "reopen 1.2.3", "reanalyse 1.2.3 --yes", "sweep --once"),
         *("db upgrade", "reanalyse --checkpoint 9 --yes"),
     ],

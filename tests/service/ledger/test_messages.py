@@ -19,8 +19,9 @@ from service.vocabulary.errors import LeaseLost
 from service.vocabulary.facts import CloseSource, Hold, MessageEvent, PrioritySource, Reason, Supersession
 from service.vocabulary.findings import Outcome
 from service.vocabulary.states import DeliveryState, Priority
+from service.wording import detail_in_words
 from tests.invariants import Invariant
-from tests.service.sample_site import LEASE, SampleSite
+from tests.service.sample_site import ENGLISH, LEASE, SampleSite
 
 ALL = Subscription("ris", frozenset(MessageEvent))
 
@@ -225,7 +226,9 @@ def test_what_was_given_up_calls_a_person_who_starts_it_again(sites: Any) -> Non
     assert history is not None
     assert [(view.state, view.detail) for view in history.messages] == [(DeliveryState.DEAD, "refused")]
     assert history.study.deliveries == {"ris": {DeliveryState.DEAD: 1}}
-    assert ("dead", "result to ris: refused") in [(event.event, event.detail) for event in history.events]
+    assert ("dead", "result to ris: refused") in [
+        (event.event, detail_in_words(ENGLISH, event.facts)) for event in history.events
+    ]
     site.now += timedelta(days=5)
     assert site.ledger.remedies.retry("1.2.3") == 0
     assert site.ledger.remedies.retry(str(image.StudyInstanceUID)) == 1

@@ -15,7 +15,8 @@ from service.vocabulary.facts import CloseSource, EventKind, PrioritySource, Rea
 from service.vocabulary.figures import TO_FLAG, TO_READ
 from service.vocabulary.reading_order import ReadingOrder
 from service.vocabulary.states import DeliveryState, Priority
-from tests.service.sample_site import LEASE, SampleSite
+from service.wording import detail_in_words
+from tests.service.sample_site import ENGLISH, LEASE, SampleSite
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -42,7 +43,8 @@ def history(site: SampleSite, dataset: Dataset) -> StudyHistory:
 
 
 def events(site: SampleSite, dataset: Dataset, kind: EventKind) -> list[str | None]:
-    return [event.detail for event in history(site, dataset).events if event.event == kind.value]
+    lines = [event for event in history(site, dataset).events if event.event == kind.value]
+    return [detail_in_words(ENGLISH, event.facts) or None for event in lines]
 
 
 def test_a_study_that_was_read_leaves_the_list_and_its_place_stays_in_its_history(either: SampleSite) -> None:
@@ -51,7 +53,7 @@ def test_a_study_that_was_read_leaves_the_list_and_its_place_stays_in_its_histor
     assert either.ledger.readings.close(uid(second), CloseSource.PAGE, "dr.lam")
 
     assert listed(either) == [uid(first)]
-    assert events(either, second, EventKind.STUDY_CLOSED) == ["page, by dr.lam, place 2"]
+    assert events(either, second, EventKind.STUDY_CLOSED) == ["marked on the page, by dr.lam, place 2"]
     reading = history(either, second).study.reading
     assert reading is not None
     assert (reading.at, reading.by, reading.came_after_at) == (either.now, "dr.lam", None)
@@ -154,7 +156,7 @@ def test_what_came_after_is_seen_when_the_study_is_closed_again(site: SampleSite
     assert site.ledger.readings.close(uid(study), CloseSource.COMMAND)
 
     assert site.ledger.inspection.status().came_after == 0
-    assert events(site, study, EventKind.STUDY_CLOSED) == ["command, place 1", "command"]
+    assert events(site, study, EventKind.STUDY_CLOSED) == ["marked by a command, place 1", "marked by a command"]
 
 
 def test_an_open_study_is_no_more_than_open(site: SampleSite) -> None:
