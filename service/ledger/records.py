@@ -222,9 +222,8 @@ class DeliveryRecord(LeasedRecord):
     detail: Mapped[str | None] = mapped_column(Text)
     sent_at: Mapped[datetime | None]
     confirmed_at: Mapped[datetime | None]
-    #: How often the destination was asked since it took the object, or since it last said that it holds it.
+    #: How often it was asked since it took the object, or last said that it holds it; how often it has said so.
     questions: Mapped[int | None]
-    #: How often it has said so.
     confirmations: Mapped[int | None]
 
     report: Mapped[ReportRecord] = relationship(back_populates="deliveries")
