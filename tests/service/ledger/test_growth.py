@@ -47,7 +47,9 @@ def through_history(site: SampleSite, read: list[tuple[str, Any]]) -> set[str]:
     short = r"(?!.* USING (COVERING )?INDEX ix_(\w+_open|studies_closed|\w+_held|\w+_late))"
     # A search that names no index is one by hand over the rows that are left.
     scan = re.compile(rf"SCAN ({large})(_\d)?\b{short}|SEARCH ({large})(_\d)?$")
-    return {f"{step}: {statement}" for step, statement in steps if scan.search(step)}
+    # The last number of a table is one step down its tree, which the planner calls a search of the whole.
+    last = re.compile(r"SELECT max\(events\.id\) AS max_1 \nFROM events$")
+    return {f"{step}: {text}" for step, text in steps if scan.search(step) and not last.match(text)}
 
 
 @pytest.mark.parametrize("statistics", [False, True])
