@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from service.ledger import Ledger, SentObject, analysis, rows
+from service.ledger import Ledger, SentObject, results, rows
 from service.ledger.database import connect, writing
 from service.ledger.records import InstanceRecord, StudyRecord
 from service.vocabulary.facts import Supersession
@@ -92,7 +92,7 @@ def test_a_report_that_is_sent_while_it_is_superseded_waits_for_nobody_in_a_circ
         wait_until(lambda: _somebody_waits(site), "the courier waits for a row", 20)
         supersede(session, *arguments)
 
-    monkeypatch.setattr(analysis, "supersede_earlier", slowly)
+    monkeypatch.setattr(results, "supersede_earlier", slowly)
     with ThreadPoolExecutor(2) as pool:
         superseding = pool.submit(site.infer, 0.9, superseding=Supersession.IMAGE_REPLACED)
         assert waiting.wait(20)
