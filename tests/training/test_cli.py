@@ -170,3 +170,17 @@ def test_evaluate_with_int8_runs_the_8_bit_graph(folder: Path, tmp_path: Path, e
     assert "12 images" in small.stdout
     exact = evaluated.folder / "evaluation.json"
     assert (tmp_path / exact.name).read_text() != exact.read_text(), "8-bit arithmetic rounds"
+
+
+def test_a_transform_that_does_not_exist_is_named_before_anything_is_exported(tmp_path: Path) -> None:
+    arguments = ["export", str(tmp_path), "--data", str(tmp_path), "--out", str(tmp_path), "--transform", "sepia-9"]
+    found = CliRunner().invoke(cli.checkpoint, arguments)
+    assert found.exit_code == 2
+    assert "'sepia-9'; choose one of stretch-224" in " ".join(found.output.split())
+
+
+def test_figures_of_another_card_are_printed_beside_its_name() -> None:
+    card = default_path() / "card.json"
+    found = CliRunner().invoke(cli.checkpoint, ["measure", "versions", "--card", "the one before", str(card)])
+    assert found.exit_code == 0, found.output
+    assert "the one before, val: auc 0.9" in found.output
