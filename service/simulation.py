@@ -60,10 +60,14 @@ def begins(cases: Sequence[Case], discipline: Discipline, order: ReadingOrder, r
     rank = _ranks(order)[discipline]
     coming = sorted(range(len(cases)), key=lambda number: cases[number].arrived_at, reverse=True)
     waiting: list[tuple[datetime | tuple[int, datetime], datetime, int]] = []
-    free = [min(case.arrived_at for case in cases)] * readers if cases else []
+    if not cases:
+        return []
+    now = min(case.arrived_at for case in cases)
+    free = [now] * readers
     begun: dict[int, datetime] = {}
     while coming or waiting:
-        now = heapq.heappop(free)
+        # A reader who was free before has waited until now: nobody begins what had not arrived.
+        now = max(now, heapq.heappop(free))
         if not waiting:
             now = max(now, cases[coming[-1]].arrived_at)
         while coming and cases[coming[-1]].arrived_at <= now:

@@ -19,6 +19,15 @@ function beyond() {
     .map(element => `${element.tagName} ${element.getAttribute('class')}`);
 }
 
+// Runs in the page: whether the script has run and the server told it that the list is current; null without a list.
+function isLive() {
+  const pulse = document.getElementById('pulse');
+  if (!pulse) return null;
+  const [before, after] = pulse.dataset.live.split('{time}');
+  const text = document.getElementById('pulse-text').textContent;
+  return text.startsWith(before) && text.endsWith(after);
+}
+
 async function look(folder, addresses) {
   const axe = fs.readFileSync(path.join(process.env.AXE_CORE, 'axe.min.js'), 'utf8');
   const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, headless: true, args: SWITCHES });
@@ -31,11 +40,13 @@ async function look(folder, addresses) {
         const page = await context.newPage();
         for (const [number, address] of addresses.entries()) {
           await page.goto(address, { waitUntil: 'load' });
+          const live = await page.waitForFunction(`(${isLive})() !== false`, null, { timeout: 20000 })
+            .then(() => page.evaluate(isLive), () => false);
           await page.evaluate(axe);
           const found = await page.evaluate(() => axe.run());
           const violations = found.violations.map(rule => `${rule.id}: ${rule.nodes[0].html}`);
           await page.screenshot({ path: path.join(folder, `${number}-${width}-${colorScheme}.png`), fullPage: true });
-          seen.push({ address, width, colorScheme, violations, beyond: await page.evaluate(beyond) });
+          seen.push({ address, width, colorScheme, live, violations, beyond: await page.evaluate(beyond) });
         }
         await context.close();
       }

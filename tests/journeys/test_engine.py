@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from celery import Celery
 
+from service.vocabulary.event_details import EventDetail
 from service.vocabulary.states import State
 from tests import servers
 from tests.invariants import Invariant
@@ -53,7 +54,8 @@ def test_a_worker_that_is_told_to_stop_finishes_its_batch_and_gives_the_rest_bac
         assert process.wait(60) == 0
         assert [running.version(source).state for source in sources] == [State.INFERRED, State.RECEIVED, State.RECEIVED]
         assert running.version(sources[1]).lease_until is None
-        assert [row.detail for row in running.events() if row.event == "released"] == ["worker stopping"]
+        given_back = [row.facts for row in running.events() if row.event == "released"]
+        assert given_back == [EventDetail.WORKER_STOPS.of().stored()]
         running.processes.pop("work infer")
         running.start("work infer")
         running.start("sweep")

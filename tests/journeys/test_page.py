@@ -55,6 +55,12 @@ def seen(
     return looks
 
 
+def test_the_pages_own_script_keeps_the_list_live(seen: list[dict[str, Any]]) -> None:
+    """The policy of the page lets it run, and the server's events reach it."""
+    lists = [look for look in seen if look["address"].endswith(("/", "show=late"))]
+    assert [look["live"] for look in lists] == [True] * 8
+
+
 def test_axe_core_finds_no_violation(seen: list[dict[str, Any]]) -> None:
     assert [look for look in seen if look["violations"]] == []
 

@@ -66,9 +66,9 @@ def test_a_corrected_name_reuses_the_result_and_supersedes_the_reports(shared_ga
         if report.Modality == "SR":
             assert predecessors(report) == {str(by_class[report.SOPClassUID].SOPInstanceUID)}
     text = next(report for report in new if "Supersedes" in " ".join(sentences(report)))
-    sentence = next(line for line in sentences(text) if not line.startswith("auscult"))
-    assert sentence.startswith("Supersedes the AI report of ")
-    assert sentence.endswith(f": {CORRECTED}.")
+    superseding, reason = (line for line in sentences(text) if line.startswith(("Supersedes", "Reason: ")))
+    assert superseding.startswith("Supersedes the AI report of ")
+    assert reason == f"Reason: {CORRECTED}."
     assert [row.state for row in shared_gateway.gateway.versions(source)] == [State.SUPERSEDED, State.DELIVERED]
 
 
