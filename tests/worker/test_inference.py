@@ -38,7 +38,7 @@ def states(made: Gateway) -> list[str]:
 
 
 def text_of(made: Gateway, number: int) -> str:
-    """Return the Findings' first line of a text report."""
+    """Return the lines of a text report, each behind its name as viewers print it."""
     report = [row for row in made.reports if row.kind == "text_sr"][number]
     dataset = dcmread(BytesIO(made.store.read(report.object_key)))
     texts: list[str] = []
@@ -46,7 +46,7 @@ def text_of(made: Gateway, number: int) -> str:
     def walk(items: Any) -> None:
         for item in items:
             if "TextValue" in item:
-                texts.append(str(item.TextValue))
+                texts.append(f"{item.ConceptNameCodeSequence[0].CodeMeaning}: {item.TextValue}")
             walk(item.get("ContentSequence", []))
 
     walk(dataset.ContentSequence)
@@ -146,7 +146,7 @@ def test_a_corrected_identity_reuses_the_prediction_and_supersedes_the_reports(g
     named = dataset.PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0].ReferencedSOPSequence[0]
     assert named.ReferencedSOPInstanceUID == first.sop_instance_uid
     assert dataset.PatientName == "Right^Name"
-    assert text_of(made, 1).startswith("Supersedes the AI report of")
+    assert text_of(made, 1).startswith("Supersedes: Supersedes the AI report of")
 
 
 def test_a_report_supersedes_one_whose_bytes_retention_has_removed(gateway: Any) -> None:
@@ -177,7 +177,7 @@ def test_a_report_supersedes_one_whose_bytes_retention_has_removed(gateway: Any)
         assert series.SeriesInstanceUID == first.series_instance_uid
         assert named.ReferencedSOPInstanceUID == first.sop_instance_uid
         assert named.ReferencedSOPClassUID == first.sop_class_uid
-    assert text_of(made, 1).startswith("Supersedes an earlier AI report")
+    assert text_of(made, 1).startswith("Supersedes: Supersedes an earlier AI report")
 
 
 def test_reports_that_were_not_sent_yet_are_withdrawn_when_they_are_superseded(gateway: Any) -> None:
