@@ -12,7 +12,7 @@ from service.ledger.keys import Holds, assumed, name_object
 from service.ledger.leases import IMAGES, LOCK
 from service.ledger.predictions import prediction_of
 from service.ledger.records import DeliveryRecord, InstanceRecord, ReportRecord, StudyRecord
-from service.ledger.reports import NewReport, add
+from service.ledger.reports import NewReport, add, held_under
 from service.ledger.rows import advance, identity_of, record
 from service.ledger.siblings import number_of, other_images
 from service.ledger.telling import Subscriptions
@@ -243,17 +243,18 @@ def _predecessors(session: Session, row: InstanceRecord) -> tuple[EarlierReport,
     attempted = exists(
         select(DeliveryRecord.id).where(DeliveryRecord.report_id == ReportRecord.id, DeliveryRecord.attempts > 0)
     )
-    reports = session.scalars(
-        select(ReportRecord)
+    reports = session.execute(
+        select(ReportRecord, attempted)
         .join(InstanceRecord)
         .where(
             InstanceRecord.sop_instance_uid == row.sop_instance_uid,
             InstanceRecord.version <= row.version,
-            attempted,
         )
         .order_by(ReportRecord.id)
-    )
-    return tuple({(report.kind, report.language): _earlier(report) for report in reports}.values())
+    ).all()
+    tried = {report.sop_instance_uid for report, was_tried in reports if was_tried}
+    held = [report for report, _ in reports if held_under(report) & tried]
+    return tuple({(report.kind, report.language): _earlier(report) for report in held}.values())
 
 
 def _earlier(report: ReportRecord) -> EarlierReport:

@@ -10,7 +10,9 @@ from sqlalchemy.orm import Session
 from service.ledger.records import DeliveryRecord, ReportRecord
 from service.vocabulary.findings import Outcome
 from service.vocabulary.language import Language
+from service.vocabulary.report_kinds import ReportKind
 from service.vocabulary.states import DeliveryState
+from service.vocabulary.uids import variant_uid
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,17 @@ def variant_of(session: Session, report: ReportRecord, new: NewReport, now: date
         session.add(variant)
         session.flush()
     return variant
+
+
+def held_under(report: ReportRecord) -> set[str]:
+    """Return the UIDs that destinations may hold a report under: its own, and those of its variants.
+
+    There is none for a variant: what takes its place names the report that it was made of, and is itself made a variant
+    for the same destination.
+    """
+    others = next((kind.sop_classes[1:] for kind in ReportKind if kind == report.kind), ())
+    uid = report.sop_instance_uid
+    return set() if report.sop_class_uid in others else {uid, *(variant_uid(uid, other) for other in others)}
 
 
 def _same(session: Session, new: NewReport) -> ReportRecord | None:

@@ -14,7 +14,7 @@ from pydicom.uid import UID
 from service.report.built import BuiltObject
 from service.vocabulary.report_kinds import ReportKind
 from service.vocabulary.sop_classes import BASIC_TEXT_SR
-from service.vocabulary.uids import derive_uid
+from service.vocabulary.uids import variant_uid
 
 
 def as_sop_class(kind: ReportKind, dataset: Dataset, sop_class_uid: str) -> BuiltObject:
@@ -39,24 +39,20 @@ def as_sop_class(kind: ReportKind, dataset: Dataset, sop_class_uid: str) -> Buil
         return BuiltObject.of(kind, dataset)
     variant = deepcopy(dataset)
     variant.SOPClassUID = sop_class_uid
-    variant.SOPInstanceUID = _variant_uid(dataset.SOPInstanceUID, sop_class_uid)
-    variant.SeriesInstanceUID = _variant_uid(dataset.SeriesInstanceUID, sop_class_uid)
+    variant.SOPInstanceUID = variant_uid(dataset.SOPInstanceUID, sop_class_uid)
+    variant.SeriesInstanceUID = variant_uid(dataset.SeriesInstanceUID, sop_class_uid)
     variant.file_meta.MediaStorageSOPClassUID = UID(sop_class_uid)
     variant.file_meta.MediaStorageSOPInstanceUID = variant.SOPInstanceUID
     # A peer that takes this variant got the same variant of the predecessor.
     for study in variant.get("PredecessorDocumentsSequence", []):
         for series in study.ReferencedSeriesSequence:
-            series.SeriesInstanceUID = _variant_uid(series.SeriesInstanceUID, sop_class_uid)
+            series.SeriesInstanceUID = variant_uid(series.SeriesInstanceUID, sop_class_uid)
             for reference in series.ReferencedSOPSequence:
                 reference.ReferencedSOPClassUID = sop_class_uid
-                reference.ReferencedSOPInstanceUID = _variant_uid(reference.ReferencedSOPInstanceUID, sop_class_uid)
+                reference.ReferencedSOPInstanceUID = variant_uid(reference.ReferencedSOPInstanceUID, sop_class_uid)
     if sop_class_uid == BASIC_TEXT_SR:
         _without_numbers(variant)
     return BuiltObject.of(kind, variant)
-
-
-def _variant_uid(uid: str, sop_class_uid: str) -> str:
-    return derive_uid("variant", str(uid), str(sop_class_uid))
 
 
 def _without_numbers(item: Dataset) -> None:

@@ -43,6 +43,11 @@ def derive_uid(*parts: str) -> str:
     return f"2.25.{(high << 64) | (_VARIANT << 62) | custom_c}"
 
 
+def variant_uid(uid: str, sop_class_uid: str) -> str:
+    """Return the UID of an object, or of its series, as a destination gets it in another SOP class."""
+    return derive_uid("variant", str(uid), str(sop_class_uid))
+
+
 def is_own_uid(uid: str) -> bool:
     """Tell whether `derive_uid` made this UID: marker, version and variant are in their places."""
     match = _UUID_UID.fullmatch(uid)

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from lxml import etree
 from pydicom import dcmread
 from pydicom.uid import (
+    BasicTextSRStorage,
     Comprehensive3DSRStorage,
     ComprehensiveSRStorage,
     EnhancedSRStorage,
@@ -247,6 +249,28 @@ def test_a_peer_without_3d_reports_gets_the_measurement_report_in_a_class_it_acc
     assert [dataset.SOPClassUID for dataset in pacs.received] == [expected]
     assert pacs.uids() == [made.reports[1].sop_instance_uid]
     assert made.instances[0].state == State.DELIVERED
+
+
+def test_a_correction_names_the_earlier_report_in_the_class_that_the_peer_has(gateway: Any) -> None:
+    with scripted_pacs(sop_classes=[BasicTextSRStorage]) as pacs:
+        made = ready(gateway, destination(pacs.port, reports=["text_sr"]))
+        courier = made.courier()
+        for name in ("Wrong^Name", "Right^Name", "Best^Name"):
+            made.receive(chest(patient_name=name))
+            made.infer()
+            made.build()
+            courier.step()
+            courier.step()
+        courier.close()
+    for earlier, later in pairwise(pacs.received):
+        [series] = later.PredecessorDocumentsSequence[0].ReferencedSeriesSequence
+        [named] = series.ReferencedSOPSequence
+        assert series.SeriesInstanceUID == earlier.SeriesInstanceUID
+        assert (named.ReferencedSOPClassUID, named.ReferencedSOPInstanceUID) == (
+            earlier.SOPClassUID,
+            earlier.SOPInstanceUID,
+        )
+    assert [str(dataset.PatientName) for dataset in pacs.received][-2:] == ["Right^Name", "Best^Name"]
 
 
 def test_a_peer_that_accepts_no_class_of_a_report_is_told_from_one_that_is_away(gateway: Any) -> None:
