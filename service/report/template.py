@@ -19,6 +19,7 @@ from pydicom.filewriter import dcmwrite
 from service.report.pieces import Template, taken_apart, written
 
 _MOST_KEPT = 512
+_NOT_KEPT: Any = object()
 _LONGEST = 10_000
 """Characters of a text, far below the 65,534 bytes that most value representations hold."""
 
@@ -76,9 +77,9 @@ class ReportTemplates:
             Whether others of its shape are to be expected.
         """
         shape = shape_of(recipe)
-        if shape in self._kept:
-            template = self._kept[shape]
-        else:
+        # Asked for once: another thread may empty the cache at any time.
+        template = self._kept.get(shape, _NOT_KEPT)
+        if template is _NOT_KEPT:
             template = _template(self.make, recipe)
             if keep:
                 if len(self._kept) >= _MOST_KEPT:

@@ -200,6 +200,26 @@ def test_a_value_that_stands_within_another_one_is_not_left_behind() -> None:
         assert templates.encoded((Varying(Form.TEXT, name),)) == encoded(make((name,)))
 
 
+def test_a_cache_that_another_thread_empties_costs_no_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Emptied(dict[Any, Any]):
+        """Is emptied after each look at it, as by a thread that makes one template too many."""
+
+        def __contains__(self, key: object) -> bool:
+            found = super().__contains__(key)
+            self.clear()
+            return found
+
+    def make(recipe: tuple[str]) -> Dataset:
+        source = chest(rows=16, columns=16)
+        source.PatientName = recipe[0]
+        return source
+
+    templates = ReportTemplates(make)
+    monkeypatch.setattr(templates, "_kept", Emptied())
+    for name in ("ONE^PATIENT", "TWO^PATIENT"):
+        assert templates.encoded((Varying(Form.TEXT, name),)) == encoded(make((name,)))
+
+
 def test_shapes_tell_apart_what_python_and_highdicom_call_equal() -> None:
     assert len({shape_of(recipe) for recipe in ((1,), (True,), (1.0,), ("1",))}) == 4
     assert shape_of((Varying(Form.TEXT, "one"),)) == shape_of((Varying(Form.TEXT, "two"),))
