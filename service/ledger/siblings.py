@@ -4,13 +4,12 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from service.ledger.records import EventRecord, InstanceRecord
-from service.ledger.rows import current_versions
 from service.vocabulary.facts import EventKind
 from service.vocabulary.findings import Outcome
 from service.vocabulary.states import State
 
 _SETTLED = (EventKind.INFERRED, EventKind.PREDICTION_REUSED, EventKind.OUT_OF_SCOPE, EventKind.FAILED)
-_WITHOUT_RESULT = (State.RECEIVED, State.CLAIMED, State.SUPERSEDED)
+_WITH_RESULT = (State.INFERRED, State.OUT_OF_SCOPE, State.REPORTED, State.DELIVERED, State.FAILED)
 
 
 def number_of(session: Session, row: InstanceRecord) -> int:
@@ -27,10 +26,18 @@ def number_of(session: Session, row: InstanceRecord) -> int:
 
 def other_images(session: Session, row: InstanceRecord) -> tuple[Outcome, ...]:
     """Return what has been found out about each other image of the study, in the order in which they came."""
-    rows = sorted(current_versions(session, row.study), key=lambda other: other.id)
-    waiting = [state.value for state in _WITHOUT_RESULT]
+    rows = session.scalars(
+        select(InstanceRecord)
+        .where(
+            InstanceRecord.study_id == row.study_id,
+            InstanceRecord.sop_instance_uid != row.sop_instance_uid,
+            InstanceRecord.state.in_([state.value for state in _WITH_RESULT]),
+        )
+        .order_by(InstanceRecord.version)
+    )
+    # A version that waits takes nothing from the one before: its result is in force until there is another.
+    in_force = {other.sop_instance_uid: other for other in rows}.values()
     return tuple(
         Outcome(other.prediction.outcome) if other.prediction is not None else Outcome.NOT_ANALYSED
-        for other in rows
-        if other.sop_instance_uid != row.sop_instance_uid and other.state not in waiting
+        for other in sorted(in_force, key=lambda other: other.id)
     )

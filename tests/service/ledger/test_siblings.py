@@ -49,6 +49,18 @@ def test_an_image_that_was_superseded_counts_once_and_with_its_latest_result(sit
     assert other.other_images == (Outcome.NEGATIVE,)
 
 
+def test_a_result_is_told_of_until_a_later_version_of_its_image_has_one(site: SampleSite) -> None:
+    """A positive that is analysed again must not be missing from the reports in the meantime."""
+    first = site.receive(study_instance_uid=_STUDY)
+    site.infer(0.9)
+    _due(site)
+    site.receive(study_instance_uid=_STUDY)
+    site.infer(0.1)
+    site.receive(study_instance_uid=_STUDY, sop_instance_uid=str(first.SOPInstanceUID))
+    [other] = _due(site)
+    assert other.other_images == (Outcome.POSITIVE,)
+
+
 def test_the_results_of_a_study_are_numbered_in_the_order_in_which_they_came_about(site: SampleSite) -> None:
     """A number in a series of reports names one report: what is analysed again gets another."""
     numbers = []
