@@ -16,7 +16,7 @@ TEXTS = {
     "report.type_undetermined": "không xác định; không loại nào trội đủ để được nêu tên",
     "report.type_undetermined_by": "không xác định; không loại nào trội hơn {margin} xác suất viêm phổi",
     "report.malformed": "sai định dạng trong ảnh gốc và được để trống ở đây: {attributes}",
-    "report.after_reading": "được lập sau khi lượt chụp đã được đánh dấu là đã đọc",
+    "report.after_reading": "được lập sau khi ca chụp đã được đánh dấu là đã đọc",
     # Which image
     "report.view": "tư thế {view}",
     "report.view.frontal": "phim thẳng",
