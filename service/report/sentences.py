@@ -143,6 +143,8 @@ def superseding_sentences(content: ReportContent, predecessors: Sequence[Dataset
 
 def _priority_words(content: ReportContent, say: Texts) -> str:
     priority = say.of(content.priority)
+    if content.priority is Priority.ROUTINE and content.after_reading and content.outcome is Outcome.POSITIVE:
+        return say("report.priority.was_read", priority=priority)
     if content.priority is Priority.ROUTINE:
         return say("report.priority.routine", priority=priority)
     if content.priority_source is None:

@@ -42,6 +42,7 @@ TEXTS = {
     "report.priority.another_image": "{priority}, by the AI result of another image of this study",
     "report.priority.earlier_result": "{priority}, by another or an earlier AI result in this study",
     "report.priority.because": "{priority}, by: {source}",
+    "report.priority.was_read": "{priority}, not raised: the study was marked as read before",
     "report.priority.routine": "{priority}, no change; an AI result never lowers a priority",
     "report.operating_point": "{name}: suspected from {upper}, no pneumonia pattern below {lower}",
     "report.limits_unknown": "The checkpoint's card, which says what it was not made for, is not at hand or"

@@ -42,6 +42,7 @@ TEXTS = {
     "report.priority.another_image": "{priority}, theo kết quả AI của ảnh khác trong ca chụp này",
     "report.priority.earlier_result": "{priority}, theo kết quả AI khác hoặc trước đó trong ca chụp này",
     "report.priority.because": "{priority}, theo: {source}",
+    "report.priority.was_read": "{priority}, không tăng: ca chụp đã được đánh dấu là đã đọc trước đó",
     "report.priority.routine": "{priority}, không thay đổi; kết quả AI không bao giờ hạ mức ưu tiên",
     "report.operating_point": "{name}: nghi viêm phổi từ {upper}, không có hình ảnh viêm phổi dưới {lower}",
     "report.limits_unknown": "Thẻ mô tả của mô hình, nơi ghi những gì mô hình không được tạo ra để làm, không có"

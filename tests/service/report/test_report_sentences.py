@@ -139,6 +139,15 @@ def test_an_image_that_says_nothing_of_itself_is_named_by_its_uid() -> None:
     assert image_words(nameless, Language.ENGLISH) == "1.2.3"
 
 
+def test_a_positive_that_comes_after_the_reading_says_why_its_priority_is_routine() -> None:
+    """Without that word a positive would read as one that needs no hurry."""
+    late: dict[str, Any] = {"priority": Priority.ROUTINE, "after_reading": True}
+    lines = _said(summary_lines(content(Outcome.POSITIVE, **late), SOURCE))
+    assert "Suggested reading priority: ROUTINE, not raised: the study was marked as read before" in lines
+    others = _said(summary_lines(content(Outcome.NEGATIVE, **late), SOURCE))
+    assert "Suggested reading priority: ROUTINE, no change; an AI result never lowers a priority" in others
+
+
 def from_uids(sop_instance_uid: str) -> Dataset:
     dataset = Dataset()
     dataset.SOPInstanceUID = sop_instance_uid
@@ -149,6 +158,7 @@ def _every_content() -> Iterator[ReportContent]:
     others = tuple(Outcome) * 3
     for outcome in Outcome:
         yield content(outcome, other_images=others, superseding_reason=None)
+        yield content(outcome, priority=Priority.ROUTINE, after_reading=True)
     for source in PrioritySource:
         yield content(Outcome.NEGATIVE, priority=Priority.URGENT, priority_source=source, other_images=others)
     for reason in (*Reason, Failure.ANALYSIS_FAILED):
