@@ -44,7 +44,7 @@ class Form(StrEnum):
 
 
 #: Forms whose markers are long enough to be told from whatever else an object holds.
-_TOLD = frozenset((Form.TEXT, Form.UID, Form.DATE, Form.TIME, Form.COUNT, Form.NUMBER))
+_TOLD = frozenset(Form) - {Form.AGE, Form.ROWS, Form.COLUMNS}
 
 
 class Varying(NamedTuple):

@@ -200,6 +200,17 @@ def test_a_value_that_stands_within_another_one_is_not_left_behind() -> None:
         assert templates.encoded((Varying(Form.TEXT, name),)) == encoded(make((name,)))
 
 
+def test_a_picture_that_is_written_otherwise_is_not_replaced_by_the_one_of_the_template() -> None:
+    def make(recipe: tuple[bytes]) -> Dataset:
+        source = chest(rows=16, columns=16)
+        source.PixelData = recipe[0] + b"ab"
+        return source
+
+    templates = ReportTemplates(make)
+    for pixels in (bytes(768), bytes(range(256)) * 3):
+        assert templates.encoded((Varying(Form.PIXELS, pixels),)) == encoded(make((pixels,)))
+
+
 def test_a_cache_that_another_thread_empties_costs_no_report(monkeypatch: pytest.MonkeyPatch) -> None:
     class Emptied(dict[Any, Any]):
         """Is emptied after each look at it, as by a thread that makes one template too many."""
