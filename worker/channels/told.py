@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from service.ledger import DueMessage
+from service.ledger.message_views import MessageView
 from service.ledger.views import InstanceView, StudyHistory
 from service.vocabulary.facts import MessageEvent
 from service.vocabulary.findings import Outcome
@@ -16,6 +17,7 @@ from service.vocabulary.states import State
 
 #: The gravest first.
 _ORDER = (Outcome.POSITIVE, Outcome.INDETERMINATE, Outcome.NOT_ANALYSED, Outcome.NEGATIVE)
+_REPLACED = (State.SUPERSEDED, State.DUPLICATE)
 
 
 class Status(Enum):
@@ -48,15 +50,24 @@ def _numbers(study: StudyHistory) -> dict[str, int]:
     return {uid: number for number, uid in enumerate(uids, 1)}
 
 
+def _results(study: StudyHistory, receiver: str) -> list[MessageView]:
+    """Return the messages of a result of a study to a receiver."""
+    return [item for item in study.messages if item.destination == receiver and item.event is MessageEvent.RESULT]
+
+
 def images_told(message: DueMessage, study: StudyHistory, receiver: str) -> list[Image]:
     """Return the images of an order that a receiver is told of and that stand, the gravest first."""
-    told = [item for item in study.messages if item.destination == receiver and item.event is MessageEvent.RESULT]
+    told = _results(study, receiver)
     known = {(item.sop_instance_uid, item.version) for item in told}
     tried = {(item.sop_instance_uid, item.version) for item in told if item.attempts}
+    # A later version that is still to be analysed, or turns out to be a duplicate, takes no result back.
+    standing = {
+        view.sop_instance_uid: view
+        for view in study.versions
+        if (view.sop_instance_uid, view.version) in known and view.state not in _REPLACED
+    }
     numbers, images = _numbers(study), []
-    for view in study.study.instances:
-        if (view.sop_instance_uid, view.version) not in known:
-            continue
+    for view in standing.values():
         if not is_same_order(view.identity, message.instance.identity):
             continue  # a message names one patient and one order
         corrects = any(
