@@ -46,7 +46,7 @@ class FhirChannel:
         if message.event is MessageEvent.RESULT:
             images = images_told(message, study, self._receiver.name)
         elif message.event is MessageEvent.RESULT_SUPERSEDED:
-            withdrawn = image_withdrawn(message, study)
+            withdrawn = image_withdrawn(message, study, self._receiver.name)
             images = [withdrawn] if withdrawn is not None else ()
         return json.dumps(self._report(message, images), ensure_ascii=False).encode() if images else None
 

@@ -45,7 +45,7 @@ class Hl7Channel:
                 images = images_told(message, study, self._receiver.name)
                 segments = self._result(message, images, study.study.reading) if images else None
             case MessageEvent.RESULT_SUPERSEDED:
-                image = image_withdrawn(message, study)
+                image = image_withdrawn(message, study, self._receiver.name)
                 segments = self._result(message, [image]) if image is not None else None
             case MessageEvent.PRIORITY_RAISED:
                 segments = self._priority(message)

@@ -13,7 +13,7 @@ from service.ledger.views import InstanceView, StudyHistory
 from service.vocabulary.facts import MessageEvent
 from service.vocabulary.findings import Outcome
 from service.vocabulary.identity import Identity
-from service.vocabulary.states import State
+from service.vocabulary.states import DeliveryState, State
 
 #: The gravest first.
 _ORDER = (Outcome.POSITIVE, Outcome.INDETERMINATE, Outcome.NOT_ANALYSED, Outcome.NEGATIVE)
@@ -80,14 +80,25 @@ def images_told(message: DueMessage, study: StudyHistory, receiver: str) -> list
     return sorted(images, key=lambda image: (_ORDER.index(image.outcome), image.number))
 
 
-def image_withdrawn(message: DueMessage, study: StudyHistory) -> Image | None:
-    """Return the image whose result is taken back; None where a later version is of the same patient and order.
+def image_withdrawn(message: DueMessage, study: StudyHistory, receiver: str) -> Image | None:
+    """Return the image whose result is taken back; None where a later version corrects it.
 
-    The result of that corrects this one, and comes next.
+    That is one of the same patient and order whose result this receiver is told: it comes next. It may not be, for a
+    receiver chooses of which images that are not analysed it is told.
     """
     old = message.instance
-    later = [view for view in study.versions if view.sop_instance_uid == old.sop_instance_uid]
-    if any(view.version > old.version and is_same_order(old.identity, view.identity) for view in later):
+    comes = {
+        (item.sop_instance_uid, item.version)
+        for item in _results(study, receiver)
+        if item.state is not DeliveryState.WITHDRAWN
+    }
+    later = [view for view in study.versions if (view.sop_instance_uid, view.version) in comes]
+    if any(
+        view.sop_instance_uid == old.sop_instance_uid
+        and view.version > old.version
+        and is_same_order(old.identity, view.identity)
+        for view in later
+    ):
         return None
     return Image(_numbers(study)[old.sop_instance_uid], old, Status.WITHDRAWN)
 

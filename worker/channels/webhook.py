@@ -55,7 +55,7 @@ class WebhookChannel:
                 images = images_told(message, study, self._receiver.name)
                 body["images"] = [_image(image) for image in images]
             case MessageEvent.RESULT_SUPERSEDED:
-                withdrawn = image_withdrawn(message, study)
+                withdrawn = image_withdrawn(message, study, self._receiver.name)
                 images = [withdrawn] if withdrawn is not None else []
                 body["images"] = [_image(image) for image in images]
                 body["reason"] = message.supersession.value if message.supersession is not None else None

@@ -11,9 +11,10 @@ import pytest
 from service.ledger import DueMessage, Subscription
 from service.ledger.views import StudyHistory
 from service.settings import ReceiverSettings
+from service.vocabulary.facts import MessageEvent, Reason, Supersession
 from service.vocabulary.findings import Outcome
 from tests.service.sample_site import LEASE, SampleSite
-from worker.channels.told import images_told
+from worker.channels.told import Status, image_withdrawn, images_told
 
 RIS = ReceiverSettings(name="ris")
 
@@ -59,3 +60,34 @@ def test_a_result_stands_while_another_version_of_its_image_waits_and_when_that_
     site.ledger.results.save_duplicate(claim, claim.object_key)
     study = site.ledger.inspection.history(message.study_instance_uid) or study
     assert [image.outcome for image in images_told(message, study, "ris")] == [Outcome.POSITIVE, Outcome.NEGATIVE]
+
+
+def test_a_result_that_a_later_one_corrects_is_not_taken_back(site: SampleSite) -> None:
+    first = site.receive(patient_id="P-1")
+    site.infer(0.95)
+    take_all(site)
+    again(site, first, patient_id="P-1")
+    site.infer(0.1, superseding=Supersession.IMAGE_REPLACED)
+    message, study = due(site)
+    assert message.event is MessageEvent.RESULT_SUPERSEDED
+    assert image_withdrawn(message, study, "ris") is None
+
+
+def test_a_result_is_taken_back_where_the_receiver_is_not_told_of_what_took_its_place(site: SampleSite) -> None:
+    first = site.receive(patient_id="P-1")
+    site.infer(0.95)
+    take_all(site)
+    again(site, first, patient_id="P-1")
+    claim = site.claim()
+    site.ledger.results.save_out_of_scope(
+        claim,
+        Reason.LATERAL_VIEW,
+        is_chest=False,
+        pixel_digest=claim.object_key,
+        flags=(),
+        superseding_reason=Supersession.ANALYSED_AGAIN,
+    )
+    message, study = due(site)
+    image = image_withdrawn(message, study, "ris")
+    assert image is not None
+    assert (image.view.version, image.status) == (1, Status.WITHDRAWN)
