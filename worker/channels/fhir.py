@@ -23,7 +23,7 @@ from service.vocabulary.facts import MessageEvent
 from service.vocabulary.identity import Identity
 from service.vocabulary.report_kinds import OWN_SCHEME
 from worker.channels.http_wire import delivered
-from worker.channels.told import Image, Status, image_withdrawn, images_told
+from worker.channels.told import Image, Status, images_left, images_told
 from worker.channels.words import result_sentence, withdrawal_sentence
 
 _SYSTEMS = {
@@ -46,8 +46,7 @@ class FhirChannel:
         if message.event is MessageEvent.RESULT:
             images = images_told(message, study, self._receiver.name)
         elif message.event is MessageEvent.RESULT_SUPERSEDED:
-            withdrawn = image_withdrawn(message, study, self._receiver.name)
-            images = [withdrawn] if withdrawn is not None else ()
+            images = images_left(message, study, self._receiver.name)
         return json.dumps(self._report(message, images), ensure_ascii=False).encode() if images else None
 
     def send(self, message: DueMessage, payload: bytes) -> str:
@@ -86,7 +85,7 @@ class FhirChannel:
             "issued": _instant(message.occurred_at),
             "result": [{"reference": f"#image-{image.number}"} for image in images],
             "imagingStudy": [{"identifier": _uid(message.study_instance_uid)}],
-            "conclusion": "\n".join(self._conclusion(message, images, is_withdrawn=is_withdrawn)),
+            "conclusion": "\n".join(self._conclusion(message, images)),
         }
         if identity.accession_number:
             kind = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "ACSN"}]}
@@ -94,12 +93,14 @@ class FhirChannel:
             report["basedOn"] = [{"type": "ServiceRequest", **order}]
         return report
 
-    def _conclusion(self, message: DueMessage, images: Sequence[Image], *, is_withdrawn: bool) -> list[str]:
-        if is_withdrawn:
-            lines = [f"AI: {withdrawal_sentence(self._say, message)}"]
-        else:
-            lines = [f"AI: {result_sentence(self._say, image.view)}" for image in images]
-        return [*lines, self._say("report.status"), self._say("report.disclaimer")]
+    def _conclusion(self, message: DueMessage, images: Sequence[Image]) -> list[str]:
+        lines = [
+            withdrawal_sentence(self._say, message)
+            if image.status is Status.WITHDRAWN
+            else result_sentence(self._say, image.view)
+            for image in images
+        ]
+        return [*(f"AI: {line}" for line in lines), self._say("report.status"), self._say("report.disclaimer")]
 
     def _observation(self, image: Image, subject: dict[str, Any]) -> dict[str, Any]:
         view, result = image.view, image.view.result

@@ -20,7 +20,7 @@ from service.vocabulary.facts import MessageEvent
 from service.vocabulary.findings import Outcome
 from service.vocabulary.identity import Identity
 from worker.channels.hl7_wire import MllpConnection, accepted, encoded, header, parts, segment, text, timestamp
-from worker.channels.told import Image, Status, image_withdrawn, images_told
+from worker.channels.told import Image, Status, images_left, images_told
 from worker.channels.words import reason_words, result_sentence, withdrawal_sentence
 
 _IMPRESSION = "19005-8^Radiology Imaging study [Impression]^LN"
@@ -45,8 +45,8 @@ class Hl7Channel:
                 images = images_told(message, study, self._receiver.name)
                 segments = self._result(message, images, study.study.reading) if images else None
             case MessageEvent.RESULT_SUPERSEDED:
-                image = image_withdrawn(message, study, self._receiver.name)
-                segments = self._result(message, [image]) if image is not None else None
+                images = images_left(message, study, self._receiver.name)
+                segments = self._result(message, images) if images else None
             case MessageEvent.PRIORITY_RAISED:
                 segments = self._priority(message)
         return encoded(segments, self._receiver.character_set) if segments is not None else None
@@ -134,7 +134,7 @@ class Hl7Channel:
 
     def _priority_code(self, message: DueMessage, images: Sequence[Image]) -> str:
         for image in images:
-            for verdict in _verdicts(image):
+            for verdict in _verdicts(image) if image.status is not Status.WITHDRAWN else ():
                 if verdict in self._receiver.result_priorities:
                     return text(self._receiver.result_priorities[verdict])
         return text(self._receiver.priority_codes.of(message.priority))
@@ -144,20 +144,20 @@ class Hl7Channel:
     ) -> Iterator[dict[int, str]]:
         """Yield what is said of the study: its UID, and the result in words, the gravest first."""
         status = images[0].status if len({image.status for image in images}) == 1 else Status.CORRECTED
-        if status is Status.WITHDRAWN:
-            lines = [f"AI: {withdrawal_sentence(self._say, message)}"]
-        else:
-            numbered = len(images) > 1
-            lines = [
-                f"[{image.number}] {line}" if numbered else line for image in images for line in self._words(image)
-            ]
+        numbered = len(images) > 1
+        lines = [
+            f"[{image.number}] {line}" if numbered else line for image in images for line in self._words(message, image)
+        ]
         if reading is not None and reading.at < message.occurred_at:
             lines.append(f"AI: {self._say('report.after_reading')}")
         lines += [self._say("report.status"), self._say("report.disclaimer")]
         yield {2: "HD", 3: _STUDY, 4: "0", 5: message.study_instance_uid, 11: _STATUS[status]}
         yield {2: "TX", 3: _IMPRESSION, 4: "0", 5: "~".join(map(text, lines)), 11: _STATUS[status]}
 
-    def _words(self, image: Image) -> Iterator[str]:
+    def _words(self, message: DueMessage, image: Image) -> Iterator[str]:
+        if image.status is Status.WITHDRAWN:
+            yield f"AI: {withdrawal_sentence(self._say, message)}"
+            return
         own = next((said for one in _verdicts(image) if (said := self._receiver.result_texts.get(one))), None)
         yield own or f"AI: {result_sentence(self._say, image.view)}"
         for flag in image.view.flags:

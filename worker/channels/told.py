@@ -80,6 +80,16 @@ def images_told(message: DueMessage, study: StudyHistory, receiver: str) -> list
     return sorted(images, key=lambda image: (_ORDER.index(image.outcome), image.number))
 
 
+def images_left(message: DueMessage, study: StudyHistory, receiver: str) -> list[Image]:
+    """Return what a receiver that keeps one text for each order is told where a result is taken back.
+
+    That is what still stands of the order and, last, the image whose result is taken back; nothing where a later
+    version corrects it.
+    """
+    withdrawn = image_withdrawn(message, study, receiver)
+    return [*images_told(message, study, receiver), withdrawn] if withdrawn is not None else []
+
+
 def image_withdrawn(message: DueMessage, study: StudyHistory, receiver: str) -> Image | None:
     """Return the image whose result is taken back; None where a later version corrects it.
 

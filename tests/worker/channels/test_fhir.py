@@ -110,6 +110,31 @@ def test_a_result_told_of_another_patient_is_entered_in_error(telling: Any, serv
     assert "normal" not in json.dumps(server.kept).replace("abnormalities NOT assessed", "").lower()
 
 
+def test_what_still_stands_of_an_order_stays_where_one_of_its_images_is_taken_back(
+    telling: Any, server: FhirServer
+) -> None:
+    told: Telling = telling(fhir(server))
+    first = told.site.receive(patient_id="P-1", accession_number="ACC-1")
+    told.site.infer(0.1)
+    told.site.receive(study_instance_uid=str(first.StudyInstanceUID), patient_id="P-1", accession_number="ACC-1")
+    told.site.infer(0.95)
+    told.tell()
+    told.site.receive(
+        study_instance_uid=str(first.StudyInstanceUID),
+        sop_instance_uid=str(first.SOPInstanceUID),
+        patient_id="P-1",
+        accession_number="ACC-2",
+    )
+    told.site.infer(0.1, superseding=Supersession.IDENTITY_CORRECTED)
+    told.tell()
+    kept = {report["basedOn"][0]["identifier"]["value"]: report for report in server.kept.values()}
+    assert (kept["ACC-1"]["status"], kept["ACC-2"]["status"]) == ("preliminary", "preliminary")
+    assert [one["status"] for one in kept["ACC-1"]["contained"]] == ["preliminary", "entered-in-error"]
+    lines = kept["ACC-1"]["conclusion"].splitlines()
+    assert lines[0].startswith("AI: PNEUMONIA SUSPECTED")
+    assert lines[1] == "AI: WITHDRAWN: patient or study identity was corrected"
+
+
 def test_a_token_that_cannot_be_read_delays_and_loses_nothing(telling: Any, server: FhirServer, tmp_path: Path) -> None:
     told: Telling = telling(fhir(server, token_file=tmp_path / "absent"))
     told.site.receive()

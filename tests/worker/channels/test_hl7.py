@@ -208,6 +208,23 @@ def test_a_result_told_of_another_patient_is_withdrawn_there_before_it_is_told_o
     assert ris.fields("OBR", 1)[3] != ris.fields("OBR", 2)[3]
 
 
+def test_what_still_stands_of_an_order_is_told_where_one_of_its_images_is_taken_back(telling: Any, ris: Ris) -> None:
+    told: Telling = telling(hl7(ris.port, result_priorities={"positive": "S", "negative": "R"}))
+    first = told.site.receive(patient_id="P-1", accession_number="ACC-1")
+    told.site.infer(0.95)
+    told.site.receive(study_instance_uid=str(first.StudyInstanceUID), patient_id="P-1", accession_number="ACC-1")
+    told.site.infer(0.1)
+    told.tell()
+    again(told, first, patient_id="P-1", accession_number="ACC-2")
+    told.site.infer(0.95, superseding=Supersession.IDENTITY_CORRECTED)
+    told.tell()
+    words = ris.observations(2)[1][2].split("~")
+    assert words[0].startswith("[2] AI: No pneumonia pattern found by AI")
+    assert words[1] == "[1] AI: WITHDRAWN: patient or study identity was corrected"
+    assert {(number, status) for number, *_, status in ris.observations(2)} == {("0", "C"), ("2", "P"), ("1", "D")}
+    assert (ris.fields("OBR", 2)[25], ris.fields("OBR", 2)[18], ris.fields("TQ1", 2)[9]) == ("C", "ACC-1", "R")
+
+
 def test_a_site_maps_results_to_its_own_texts_and_priorities(telling: Any, ris: Ris) -> None:
     receiver = hl7(
         ris.port,
