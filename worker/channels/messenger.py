@@ -18,6 +18,7 @@ from service.vocabulary.errors import (
 )
 from worker.batch import Batch
 from worker.channels.contract import Channel, Surroundings
+from worker.channels.told import as_it_stands
 from worker.condition import Condition
 from worker.ladder import Ladder, in_words
 from worker.leases import lease_for
@@ -104,18 +105,19 @@ class Messenger:
             self._messages.release(row)
             return
         study = self._inspection.history(row.study_instance_uid)
-        payload = self._channel.build(row, study) if study is not None else None
-        if payload is None:
+        message = as_it_stands(row, study) if study is not None else None
+        payload = self._channel.build(message, study) if message is not None and study is not None else None
+        if message is None or payload is None:
             self._messages.save_nothing_to_tell(row)
             return
-        answer = self._channel.send(row, payload)
+        answer = self._channel.send(message, payload)
         self._messages.save_taken(row, answer)
         self._trail.note(
             events.study_told,
             self._node,
             self._receiver.name,
             self._receiver.address[0],
-            row.instance.identity,
+            message.instance.identity,
             what=row.event.value,
             message_id=row.message_id,
         )

@@ -4,7 +4,7 @@ A receiver that keeps one text for each study would lose what an earlier message
 of a result tells all that stands.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from service.ledger import DueMessage
@@ -18,6 +18,8 @@ from service.vocabulary.states import DeliveryState, State
 #: The gravest first.
 _ORDER = (Outcome.POSITIVE, Outcome.INDETERMINATE, Outcome.NOT_ANALYSED, Outcome.NEGATIVE)
 _REPLACED = (State.SUPERSEDED, State.DUPLICATE)
+_SAYS_NOTHING = (*_REPLACED, State.OWN)
+_OF_A_STUDY = (MessageEvent.PRIORITY_RAISED, MessageEvent.STUDY_READ)
 
 
 class Status(Enum):
@@ -42,6 +44,21 @@ class Image:
     def outcome(self) -> Outcome:
         """What is said of it."""
         return self.view.result.outcome if self.view.result is not None else Outcome.NOT_ANALYSED
+
+
+def as_it_stands(message: DueMessage, study: StudyHistory) -> DueMessage | None:
+    """Return a message with the identity that stands; None where nothing of its study stands any more.
+
+    What is told of a study, not of an image, names whose it is by one of its images. Where another version took that
+    one's place its patient may have been corrected, and an object of ours says nothing of the patient.
+    """
+    if message.event not in _OF_A_STUDY:
+        return message
+    own = next(view for view in study.versions if view.id == message.instance.id)
+    if own.state not in _SAYS_NOTHING:
+        return message
+    standing = sorted(study.study.instances, key=lambda view: view.sop_instance_uid != own.sop_instance_uid)
+    return replace(message, instance=standing[0]) if standing else None
 
 
 def _numbers(study: StudyHistory) -> dict[str, int]:

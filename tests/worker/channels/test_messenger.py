@@ -16,7 +16,7 @@ from service.ledger import DueMessage, Subscription
 from service.ledger.views import StudyHistory
 from service.settings import DestinationSettings, ReceiverSettings
 from service.vocabulary.errors import LedgerUnavailable, PermanentDeliveryFailure, TransientDeliveryFailure
-from service.vocabulary.facts import MessageEvent
+from service.vocabulary.facts import CloseSource, MessageEvent, Supersession
 from service.vocabulary.states import DeliveryState
 from tests.invariants import Invariant
 from tests.service.sample_site import SampleSite
@@ -25,7 +25,7 @@ from worker.channels.contract import Surroundings
 from worker.channels.fake import FakeChannel
 from worker.channels.messenger import Messenger
 
-RIS = ReceiverSettings(name="ris")
+RIS = ReceiverSettings(name="ris", events=frozenset(MessageEvent))
 
 
 @dataclass
@@ -143,6 +143,22 @@ def test_an_error_that_nobody_thought_of_delays_a_message_and_loses_none(told: T
 
 def _study(told: Told) -> str:
     return told.site.ledger.reading_list.page(1).studies[0].study_instance_uid
+
+
+def test_what_is_told_of_a_study_names_the_patient_that_stands_not_one_that_was_corrected(told: Told) -> None:
+    first = told.site.receive(patient_id="P-1")
+    told.site.infer(0.9)
+    study = {"study_instance_uid": str(first.StudyInstanceUID)}
+    told.site.receive(**study, sop_instance_uid=str(first.SOPInstanceUID), patient_id="P-2")
+    told.site.infer(0.9, superseding=Supersession.IDENTITY_CORRECTED)
+    assert told.site.ledger.readings.close(_study(told), CloseSource.COMMAND)
+    run(told.messenger())
+    said = [(message.event, message.instance.identity.patient_id) for message, _ in told.channel.told]
+    assert said == [
+        (MessageEvent.PRIORITY_RAISED, "P-2"),
+        (MessageEvent.RESULT, "P-2"),
+        (MessageEvent.STUDY_READ, "P-2"),
+    ]
 
 
 def test_a_message_that_says_nothing_to_a_receiver_is_settled(told: Told) -> None:
