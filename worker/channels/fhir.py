@@ -23,7 +23,7 @@ from service.vocabulary.facts import MessageEvent
 from service.vocabulary.identity import Identity
 from service.vocabulary.report_kinds import OWN_SCHEME
 from worker.channels.http_wire import delivered
-from worker.channels.told import Image, Status, images_left, images_told
+from worker.channels.told import Image, Status, images_left, images_told, is_same_order
 from worker.channels.words import result_sentence, withdrawal_sentence
 
 _SYSTEMS = {
@@ -44,9 +44,9 @@ class FhirChannel:
         """Return the DiagnosticReport as it is to stand, or None when the event changes nothing of it."""
         images: Sequence[Image] = ()
         if message.event is MessageEvent.RESULT:
-            images = images_told(message, study, self._receiver.name)
+            images = images_told(message, study, self._receiver.name, _is_same_report)
         elif message.event is MessageEvent.RESULT_SUPERSEDED:
-            images = images_left(message, study, self._receiver.name)
+            images = images_left(message, study, self._receiver.name, _is_same_report)
         return json.dumps(self._report(message, images), ensure_ascii=False).encode() if images else None
 
     def send(self, message: DueMessage, payload: bytes) -> str:
@@ -64,7 +64,7 @@ class FhirChannel:
             except ValueError as error:
                 raise TransientDeliveryFailure(str(error)) from None
             headers["Authorization"] = f"Bearer {token}"
-        url = f"{self._receiver.url.rstrip('/')}/DiagnosticReport/{_resource_id(message)}"
+        url = f"{self._receiver.url.rstrip('/')}/DiagnosticReport/{_resource_id(message.instance.identity)}"
         return delivered(self._receiver, "PUT", url, payload, headers)
 
     def close(self) -> None:
@@ -75,7 +75,7 @@ class FhirChannel:
         is_withdrawn = all(image.status is Status.WITHDRAWN for image in images)
         report: dict[str, Any] = {
             "resourceType": "DiagnosticReport",
-            "id": _resource_id(message),
+            "id": _resource_id(identity),
             "contained": [self._observation(image, subject) for image in images],
             "status": "entered-in-error" if is_withdrawn else "preliminary",
             "category": [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0074", "code": "RAD"}]}],
@@ -133,10 +133,14 @@ class FhirChannel:
         return observation
 
 
-def _resource_id(message: DueMessage) -> str:
+def _is_same_report(one: Identity, other: Identity) -> bool:
+    """Return whether two images are in one report; one without Patient ID has a report of its own."""
+    return is_same_order(one, other) and _resource_id(one) == _resource_id(other)
+
+
+def _resource_id(identity: Identity) -> str:
     """Return the ID of an order's report: what comes later of the order replaces it."""
-    identity = message.instance.identity
-    order = f"{message.study_instance_uid}/{identity.accession_number}/{identity.patient_id}"
+    order = f"{identity.study_instance_uid}/{identity.accession_number}/{identity.patient_id}"
     return f"ai-{hashlib.sha256(order.encode()).hexdigest()[:40]}"
 
 

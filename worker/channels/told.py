@@ -4,6 +4,7 @@ A receiver that keeps one text for each study would lose what an earlier message
 of a result tells all that stands.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
@@ -17,6 +18,8 @@ from service.vocabulary.states import DeliveryState, State
 
 #: The gravest first.
 _ORDER = (Outcome.POSITIVE, Outcome.INDETERMINATE, Outcome.NOT_ANALYSED, Outcome.NEGATIVE)
+#: Whether one text of a receiver is about two images.
+IsSame = Callable[[Identity, Identity], bool]
 _REPLACED = (State.SUPERSEDED, State.DUPLICATE)
 _SAYS_NOTHING = (*_REPLACED, State.OWN)
 _OF_A_STUDY = (MessageEvent.PRIORITY_RAISED, MessageEvent.STUDY_READ)
@@ -67,13 +70,27 @@ def _numbers(study: StudyHistory) -> dict[str, int]:
     return {uid: number for number, uid in enumerate(uids, 1)}
 
 
+def is_same_order(one: Identity, other: Identity) -> bool:
+    """Return whether two images are of one order: of one patient, study and accession number."""
+    order, others = ((each.study_instance_uid, each.accession_number) for each in (one, other))
+    return order == others and one.same_patient(other)
+
+
 def _results(study: StudyHistory, receiver: str) -> list[MessageView]:
     """Return the messages of a result of a study to a receiver."""
     return [item for item in study.messages if item.destination == receiver and item.event is MessageEvent.RESULT]
 
 
-def images_told(message: DueMessage, study: StudyHistory, receiver: str) -> list[Image]:
-    """Return the images of an order that a receiver is told of and that stand, the gravest first."""
+def images_told(
+    message: DueMessage, study: StudyHistory, receiver: str, is_same: IsSame = is_same_order
+) -> list[Image]:
+    """Return the images of an order that a receiver is told of and that stand, the gravest first.
+
+    Parameters
+    ----------
+    is_same
+        Which images one text of the receiver is about.
+    """
     told = _results(study, receiver)
     known = {(item.sop_instance_uid, item.version) for item in told}
     tried = {(item.sop_instance_uid, item.version) for item in told if item.attempts}
@@ -85,10 +102,10 @@ def images_told(message: DueMessage, study: StudyHistory, receiver: str) -> list
     }
     numbers, images = _numbers(study), []
     for view in standing.values():
-        if not is_same_order(view.identity, message.instance.identity):
+        if not is_same(view.identity, message.instance.identity):
             continue  # a message names one patient and one order
         corrects = any(
-            (earlier.sop_instance_uid, earlier.version) in tried and is_same_order(earlier.identity, view.identity)
+            (earlier.sop_instance_uid, earlier.version) in tried and is_same(earlier.identity, view.identity)
             for earlier in study.versions
             if earlier.sop_instance_uid == view.sop_instance_uid and earlier.version < view.version
         )
@@ -97,17 +114,21 @@ def images_told(message: DueMessage, study: StudyHistory, receiver: str) -> list
     return sorted(images, key=lambda image: (_ORDER.index(image.outcome), image.number))
 
 
-def images_left(message: DueMessage, study: StudyHistory, receiver: str) -> list[Image]:
+def images_left(
+    message: DueMessage, study: StudyHistory, receiver: str, is_same: IsSame = is_same_order
+) -> list[Image]:
     """Return what a receiver that keeps one text for each order is told where a result is taken back.
 
     That is what still stands of the order and, last, the image whose result is taken back; nothing where a later
     version corrects it.
     """
-    withdrawn = image_withdrawn(message, study, receiver)
-    return [*images_told(message, study, receiver), withdrawn] if withdrawn is not None else []
+    withdrawn = image_withdrawn(message, study, receiver, is_same)
+    return [*images_told(message, study, receiver, is_same), withdrawn] if withdrawn is not None else []
 
 
-def image_withdrawn(message: DueMessage, study: StudyHistory, receiver: str) -> Image | None:
+def image_withdrawn(
+    message: DueMessage, study: StudyHistory, receiver: str, is_same: IsSame = is_same_order
+) -> Image | None:
     """Return the image whose result is taken back; None where a later version corrects it.
 
     That is one of the same patient and order whose result this receiver is told: it comes next. It may not be, for a
@@ -123,14 +144,8 @@ def image_withdrawn(message: DueMessage, study: StudyHistory, receiver: str) -> 
     if any(
         view.sop_instance_uid == old.sop_instance_uid
         and view.version > old.version
-        and is_same_order(old.identity, view.identity)
+        and is_same(old.identity, view.identity)
         for view in later
     ):
         return None
     return Image(_numbers(study)[old.sop_instance_uid], old, Status.WITHDRAWN)
-
-
-def is_same_order(one: Identity, other: Identity) -> bool:
-    """Return whether two images are of one order: of one patient, study and accession number."""
-    order, others = ((each.study_instance_uid, each.accession_number) for each in (one, other))
-    return order == others and one.same_patient(other)

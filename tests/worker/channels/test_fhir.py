@@ -110,6 +110,23 @@ def test_a_result_told_of_another_patient_is_entered_in_error(telling: Any, serv
     assert "normal" not in json.dumps(server.kept).replace("abnormalities NOT assessed", "").lower()
 
 
+def test_a_report_without_patient_id_is_taken_back_when_the_number_is_known(telling: Any, server: FhirServer) -> None:
+    told: Telling = telling(fhir(server))
+    first = told.site.receive(patient_id="", accession_number="ACC-1")
+    told.site.infer(0.95)
+    told.tell()
+    told.site.receive(
+        study_instance_uid=str(first.StudyInstanceUID),
+        sop_instance_uid=str(first.SOPInstanceUID),
+        patient_id="P-1",
+        accession_number="ACC-1",
+    )
+    told.site.infer(0.1, superseding=Supersession.IDENTITY_CORRECTED)
+    told.tell()
+    stands = {report["subject"]["identifier"]["value"]: report["status"] for report in server.kept.values()}
+    assert stands == {"unknown": "entered-in-error", "P-1": "preliminary"}
+
+
 def test_what_still_stands_of_an_order_stays_where_one_of_its_images_is_taken_back(
     telling: Any, server: FhirServer
 ) -> None:
