@@ -202,7 +202,7 @@ def test_a_report_that_nobody_sends_is_an_alarm(site: SampleSite, built: bool) -
     assert alarms(ENGLISH, status, site.now) == []
 
     (alarm,) = alarms(ENGLISH, status, site.now + timedelta(minutes=20))
-    assert alarm.text == "A report has been waiting 20 min to be sent."
+    assert alarm.text == "A report or message has been waiting 20 min to be sent."
 
 
 def test_an_image_that_waits_too_long_is_an_alarm(site: SampleSite) -> None:

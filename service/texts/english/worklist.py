@@ -40,10 +40,10 @@ TEXTS = {
     "alarm.analysis_failed.many": "{count} images could not be analysed.",
     "alarm.report_failed.one": "The reports of 1 image could not be built.",
     "alarm.report_failed.many": "The reports of {count} images could not be built.",
-    "alarm.delivery_failed.one": "1 report could not be delivered to {destination}.",
-    "alarm.delivery_failed.many": "{count} reports could not be delivered to {destination}.",
+    "alarm.delivery_failed.one": "1 report or message could not be delivered to {destination}.",
+    "alarm.delivery_failed.many": "{count} reports or messages could not be delivered to {destination}.",
     "alarm.unanalysed_for_long": "An image has been waiting {span} for its analysis.",
-    "alarm.unsent_for_long": "A report has been waiting {span} to be sent.",
+    "alarm.unsent_for_long": "A report or message has been waiting {span} to be sent.",
     "alarm.commitment_dead.one": "1 storage commitment could not be answered.",
     "alarm.commitment_dead.many": "{count} storage commitments could not be answered.",
     "alarm.commitment_for_long": "A peer has been waiting {span} for the answer to its storage commitment; it must be"

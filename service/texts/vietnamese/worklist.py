@@ -41,10 +41,10 @@ TEXTS = {
     "alarm.analysis_failed.many": "{count} ảnh không phân tích được.",
     "alarm.report_failed.one": "Không tạo được báo cáo của 1 ảnh.",
     "alarm.report_failed.many": "Không tạo được báo cáo của {count} ảnh.",
-    "alarm.delivery_failed.one": "Không gửi được 1 báo cáo đến {destination}.",
-    "alarm.delivery_failed.many": "Không gửi được {count} báo cáo đến {destination}.",
+    "alarm.delivery_failed.one": "Không gửi được 1 báo cáo hoặc thông điệp đến {destination}.",
+    "alarm.delivery_failed.many": "Không gửi được {count} báo cáo hoặc thông điệp đến {destination}.",
     "alarm.unanalysed_for_long": "Một ảnh đã chờ phân tích {span}.",
-    "alarm.unsent_for_long": "Một báo cáo đã chờ gửi {span}.",
+    "alarm.unsent_for_long": "Một báo cáo hoặc thông điệp đã chờ gửi {span}.",
     "alarm.commitment_dead.one": "Không trả lời được 1 yêu cầu cam kết lưu trữ.",
     "alarm.commitment_dead.many": "Không trả lời được {count} yêu cầu cam kết lưu trữ.",
     "alarm.commitment_for_long": "Một thiết bị đã chờ {span} để được trả lời yêu cầu cam kết lưu trữ; thiết bị này phải"

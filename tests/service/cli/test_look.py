@@ -65,7 +65,7 @@ def test_the_status_counts_and_calls_a_person(site: SampleSite, auscult: Auscult
     output = auscult("status").output
 
     assert "not analysed: lateral view" in output
-    assert "3 reports could not be delivered to pacs. Remedy: auscult retry" in output
+    assert "3 reports or messages could not be delivered to pacs. Remedy: auscult retry" in output
     status = json.loads(auscult("status", "--json").output)
     assert status["out_of_scope"] == {"lateral_view": 1}
     assert status["outbox"] == {"pacs": {"dead": 3}}

@@ -107,7 +107,7 @@ def test_what_a_person_has_to_see_to_stands_at_the_top(site: SampleSite, client:
     assert alarms[0].startswith("Study on hold: two patients under one Study Instance UID")
     assert "auscult release" in alarms[0]
     assert alarms[1].startswith("1 image could not be analysed")
-    assert alarms[2].startswith("2 reports could not be delivered to pacs")
+    assert alarms[2].startswith("2 reports or messages could not be delivered to pacs")
 
 
 def test_the_live_part_is_the_table_alone(site: SampleSite, client: httpx.Client) -> None:
