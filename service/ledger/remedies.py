@@ -60,8 +60,9 @@ class Remedies:
         with writing(self._engine) as session:
             instances = session.scalars(_of(uid).where(InstanceRecord.state != State.SUPERSEDED.value)).all()
             answers = _retry_answers(session, now) if uid is None else 0
-            messages = _retry_messages(session, uid, now)
-            return answers + messages + sum(_retry(session, instance, now) for instance in instances)
+            started = sum(_retry(session, instance, now) for instance in instances)
+            # Behind the images, as a version that supersedes one and withdraws its messages does (ADR 0022).
+            return answers + started + _retry_messages(session, uid, now)
 
     def reanalyse(self, which: Which, is_kept: Callable[[str], bool], by: str = "") -> int:
         """Have images analysed again whose result is in force, reported or not.

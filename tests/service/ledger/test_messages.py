@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select, text
+from sqlalchemy.event import listens_for
 
 from service.ledger import DueMessage, Subscription
 from service.ledger.database import reading, writing
@@ -251,6 +252,23 @@ def test_a_result_that_no_longer_stands_is_not_started_again(sites: Any) -> None
     assert site.ledger.remedies.retry() == 0
     # It may have arrived all the same; and nobody is called for what nobody can mend.
     assert events(site) == [("result", "withdrawn"), ("result_superseded", "pending"), ("result", "pending")]
+
+
+def test_what_is_started_again_is_locked_image_first_as_where_one_is_superseded(sites: Any) -> None:
+    site = sites(ALL)
+    site.receive()
+    site.fail("the pixel data cannot be decoded")
+    (due,) = claim(site)
+    site.ledger.messages.save_dead(due, "refused")
+    changed: list[str] = []
+
+    @listens_for(site.engine, "before_cursor_execute")
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith("UPDATE"):
+            changed.append(statement.split()[1])
+
+    assert site.ledger.remedies.retry() == 2
+    assert changed == ["instances", "messages"]
 
 
 def test_the_reading_of_a_study_is_told_and_a_priority_that_it_kept_down_when_it_comes_back(sites: Any) -> None:
