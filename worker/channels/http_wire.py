@@ -34,8 +34,7 @@ def delivered(receiver: HttpReceiverSettings, method: str, url: str, body: bytes
 
 def _status(receiver: HttpReceiverSettings, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> int:
     parts = urlsplit(url)
-    with closing(_connection(receiver, parts.hostname or "", parts.port, parts.scheme)) as connection:
-        _connect(connection, receiver.response_timeout)
+    with closing(_connected(receiver, parts.hostname or "", parts.port, parts.scheme)) as connection:
         # Each byte of an answer may come within the time-out of a read: this ends the whole.
         watch = threading.Timer(receiver.response_timeout, _shut, [connection])
         watch.start()
@@ -49,26 +48,36 @@ def _status(receiver: HttpReceiverSettings, method: str, url: str, body: bytes, 
             watch.cancel()
 
 
-def _connection(receiver: HttpReceiverSettings, host: str, port: int | None, scheme: str) -> HTTPConnection:
-    if scheme == "http":
-        return HTTPConnection(host, port, timeout=receiver.connect_timeout)
-    tls = receiver.tls
+def _connected(receiver: HttpReceiverSettings, host: str, port: int | None, scheme: str) -> HTTPConnection:
+    timeout = receiver.connect_timeout
+    context = None if scheme == "http" else _context(receiver)
+    connection = (
+        HTTPConnection(host, port, timeout)
+        if context is None
+        else HTTPSConnection(host, port, timeout=timeout, context=context)
+    )
     try:
-        named = f"the table tls of {receiver.name}"
-        context = ssl.create_default_context() if tls is None else destination_context(tls, named)
-    except SettingsInvalid as error:
-        raise TransientDeliveryFailure(str(error)) from None
-    return HTTPSConnection(host, port, timeout=receiver.connect_timeout, context=context)
-
-
-def _connect(connection: HTTPConnection, timeout: float) -> None:
-    try:
-        connection.connect()
+        # Of HTTPS too: its own would ask for a certificate of the host's name, whatever the settings say.
+        HTTPConnection.connect(connection)
+        if context is not None:
+            name = (receiver.tls and receiver.tls.server_name) or host
+            connection.sock = context.wrap_socket(connection.sock, server_hostname=name)
     except ssl.SSLError as error:
+        connection.close()
         raise TransientDeliveryFailure(f"the TLS handshake failed: {reason_of(error)}") from None
     except OSError:
+        connection.close()
         raise TransientDeliveryFailure("cannot be reached; check its url and network") from None
-    connection.sock.settimeout(timeout)
+    connection.sock.settimeout(receiver.response_timeout)
+    return connection
+
+
+def _context(receiver: HttpReceiverSettings) -> ssl.SSLContext:
+    try:
+        named = f"the table tls of {receiver.name}"
+        return ssl.create_default_context() if receiver.tls is None else destination_context(receiver.tls, named)
+    except SettingsInvalid as error:
+        raise TransientDeliveryFailure(str(error)) from None
 
 
 def _shut(connection: HTTPConnection) -> None:

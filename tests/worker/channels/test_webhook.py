@@ -267,6 +267,23 @@ def test_over_tls_a_certificate_of_another_authority_is_refused(
     assert told.states == {DeliveryState.CONFIRMED: 1}
 
 
+@pytest.mark.parametrize(("name", "taken"), [("board.example", True), ("another.example", False)])
+def test_over_tls_the_certificate_must_hold_the_name_that_the_settings_give(
+    telling: Any, boards: Any, secret: Path, tmp_path: Path, name: str, taken: bool
+) -> None:
+    authority = Authority(tmp_path)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*authority.issue("board", "board.example"))
+    board = boards(tls=context)
+    url = f"https://127.0.0.1:{board.port}/told"
+    told: Telling = telling(webhook(secret, board.port, url=url, tls={"ca": str(authority.ca), "server_name": name}))
+    told.site.receive()
+    told.site.infer(0.1)
+    told.tell()
+    assert (len(board.taken) == 1) == taken
+    assert taken or str(told.detail()).startswith("the TLS handshake failed")
+
+
 @pytest.mark.parametrize("url", ["http://board.example/", "ftp://127.0.0.1/", "board.example", "https://a:b@c/"])
 def test_a_url_that_would_tell_of_patients_in_the_clear_or_is_none_is_refused(secret: Path, url: str) -> None:
     with pytest.raises(ValidationError):
