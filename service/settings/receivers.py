@@ -2,7 +2,7 @@
 
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import Field, field_validator
 
@@ -109,6 +109,13 @@ class Hl7Settings(ReceiverSettings):
         return self.host, self.port
 
 
+def _has_port_or_none(parts: SplitResult) -> bool:
+    try:
+        return parts.port is None or parts.port > 0
+    except ValueError:
+        return False
+
+
 class HttpReceiverSettings(ReceiverSettings):
     """What the receivers over HTTP have in common."""
 
@@ -125,7 +132,8 @@ class HttpReceiverSettings(ReceiverSettings):
     @classmethod
     def _is_private(cls, value: str) -> str:
         parts = urlsplit(value)
-        if not parts.hostname or parts.scheme not in ("http", "https") or parts.username or parts.fragment:
+        is_named = bool(parts.hostname) and "@" not in parts.netloc and _has_port_or_none(parts)
+        if not is_named or parts.scheme not in ("http", "https") or parts.fragment:
             raise ValueError("no URL of a receiver; write one such as https://host/path")
         if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "::1", "localhost"):
             raise ValueError("would tell of patients in the clear; use https beyond this machine")

@@ -284,7 +284,17 @@ def test_over_tls_the_certificate_must_hold_the_name_that_the_settings_give(
     assert taken or str(told.detail()).startswith("the TLS handshake failed")
 
 
-@pytest.mark.parametrize("url", ["http://board.example/", "ftp://127.0.0.1/", "board.example", "https://a:b@c/"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://board.example/",
+        "ftp://127.0.0.1/",
+        "board.example",
+        "https://a:b@c/",
+        "https://:b@c/",
+        "https://c:70000/",
+    ],
+)
 def test_a_url_that_would_tell_of_patients_in_the_clear_or_is_none_is_refused(secret: Path, url: str) -> None:
     with pytest.raises(ValidationError):
         webhook(secret, 1, url=url)
