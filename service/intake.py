@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 
 from service.dicom.contexts import is_image_class
-from service.dicom.final_report import is_final_report
+from service.dicom.final_report import evidence_of_final_report
 from service.dicom.identity import identify, is_valid_uid
 from service.dicom.part10 import file_head
 from service.ledger.admission import Admission, Arrival, ArrivalKind, Receipt, Registered
@@ -148,14 +148,14 @@ class Intake:
         reception.identity = identity
         priority, source = self._order_priority(request)
         kind = _kind(request, own_equipment=own_equipment)
-        is_final = kind is ArrivalKind.NOT_AN_IMAGE and self._is_final_report(reception)
+        evidence = self._final_evidence(reception) if kind is ArrivalKind.NOT_AN_IMAGE else None
         arrival = Arrival(
             identity=identity,
             transfer_syntax_uid=request.transfer_syntax_uid,
             stored=incoming.keep(),
             calling_ae_title=request.calling_ae_title,
             kind=kind,
-            is_final_report=is_final,
+            final_evidence=evidence,
             order_priority=priority,
             priority_source=source,
         )
@@ -166,13 +166,13 @@ class Intake:
             self._waker.wake(Task.INFER)
         return receipt
 
-    def _is_final_report(self, reception: Reception) -> bool:
-        """Tell whether a document closes its study; with its bytes still where they arrived."""
+    def _final_evidence(self, reception: Reception) -> frozenset[str] | None:
+        """Return what a document that may close its study is about; with its bytes still where they arrived."""
         if self._settings.listener.final_reports == "record":
-            return False
+            return None
         request = reception.request
         path, syntax = reception.incoming.path, request.transfer_syntax_uid
-        return is_final_report(path, reception.offset, request.sop_class_uid, syntax, self._maximum_bytes)
+        return evidence_of_final_report(path, reception.offset, request.sop_class_uid, syntax, self._maximum_bytes)
 
     def _order_priority(self, request: AnnouncedInstance) -> tuple[Priority, PrioritySource]:
         """Return how urgent the order is, and who says so: the first that answers."""

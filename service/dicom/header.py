@@ -10,11 +10,20 @@ from typing import BinaryIO
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from service.dicom.bytes_at import BytesAt, Inflated
-from service.dicom.elements import behind_meta, elements_of
+from service.dicom.elements import Elements, behind_meta, elements_of
 from service.vocabulary.errors import NotDicom
 
 #: Longest value that is read; identifying attributes hold 64 characters or a few times that (PS3.5 Table 6.2-1).
 MAXIMUM_VALUE_BYTES = 4096
+
+
+def elements_in(file: BinaryIO, size: int, transfer_syntax_uid: str, maximum_bytes: int) -> Elements:
+    """Return the elements of a data set that begins where a file stands; see `read_values`."""
+    data, start = BytesAt(file, size), file.tell()
+    if transfer_syntax_uid == DeflatedExplicitVRLittleEndian:
+        inflated = Inflated(file, behind_meta(data, start), maximum_bytes)
+        data, start = BytesAt(inflated, inflated.size()), 0
+    return elements_of(data, start, transfer_syntax_uid)
 
 
 def read_values(
@@ -44,11 +53,7 @@ def read_values(
     ----------
     PS3.5 sections 7.1 and 7.5, Annex A
     """
-    data, start = BytesAt(file, size), file.tell()
-    if transfer_syntax_uid == DeflatedExplicitVRLittleEndian:
-        inflated = Inflated(file, behind_meta(data, start), maximum_bytes)
-        data, start = BytesAt(inflated, inflated.size()), 0
-    elements = elements_of(data, start, transfer_syntax_uid)
+    elements = elements_in(file, size, transfer_syntax_uid, maximum_bytes)
     values: dict[int, bytes] = {}
     last = max(wanted)
     for element in elements:

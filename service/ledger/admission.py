@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from service.ledger.database import writing
-from service.ledger.kept_counts import listed
+from service.ledger.kept_counts import SILENT, listed
 from service.ledger.keys import Holds, assumed, name_object
 from service.ledger.leases import LOCK
 from service.ledger.readings import Closed, came_after, close
@@ -62,7 +62,13 @@ class Registered(StrEnum):
 
 @dataclass(frozen=True)
 class Arrival:
-    """A received object whose bytes are durable."""
+    """A received object whose bytes are durable.
+
+    Attributes
+    ----------
+    final_evidence
+        SOP Instance UIDs that a person's final report names, if any; None of whatever is no such report.
+    """
 
     identity: Identity
     transfer_syntax_uid: str
@@ -71,7 +77,7 @@ class Arrival:
     kind: ArrivalKind = ArrivalKind.IMAGE
     order_priority: Priority = Priority.ROUTINE
     priority_source: PrioritySource = PrioritySource.DEFAULT
-    is_final_report: bool = False
+    final_evidence: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -158,15 +164,18 @@ class Admission:
         if raise_priority(study, arrival.order_priority, arrival.priority_source, self._order):
             self._subscriptions.tell(session, MessageEvent.PRIORITY_RAISED, study, instance, now)
         held = settle_patient(session, study, instance, now)
-        closed = self._close(session, study, now) if arrival.is_final_report else None
+        evidence = arrival.final_evidence
+        closed = self._close(session, study, evidence, now) if evidence is not None else None
         return Receipt(Registered.NEW_VERSION if versions else Registered.NEW, held, closed)
 
-    def _close(self, session: Session, study: StudyRecord, now: datetime) -> Closed | None:
-        """Close the study of a final report, if it stands on the list and is one patient's.
+    def _close(self, session: Session, study: StudyRecord, evidence: frozenset[str], now: datetime) -> Closed | None:
+        """Close the study of a final report, if it stands on the list, is one patient's, and is what was reported.
 
         One that was read before stays as it is: nothing tells whether the report knows what came after.
         """
         if study.closed_at is not None or study.held_reason is not None or not listed(session, study):
+            return None
+        if evidence and evidence.isdisjoint(_in_force(session, study)):
             return None
         return close(session, study, CloseSource.FINAL_REPORT, "", now, self._subscriptions)
 
@@ -220,6 +229,12 @@ def _same_bytes(versions: Sequence[InstanceRecord], arrival: Arrival) -> Instanc
         if row.state != State.DUPLICATE.value:
             return None
     return None
+
+
+def _in_force(session: Session, study: StudyRecord) -> set[str]:
+    """Return the SOP Instance UIDs of what we hold of a study, without our own objects."""
+    uids = select(InstanceRecord.sop_instance_uid).where(InstanceRecord.study_id == study.id)
+    return set(session.scalars(uids.where(InstanceRecord.state.not_in(SILENT))))
 
 
 def _mark_returned(session: Session, arrival: Arrival, now: datetime) -> None:

@@ -35,8 +35,9 @@ class ListenerSettings(Section):
     final_reports: Literal["record", "close"] = Field(
         "record",
         description="What a person's final report says of its study, an SR document that is COMPLETE and VERIFIED:"
-        " `close` takes the study off the list, `record` nothing. Not for a PACS that files reports of earlier studies"
-        " into the new one.",
+        " `close` takes the study off the list, `record` nothing. A report whose evidence names images, and none of"
+        " this study, closes nothing; of one that names none, nothing tells whether it is about an earlier study: not"
+        " for a PACS that files such reports into the new one.",
     )
     processes: Annotated[int, Field(ge=1, le=64)] = Field(
         1, description="Listener processes that share the port (SO_REUSEPORT)."

@@ -9,7 +9,7 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from service.dicom.final_report import is_final_report
+from service.dicom.final_report import evidence_of_final_report
 from service.intake import AnnouncedInstance
 from service.ledger.admission import Receipt
 from service.vocabulary.facts import CloseSource
@@ -39,6 +39,18 @@ def document(sop_class_uid: str = BASIC_TEXT, uid: str = "2.25.77", **changes: s
         setattr(made, name, value)
     made.ContentSequence = [Dataset()]
     return made
+
+
+def naming(*uids: str) -> list[Dataset]:
+    """Make evidence that names images, each in a series of its own."""
+    procedure = Dataset()
+    procedure.StudyInstanceUID, procedure.ReferencedSeriesSequence = STUDY, []
+    for uid in uids:
+        series, image = Dataset(), Dataset()
+        image.ReferencedSOPClassUID, image.ReferencedSOPInstanceUID = CR, uid
+        series.SeriesInstanceUID, series.ReferencedSOPSequence = f"{uid}.1", [image]
+        procedure.ReferencedSeriesSequence.append(series)
+    return [procedure]
 
 
 def encoded(dataset: Dataset, syntax: UID = ExplicitVRLittleEndian) -> bytes:
@@ -94,6 +106,30 @@ def test_nothing_else_closes_a_study(site: Site, made: Dataset) -> None:
     assert [study.closed_at for study in site.studies if study.study_instance_uid == STUDY] == [None]
 
 
+def test_a_report_of_images_closes_the_study_that_one_of_them_is_in(site: Site) -> None:
+    take_image(site)
+    made = document()
+    made.CurrentRequestedProcedureEvidenceSequence = naming("2.25.5", "2.25.1001")
+    assert take_document(site, made).closed
+
+
+@pytest.mark.parametrize("evidence", ["CurrentRequestedProcedureEvidenceSequence", "PertinentOtherEvidenceSequence"])
+def test_a_report_of_the_images_of_an_earlier_study_closes_nothing(site: Site, evidence: str) -> None:
+    take_image(site)
+    made = document()
+    setattr(made, evidence, naming("2.25.5", "2.25.6"))
+    assert not take_document(site, made).closed
+    assert site.studies[0].closed_at is None
+
+
+def test_what_a_report_only_compares_with_does_not_tell_what_it_is_of(site: Site) -> None:
+    take_image(site)
+    made = document()
+    made.CurrentRequestedProcedureEvidenceSequence = naming("2.25.5")
+    made.PertinentOtherEvidenceSequence = naming("2.25.1001")
+    assert not take_document(site, made).closed
+
+
 def test_a_report_before_the_images_closes_nothing_and_what_comes_later_stands_on_the_list(site: Site) -> None:
     assert not take_document(site, document()).closed
     take_image(site)
@@ -119,11 +155,13 @@ def test_unless_the_site_wants_it_a_report_is_recorded_and_no_more(tmp_path: Pat
 @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
 def test_a_report_is_read_in_each_encoding_and_a_broken_one_is_none(tmp_path: Path, syntax: UID) -> None:
     file = tmp_path / "document"
-    whole = encoded(document(), syntax)
+    made = document()
+    made.CurrentRequestedProcedureEvidenceSequence = naming("2.25.1001", "2.25.1002")
+    whole = encoded(made, syntax)
     for length in range(0, len(whole), 7):
         file.write_bytes(whole[:length])
-        is_final_report(file, 0, BASIC_TEXT, syntax, 10_000)  # whatever it says, it raises nothing
+        evidence_of_final_report(file, 0, BASIC_TEXT, syntax, 10_000)  # whatever it says, it raises nothing
     file.write_bytes(whole)
-    assert is_final_report(file, 0, BASIC_TEXT, syntax, 10_000)
+    assert evidence_of_final_report(file, 0, BASIC_TEXT, syntax, 10_000) == {"2.25.1001", "2.25.1002"}
     file.write_bytes(b"\xff" * 200)
-    assert not is_final_report(file, 0, BASIC_TEXT, DeflatedExplicitVRLittleEndian, 10_000)
+    assert evidence_of_final_report(file, 0, BASIC_TEXT, DeflatedExplicitVRLittleEndian, 10_000) is None
