@@ -1,6 +1,7 @@
 """The list as a page and as JSON: what stands on it, and everything that leads to another part of it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -39,12 +40,17 @@ class ListPage:
         """
         address = address_of(query)
         reading_list, status = self._ledger.reading_list, self._ledger.inspection.status()
-        page = reading_list.page(PAGE, (address.page - 1) * PAGE, address.wanted(now, self._days, self._searched))
+        wanted = address.wanted(now, self._days, self._searched)
+        page = reading_list.page(PAGE, (address.page - 1) * PAGE, wanted)
+        pages = max(-(-page.total // PAGE), 1)
+        if address.page > pages:  # an open page whose studies were read meanwhile: no empty list where there are some
+            address = replace(address, page=pages)
+            page = reading_list.page(PAGE, (pages - 1) * PAGE, wanted)
         return {
             "rows": rows_of(self._say, reading_list, page.studies, now, (address.page - 1) * PAGE + 1),
             "total": page.total,
             "is_more": page.total == MOST,
-            "pages": max(-(-page.total // PAGE), 1),
+            "pages": pages,
             "address": address,
             "days": self._days_of(now) if address.shelf is Shelf.OPEN else [],
             "status": status,

@@ -116,6 +116,18 @@ def test_a_row_says_whom_it_overtook_and_for_how_long_it_may_be_overtaken(
     assert page(client).text.count("cannot be overtaken any more") == 2
 
 
+def test_a_page_beyond_the_last_one_shows_the_last_one(
+    site: SampleSite, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.web.list_page.PAGE", 2)
+    studies = [str(site.receive().StudyInstanceUID) for _ in range(3)]
+    assert uids(page(client, "/?page=2")) == studies[2:]
+    site.ledger.readings.close(studies[0], CloseSource.COMMAND)
+    shown = page(client, "/?page=2")
+    assert uids(shown) == studies[1:]
+    assert "has been read" not in shown.text
+
+
 def test_a_study_is_marked_as_read_and_read_again_from_the_page(site: SampleSite, client: httpx.Client) -> None:
     dataset = site.receive(accession_number="ACC-1", patient_id="P-1")
     uid = str(dataset.StudyInstanceUID)
