@@ -73,6 +73,8 @@ class Row:
         What the AI says of the study's other images, where it differs.
     waited
         Time since the study's first image arrived.
+    changed_at
+        When the last of its images, or of their results, came.
     reading
         That a person has read it; None while it is open.
     boost
@@ -94,6 +96,7 @@ class Row:
     priority_source: PrioritySource
     arrived_at: datetime
     waited: timedelta
+    changed_at: datetime
     images: int
     answer: Answer
     also: tuple[str, ...]
@@ -146,6 +149,7 @@ def row_of(say: Texts, study: StudyView, number: int, now: datetime) -> Row:
         priority_source=study.priority_source,
         arrived_at=study.first_received_at,
         waited=max(now - study.first_received_at, timedelta(0)),
+        changed_at=max(_moments(study)),
         images=len(study.instances),
         answer=answer,
         also=also,
@@ -155,6 +159,12 @@ def row_of(say: Texts, study: StudyView, number: int, now: datetime) -> Row:
         reading=study.reading,
         boost=study.first_received_at - study.reading_rank_at,
     )
+
+
+def _moments(study: StudyView) -> Iterator[datetime]:
+    yield study.first_received_at
+    for view in study.instances:
+        yield from (moment for moment in (view.received_at, view.analysed_at) if moment is not None)
 
 
 def answer_of_study(say: Texts, study: StudyView) -> tuple[Answer, tuple[str, ...]]:

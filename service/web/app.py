@@ -1,7 +1,7 @@
 """The pages and the API, as one Starlette application."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from http import HTTPStatus
 from importlib.resources import files
@@ -146,8 +146,12 @@ class _Site:
     async def _mark(self, request: Request, event: EventKind, change: Callable[[str, str], bool]) -> Response:
         user, address = _viewer(request)
 
-        def mark() -> None:
+        def mark(fields: Mapping[str, str]) -> None:
             history = self._history(request)
+            changed_at = row_of(self._say, history.study, 1, self._clock()).changed_at
+            # Nobody has read what the page did not show when it was loaded.
+            if event is EventKind.STUDY_CLOSED and fields.get("changed") != changed_at.isoformat():
+                raise Problem(HTTPStatus.CONFLICT, "problem.study_changed")
             if change(history.study.study_instance_uid, "" if user == NOT_KNOWN else user):
                 self._auditor.marked(user, address, history.versions[0].identity, event)
 

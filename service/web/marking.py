@@ -7,7 +7,7 @@ token that only our own pages hold, and a browser that says where it comes from 
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from urllib.parse import parse_qs
 
@@ -52,7 +52,9 @@ class Forms:
         return fields
 
 
-async def marked(request: Request, forms: Forms, user: str, mark: Callable[[], None]) -> RedirectResponse:
+async def marked(
+    request: Request, forms: Forms, user: str, mark: Callable[[Mapping[str, str]], None]
+) -> RedirectResponse:
     """Do what a form of ours asks for, and send the browser back to where it was.
 
     Raises
@@ -61,6 +63,6 @@ async def marked(request: Request, forms: Forms, user: str, mark: Callable[[], N
         When the form is not ours.
     """
     fields = await forms.fields(request, user)
-    await run_in_threadpool(mark)
+    await run_in_threadpool(mark, fields)
     back = fields.get("back", "")
     return RedirectResponse(back if back.startswith(("/?", "/studies/")) else "/", HTTPStatus.SEE_OTHER)

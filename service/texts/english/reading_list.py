@@ -38,8 +38,10 @@ TEXTS = {
     "reading.read_by": "read {time} by {name}, {source}",
     "reading.late": "An image or a result came after the study was read: {time}",
     "problem.title.403": "Not allowed",
+    "problem.title.409": "Changed meanwhile",
     "problem.title.413": "Too large",
     "problem.not_our_form": "This form is not current; load the page again and repeat it.",
+    "problem.study_changed": "An image or a result has come since the page was loaded; look at the study again.",
     "problem.choice": "`{name}` is one of: {choices}.",
     "problem.no_stream": "no stream of events is left; the page asks by itself",
     # `auscult simulate`

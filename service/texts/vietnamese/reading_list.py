@@ -38,8 +38,10 @@ TEXTS = {
     "reading.read_by": "{name} đã đọc lúc {time}, {source}",
     "reading.late": "Có ảnh hoặc kết quả đến sau khi ca chụp đã được đọc: {time}",
     "problem.title.403": "Không được phép",
+    "problem.title.409": "Đã thay đổi",
     "problem.title.413": "Quá lớn",
     "problem.not_our_form": "Biểu mẫu này không còn hiệu lực; hãy tải lại trang và làm lại.",
+    "problem.study_changed": "Có ảnh hoặc kết quả đến sau khi trang được tải; hãy xem lại lượt chụp.",
     "problem.choice": "`{name}` là một trong: {choices}.",
     "problem.no_stream": "không còn luồng sự kiện nào; trang sẽ tự hỏi",
     # `auscult simulate`

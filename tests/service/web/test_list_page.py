@@ -179,6 +179,22 @@ def test_a_form_that_is_not_ours_changes_nothing(
     assert uids(page(client)) == [study]
 
 
+def test_a_study_that_changed_since_the_page_was_loaded_stays_on_the_list(
+    site: SampleSite, client: httpx.Client, study: str
+) -> None:
+    close = f"/studies/{study}/close"
+    for path in ("/", f"/studies/{study}"):
+        fields = form_of(page(client, path), close)
+        site.now += timedelta(seconds=1)
+        site.infer(0.97)
+        response = client.post(close, data=fields)
+        assert response.status_code == 409
+        assert "look at the study again" in response.text
+        assert uids(page(client)) == [study]
+        site.receive(study_instance_uid=study)
+    assert client.post(close, data=form_of(page(client), close)).status_code == 303
+
+
 @pytest.mark.parametrize("back", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:1"])
 def test_a_form_leads_nowhere_but_to_our_own_pages(client: httpx.Client, study: str, back: str) -> None:
     fields = form_of(page(client), f"/studies/{study}/close")
