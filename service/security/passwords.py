@@ -95,6 +95,11 @@ class PasswordFile:
         # One at a time: each takes memory and a core, and a peer that guesses shall hold up guesses alone.
         self._hashing = threading.Lock()
 
+    def secret(self, purpose: str) -> bytes:
+        """Return a key that every process with this file has, and nobody else; another file makes another key."""
+        entries = "\n".join(f"{name}:{entry}" for name, entry in sorted(self._file.current().items()))
+        return hmac.digest(entries.encode(), purpose.encode(), "sha256")
+
     def verify(self, name: str, password: bytes, peer: str) -> PasswordCheck:
         """Tell whether a password is a name's.
 

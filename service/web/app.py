@@ -61,7 +61,8 @@ def create_app(settings: Settings, ledger: Ledger, trail: audit.AuditTrail, cloc
     """
     auditor = PageAuditor(trail)
     say = texts_in(settings.language)
-    site = _Site(settings, ledger, open_store(settings), auditor, clock, say)
+    users = PasswordFile("web.users", settings.web.users) if settings.web.users is not None else None
+    site = _Site(settings, ledger, open_store(settings), auditor, clock, say, Forms(users))
     live = LiveEvents(
         ledger.reading_list.newest_event, settings.web.maximum_connections // 2, settings.web.response_timeout / 2
     )
@@ -84,18 +85,17 @@ def create_app(settings: Settings, ledger: Ledger, trail: audit.AuditTrail, cloc
             Route("/favicon.ico", lambda _: RedirectResponse("/static/icon.svg")),
             Mount("/static", static),
         ],
-        middleware=_around(settings, auditor, say),
+        middleware=_around(settings, auditor, say, users),
         exception_handlers={HTTPException: site.problem, Unavailable: site.problem},
     )
 
 
-def _around(settings: Settings, auditor: PageAuditor, say: Texts) -> list[Middleware]:
+def _around(settings: Settings, auditor: PageAuditor, say: Texts, users: PasswordFile | None) -> list[Middleware]:
     """Return what stands around the handlers, the outermost first."""
     web = settings.web
     security_headers = Middleware(SecurityHeaders, names=web.names, say=say)
-    if web.users is None:
+    if users is None:
         return [security_headers]
-    users = PasswordFile("web.users", web.users)
     return [security_headers, Middleware(Login, users=users, auditor=auditor, say=say, open_metrics=web.open_metrics)]
 
 
@@ -103,7 +103,14 @@ class _Site:
     """The handlers; plain functions, which Starlette runs in threads, for the ledger's queries block."""
 
     def __init__(
-        self, settings: Settings, ledger: Ledger, store: ObjectStore, auditor: PageAuditor, clock: Clock, say: Texts
+        self,
+        settings: Settings,
+        ledger: Ledger,
+        store: ObjectStore,
+        auditor: PageAuditor,
+        clock: Clock,
+        say: Texts,
+        forms: Forms,
     ) -> None:
         self._settings = settings
         self._ledger = ledger
@@ -112,7 +119,7 @@ class _Site:
         self._clock = clock
         self._say = say
         self._list = ListPage(settings, ledger, say)
-        self._forms = Forms()
+        self._forms = forms
         self._templates = Environment(
             loader=PackageLoader("service.web"),
             autoescape=True,
@@ -167,14 +174,14 @@ class _Site:
         self._auditor.viewed(*_viewer(request), [instance])
         maximum = self._settings.scope.maximum_pixels
         removed_at = instance.object_removed_at
-        return self._picture(lambda: radiograph_png(self._store, instance.object_key, maximum), removed_at)
+        return _picture(lambda: radiograph_png(self._store, instance.object_key, maximum), removed_at)
 
     def heat_map(self, request: Request) -> Response:
         report = self._ledger.inspection.report(_uid(request))
         if report is None or report.kind not in PICTURE_KINDS:
             raise Problem(HTTPStatus.NOT_FOUND, "problem.no_heat_map")
         self._auditor.viewed(*_viewer(request), self._sources(report))
-        return self._picture(lambda: heat_map_png(self._store, report.object_key), report.object_removed_at)
+        return _picture(lambda: heat_map_png(self._store, report.object_key), report.object_removed_at)
 
     def api_worklist(self, request: Request) -> Response:
         return JSONResponse(self._list.json(request.query_params, self._clock()))
@@ -238,19 +245,20 @@ class _Site:
         of = (report.source_sop_instance_uid, report.source_version)
         return [version for version in versions if (version.sop_instance_uid, version.version) == of]
 
-    def _picture(self, render: Callable[[], bytes], removed_at: datetime | None) -> Response:
-        try:
-            return Response(render(), media_type="image/png")
-        except ObjectMissing:
-            code = "problem.pixels_missing" if removed_at is None else "problem.pixels_removed"
-            raise Problem(HTTPStatus.GONE, code) from None
-        except ObjectDamaged:
-            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "problem.bytes_damaged") from None
-        except UndecodablePixels:
-            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "problem.pixels_undecodable") from None
-
     def _page(self, template: str, code: HTTPStatus = HTTPStatus.OK, **values: object) -> Response:
         return HTMLResponse(self._templates.get_template(template).render(values), code)
+
+
+def _picture(render: Callable[[], bytes], removed_at: datetime | None) -> Response:
+    try:
+        return Response(render(), media_type="image/png")
+    except ObjectMissing:
+        code = "problem.pixels_missing" if removed_at is None else "problem.pixels_removed"
+        raise Problem(HTTPStatus.GONE, code) from None
+    except ObjectDamaged:
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "problem.bytes_damaged") from None
+    except UndecodablePixels:
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "problem.pixels_undecodable") from None
 
 
 def _clock_answer(ledger: Ledger) -> str:

@@ -15,6 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
 
+from service.security.passwords import PasswordFile
 from service.web.problem import Problem
 
 #: Bytes of a form; ours have fewer.
@@ -22,14 +23,23 @@ _MOST = 4096
 
 
 class Forms:
-    """The tokens of our pages' forms: one for each name that is logged in, until this process ends."""
+    """The tokens of our pages' forms: one for each name that is logged in.
 
-    def __init__(self) -> None:
-        self._key = secrets.token_bytes(32)
+    Parameters
+    ----------
+    users
+        Its secret is that of the tokens, so that each of a site's page processes takes the others' forms; without it
+        they last until this process ends.
+    """
+
+    def __init__(self, users: PasswordFile | None = None) -> None:
+        self._users = users
+        self._own = secrets.token_bytes(32)
 
     def token(self, user: str) -> str:
         """Return the token of a person's forms."""
-        return hmac.new(self._key, user.encode(), hashlib.sha256).hexdigest()
+        key = self._users.secret("forms of the page") if self._users is not None else self._own
+        return hmac.new(key, user.encode(), hashlib.sha256).hexdigest()
 
     async def fields(self, request: Request, user: str) -> dict[str, str]:
         """Return what a form of ours sends.
@@ -37,7 +47,7 @@ class Forms:
         Raises
         ------
         Problem
-            When it is not one of ours, or of another person or an earlier process.
+            When it is not one of ours, or is another person's.
         """
         if request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
             raise Problem(HTTPStatus.FORBIDDEN, "problem.not_our_form")

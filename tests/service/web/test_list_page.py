@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import httpx
 import pytest
@@ -10,10 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
+from service.security.passwords import PasswordFile, write
 from service.vocabulary.facts import CloseSource, Day, Searched, Shelf, Sort, Standing
 from service.vocabulary.states import Priority
 from service.web.list_address import Address, address_of, midnights
+from service.web.marking import Forms
 from service.web.problem import Problem
+from tests.fakes import cheap_hash
 from tests.service.sample_site import SampleSite
 from tests.service.web.page import Element, parse
 
@@ -199,6 +203,17 @@ def test_a_study_that_changed_since_the_page_was_loaded_stays_on_the_list(
 def test_a_form_leads_nowhere_but_to_our_own_pages(client: httpx.Client, study: str, back: str) -> None:
     fields = form_of(page(client), f"/studies/{study}/close")
     assert client.post(f"/studies/{study}/close", data={**fields, "back": back}).headers["location"] == "/"
+
+
+def test_page_processes_with_one_file_of_users_take_each_others_forms(tmp_path: Path) -> None:
+    path = tmp_path / "users"
+    write(path, {"reader": cheap_hash("a long enough password")})
+    one, other = (Forms(PasswordFile("web.users", path)) for _ in range(2))
+    token = one.token("reader")
+    assert token == other.token("reader")
+    assert token not in (one.token("another"), Forms().token("reader"))
+    write(path, {"reader": cheap_hash("another long password")})
+    assert one.token("reader") == other.token("reader") != token
 
 
 def test_a_study_that_nobody_knows_cannot_be_marked(client: httpx.Client, study: str) -> None:
