@@ -38,7 +38,7 @@ class LiveEvents:
         self._most = most
         self._lasts = lasts
         self._open = 0
-        self._known = -1
+        self._known: int | None = None
         self._asked_at = 0.0
         self._asking = asyncio.Lock()
 
@@ -77,6 +77,6 @@ class LiveEvents:
                 try:
                     self._known = await run_in_threadpool(self._newest)
                 except Unavailable:
-                    return None
+                    self._known = None
                 self._asked_at = clock()
             return self._known

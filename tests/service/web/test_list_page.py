@@ -1,5 +1,6 @@
 """The list on the page: filters in the address, places, and studies that are marked as read."""
 
+import asyncio
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -12,9 +13,11 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from service.security.passwords import PasswordFile, write
+from service.vocabulary.errors import LedgerUnavailable
 from service.vocabulary.facts import CloseSource, Day, Searched, Shelf, Sort, Standing
 from service.vocabulary.states import Priority
 from service.web.list_address import Address, address_of, midnights
+from service.web.live_events import LiveEvents
 from service.web.marking import Forms
 from service.web.problem import Problem
 from tests.fakes import cheap_hash
@@ -220,6 +223,21 @@ def test_a_study_that_nobody_knows_cannot_be_marked(client: httpx.Client, study:
     fields = form_of(page(client), f"/studies/{study}/close")
     assert client.post("/studies/1.2.3/close", data=fields).status_code == 404
     assert client.get(f"/studies/{study}/close").status_code == 405
+
+
+def test_the_pages_together_ask_once_a_second_also_while_the_ledger_is_away() -> None:
+    asked: list[int] = []
+
+    def newest() -> int:
+        asked.append(1)
+        raise LedgerUnavailable("away")
+
+    async def looks() -> list[int | None]:
+        live = LiveEvents(newest, 10, 60.0)
+        return await asyncio.gather(*(live._current() for _ in range(5)))
+
+    assert asyncio.run(looks()) == [None] * 5
+    assert len(asked) == 1
 
 
 @pytest.fixture
