@@ -68,7 +68,7 @@ def _of_log(path: Path, say: Texts) -> list[Case]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError):
+    except (OSError, UnicodeDecodeError, csv.Error):
         raise AuscultError(say("simulate.no_log", path=path)) from None
     drawn = reading_times([], len(rows))
     return [_case(row, number, drawn[number], path, say) for number, row in enumerate(rows)]

@@ -44,6 +44,7 @@ def test_the_gateway_s_own_studies_can_be_taken(site: SampleSite, auscult: Auscu
         ("2026-03-01T09:00,stat,-1", "line 3"),
         ("2026-03-01T09:00,stat,nan", "line 3"),
         ("2026-03-01T08:00,stat,", "two studies"),
+        ("x" * 200_000, "CSV"),
     ],
 )
 def test_a_log_that_cannot_be_used_is_told(
