@@ -39,6 +39,12 @@ def test_every_alert_and_panel_asks_for_figures_that_there_are() -> None:
     assert all(expression.count("(") == expression.count(")") for expression in asked)
 
 
+def test_several_page_processes_count_a_site_once() -> None:
+    asked = [rule["expr"] for rule in rules()] + [target["expr"] for panel in panels() for target in panel["targets"]]
+    # Buckets may be added up: a quantile of twice the same is the same.
+    assert not [expression for expression in asked if "sum" in expression and "histogram_quantile" not in expression]
+
+
 def test_every_alert_says_how_grave_it_is_and_what_to_do() -> None:
     names = [rule["alert"] for rule in rules()]
     assert len(set(names)) == len(names) > 8
