@@ -78,7 +78,7 @@ class ReportTemplates:
         """
         shape = shape_of(recipe)
         # Asked for once: another thread may empty the cache at any time.
-        template = self._kept.get(shape, _NOT_KEPT)
+        template: Template | None = self._kept.get(shape, _NOT_KEPT)
         if template is _NOT_KEPT:
             template = _template(self.make, recipe)
             if keep:

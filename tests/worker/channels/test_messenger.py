@@ -148,8 +148,8 @@ def _study(told: Told) -> str:
 def test_what_is_told_of_a_study_names_the_patient_that_stands_not_one_that_was_corrected(told: Told) -> None:
     first = told.site.receive(patient_id="P-1")
     told.site.infer(0.9)
-    study = {"study_instance_uid": str(first.StudyInstanceUID)}
-    told.site.receive(**study, sop_instance_uid=str(first.SOPInstanceUID), patient_id="P-2")
+    study, image = str(first.StudyInstanceUID), str(first.SOPInstanceUID)
+    told.site.receive(study_instance_uid=study, sop_instance_uid=image, patient_id="P-2")
     told.site.infer(0.9, superseding=Supersession.IDENTITY_CORRECTED)
     assert told.site.ledger.readings.close(_study(told), CloseSource.COMMAND)
     run(told.messenger())
