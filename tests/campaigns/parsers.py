@@ -112,8 +112,9 @@ def _as_pydicom_reads(encoded: bytes, syntax: str) -> dict[int, bytes] | None:
     def note(tag: int, vr: str | None, length: int) -> bool:
         nonlocal is_clear
         tags.append(int(tag))
-        # Where a data set breaks DICOM's rules for these, it is read by rules of our own.
-        is_clear &= tag >> 16 >= 0x0008 and length % 2 == 0 and (vr in _KNOWN_VRS or syntax == IMPLICIT)
+        # Where a data set breaks DICOM's rules for these, it is read by rules of our own; an item outside of a sequence
+        # (PS3.5 section 7.5) is passed over by one reader and ends the other's reading.
+        is_clear &= 0x0008 <= tag >> 16 < 0xFFFE and length % 2 == 0 and (vr in _KNOWN_VRS or syntax == IMPLICIT)
         return int(tag) > max(WANTED)
 
     try:
