@@ -58,7 +58,7 @@ def _photograph(address: str, to: Path, size: tuple[int, int]) -> None:
         subprocess.run(
             [
                 *("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"),
-                *(f"--user-data-dir={profile}", f"--window-size={width},{height}", "--virtual-time-budget=5000"),
+                *(f"--user-data-dir={profile}", f"--window-size={width},{height}", "--timeout=5000"),
                 *(f"--screenshot={to}", address),
             ],
             check=True,
