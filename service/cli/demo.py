@@ -23,7 +23,7 @@ from service.demo.pacs import StandInPacs
 from service.demo.site import DemoSite, set_up
 from service.ledger import Ledger, database, migration
 from service.process.clock import utc_now
-from service.vocabulary.errors import TransientDeliveryFailure
+from service.vocabulary.errors import SettingsInvalid, TransientDeliveryFailure
 
 _START_WITHIN = 60.0
 _SETTLE_WITHIN = 120.0
@@ -52,7 +52,16 @@ def demo(images: Path | None, once: bool) -> None:
         migration.upgrade(url)
         ledger = Ledger(database.connect(url))
         ended = threading.Event()
-        machine = threading.Thread(target=Supervisor(parts(), site.environment()).run, args=(ended,))
+        troubles: list[SettingsInvalid] = []
+
+        def keep_running() -> None:
+            try:
+                Supervisor(parts(), site.environment()).run(ended)
+            except SettingsInvalid as trouble:  # such as a port that is taken
+                troubles.append(trouble)
+                stop.set()
+
+        machine = threading.Thread(target=keep_running)
         machine.start()
         try:
             complete = _play(console, site, pacs, ledger, images, stop)
@@ -62,6 +71,8 @@ def demo(images: Path | None, once: bool) -> None:
         finally:
             ended.set()
             machine.join()
+        if troubles:
+            raise troubles[0]
     raise SystemExit(0 if complete else 1)
 
 

@@ -202,7 +202,7 @@ def test_nothing_that_anybody_writes_says_who_the_patient_is(program: Callable[[
         here.site.processes.kill("infer 1")
         assert here.site.servers.postgres_log is not None
         with here.site.session() as session:
-            details = [str(row.detail) for kind in RECORDED for row in session.query(kind)]
+            details = [f"{row.detail} {getattr(row, 'facts', '')}" for kind in RECORDED for row in session.query(kind)]
         with redis.Redis.from_url(str(here.site.servers.redis_url)) as broker:
             kept = [str(broker.dump(key)) for key in broker.scan_iter()]
         written = {

@@ -73,9 +73,8 @@ def site(program: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory
 def test_the_archive_commits_to_the_reports_on_associations_that_it_opens(site: Site) -> None:
     deliveries = site.gateway.deliveries(site.sent[0])
     assert [row.state for row in deliveries] == [DeliveryState.CONFIRMED] * 3
-    confirmed = [row.detail for row in site.gateway.events() if row.event == "confirmed"]
-    assert len(confirmed) == 3
-    assert all(str(detail).endswith("by pacs (storage commitment)") for detail in confirmed)
+    confirmed = [row.facts for row in site.gateway.events() if row.event == "confirmed"]
+    assert [(facts or {}).get("service") for facts in confirmed] == ["storage commitment"] * 3
     assert {row.answered_by for row in site.gateway.rows(CommitmentRecord)} == {"ORTHANC"}
 
 
