@@ -57,11 +57,11 @@ def scaled(cases: Sequence[Case], load: float, readers: int) -> list[Case]:
 
 def begins(cases: Sequence[Case], discipline: Discipline, order: ReadingOrder, readers: int = 1) -> list[datetime]:
     """Return when the reading of each case begins, in the order of the cases."""
+    if not cases:
+        return []
     rank = _ranks(order)[discipline]
     coming = sorted(range(len(cases)), key=lambda number: cases[number].arrived_at, reverse=True)
     waiting: list[tuple[datetime | tuple[int, datetime], datetime, int]] = []
-    if not cases:
-        return []
     now = min(case.arrived_at for case in cases)
     free = [now] * readers
     begun: dict[int, datetime] = {}

@@ -10,7 +10,6 @@ from service.audit import AuditTrail
 from service.dicom.scu import DestinationAssociation
 from service.ledger import DueDelivery, Ledger
 from service.objects import ObjectStore
-from service.process.backoff import backoff
 from service.process.clock import Clock, utc_now
 from service.process.log import get_logger
 from service.settings import DestinationSettings, Settings
@@ -28,6 +27,7 @@ from worker.confirmation import Confirmation
 from worker.ladder import Ladder, in_words
 from worker.leases import lease_for
 from worker.liveness import Activity
+from worker.retries import is_given_up, pause_after
 from worker.sending import Sending
 
 log = get_logger(__name__)
@@ -163,17 +163,13 @@ class Courier:
 
     def _put_off(self, row: DueDelivery, error: DeliveryFailed) -> None:
         now = self._clock()
-        if now - row.created_at > timedelta(seconds=self._settings.give_up_after):
+        if is_given_up(row.created_at, now, self._settings):
             self._give_up(row, error)
             return
-        pause = backoff(row.attempts, self._settings.first_retry, self._settings.longest_retry)
-        if isinstance(error, TransientDeliveryFailure) and error.in_doubt:
-            # What is still alive of this attempt, on the way or at the destination, must not meet the next one: an
-            # archive may delete as the broken first copy what it has just stored as the second.
-            pause = max(pause, self._destination.response_timeout)
+        pause = pause_after(error, row.attempts, self._settings, self._destination)
         self._condition.bad(str(error))
-        log.debug("%s: %s is put off by %.1f s", self._destination.name, row.sop_instance_uid, pause)
-        self._outbox.save_retry(row, now + timedelta(seconds=pause), error.status, str(error))
+        log.debug("%s: %s is put off by %.1f s", self._destination.name, row.sop_instance_uid, pause.total_seconds())
+        self._outbox.save_retry(row, now + pause, error.status, str(error))
 
     def _give_up(self, row: DueDelivery, error: DeliveryFailed) -> None:
         log.error(

@@ -6,13 +6,11 @@ from functools import partial
 from service.audit import events
 from service.audit.events import Node
 from service.ledger import DueMessage
-from service.process.backoff import backoff
 from service.process.log import get_logger
 from service.settings import ReceiverSettings
 from service.vocabulary.errors import (
     DeliveryFailed,
     LedgerUnavailable,
-    PermanentDeliveryFailure,
     TransientDeliveryFailure,
     Unavailable,
 )
@@ -23,6 +21,7 @@ from worker.condition import Condition
 from worker.ladder import Ladder, in_words
 from worker.leases import lease_for
 from worker.liveness import Activity
+from worker.retries import is_given_up, pause_after
 
 log = get_logger(__name__)
 
@@ -135,18 +134,15 @@ class Messenger:
 
     def _put_off(self, row: DueMessage, error: TransientDeliveryFailure) -> None:
         now = self._clock()
-        if now - row.created_at > timedelta(seconds=self._settings.give_up_after):
+        if is_given_up(row.created_at, now, self._settings):
             self._give_up(row, error)
             return
-        pause = backoff(row.attempts, self._settings.first_retry, self._settings.longest_retry)
-        if error.in_doubt:
-            # What is still on the way must not meet its repetition.
-            pause = max(pause, self._receiver.response_timeout)
+        pause = pause_after(error, row.attempts, self._settings, self._receiver)
         self._condition.bad(str(error))
-        log.debug("%s: message %s is put off by %.1f s", self._receiver.name, row.message_id, pause)
-        self._messages.save_retry(row, now + timedelta(seconds=pause), str(error))
+        log.debug("%s: message %s is put off by %.1f s", self._receiver.name, row.message_id, pause.total_seconds())
+        self._messages.save_retry(row, now + pause, str(error))
 
-    def _give_up(self, row: DueMessage, error: DeliveryFailed | PermanentDeliveryFailure) -> None:
+    def _give_up(self, row: DueMessage, error: DeliveryFailed) -> None:
         log.error(
             "%s: gave message %s up: %s; `auscult retry` tells it again", self._receiver.name, row.message_id, error
         )
