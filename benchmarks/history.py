@@ -11,12 +11,12 @@ from pydicom.uid import ComputedRadiographyImageStorage, EnhancedSRStorage, Expl
 from sqlalchemy import Engine, insert
 
 from service.ledger.message_records import MessageRecord
+from service.ledger.record_base import Record
 from service.ledger.records import (
     DeliveryRecord,
     EventRecord,
     InstanceRecord,
     PredictionRecord,
-    Record,
     ReportRecord,
     StudyRecord,
 )

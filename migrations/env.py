@@ -3,7 +3,7 @@
 from alembic import context
 
 from service.ledger.database import connect
-from service.ledger.records import Record
+from service.ledger.record_base import Record
 
 engine = connect(context.config.attributes["url"]).execution_options(writes=True)
 with engine.connect() as connection:

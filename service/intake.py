@@ -137,7 +137,7 @@ class Intake:
         if reception.size == 0:
             raise NotDicom("the data set is empty")
         # Before it is kept: an object that is refused leaves nothing in the store that no row names.
-        identity, own_equipment = identify(
+        identity, own_equipment, acquisition = identify(
             incoming.path,
             reception.offset,
             sop_class_uid=request.sop_class_uid,
@@ -155,6 +155,7 @@ class Intake:
             stored=incoming.keep(),
             calling_ae_title=request.calling_ae_title,
             kind=kind,
+            acquisition=acquisition,
             final_evidence=evidence,
             order_priority=priority,
             priority_source=source,

@@ -11,7 +11,6 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
-from models.predictor import Output
 from service.ledger import ClaimedInstance, Ledger
 from service.objects import ObjectStore
 from service.operations.wake import Task, Waker
@@ -168,7 +167,8 @@ class Inference:
             return
         self._ledger.figures.tally.observe(BATCH, len(ready))
         for image, output in zip(ready, outputs, strict=True):
-            settled = _judged_by_distance(image, output, network.distance_limit, self._scope)
+            measured = replace(image, distance=output.distance)
+            settled = _judged_by_distance(measured, network.distance_limit, self._scope)
             if isinstance(settled, OutOfScope):
                 self._settled(image.claim, partial(save, self._ledger.results, settled))
                 continue
@@ -198,10 +198,12 @@ class Inference:
         self._renewal.remove(claim)
 
 
-def _judged_by_distance(image: Ready, output: Output, limit: float | None, scope: ScopeSettings) -> Ready | OutOfScope:
+def _judged_by_distance(image: Ready, limit: float | None, scope: ScopeSettings) -> Ready | OutOfScope:
     """Return the image as it was, with a doubt, or as not analysed, by how unlike the training images it is."""
-    found = judge_distance(output.distance, limit, scope)
+    found = judge_distance(image.distance, limit, scope)
     if isinstance(found, Reason):
         # The header did not speak against a chest: without a report, silence would read as normal.
-        return OutOfScope(image.claim, found, True, image.pixel_digest, image.flags, image.superseding_reason)
+        return OutOfScope(
+            image.claim, found, True, image.pixel_digest, image.flags, image.superseding_reason, image.distance
+        )
     return image if found is None else replace(image, flags=(*image.flags, found))

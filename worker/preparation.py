@@ -26,7 +26,13 @@ _OF_THE_NETWORK = (Flag.UNLIKE_TRAINING, Flag.ACTIVATION_OFF_LUNGS, Flag.LUNG_FI
 
 @dataclass(frozen=True)
 class Ready:
-    """An image for a network: display values, float32, rows x columns, in [0, 1]."""
+    """An image for a network: display values, float32, rows x columns, in [0, 1].
+
+    Attributes
+    ----------
+    distance
+        How far the network found it from its training images; None before it was asked, or where it cannot tell.
+    """
 
     claim: ClaimedInstance
     display: NDArray[np.float32]
@@ -34,6 +40,7 @@ class Ready:
     flags: tuple[Flag, ...]
     superseding_reason: Supersession | None
     network: Network
+    distance: float | None = None
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,7 @@ class OutOfScope:
     pixel_digest: str
     flags: tuple[Flag, ...]
     superseding_reason: Supersession | None
+    distance: float | None = None
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ def save_prediction(results: Results, image: Ready, prediction: Prediction) -> N
         flags=image.flags,
         priority=suggested_priority(prediction),
         superseding_reason=image.superseding_reason,
+        distance=image.distance,
     )
     log.info("analysed %s: %s", image.claim.sop_instance_uid, prediction.outcome.value)
 
@@ -39,7 +40,7 @@ def save(results: Results, prepared: OutOfScope | Duplicate | Clash | Reidentifi
     """
     uid = prepared.claim.sop_instance_uid
     match prepared:
-        case OutOfScope(claim, reason, is_chest, digest, flags, superseding):
+        case OutOfScope(claim, reason, is_chest, digest, flags, superseding, distance):
             results.save_out_of_scope(
                 claim,
                 reason,
@@ -47,6 +48,7 @@ def save(results: Results, prepared: OutOfScope | Duplicate | Clash | Reidentifi
                 pixel_digest=digest,
                 flags=flags,
                 superseding_reason=superseding,
+                distance=distance,
             )
             log.info("not analysed %s: %s", uid, reason.value)
         case Duplicate(claim, digest):

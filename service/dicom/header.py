@@ -27,7 +27,12 @@ def elements_in(file: BinaryIO, size: int, transfer_syntax_uid: str, maximum_byt
 
 
 def read_values(
-    file: BinaryIO, size: int, transfer_syntax_uid: str, wanted: Collection[int], maximum_bytes: int
+    file: BinaryIO,
+    size: int,
+    transfer_syntax_uid: str,
+    wanted: Collection[int],
+    maximum_bytes: int,
+    dispensable: Collection[int] = (),
 ) -> dict[int, bytes]:
     """Return the encoded values of top-level attributes by tag; absent ones are left out.
 
@@ -41,6 +46,8 @@ def read_values(
         Tags; reading ends with the greatest, so pixel data are never touched, and what is behind it matters to nobody.
     maximum_bytes
         Most bytes that a deflated data set may inflate to.
+    dispensable
+        Those of the wanted tags that are left out where their value is too long to be one.
 
     Raises
     ------
@@ -62,6 +69,8 @@ def read_values(
         if element.tag in wanted and element.tag not in values:
             # A name or a UID of megabytes is none; it would be read into memory, and then into a row.
             if element.end - element.start > MAXIMUM_VALUE_BYTES:
+                if element.tag in dispensable:
+                    continue
                 name = f"({element.tag >> 16:04x},{element.tag & 0xFFFF:04x})"
                 raise NotDicom(f"attribute {name} is longer than {MAXIMUM_VALUE_BYTES} bytes")
             values[element.tag] = elements.value(element)

@@ -2,10 +2,13 @@
 
 import re
 from pathlib import Path
+from typing import NamedTuple
 
+from service.dicom.acquisition import TAGS, acquisition_of
 from service.dicom.characters import character_set
 from service.dicom.header import read_values
 from service.dicom.normalised import encoded_text, normalised
+from service.vocabulary.acquisition import Acquisition
 from service.vocabulary.errors import ContradictsSopClass, InvalidUid, MissingAttribute
 from service.vocabulary.identity import Identity
 from service.vocabulary.uids import MANUFACTURER, MODEL_NAME
@@ -32,12 +35,22 @@ _PATIENT = {
     "sex": (0x00100040, "PatientSex"),
     "accession_number": (0x00080050, "AccessionNumber"),
 }
-_WANTED = frozenset(
+_REQUIRED = frozenset(
     {_SPECIFIC_CHARACTER_SET, _MANUFACTURER, _MODEL_NAME, *_NAMES, *(tag for tag, _ in _PATIENT.values())}
 )
+_WANTED = _REQUIRED | TAGS
+_DISPENSABLE = TAGS - _REQUIRED
 
 # Components with leading zeros are forbidden, yet some modalities write them; as a name they do no harm.
 _UID = re.compile(r"[0-9]+(\.[0-9]+)+")
+
+
+class Identified(NamedTuple):
+    """Who and what an instance is, whether auscult's own equipment made it, and which machine did."""
+
+    identity: Identity
+    is_own: bool
+    acquisition: Acquisition
 
 
 def is_valid_uid(uid: str) -> bool:
@@ -58,8 +71,8 @@ def identify(
     sop_instance_uid: str,
     transfer_syntax_uid: str,
     maximum_bytes: int,
-) -> tuple[Identity, bool]:
-    """Read who and what an instance is, and whether auscult's own equipment made it.
+) -> Identified:
+    """Read who and what an instance is, and which equipment made it.
 
     Parameters
     ----------
@@ -72,9 +85,9 @@ def identify(
 
     Returns
     -------
-    The identity with its text decoded and normalised, and whether manufacturer and model name are ours. A value that
-    breaks its value representation is taken as it is: neither a malformed date nor an unknown character set refuses an
-    image.
+    The identity with its text decoded and normalised, whether manufacturer and model name are ours, and what the header
+    says of machine and acquisition. A value that breaks its value representation is taken as it is: neither a malformed
+    date nor an unknown character set refuses an image.
 
     Raises
     ------
@@ -96,7 +109,7 @@ def identify(
     with path.open("rb") as file:
         size = file.seek(0, 2)
         file.seek(offset)
-        values = read_values(file, size, transfer_syntax_uid, _WANTED, maximum_bytes)
+        values = read_values(file, size, transfer_syntax_uid, _WANTED, maximum_bytes, _DISPENSABLE)
     uids = {tag: _uid(values, tag) for tag in _NAMES}
     # The peer's response names what it requested: had it asked for another object, it would take this one for that.
     _require_same(uids[_SOP_CLASS_UID], sop_class_uid, _SOP_CLASS_UID)
@@ -115,7 +128,7 @@ def identify(
     )
     maker = encoded_text("Manufacturer", values.get(_MANUFACTURER, b""), known)
     model = encoded_text("ManufacturerModelName", values.get(_MODEL_NAME, b""), known)
-    return identity, (maker, model) == (MANUFACTURER, MODEL_NAME)
+    return Identified(identity, (maker, model) == (MANUFACTURER, MODEL_NAME), acquisition_of(values, known))
 
 
 def _uid(values: dict[int, bytes], tag: int) -> str:

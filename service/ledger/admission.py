@@ -9,6 +9,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from service.ledger.acquisitions import note_acquisition
 from service.ledger.database import writing
 from service.ledger.kept_counts import SILENT, listed
 from service.ledger.keys import Holds, assumed, name_object
@@ -19,6 +20,7 @@ from service.ledger.rows import raise_priority, record, settle_patient
 from service.ledger.telling import Subscriptions
 from service.objects import StoredObject
 from service.process.clock import Clock
+from service.vocabulary.acquisition import UNKNOWN, Acquisition
 from service.vocabulary.errors import LedgerUnavailable
 from service.vocabulary.event_details import EventDetail
 from service.vocabulary.facts import CloseSource, EventKind, MessageEvent, PrioritySource, Reason
@@ -68,6 +70,8 @@ class Arrival:
     ----------
     final_evidence
         SOP Instance UIDs that a person's final report names, if any; None of whatever is no such report.
+    acquisition
+        On which machine, and how, an image was made; of whatever is none, it is not kept.
     """
 
     identity: Identity
@@ -78,6 +82,7 @@ class Arrival:
     order_priority: Priority = Priority.ROUTINE
     priority_source: PrioritySource = PrioritySource.DEFAULT
     final_evidence: frozenset[str] | None = None
+    acquisition: Acquisition = UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -158,6 +163,8 @@ class Admission:
         if arrival.kind is ArrivalKind.OWN:
             _mark_returned(session, arrival, now)
             return Receipt(Registered.OWN)
+        if arrival.kind is ArrivalKind.IMAGE:
+            note_acquisition(session, instance, arrival.acquisition, now)
         if arrival.kind is ArrivalKind.IMAGE and not versions:
             # Of another version a worker finds out whether it is news.
             came_after(session, study, instance, now)

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import Float, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.ledger.records import Record
+from service.ledger.record_base import Record
 
 
 class RefusalRecord(Record):

@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session, UOWTransaction
 from service.ledger.counts import CountRecord
 from service.ledger.database import LedgerSession, reading, writing
 from service.ledger.message_records import MessageRecord
-from service.ledger.records import DeliveryRecord, InstanceRecord, PredictionRecord, Record, StudyRecord
+from service.ledger.record_base import Record
+from service.ledger.records import DeliveryRecord, InstanceRecord, PredictionRecord, StudyRecord
 from service.vocabulary.states import DeliveryState, State
 
 #: Versions that are not in force: no row of the worklist stands for them.

@@ -15,13 +15,8 @@ from sqlalchemy import ColumnElement, Select, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from service.ledger.message_records import MessageRecord
-from service.ledger.records import (
-    CommitmentRequestRecord,
-    DeliveryRecord,
-    InstanceRecord,
-    LeasedRecord,
-    ReportRecord,
-)
+from service.ledger.record_base import LeasedRecord
+from service.ledger.records import CommitmentRequestRecord, DeliveryRecord, InstanceRecord, ReportRecord
 from service.process.clock import recent_leap
 from service.vocabulary.errors import LeaseLost
 from service.vocabulary.states import DeliveryState

@@ -5,7 +5,8 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from service.ledger.records import InstanceRecord, LeasedRecord
+from service.ledger.record_base import LeasedRecord
+from service.ledger.records import InstanceRecord
 
 _OPEN = text("next_attempt_at IS NOT NULL")
 

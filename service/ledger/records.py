@@ -4,66 +4,12 @@ Only `service.ledger` writes them; migrations/ holds the same tables step by ste
 """
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any
 
-from sqlalchemy import (
-    JSON,
-    BigInteger,
-    Float,
-    ForeignKey,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    String,
-    Text,
-    UniqueConstraint,
-    text,
-)
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy import JSON, Float, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from service.ledger.moment import Moment
-
-
-def _where(condition: str) -> dict[str, Any]:
-    """Make an index of the rows that a look is about, a few among all that history leaves behind."""
-    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
-
-
-class Record(DeclarativeBase):
-    """Base of all rows."""
-
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(column_0_N_label)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-    type_annotation_map: ClassVar[dict[Any, Any]] = {
-        datetime: Moment(),
-        dict[str, Any]: JSON(),
-        list[str]: JSON(),
-        list[list[str]]: JSON(),
-        # SQLite numbers rows by itself only for a column declared INTEGER.
-        int: BigInteger().with_variant(Integer(), "sqlite"),
-    }
-
-
-class LeasedRecord(Record):
-    """A row of a queue: one worker at a time holds it; see `service.ledger.leases`."""
-
-    __abstract__ = True
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    # Its earlier value is wanted also where it was not read before it was set.
-    state: Mapped[str] = mapped_column(String(16), active_history=True)
-    attempts: Mapped[int] = mapped_column(default=0)
-    lease_owner: Mapped[str | None] = mapped_column(String(100))
-    lease_until: Mapped[datetime | None]
-    #: When the lease or the pause that stands was set: what lies in the future was set by a clock that ran ahead.
-    timed_at: Mapped[datetime | None]
+from service.ledger.record_base import LeasedRecord, Record, where
 
 
 class StudyRecord(Record):
@@ -71,10 +17,10 @@ class StudyRecord(Record):
 
     __tablename__ = "studies"
     __table_args__ = (
-        Index("ix_studies_held", "first_received_at", **_where("held_reason IS NOT NULL")),
-        Index("ix_studies_open", "reading_rank_at", "first_received_at", "id", **_where("closed_at IS NULL")),
-        Index("ix_studies_closed", "closed_at", **_where("closed_at IS NOT NULL")),
-        Index("ix_studies_late", "came_after_at", **_where("came_after_at IS NOT NULL")),
+        Index("ix_studies_held", "first_received_at", **where("held_reason IS NOT NULL")),
+        Index("ix_studies_open", "reading_rank_at", "first_received_at", "id", **where("closed_at IS NULL")),
+        Index("ix_studies_closed", "closed_at", **where("closed_at IS NOT NULL")),
+        Index("ix_studies_late", "came_after_at", **where("came_after_at IS NOT NULL")),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -211,7 +157,7 @@ class DeliveryRecord(LeasedRecord):
     __table_args__ = (
         UniqueConstraint("report_id", "destination"),
         Index("ix_deliveries_destination_state_next_attempt_at", "destination", "state", "next_attempt_at"),
-        Index("ix_deliveries_open", "state", "next_attempt_at", **_where("next_attempt_at IS NOT NULL")),
+        Index("ix_deliveries_open", "state", "next_attempt_at", **where("next_attempt_at IS NOT NULL")),
     )
 
     report_id: Mapped[int] = mapped_column(ForeignKey("reports.id"), index=True)

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import Engine, Select, exists, func, select
 from sqlalchemy.orm import Session, aliased
 
+from service.ledger.acquisitions import copy_acquisition
 from service.ledger.database import writing
 from service.ledger.keys import lock
 from service.ledger.leases import LOCK
@@ -96,6 +97,7 @@ class Remedies:
                 version = _again(row, session.scalars(last).one() + 1, now, by)
                 session.add(version)
                 session.flush()
+                copy_acquisition(session, row, version)
                 record(session, version, now, EventKind.REANALYSIS_ASKED, by_person(by))
             return len(again)
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from service.ledger.acquisitions import note_distance
 from service.ledger.claims import ClaimedInstance
 from service.ledger.database import reading, writing
 from service.ledger.leases import IMAGES
@@ -60,8 +61,14 @@ class Results:
         priority: Priority,
         superseding_reason: Supersession | None = None,
         reused: bool = False,
+        distance: float | None = None,
     ) -> None:
         """Keep a prediction; the reports are due, and the study's priority may rise.
+
+        Parameters
+        ----------
+        distance
+            How far the network finds the image from those that it was trained on; None where it cannot tell.
 
         Raises
         ------
@@ -75,6 +82,7 @@ class Results:
             if superseding_reason is not None:
                 supersede_earlier(session, row, superseding_reason, now, self._subscriptions)
             session.add(record_of(prediction, row.id, now, reused))
+            note_distance(session, row, distance)
             advance(
                 session,
                 row,
@@ -106,6 +114,7 @@ class Results:
         pixel_digest: str | None,
         flags: Sequence[Flag],
         superseding_reason: Supersession | None = None,
+        distance: float | None = None,
     ) -> None:
         """Keep the reason why an image is not analysed; a report of it may be due."""
         now = self._clock()
@@ -115,6 +124,7 @@ class Results:
             row.reason = reason.value
             if superseding_reason is not None:
                 supersede_earlier(session, row, superseding_reason, now, self._subscriptions)
+            note_distance(session, row, distance)
             why = EventDetail.REASON.of(reason=reason.value)
             advance(session, row, State.OUT_OF_SCOPE, now, EventKind.OUT_OF_SCOPE, why)
             row.reports_due = True

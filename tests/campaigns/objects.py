@@ -137,7 +137,7 @@ class Trial:
         meta = dcmread(BytesIO(content[:start])).file_meta
         path = self.folder / "object.dcm"
         path.write_bytes(content)
-        identity, _ = identify(
+        identity, _, _ = identify(
             path,
             start,
             sop_class_uid=str(meta.MediaStorageSOPClassUID),

@@ -13,7 +13,7 @@ from sqlalchemy import MetaData, inspect, select, text
 
 from service.ledger.database import TABLES, connect, tables_problem
 from service.ledger.migration import configuration, upgrade
-from service.ledger.records import Record
+from service.ledger.record_base import Record
 from service.operations.bootstrap import open_ledger
 from service.settings import Settings
 from service.vocabulary.errors import LedgerUnavailable

@@ -26,6 +26,7 @@ from service.ledger.migration import upgrade
 from service.objects import LocalStore
 from service.settings import Settings
 from service.texts import texts_in
+from service.vocabulary.acquisition import UNKNOWN, Acquisition
 from service.vocabulary.facts import Flag, PrioritySource, Reason, Supersession
 from service.vocabulary.findings import Finding, Outcome, Prediction
 from service.vocabulary.identity import Identity
@@ -105,6 +106,7 @@ class SampleSite:
         source: PrioritySource = PrioritySource.DEFAULT,
         ae: str = "CR_ROOM_1",
         kind: ArrivalKind = ArrivalKind.IMAGE,
+        acquisition: Acquisition = UNKNOWN,
         **attributes: Any,
     ) -> Dataset:
         """Store and register a phantom; return its data set."""
@@ -118,6 +120,7 @@ class SampleSite:
                 stored=self.store.put(phantoms.encoded(dataset)),
                 calling_ae_title=ae,
                 kind=kind,
+                acquisition=acquisition,
                 order_priority=order,
                 priority_source=source,
             )

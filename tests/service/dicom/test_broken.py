@@ -36,7 +36,7 @@ def test_an_input_that_breaks_a_rule_is_read_where_its_pixels_are_whole(made: Br
     content, offset = received(made)
     path = tmp_path / "received.dcm"
     path.write_bytes(content)
-    identity, _ = identify(
+    identity, _, _ = identify(
         path,
         offset,
         sop_class_uid=image.SOPClassUID,

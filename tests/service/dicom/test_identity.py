@@ -14,16 +14,16 @@ from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRBigEndian
 
 from service.dicom.header import read_values
-from service.dicom.identity import identify, is_valid_uid
+from service.dicom.identity import Identified, identify, is_valid_uid
+from service.vocabulary.acquisition import Acquisition, Machine
 from service.vocabulary.errors import NotDicom, RefusedObject
-from service.vocabulary.identity import Identity
 from tests.service.dicom.raw_scu import CR, DEFLATED, EXPLICIT, IMPLICIT, element, header
 
 LIMIT = 1 << 20
 STUDY = 0x0020000D
 
 
-def _identify(data: bytes, folder: Path, syntax: str = EXPLICIT, uid: str = "2.25.1001") -> tuple[Identity, bool]:
+def _identify(data: bytes, folder: Path, syntax: str = EXPLICIT, uid: str = "2.25.1001") -> Identified:
     path = folder / "object"
     path.write_bytes(b"head" + data)
     return identify(path, 4, sop_class_uid=CR, sop_instance_uid=uid, transfer_syntax_uid=syntax, maximum_bytes=LIMIT)
@@ -121,7 +121,7 @@ def test_what_pydicom_wrote_is_read_in_every_encoding(
         inner = outer
     dataset.update(inner)
     folder = tmp_path_factory.mktemp("identity")
-    identity, own = _identify(_encoded(dataset, syntax), folder, syntax)
+    identity, own, _ = _identify(_encoded(dataset, syntax), folder, syntax)
     assert not own
     assert identity.patient_name == name.strip()
     assert (identity.patient_id, identity.accession_number) == (number, number[:16])
@@ -199,3 +199,19 @@ def test_a_long_value_that_nobody_asked_for_is_skipped_and_one_that_lies_is_foun
 )
 def test_a_uid_has_components_of_digits_and_64_characters_at_most(uid: str, valid: bool) -> None:
     assert is_valid_uid(uid) is valid
+
+
+def test_a_machines_name_of_many_kilobytes_refuses_no_image(tmp_path: Path) -> None:
+    station = element(0x00081010, "UT", b"x" * 5000)
+    front = header()[: header().index(b"\x10\0\x10\0PN")]
+    identified = _identify(front + station + header()[len(front) :], tmp_path)
+    assert identified.identity.patient_id == "RAW-1"
+    assert identified.acquisition.machine.station_name == ""
+
+
+def test_the_machine_is_read_with_the_identity(tmp_path: Path) -> None:
+    view = element(0x00181000, "LO", b"A5041") + element(0x00185101, "CS", b"AP")
+    data = header(manufacturer=b"Agfa", model_name=b"DX-D 300")
+    front = data[: data.index(struct.pack("<HH", 0x0020, 0x000D))]
+    acquisition = _identify(front + view + data[len(front) :], tmp_path).acquisition
+    assert acquisition == Acquisition(Machine("Agfa", "DX-D 300", "", "A5041"), "AP", None)

@@ -112,7 +112,7 @@ def _both(values: dict[str, bytes], term: str, folder: Path) -> tuple[Identity, 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom's, of terms that it does not know
         received = read_instance(BytesIO(file))
-    identity, _ = identify(
+    identity, _, _ = identify(
         _written(folder / "object", file),
         144 + int.from_bytes(file[140:144], "little"),
         sop_class_uid=received.SOPClassUID,

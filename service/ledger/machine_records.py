@@ -1,0 +1,44 @@
+"""The rows of the machines that made the images, and of how each image was made."""
+
+from datetime import datetime
+
+from sqlalchemy import Float, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from service.ledger.record_base import Record
+from service.ledger.records import InstanceRecord
+
+
+class MachineRecord(Record):
+    """A machine, as its images name it; an absent attribute is empty."""
+
+    __tablename__ = "machines"
+    __table_args__ = (
+        UniqueConstraint(
+            "manufacturer", "model_name", "station_name", "device_serial_number", name="uq_machines_attributes"
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    manufacturer: Mapped[str] = mapped_column(String(64))
+    model_name: Mapped[str] = mapped_column(String(64))
+    station_name: Mapped[str] = mapped_column(String(64))
+    device_serial_number: Mapped[str] = mapped_column(String(64))
+    first_seen_at: Mapped[datetime]
+
+
+class AcquisitionRecord(Record):
+    """How one version of an instance was made, and how far the network finds it from what it was trained on."""
+
+    __tablename__ = "acquisitions"
+    __table_args__ = (Index("ix_acquisitions_machine_id_view_position", "machine_id", "view_position", "instance_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    instance_id: Mapped[int] = mapped_column(ForeignKey("instances.id"), unique=True)
+    machine_id: Mapped[int] = mapped_column(ForeignKey("machines.id"))
+    view_position: Mapped[str] = mapped_column(String(16))
+    kvp: Mapped[float | None] = mapped_column(Float(53))
+    distance: Mapped[float | None] = mapped_column(Float(53))
+
+    instance: Mapped[InstanceRecord] = relationship()
+    machine: Mapped[MachineRecord] = relationship()
