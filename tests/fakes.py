@@ -21,8 +21,9 @@ from pynetdicom.transport import ThreadedAssociationServer
 
 from service.dicom.latency import without_delay
 from service.operations.wake import Task
-from service.security.passwords import PasswordHash
+from service.security.passwords import PasswordHash, User
 from service.vocabulary.report_kinds import REPORT_SOP_CLASSES
+from service.vocabulary.roles import Role
 
 
 @dataclass
@@ -174,7 +175,7 @@ def awaiting_answers(port: int = 0) -> Iterator[Answers]:
         server.shutdown()
 
 
-def cheap_hash(password: str) -> PasswordHash:
-    """Return a password's hash that takes a test no time."""
+def cheap_user(password: str, *roles: Role) -> User:
+    """Return a user whose password's hash takes a test no time; a reader unless roles are named."""
     empty = PasswordHash(b"salt of the test", b"", log2_n=10, p=1)
-    return replace(empty, digest=empty.computed(password.encode()))
+    return User(replace(empty, digest=empty.computed(password.encode())), frozenset(roles or {Role.READER}))

@@ -10,6 +10,7 @@ from service.security import passwords
 from service.settings import load
 from service.texts import Texts
 from service.vocabulary.errors import SettingsInvalid
+from service.vocabulary.roles import Role
 
 _LEAST = 12
 
@@ -19,8 +20,15 @@ _LEAST = 12
 @click.option(
     "--file", "path", type=click.Path(dir_okay=False, path_type=Path), help="The file; `web.users` by default."
 )
+@click.option(
+    "--role",
+    "roles",
+    multiple=True,
+    type=click.Choice([role.value for role in Role]),
+    help="What NAME may do at the page; may be given again. What it was before, or reader, by default.",
+)
 @click.option("--remove", is_flag=True, help="Take the name out of the file.")
-def password(name: str, path: Path | None, remove: bool) -> None:
+def password(name: str, path: Path | None, roles: tuple[str, ...], remove: bool) -> None:
     """Set the password of NAME for the page or for DICOM associations.
 
     It is asked for twice, or read as one line from standard input when that is no terminal; never from the command
@@ -37,7 +45,10 @@ def password(name: str, path: Path | None, remove: bool) -> None:
     if remove:
         del entries[name]
     else:
-        entries[name] = passwords.PasswordHash.of(_asked(say))
+        before = entries[name].roles if name in entries else frozenset({Role.READER})
+        entries[name] = passwords.User(
+            passwords.PasswordHash.of(_asked(say)), frozenset(map(Role, roles)) if roles else before
+        )
     try:
         passwords.write(path, entries)
     except OSError as error:

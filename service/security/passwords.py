@@ -1,7 +1,7 @@
 """A file of user names and passwords, of which it holds hashes alone (scrypt, RFC 7914).
 
-A line is ``NAME:$scrypt$ln=14,r=8,p=5$SALT$HASH``, salt and hash in base64 without padding; `auscult password` writes
-it.
+A line is ``NAME:$scrypt$ln=14,r=8,p=5$SALT$HASH``, salt and hash in base64 without padding, and after another colon the
+roles at the page, with commas between them; without any the name is a reader's. `auscult password` writes it.
 """
 
 import base64
@@ -17,15 +17,19 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 
+from service.security.person import Person
 from service.security.reloading import Reloading
 from service.security.throttle import Throttle
 from service.vocabulary.errors import SettingsInvalid
+from service.vocabulary.roles import Role
 
 #: A name may stand in a line of the file and in HTTP's Basic scheme.
 NAME = re.compile(r"[^:\x00-\x1f\x7f]{1,64}")
 #: Seconds for which a password that was right need not be hashed again: the page asks many times a minute.
 _REMEMBERED_S = 600.0
-_LINE = re.compile(r"([^:]+):\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d{1,2})\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)")
+_LINE = re.compile(
+    r"([^:]+):\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d{1,2})\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)(?::([a-z,]+))?"
+)
 
 
 class PasswordCheck(Enum):
@@ -68,6 +72,18 @@ class PasswordHash:
         return f"$scrypt$ln={self.log2_n},r={self.r},p={self.p}${salt}${digest}"
 
 
+@dataclass(frozen=True)
+class User:
+    """What a line of the file says of a name."""
+
+    password: PasswordHash
+    roles: frozenset[Role] = frozenset({Role.READER})
+
+    def __str__(self) -> str:
+        # A reader's line is what every version reads.
+        return str(self.password) + (f":{','.join(sorted(self.roles))}" if self.roles != {Role.READER} else "")
+
+
 #: Is compared with where there is no such name, so that an answer takes as long.
 _NOBODY = PasswordHash(bytes(16), b"")
 
@@ -97,8 +113,13 @@ class PasswordFile:
 
     def secret(self, purpose: str) -> bytes:
         """Return a key that every process with this file has, and nobody else; another file makes another key."""
-        entries = "\n".join(f"{name}:{entry}" for name, entry in sorted(self._file.current().items()))
+        entries = "\n".join(f"{name}:{user.password}" for name, user in sorted(self._file.current().items()))
         return hmac.digest(entries.encode(), purpose.encode(), "sha256")
+
+    def person(self, name: str) -> Person:
+        """Return who a name is and what that person may do now."""
+        user = self._file.current().get(name)
+        return Person(name, user.roles if user is not None else frozenset())
 
     def verify(self, name: str, password: bytes, peer: str) -> PasswordCheck:
         """Tell whether a password is a name's.
@@ -108,7 +129,8 @@ class PasswordFile:
         peer
             The address that asks: after some wrong passwords its further ones are not looked at for a while.
         """
-        entry = self._file.current().get(name)
+        user = self._file.current().get(name)
+        entry = user.password if user is not None else None
         mark = hmac.digest(self._key, f"{name}:{entry}:".encode() + password, "sha256")
         if entry is not None and self._remembered.get(mark, 0.0) > self._clock():
             return PasswordCheck.RIGHT
@@ -126,7 +148,7 @@ class PasswordFile:
             return PasswordCheck.RIGHT
 
 
-def read(path: Path, setting: str) -> dict[str, PasswordHash]:
+def read(path: Path, setting: str) -> dict[str, User]:
     """Return the entries of a file by name.
 
     Raises
@@ -150,11 +172,17 @@ def read(path: Path, setting: str) -> dict[str, PasswordHash]:
                     f"{setting} = {path}: line {number} is no entry; write it anew with `auscult password`"
                 )
             salt, digest = (base64.b64decode(part + "=" * (-len(part) % 4)) for part in entry.group(5, 6))
-            entries[entry[1]] = PasswordHash(salt, digest, *map(int, entry.group(2, 3, 4)))
+            roles = entry[7].split(",") if entry[7] else [Role.READER]
+            if not set(roles) <= set(Role):
+                raise SettingsInvalid(
+                    f"{setting} = {path}: line {number} names a role that there is not; the roles are {', '.join(Role)}"
+                )
+            password = PasswordHash(salt, digest, *map(int, entry.group(2, 3, 4)))
+            entries[entry[1]] = User(password, frozenset(map(Role, roles)))
     return entries
 
 
-def write(path: Path, entries: dict[str, PasswordHash]) -> None:
+def write(path: Path, entries: dict[str, User]) -> None:
     """Write a file anew; it is whole at every moment, and its owner alone may read it.
 
     Raises

@@ -25,12 +25,12 @@ from service.settings.sections import (
     ListenerSettings,
     ReportSettings,
     ScopeSettings,
-    WebSettings,
     WorklistSettings,
 )
 from service.settings.settings import Settings
 from service.settings.storage import RetentionSettings, StoreSettings
 from service.settings.tls import CertificateAndKey, DestinationTlsSettings, ListenerTlsSettings, WebTlsSettings
+from service.settings.web import WebSettings
 
 __all__ = [
     "AnalysisSettings",

@@ -1,15 +1,14 @@
 """The tables of the settings file; each field's description is its documentation."""
 
 from datetime import timedelta
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from service.settings.kinds import AeTitle, Port, Seconds, Section
-from service.settings.tls import ListenerTlsSettings, WebTlsSettings
-from service.vocabulary.facts import Searched
+from service.settings.tls import ListenerTlsSettings
 from service.vocabulary.language import Language
 from service.vocabulary.reading_order import ReadingOrder
 
@@ -211,61 +210,4 @@ class WorklistSettings(Section):
     def _stat_is_before_urgent(self) -> "WorklistSettings":
         if self.stat_boost_minutes < self.urgent_boost_minutes:
             raise ValueError("stat_boost_minutes is below urgent_boost_minutes; make it at least as large")
-        return self
-
-
-class WebSettings(Section):
-    """The worklist page (`[web]`)."""
-
-    host: str = Field(
-        "127.0.0.1",
-        description="Address to listen on; beyond loopback needs `web.tls.certificate`, `web.users` and `web.names`.",
-    )
-    port: Port = Field(8042, description="TCP port of the page; 0 lets the system choose one.")
-    names: tuple[str, ...] = Field(
-        (), description="Host names and addresses by which browsers may ask for the page, besides this machine's own."
-    )
-    users: Path | None = Field(
-        None, description="File of names and scrypt hashes (`auscult password`); when set, every page needs a login."
-    )
-    searched: tuple[Searched, ...] = Field(
-        (Searched.ACCESSION,),
-        description="What free text on the page is looked for in; empty for no search. It stands in the address, and so"
-        " in the browser's history.",
-    )
-    maximum_connections: Annotated[int, Field(ge=8)] = Field(
-        256, description="Most connections at once; fewer where the process has fewer file handles (`ulimit -n`)."
-    )
-    connections_by_address: Annotated[int, Field(ge=8)] = Field(
-        64, description="Most connections at once of one address; a proxy's users all come from the proxy's."
-    )
-    header_timeout: Seconds = Field(
-        10.0, description="Seconds in which a handshake of TLS, and then the header of a request, must have come whole."
-    )
-    body_timeout: Seconds = Field(30.0, description="Seconds in which the body of a request must have come whole.")
-    response_timeout: Seconds = Field(
-        120.0, description="Seconds in which a request must be answered, and its answer taken."
-    )
-    open_metrics: bool = Field(
-        False, description="Answer `/metrics` without a login; `/healthz` and `/readyz` never need one."
-    )
-    tls: WebTlsSettings = WebTlsSettings()
-
-    @property
-    def is_loopback(self) -> bool:
-        """Whether only this machine reaches the page."""
-        try:
-            return self.host == "localhost" or ip_address(self.host).is_loopback
-        except ValueError:
-            return False
-
-    @model_validator(mode="after")
-    def _patients_are_shown_to_nobody_unknown(self) -> "WebSettings":
-        wanted = {"web.tls.certificate": self.tls.is_on, "web.users": self.users, "web.names": self.names}
-        missing = [name for name, value in wanted.items() if not value]
-        if not self.is_loopback and missing:
-            raise ValueError(
-                f"web.host = {self.host} is beyond this machine, where the page needs TLS, a login and its own name;"
-                f" set {', '.join(missing)}, or listen on 127.0.0.1"
-            )
         return self

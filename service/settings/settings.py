@@ -26,10 +26,10 @@ from service.settings.sections import (
     ListenerSettings,
     ReportSettings,
     ScopeSettings,
-    WebSettings,
     WorklistSettings,
 )
 from service.settings.storage import RetentionSettings, StoreSettings
+from service.settings.web import WebSettings
 from service.vocabulary.language import Language
 
 

@@ -24,10 +24,12 @@ from service.security.passwords import PasswordFile
 from service.settings import Settings
 from service.texts import Texts, texts_in
 from service.vocabulary.errors import StoreFull, Unavailable
+from service.vocabulary.roles import Role
 from service.web.auditor import PageAuditor
+from service.web.endpoint import Endpoint
 from service.web.list_page import ListPage
 from service.web.live_events import LiveEvents
-from service.web.login import Login
+from service.web.login import Login, WithoutLogin
 from service.web.marking import Forms
 from service.web.metrics import exposition
 from service.web.problem import problem_of
@@ -58,19 +60,7 @@ def create_app(settings: Settings, ledger: Ledger, trail: audit.AuditTrail, cloc
     static = StaticFiles(directory=Path(str(files("service.web") / "static")))
     return Starlette(
         routes=[
-            Route("/", common.worklist),
-            Route("/studies/{uid}", study.study),
-            Route("/studies/{uid}/close", study.close, methods=["POST"]),
-            Route("/studies/{uid}/reopen", study.reopen, methods=["POST"]),
-            Route("/events", live.answer),
-            Route("/instances/{uid}.png", study.radiograph),
-            Route("/reports/{uid}.png", study.heat_map),
-            Route("/api/worklist", common.api_worklist),
-            Route("/api/studies/{uid}", study.api_study),
-            Route("/api/status", common.api_status),
-            Route("/healthz", common.healthz),
-            Route("/readyz", common.readyz),
-            Route("/metrics", common.metrics),
+            *(endpoint.route() for endpoint in _endpoints(common, study, live)),
             Route("/favicon.ico", lambda _: RedirectResponse("/static/icon.svg")),
             Mount("/static", static),
         ],
@@ -79,12 +69,31 @@ def create_app(settings: Settings, ledger: Ledger, trail: audit.AuditTrail, cloc
     )
 
 
+def _endpoints(common: "_Common", study: StudyPage, live: LiveEvents) -> list[Endpoint]:
+    """Return all that is answered; what changes something names the role that may do so."""
+    return [
+        Endpoint("/", common.worklist),
+        Endpoint("/studies/{uid}", study.study),
+        Endpoint("/studies/{uid}/close", study.close, Role.READER, "POST"),
+        Endpoint("/studies/{uid}/reopen", study.reopen, Role.READER, "POST"),
+        Endpoint("/events", live.answer),
+        Endpoint("/instances/{uid}.png", study.radiograph),
+        Endpoint("/reports/{uid}.png", study.heat_map),
+        Endpoint("/api/worklist", common.api_worklist),
+        Endpoint("/api/studies/{uid}", study.api_study),
+        Endpoint("/api/status", common.api_status),
+        Endpoint("/healthz", common.healthz, None),
+        Endpoint("/readyz", common.readyz, None),
+        Endpoint("/metrics", common.metrics, None if common.has_open_metrics else Role.READER),
+    ]
+
+
 def _around(settings: Settings, auditor: PageAuditor, say: Texts, users: PasswordFile | None) -> list[Middleware]:
     """Return what stands around the handlers, the outermost first."""
     web = settings.web
     security_headers = Middleware(SecurityHeaders, names=web.names, say=say)
     if users is None:
-        return [security_headers]
+        return [security_headers, Middleware(WithoutLogin, roles=web.roles_without_login)]
     return [security_headers, Middleware(Login, users=users, auditor=auditor, say=say, open_metrics=web.open_metrics)]
 
 
@@ -126,6 +135,10 @@ class _Common:
         answers["audit"] = "failing" if audit.examine(self._settings) else "ok"
         answers["clock"] = _clock_answer(self._ledger)
         return JSONResponse(answers, HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE)
+
+    @property
+    def has_open_metrics(self) -> bool:
+        return self._settings.web.open_metrics
 
     def metrics(self, _request: Request) -> Response:
         fails = audit.examine(self._settings) is not None

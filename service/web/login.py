@@ -1,9 +1,9 @@
 """Who sees patients: HTTP's Basic scheme (RFC 7617) against a file of names and scrypt hashes."""
 
 import base64
+from collections.abc import Iterable
 from http import HTTPStatus
 
-from starlette.authentication import SimpleUser
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
@@ -11,7 +11,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.process.log import get_logger
 from service.security.passwords import PasswordCheck, PasswordFile
+from service.security.person import Person
 from service.texts import Texts
+from service.vocabulary.roles import Role
+from service.web.asking import identified
 from service.web.auditor import PageAuditor
 
 log = get_logger(__name__)
@@ -20,6 +23,24 @@ log = get_logger(__name__)
 _OPEN = frozenset({"/healthz", "/readyz"})
 _CHALLENGE = {"WWW-Authenticate": 'Basic realm="auscult", charset="UTF-8"'}
 _LATER = {"Retry-After": "60"}
+
+
+class WithoutLogin:
+    """Lets every request through: all that reaches the page comes from this machine.
+
+    Parameters
+    ----------
+    roles
+        What everybody may do.
+    """
+
+    def __init__(self, app: ASGIApp, roles: Iterable[Role]) -> None:
+        self._app = app
+        self._person = Person(roles=frozenset(roles))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        await self._app(identified(scope, self._person), receive, send)
 
 
 class Login:
@@ -56,7 +77,7 @@ class Login:
         verdict = await run_in_threadpool(self._users.verify, name, password, address)
         if verdict is PasswordCheck.RIGHT:
             await run_in_threadpool(self._auditor.logged_in, name, address)
-            await self._app({**scope, "user": SimpleUser(name)}, receive, send)
+            await self._app(identified(scope, self._users.person(name)), receive, send)
             return
         await run_in_threadpool(self._auditor.refused, address)
         if verdict is PasswordCheck.PAUSED:

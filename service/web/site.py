@@ -1,12 +1,10 @@
-"""What every page is made from: the site's parts, its templates, and who asks for what."""
+"""What every page is made from: the site's parts and its templates."""
 
-import re
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from starlette.authentication import UnauthenticatedUser
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
@@ -15,13 +13,11 @@ from service.objects import ObjectStore
 from service.process.clock import Clock
 from service.settings import Settings
 from service.texts import Texts
-from service.web.auditor import NOT_KNOWN, PageAuditor
+from service.web.asking import person_of, viewer
+from service.web.auditor import PageAuditor
 from service.web.marking import Forms
-from service.web.problem import Problem
 from service.web.words import filters
 from service.worklist import answer_of
-
-_UID = re.compile(r"[0-9.]{1,64}")
 
 
 @dataclass(frozen=True)
@@ -54,25 +50,5 @@ class Site:
         return HTMLResponse(self._templates.get_template(template).render(values), code)
 
     def form(self, request: Request) -> dict[str, Any]:
-        """Return what a page's forms need."""
-        return {"token": self.forms.token(viewer(request)[0])}
-
-
-def viewer(request: Request) -> tuple[str, str]:
-    """Return the name of who asks, if there is a login, and the address."""
-    user = request.scope.get("user", UnauthenticatedUser())
-    return user.display_name or NOT_KNOWN, request.client.host if request.client else ""
-
-
-def uid(request: Request) -> str:
-    """Return the UID in a request's path.
-
-    Raises
-    ------
-    Problem
-        When it is none.
-    """
-    named = str(request.path_params["uid"])
-    if not _UID.fullmatch(named):
-        raise Problem(HTTPStatus.NOT_FOUND, "problem.no_uid")
-    return named
+        """Return what a page's forms need: their token, and who asks, for a form is shown to those who may use it."""
+        return {"token": self.forms.token(viewer(request)[0]), "person": person_of(request.scope)}

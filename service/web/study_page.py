@@ -11,11 +11,11 @@ from service.ledger.views import InstanceView, ReportView, StudyHistory
 from service.vocabulary.errors import ObjectDamaged, ObjectMissing, UndecodablePixels
 from service.vocabulary.facts import CloseSource, EventKind
 from service.vocabulary.report_kinds import PICTURE_KINDS
-from service.web.auditor import NOT_KNOWN
+from service.web.asking import person_of, uid, viewer
 from service.web.marking import marked
 from service.web.pictures import heat_map_png, radiograph_png
 from service.web.problem import Problem
-from service.web.site import Site, uid, viewer
+from service.web.site import Site
 from service.wording import json_value
 from service.worklist import row_of, rows_of
 
@@ -53,7 +53,7 @@ class StudyPage:
             # Nobody has read what the page did not show when it was loaded.
             if event is EventKind.STUDY_CLOSED and fields.get("changed") != changed_at.isoformat():
                 raise Problem(HTTPStatus.CONFLICT, "problem.study_changed")
-            if change(history.study.study_instance_uid, "" if user == NOT_KNOWN else user):
+            if change(history.study.study_instance_uid, person_of(request.scope).name):
                 site.auditor.marked(user, address, history.versions[0].identity, event)
 
         return await marked(request, site.forms, user, mark)

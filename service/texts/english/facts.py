@@ -159,6 +159,10 @@ TEXTS = {
     "event_kind.redelivery": "to be delivered again",
     "event_kind.delivered": "delivered",
     "event_kind.bytes_removed": "bytes removed",
+    # What a person may do
+    "role.reader": "reader",
+    "role.radiologist": "radiologist",
+    "role.administrator": "administrator",
     # Why a peer was not let in
     "refusal_reason.address": "its address is not in listener.allowed_addresses; add it there",
     "refusal_reason.tls": "its TLS handshake failed; listener.tls.ca names whose certificates are accepted",

@@ -38,6 +38,7 @@ TEXTS = {
     "reading.read_by": "read {time} by {name}, {source}",
     "reading.late": "An image or a result came after the study was read: {time}",
     "problem.title.403": "Not allowed",
+    "problem.no_role": "Your name may not do this: it needs the role {role}. An administrator of this site gives it.",
     "problem.title.409": "Changed meanwhile",
     "problem.title.413": "Too large",
     "problem.not_our_form": "This form is not current; load the page again and repeat it.",

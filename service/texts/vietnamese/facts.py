@@ -159,6 +159,10 @@ TEXTS = {
     "event_kind.redelivery": "cần gửi lại",
     "event_kind.delivered": "đã gửi xong",
     "event_kind.bytes_removed": "đã xóa dữ liệu ảnh",
+    # What a person may do
+    "role.reader": "người đọc",
+    "role.radiologist": "bác sĩ chẩn đoán hình ảnh",
+    "role.administrator": "quản trị viên",
     # Why a peer was not let in
     "refusal_reason.address": "địa chỉ của thiết bị không có trong listener.allowed_addresses; hãy thêm vào đó",
     "refusal_reason.tls": "bắt tay TLS thất bại; listener.tls.ca nêu tổ chức có chứng thư được chấp nhận",

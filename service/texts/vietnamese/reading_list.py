@@ -38,6 +38,8 @@ TEXTS = {
     "reading.read_by": "{name} đã đọc lúc {time}, {source}",
     "reading.late": "Có ảnh hoặc kết quả đến sau khi ca chụp đã được đọc: {time}",
     "problem.title.403": "Không được phép",
+    "problem.no_role": "Tên của bạn không được phép làm việc này: cần vai trò {role}. Quản trị viên của cơ sở cấp"
+    " vai trò đó.",
     "problem.title.409": "Đã thay đổi",
     "problem.title.413": "Quá lớn",
     "problem.not_our_form": "Biểu mẫu này không còn hiệu lực; hãy tải lại trang và làm lại.",

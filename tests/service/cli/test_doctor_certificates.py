@@ -12,7 +12,7 @@ from service.cli import certificates
 from service.security.passwords import write
 from service.settings import CertificateAndKey, Settings, load
 from tests.certificates import Authority, Issued
-from tests.fakes import cheap_hash
+from tests.fakes import cheap_user
 from tests.service.listening import listening
 
 
@@ -39,7 +39,7 @@ def test_nothing_is_looked_at_where_nothing_is_configured() -> None:
 
 
 def test_sound_files_pass_with_the_day_they_end(authority: Authority, own: Issued, tmp_path: Path) -> None:
-    write(tmp_path / "users", {"reader": cheap_hash("a long enough password")})
+    write(tmp_path / "users", {"reader": cheap_user("a long enough password")})
     settings = load(
         listener={"tls": own.settings() | {"ca": str(authority.ca)}},
         web={"tls": own.settings(), "users": str(tmp_path / "users")},

@@ -8,6 +8,7 @@ from click.testing import Result
 
 from service.security.passwords import PasswordCheck, PasswordFile, read
 from service.vocabulary.errors import SettingsInvalid
+from service.vocabulary.roles import Role
 
 Auscult = Callable[..., Result]
 
@@ -22,6 +23,22 @@ def test_a_password_is_set_changed_and_removed(auscult: Auscult, tmp_path: Path)
     assert list(read(file, "web.users")) == ["anna", "bea"]
     assert auscult("password", "anna", "--file", str(file), "--remove").exit_code == 0
     assert list(read(file, "web.users")) == ["bea"]
+
+
+def test_roles_stand_in_the_line_and_stay_when_the_password_changes(auscult: Auscult, tmp_path: Path) -> None:
+    file = tmp_path / "users"
+    roles = ["--role", "administrator", "--role", "radiologist"]
+    for more in (roles, []):
+        assert auscult("password", "anna", "--file", str(file), *more, input="correct horse battery\n").exit_code == 0
+        assert file.read_text().endswith(":administrator,radiologist\n")
+    anna = PasswordFile("web.users", file).person("anna")
+    assert [anna.may(role) for role in Role] == [True, True, True]
+    assert auscult("password", "bea", "--file", str(file), input="correct horse battery\n").exit_code == 0
+    assert PasswordFile("web.users", file).person("bea").roles == {Role.READER}
+    assert file.read_text().splitlines()[-1].count(":") == 1, "a reader's line is what an older version reads too"
+    file.write_text(file.read_text().replace("administrator", "director"))
+    with pytest.raises(SettingsInvalid, match="line 1 names a role that there is not"):
+        read(file, "web.users")
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from service.security.tls import PeerCertificate
 from service.vocabulary.errors import SettingsInvalid
 from tests.certificates import Authority, Issued
 from tests.documents import blocks
-from tests.fakes import cheap_hash
+from tests.fakes import cheap_user
 from tests.invariants import Invariant
 from tests.phantoms import chest
 from tests.phantoms import write as write_instance
@@ -346,7 +346,7 @@ def test_where_users_are_named_each_association_needs_one(
     tmp_path: Path, authority: Authority, own: Issued, modality: Issued, caplog: pytest.LogCaptureFixture
 ) -> None:
     users = tmp_path / "users"
-    write(users, {"ct": cheap_hash("correct horse battery")})
+    write(users, {"ct": cheap_user("correct horse battery")})
     with secure(tmp_path / "data", authority, own, {"only": True}, users=str(users)) as site:
         trusted = client(authority, modality)
         right = ("ct", "correct horse battery")
@@ -389,7 +389,7 @@ def test_a_refused_peer_that_hangs_up_at_once_is_told_of_with_its_certificate(
     monkeypatch.setattr(Negotiation, "send_reject", reject_and_lose)
     monkeypatch.setattr(UpperLayer, "_is_transport_event", look_late)
     users = tmp_path / "users"
-    write(users, {"ct": cheap_hash("correct horse battery")})
+    write(users, {"ct": cheap_user("correct horse battery")})
     with secure(tmp_path / "data", authority, own, {"only": True}, users=str(users)) as site:
         with pytest.raises(Ended, match="PDU type 3"):
             store(site, client(authority, modality))

@@ -18,7 +18,7 @@ import pytest
 
 from service.security.passwords import write
 from tests.certificates import Authority
-from tests.fakes import cheap_hash
+from tests.fakes import cheap_user
 from tests.servers import free_port, wait_until
 from tests.service.listening import prepare
 
@@ -146,7 +146,7 @@ def test_connections_that_make_no_handshake_keep_nobody_out_of_the_encrypted_pag
     _require_handles(1024)
     authority = Authority(tmp_path)
     issued = authority.issue("page", "localhost").settings()
-    write(tmp_path / "users", {"reader": cheap_hash("a long enough password")})
+    write(tmp_path / "users", {"reader": cheap_user("a long enough password")})
     variables = {
         "AUSCULT_WEB__TLS__CERTIFICATE": str(issued["certificate"]),
         "AUSCULT_WEB__TLS__KEY": str(issued["key"]),

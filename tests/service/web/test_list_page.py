@@ -20,7 +20,7 @@ from service.web.list_address import Address, address_of, midnights
 from service.web.live_events import LiveEvents
 from service.web.marking import Forms
 from service.web.problem import Problem
-from tests.fakes import cheap_hash
+from tests.fakes import cheap_user
 from tests.service.sample_site import SampleSite
 from tests.service.web.page import Element, parse
 
@@ -210,12 +210,12 @@ def test_a_form_leads_nowhere_but_to_our_own_pages(client: httpx.Client, study: 
 
 def test_page_processes_with_one_file_of_users_take_each_others_forms(tmp_path: Path) -> None:
     path = tmp_path / "users"
-    write(path, {"reader": cheap_hash("a long enough password")})
+    write(path, {"reader": cheap_user("a long enough password")})
     one, other = (Forms(PasswordFile("web.users", path)) for _ in range(2))
     token = one.token("reader")
     assert token == other.token("reader")
     assert token not in (one.token("another"), Forms().token("reader"))
-    write(path, {"reader": cheap_hash("another long password")})
+    write(path, {"reader": cheap_user("another long password")})
     assert one.token("reader") == other.token("reader") != token
 
 

@@ -11,12 +11,12 @@ import httpx
 import pytest
 from lxml import etree
 
-from service.security.passwords import PasswordCheck, PasswordFile, PasswordHash, read, write
+from service.security.passwords import PasswordCheck, PasswordFile, PasswordHash, User, read, write
 from service.settings import WebSettings
 from service.vocabulary.errors import SettingsInvalid
 from service.web.server import serve
 from tests.certificates import Authority, Issued
-from tests.fakes import cheap_hash
+from tests.fakes import cheap_user
 from tests.invariants import Invariant
 from tests.service.audit.test_audit import GRAMMAR
 from tests.service.sample_site import SampleSite
@@ -40,7 +40,7 @@ def guarded(site: SampleSite, authority: Authority, page: Issued, **more: Any) -
     """Serve a site's pages over TLS with a login; yield a client that has not logged in."""
     users = site.folder / "users"
     if not users.exists():
-        write(users, {READER[0]: cheap_hash(READER[1])})
+        write(users, {READER[0]: cheap_user(READER[1])})
     web = {"port": 0, "tls": page.settings(), "users": users, "names": ["worklist.hospital.example"]} | more
     site.settings = site.settings.model_copy(update={"web": WebSettings.model_validate(web)})
     trust = ssl.create_default_context(cafile=str(authority.ca))
@@ -121,7 +121,7 @@ def test_a_new_password_file_and_a_new_certificate_count_at_once(
         target.write_bytes(source.read_bytes())
     with guarded(site, authority, files) as client:
         assert client.get("/", auth=READER).status_code == 200
-        write(site.folder / "users", {"other": cheap_hash("another long password")})
+        write(site.folder / "users", {"other": cheap_user("another long password")})
         assert client.get("/", auth=READER).status_code == 401
         assert client.get("/", auth=("other", "another long password")).status_code == 200
 
@@ -174,7 +174,7 @@ def test_a_file_of_users_that_cannot_be_used_ends_the_start(
 def test_a_name_that_nobody_has_takes_as_long_as_a_wrong_password(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write(tmp_path / "users", {"reader": cheap_hash("a long enough password")})
+    write(tmp_path / "users", {"reader": cheap_user("a long enough password")})
     users = PasswordFile("web.users", tmp_path / "users")
     costs: list[tuple[int, int, int]] = []
 
@@ -183,7 +183,7 @@ def test_a_name_that_nobody_has_takes_as_long_as_a_wrong_password(
         return password
 
     monkeypatch.setattr(PasswordHash, "computed", computed)
-    write(tmp_path / "users", {"reader": PasswordHash.of("a long enough password")})
+    write(tmp_path / "users", {"reader": User(PasswordHash.of("a long enough password"))})
     costs.clear()
     assert users.verify("reader", b"wrong", "10.0.0.1") is PasswordCheck.WRONG
     assert users.verify("nobody", b"wrong", "10.0.0.1") is PasswordCheck.WRONG
@@ -196,7 +196,7 @@ def test_a_name_that_nobody_has_takes_as_long_as_a_wrong_password(
 
 def test_pauses_double_end_and_are_forgotten(tmp_path: Path) -> None:
     now = 0.0
-    write(tmp_path / "users", {"reader": cheap_hash("a long enough password")})
+    write(tmp_path / "users", {"reader": cheap_user("a long enough password")})
     users = PasswordFile("web.users", tmp_path / "users", clock=lambda: now)
 
     def guess(peer: str = "10.0.0.1") -> PasswordCheck:
@@ -218,7 +218,7 @@ def test_pauses_double_end_and_are_forgotten(tmp_path: Path) -> None:
 
 
 def test_the_file_holds_what_was_written_and_is_its_owner_s_alone(tmp_path: Path) -> None:
-    write(tmp_path / "users", {"reader": PasswordHash.of("a long enough password")})
+    write(tmp_path / "users", {"reader": User(PasswordHash.of("a long enough password"))})
     text = (tmp_path / "users").read_text()
 
     assert (tmp_path / "users").stat().st_mode & 0o777 == 0o600

@@ -9,7 +9,7 @@ import pytest
 
 from service.security.passwords import write
 from service.settings import WebSettings
-from tests.fakes import cheap_hash
+from tests.fakes import cheap_user
 from tests.service.sample_site import SampleSite
 from tests.service.web.test_server import serving
 
@@ -83,7 +83,7 @@ def page(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     """Give the port of a page with a login, and the header of one who has logged in, or of nobody."""
     folder: Path = tmp_path_factory.mktemp("page")
     site = SampleSite(folder / "data")
-    write(folder / "users", {"reader": cheap_hash("a long enough password")})
+    write(folder / "users", {"reader": cheap_user("a long enough password")})
     web = WebSettings(port=0, users=folder / "users")
     site.settings = site.settings.model_copy(update={"web": web})
     with serving(site) as address:

@@ -1,0 +1,74 @@
+"""The table of the page; each field's description is its documentation."""
+
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from service.settings.kinds import Port, Seconds, Section
+from service.settings.tls import WebTlsSettings
+from service.vocabulary.facts import Searched
+from service.vocabulary.roles import Role
+
+
+class WebSettings(Section):
+    """The worklist page (`[web]`)."""
+
+    host: str = Field(
+        "127.0.0.1",
+        description="Address to listen on; beyond loopback needs `web.tls.certificate`, `web.users` and `web.names`.",
+    )
+    port: Port = Field(8042, description="TCP port of the page; 0 lets the system choose one.")
+    names: tuple[str, ...] = Field(
+        (), description="Host names and addresses by which browsers may ask for the page, besides this machine's own."
+    )
+    users: Path | None = Field(
+        None, description="File of names and scrypt hashes (`auscult password`); when set, every page needs a login."
+    )
+    roles_without_login: tuple[Role, ...] = Field(
+        (Role.READER,),
+        description="What everybody may do while nobody logs in, on this machine's own address: `reader` marks studies"
+        " as read; `radiologist` judges results, `administrator` changes what runs. Empty shows nothing.",
+    )
+    searched: tuple[Searched, ...] = Field(
+        (Searched.ACCESSION,),
+        description="What free text on the page is looked for in; empty for no search. It stands in the address, and so"
+        " in the browser's history.",
+    )
+    maximum_connections: Annotated[int, Field(ge=8)] = Field(
+        256, description="Most connections at once; fewer where the process has fewer file handles (`ulimit -n`)."
+    )
+    connections_by_address: Annotated[int, Field(ge=8)] = Field(
+        64, description="Most connections at once of one address; a proxy's users all come from the proxy's."
+    )
+    header_timeout: Seconds = Field(
+        10.0, description="Seconds in which a handshake of TLS, and then the header of a request, must have come whole."
+    )
+    body_timeout: Seconds = Field(30.0, description="Seconds in which the body of a request must have come whole.")
+    response_timeout: Seconds = Field(
+        120.0, description="Seconds in which a request must be answered, and its answer taken."
+    )
+    open_metrics: bool = Field(
+        False, description="Answer `/metrics` without a login; `/healthz` and `/readyz` never need one."
+    )
+    tls: WebTlsSettings = WebTlsSettings()
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine reaches the page."""
+        try:
+            return self.host == "localhost" or ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @model_validator(mode="after")
+    def _patients_are_shown_to_nobody_unknown(self) -> "WebSettings":
+        wanted = {"web.tls.certificate": self.tls.is_on, "web.users": self.users, "web.names": self.names}
+        missing = [name for name, value in wanted.items() if not value]
+        if not self.is_loopback and missing:
+            raise ValueError(
+                f"web.host = {self.host} is beyond this machine, where the page needs TLS, a login and its own name;"
+                f" set {', '.join(missing)}, or listen on 127.0.0.1"
+            )
+        return self
