@@ -8,8 +8,8 @@ from typing import Any
 
 from service.texts import Texts, code_of
 from service.vocabulary.event_details import EventDetail
-from service.vocabulary.facts import CloseSource, Failure, Hold, MessageEvent, Reason, Supersession
-from service.vocabulary.findings import Outcome
+from service.vocabulary.facts import CloseSource, Failure, Hold, MessageEvent, Opinion, Reason, Supersession
+from service.vocabulary.findings import Finding, Outcome
 from service.vocabulary.report_kinds import ReportKind
 
 #: Of what a value of the history is a code, by its name.
@@ -18,6 +18,8 @@ _CODES: Mapping[str, type[Enum]] = {
     "hold": Hold,
     "supersession": Supersession,
     "source": CloseSource,
+    "opinion": Opinion,
+    "finding": Finding,
     "report": ReportKind,
     "reports": ReportKind,
     "message": MessageEvent,

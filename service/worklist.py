@@ -13,7 +13,7 @@ from service.ledger.reading_list import Overtaking
 from service.ledger.views import InstanceView, ReadingView, ResultView, StudyView
 from service.report.content import percent
 from service.texts import Texts
-from service.vocabulary.facts import Flag, Hold, PrioritySource, Standing
+from service.vocabulary.facts import Flag, Hold, PrioritySource, Reason, Standing
 from service.vocabulary.findings import Outcome
 from service.vocabulary.states import DeliveryState, Priority, State
 from service.wording import calendar_date, person_name, reason_in_words
@@ -196,9 +196,15 @@ def answer_of(say: Texts, view: InstanceView) -> Answer:
         )
     if view.result is not None:
         return _answer_of_result(say, view.result)
+    return _without_result(say, view)
+
+
+def _without_result(say: Texts, view: InstanceView) -> Answer:
     reason = reason_in_words(say, view.reason)
     if view.state is State.FAILED:
         return Answer(Standing.FAILED, say("answer.failed", reason=reason))
+    if view.reason == Reason.PERSON_DISAGREED:
+        return Answer(Standing.NOT_ANALYSED, say("report.withdrawn"))
     return Answer(Standing.NOT_ANALYSED, say("answer.not_analysed", reason=reason))
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from service.ledger import DueReport
 from service.settings import DestinationSettings, Settings
+from service.vocabulary.facts import Reason
 from service.vocabulary.language import Language
 from service.vocabulary.report_kinds import ReportKind
 
@@ -20,7 +21,9 @@ def wanted_reports(settings: Settings, due: DueReport) -> dict[Language, dict[Re
 
 def _kinds(due: DueReport, destinations: Sequence[DestinationSettings]) -> dict[ReportKind, list[str]]:
     if due.prediction is None:
-        told = [item.name for item in destinations if _is_told(item, due.is_chest)]
+        # Whoever may hold a result that a person disagreed with is told that it is withdrawn.
+        withdrawn = due.reason == Reason.PERSON_DISAGREED
+        told = [item.name for item in destinations if withdrawn or _is_told(item, due.is_chest)]
         wanted = {kind: told for kind in ReportKind if not kind.needs_result}
     else:
         wanted = {kind: [item.name for item in destinations if kind in item.reports] for kind in ReportKind}

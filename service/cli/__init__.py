@@ -42,6 +42,7 @@ _COMMANDS = {
     "simulate": "service.cli.simulate:simulate",
     "close": "service.cli.reading:close",
     "reopen": "service.cli.reading:reopen",
+    "feedback": "service.cli.feedback:feedback",
     "retry": "service.cli.remedy:retry",
     "reanalyse": "service.cli.remedy:reanalyse",
     "release": "service.cli.remedy:release",

@@ -1,17 +1,12 @@
 """`auscult close` and `reopen`: a person has read a study, or has to read it again."""
 
-import socket
-
 import click
 
-from service.audit import AuditTrail, events
+from service.cli.marking import known_history, note_marked
 from service.cli.person import user_name
-from service.ledger import Ledger
-from service.ledger.views import StudyHistory
 from service.operations.bootstrap import open_ledger
-from service.settings import Settings, load
-from service.texts import Texts, texts_in
-from service.vocabulary.errors import AuscultError
+from service.settings import load
+from service.texts import texts_in
 from service.vocabulary.facts import CloseSource, EventKind
 
 
@@ -25,9 +20,9 @@ def close(uid: str) -> None:
     """
     settings = load()
     ledger, say = open_ledger(settings), texts_in(settings.language)
-    history = _history(say, ledger, uid)
+    history = known_history(say, ledger, uid)
     if ledger.readings.close(history.study.study_instance_uid, CloseSource.COMMAND, user_name()):
-        _note(settings, history, EventKind.STUDY_CLOSED)
+        note_marked(settings, history, EventKind.STUDY_CLOSED)
         click.echo(say("command.closed"))
     else:
         click.echo(say("command.nothing_to_close"))
@@ -42,23 +37,9 @@ def reopen(uid: str) -> None:
     """
     settings = load()
     ledger, say = open_ledger(settings), texts_in(settings.language)
-    history = _history(say, ledger, uid)
+    history = known_history(say, ledger, uid)
     if ledger.readings.reopen(history.study.study_instance_uid, user_name()):
-        _note(settings, history, EventKind.STUDY_REOPENED)
+        note_marked(settings, history, EventKind.STUDY_REOPENED)
         click.echo(say("command.reopened"))
     else:
         click.echo(say("command.nothing_to_reopen"))
-
-
-def _history(say: Texts, ledger: Ledger, uid: str) -> StudyHistory:
-    history = ledger.inspection.history(uid)
-    if history is None:
-        raise AuscultError(say("command.unknown_uid", uid=uid))
-    return history
-
-
-def _note(settings: Settings, history: StudyHistory, event: EventKind) -> None:
-    trail = AuditTrail(settings)
-    identity = history.versions[0].identity
-    trail.note(events.study_marked, trail.node, user_name(), socket.gethostname(), identity, what=event.value)
-    trail.close()

@@ -2,6 +2,7 @@
 
 import click
 
+from service.cli.marking import known_history, note_marked
 from service.cli.person import user_name
 from service.ledger import Which
 from service.operations.bootstrap import open_ledger, open_store
@@ -9,6 +10,7 @@ from service.operations.wake import Task, waker
 from service.settings import load
 from service.texts import texts_in
 from service.vocabulary.errors import AuscultError, ObjectMissing
+from service.vocabulary.facts import EventKind
 
 
 @click.command()
@@ -21,10 +23,11 @@ def retry(uid: str | None) -> None:
     settings = load()
     ledger = open_ledger(settings)
     say = texts_in(settings.language)
-    if uid is not None and ledger.inspection.history(uid) is None:
-        raise AuscultError(say("command.unknown_uid", uid=uid))
+    history = known_history(say, ledger, uid) if uid is not None else None
     count = ledger.remedies.retry(uid)
     if count:
+        if history is not None:
+            note_marked(settings, history, EventKind.RETRIED)
         for task in Task:
             waker(settings).wake(task)
     click.echo(say("command.started_again", count=count) if count else say("command.nothing_given_up"))
@@ -57,6 +60,8 @@ def reanalyse(uid: str | None, checkpoint: str | None, yes: bool) -> None:
         click.confirm(say("command.reanalyse"), abort=True)
     count = ledger.remedies.reanalyse(Which(uid, checkpoint), is_kept, user_name())
     if count:
+        if uid is not None:
+            note_marked(settings, known_history(say, ledger, uid), EventKind.REANALYSIS_ASKED)
         waker(settings).wake(Task.INFER)
     click.echo(say("command.to_be_analysed", count=count) if count else say("command.nothing_to_analyse"))
 
@@ -77,7 +82,8 @@ def release(study_uid: str, yes: bool) -> None:
     if not yes:
         click.echo(say("command.held", uid=study_uid, hold=say.of(reason)))
         click.confirm(say("command.release"), abort=True)
-    ledger.remedies.release(study_uid, user_name())
+    if ledger.remedies.release(study_uid, user_name()):
+        note_marked(settings, known_history(say, ledger, study_uid), EventKind.STUDY_RELEASED)
     for task in Task:
         waker(settings).wake(task)
     click.echo(say("command.released"))

@@ -15,6 +15,7 @@ from service.ledger.claims import ClaimedInstance, Predecessor
 from service.ledger.commitment_requests import CommitmentRequests, DueCommitment
 from service.ledger.commitments import Answered, Commitments
 from service.ledger.deliveries import DueDelivery, SentObject
+from service.ledger.feedback import CountedFeedback, Feedback, FeedbackView, LabelledResult
 from service.ledger.figures import Figures
 from service.ledger.inspection import Inspection
 from service.ledger.kept_counts import KeptCounts
@@ -72,6 +73,7 @@ class Ledger:
         self.figures = Figures(engine, tally)
         self.refusals = Refusals(engine, clock, tally)
         self.results = Results(engine, order, clock, tally, told)
+        self.feedback = Feedback(engine, order, clock, told)
         self.readings = Readings(engine, order, clock, tally, told)
         self.remedies = Remedies(engine, clock)
         self.retention = Retention(engine, clock)
@@ -90,13 +92,17 @@ __all__ = [
     "ClockView",
     "CommitmentRequests",
     "Commitments",
+    "CountedFeedback",
     "DueCommitment",
     "DueDelivery",
     "DueMessage",
     "DueReport",
     "EarlierReport",
+    "Feedback",
+    "FeedbackView",
     "Figures",
     "Inspection",
+    "LabelledResult",
     "Ledger",
     "Messages",
     "NewReport",

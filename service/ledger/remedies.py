@@ -22,6 +22,7 @@ from service.ledger.records import (
 )
 from service.ledger.rows import advance, by_person, let_go, record
 from service.ledger.version_0_1 import AGAIN, RELEASED, keep_supersession
+from service.ledger.versions import with_same_bytes
 from service.process.clock import Clock
 from service.vocabulary.facts import EventKind, Failure, Hold, MessageEvent, Reason, Supersession
 from service.vocabulary.states import CommitmentState, DeliveryState, State
@@ -94,7 +95,8 @@ class Remedies:
                 last = select(func.max(InstanceRecord.version)).where(
                     InstanceRecord.sop_instance_uid == row.sop_instance_uid
                 )
-                version = _again(row, session.scalars(last).one() + 1, now, by)
+                version = with_same_bytes(row, session.scalars(last).one() + 1, State.RECEIVED, now)
+                version.flags, version.reanalysis_asked_at, version.reanalysis_asked_by = [AGAIN], now, by[:64] or None
                 session.add(version)
                 session.flush()
                 copy_acquisition(session, row, version)
@@ -158,30 +160,6 @@ def _in_force(which: Which) -> Select[InstanceRecord]:
             PredictionRecord.checkpoint_version == which.checkpoint_version
         )
     return query
-
-
-def _again(row: InstanceRecord, version: int, now: datetime, by: str) -> InstanceRecord:
-    """Return a new version with the bytes of another; it waits its turn behind what arrived before now."""
-    return InstanceRecord(
-        study_id=row.study_id,
-        sop_instance_uid=row.sop_instance_uid,
-        version=version,
-        series_instance_uid=row.series_instance_uid,
-        sop_class_uid=row.sop_class_uid,
-        transfer_syntax_uid=row.transfer_syntax_uid,
-        identity=row.identity,
-        identity_digest=row.identity_digest,
-        object_key=row.object_key,
-        object_size=row.object_size,
-        calling_ae_title=row.calling_ae_title,
-        order_priority=row.order_priority,
-        state=State.RECEIVED.value,
-        flags=[AGAIN],
-        reanalysis_asked_at=now,
-        reanalysis_asked_by=by[:64] or None,
-        received_at=now,
-        rank_at=now,
-    )
 
 
 def _of(uid: str | None) -> Select[InstanceRecord]:

@@ -24,6 +24,7 @@ SUPERSESSIONS = {
     Supersession.IDENTITY_CORRECTED: "patient or study identity was corrected",
     Supersession.IMAGE_REPLACED: "the image was replaced",
     Supersession.ANALYSED_AGAIN: "the image was analysed again",
+    Supersession.PERSON_DISAGREED: "a person disagreed with the AI result",
     Supersession.LATER_FAILED: "a later version could not be analysed",
 }
 #: What a worker was told by way of the flags, and of which `retry` left another form.

@@ -10,7 +10,7 @@ from service.report import codes
 from service.report.content import ReportContent, by_finding, percent, share_text
 from service.report.evidence import Evidence, ImageName
 from service.texts import Texts, texts_in
-from service.vocabulary.facts import PrioritySource
+from service.vocabulary.facts import PrioritySource, Reason
 from service.vocabulary.findings import Finding, Outcome, Prediction
 from service.vocabulary.language import Language
 from service.vocabulary.report_kinds import ReportKind
@@ -39,6 +39,8 @@ def series_description(language: Language, kind: ReportKind) -> str:
 def result_sentence(content: ReportContent) -> str:
     """Return what the outcome asserts, in one sentence."""
     say, prediction = texts_in(content.language), content.prediction
+    if content.reason is Reason.PERSON_DISAGREED:
+        return say("report.withdrawn")
     if prediction is None:
         return say("report.not_analysed", reason=reason_words(content))
     probability = percent(prediction.p_pneumonia, (prediction.lower, prediction.upper))

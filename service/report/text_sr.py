@@ -37,6 +37,7 @@ from service.report.sentences import (
 )
 from service.report.stamp import separate, stamp
 from service.report.template import Form, Varying
+from service.vocabulary.facts import Reason
 from service.vocabulary.findings import Outcome, Prediction
 
 _CONTAINS = RelationshipTypeValues.CONTAINS
@@ -143,6 +144,8 @@ def _assertions(content: ReportContent, prediction: Prediction) -> _Items:
 
 def _status(content: ReportContent) -> _Items:
     """Return how far the analysis of an image without a result came (PS3.16 CID 6042), and why it was not begun."""
+    if content.reason is Reason.PERSON_DISAGREED:  # it was analysed; what came of it is not said any more
+        return _texts([Line(codes.NOTE, reason_words(content))])
     items: _Items = ((codes.SUMMARY_OF_ANALYSES, codes.FAILED if content.attempted else codes.NOT_ATTEMPTED),)
     if not content.attempted:
         items += _texts([Line(codes.OUT_OF_SCOPE, reason_words(content))])

@@ -7,6 +7,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from service.settings.audit import AuditSettings
+from service.settings.feedback import FeedbackSettings
 from service.settings.nodes import (
     DeliverySettings,
     DestinationSettings,
@@ -54,6 +55,7 @@ class Settings(BaseSettings):
     peers: tuple[PeerSettings, ...] = Field((), description="DICOM nodes that ask us for storage commitment.")
     delivery: DeliverySettings = DeliverySettings()
     report: ReportSettings = ReportSettings()
+    feedback: FeedbackSettings = FeedbackSettings()
     worklist: WorklistSettings = WorklistSettings()
     web: WebSettings = WebSettings()
     queue: QueueSettings = QueueSettings()

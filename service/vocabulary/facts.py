@@ -31,6 +31,8 @@ class Reason(StrEnum):
     BLANK = "blank"
     UPSIDE_DOWN = "upside_down"
     UNLIKE_TRAINING = "unlike_training"
+    PERSON_DISAGREED = "person_disagreed"
+    """It was analysed, and the result is withdrawn on a person's word."""
 
 
 class Failure(StrEnum):
@@ -70,6 +72,8 @@ class Supersession(StrEnum):
     IDENTITY_CORRECTED = "identity_corrected"
     IMAGE_REPLACED = "image_replaced"
     ANALYSED_AGAIN = "analysed_again"
+    PERSON_DISAGREED = "person_disagreed"
+    """The result was withdrawn."""
     LATER_FAILED = "later_failed"
     """The later version could not be analysed; what the earlier one says may be of another identity."""
 
@@ -156,6 +160,25 @@ class CloseSource(StrEnum):
     UPS = "UPS"
 
 
+class Opinion(StrEnum):
+    """What a person says of an AI result."""
+
+    AGREE = "agree"
+    DISAGREE = "disagree"
+    NOT_ASSESSABLE = "not_assessable"
+    """The image does not allow to tell."""
+
+
+class Grouping(StrEnum):
+    """What people's opinions are counted by."""
+
+    OVERALL = "overall"
+    MONTH = "month"
+    OUTCOME = "outcome"
+    AE_TITLE = "ae_title"
+    MACHINE = "machine"
+
+
 class MessageEvent(StrEnum):
     """What a system outside can be told by a message; a closed set, whatever the channel."""
 
@@ -193,6 +216,8 @@ class EventKind(StrEnum):
     STUDY_CLOSED = "study read"
     STUDY_REOPENED = "study opened again"
     CAME_AFTER_READING = "came after the study was read"
+    FEEDBACK_GIVEN = "feedback given"
+    FLAG_WITHDRAWN = "flag withdrawn"
     REANALYSIS_ASKED = "to be analysed again"
     RETRIED = "retried"
     SUPERSEDED = "superseded"

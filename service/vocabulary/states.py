@@ -32,7 +32,8 @@ class State(StrEnum):
     """An object that auscult itself made, forwarded back by a PACS; recorded, never analysed."""
 
 
-#: Which state may follow which. A new instance starts RECEIVED, OUT_OF_SCOPE (not an image) or OWN.
+#: Which state may follow which. A new instance starts RECEIVED, OUT_OF_SCOPE (not an image, or a result that a
+#: person disagreed with) or OWN.
 TRANSITIONS: dict[State, frozenset[State]] = {
     State.RECEIVED: frozenset({State.CLAIMED, State.SUPERSEDED}),
     State.CLAIMED: frozenset(

@@ -11,6 +11,8 @@ from service.vocabulary.states import DeliveryState
 def result_sentence(say: Texts, view: InstanceView) -> str:
     """Return what is said of an image; it never says that one is normal."""
     result = view.result
+    if view.reason == Reason.PERSON_DISAGREED:
+        return say("report.withdrawn")
     if result is None:
         return say("report.not_analysed", reason=reason_words(say, view))
     probability = percent(result.p_pneumonia, (result.lower, result.upper))

@@ -1,10 +1,22 @@
 """English (United States)."""
 
-from service.texts.english import checks, facts, history, page, reading_list, report, terminal, trouble, worklist
+from service.texts.english import (
+    checks,
+    facts,
+    feedback,
+    history,
+    page,
+    reading_list,
+    report,
+    terminal,
+    trouble,
+    worklist,
+)
 
 TEXTS = {
     **checks.TEXTS,
     **facts.TEXTS,
+    **feedback.TEXTS,
     **history.TEXTS,
     **page.TEXTS,
     **reading_list.TEXTS,

@@ -10,6 +10,7 @@ TEXTS = {
     "report.negative": "No pneumonia pattern found by AI; other abnormalities NOT assessed",
     "report.indeterminate": "INDETERMINATE, probability of pneumonia {probability}",
     "report.not_analysed": "NOT ANALYSED: {reason}",
+    "report.withdrawn": "AI RESULT WITHDRAWN: a person disagreed",
     "report.share": "{finding} {probability}",
     "report.prevalence": "every probability assumes that {prevalence} of the images show pneumonia",
     "report.type": "{finding} pattern",

@@ -1,10 +1,22 @@
 """Vietnamese; complete, and not yet reviewed by a clinician."""
 
-from service.texts.vietnamese import checks, facts, history, page, reading_list, report, terminal, trouble, worklist
+from service.texts.vietnamese import (
+    checks,
+    facts,
+    feedback,
+    history,
+    page,
+    reading_list,
+    report,
+    terminal,
+    trouble,
+    worklist,
+)
 
 TEXTS = {
     **checks.TEXTS,
     **facts.TEXTS,
+    **feedback.TEXTS,
     **history.TEXTS,
     **page.TEXTS,
     **reading_list.TEXTS,

@@ -10,6 +10,7 @@ TEXTS = {
     "report.negative": "AI không thấy hình ảnh viêm phổi; các bất thường khác KHÔNG được đánh giá",
     "report.indeterminate": "KHÔNG XÁC ĐỊNH, xác suất viêm phổi {probability}",
     "report.not_analysed": "KHÔNG ĐƯỢC PHÂN TÍCH: {reason}",
+    "report.withdrawn": "KẾT QUẢ AI ĐÃ RÚT LẠI: có người không đồng ý",
     "report.share": "{finding} {probability}",
     "report.prevalence": "mọi xác suất giả định rằng {prevalence} số ảnh có viêm phổi",
     "report.type": "hình ảnh {finding}",

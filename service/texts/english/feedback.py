@@ -1,0 +1,13 @@
+"""What is said of people's opinions of the AI's results."""
+
+TEXTS = {
+    "command.feedback_kept": "kept; `auscult show` lists what was said of the study",
+    "command.no_result": "{uid} is no image with an AI result in force; `auscult show` lists those of a study",
+    "command.which_image": "the study has several images with a result; name one: {uids}",
+    "agreement.none": "nobody has said anything of an AI result yet; `auscult feedback give` does",
+    "agreement.all": "all",
+    "agreement.no_name": "not named",
+    "agreement.group": "group",
+    "agreement.share": "agreement",
+    "agreement.interval": "95 % interval",
+}
