@@ -16,12 +16,13 @@ from service.vocabulary.findings import Finding, Outcome
 from service.vocabulary.language import Language
 from service.vocabulary.refusals import RefusalReason
 from service.vocabulary.report_kinds import ReportKind
+from service.vocabulary.roles import Role
 from service.vocabulary.states import CommitmentState, DeliveryState, Priority, State
 
 ROOT = Path(__file__).parents[3]
 FACTS: list[type[Enum]] = [
     *(value for value in vars(facts).values() if isinstance(value, type) and issubclass(value, Enum) and list(value)),
-    *(EventDetail, Finding, Outcome, CommitmentState, DeliveryState, Priority, RefusalReason, State, ReportKind),
+    *(EventDetail, Finding, Outcome, CommitmentState, DeliveryState, Priority, RefusalReason, Role, State, ReportKind),
 ]
 #: Modules whose texts a reader is shown.
 SHOWN = [
