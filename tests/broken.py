@@ -203,6 +203,11 @@ def without_length(frame: bytes) -> bytes:
     return frame[: at + 6] + bytes(4) + frame[at + 10 :]
 
 
+def counting_eoc(frame: bytes) -> bytes:
+    at = frame.index(b"\xff\x90") + 6
+    return frame[:at] + (int.from_bytes(frame[at : at + 4], "big") + 2).to_bytes(4, "big") + frame[at + 4 :]
+
+
 def repacked(pad: bytes, gap: bytes = b"") -> Callable[[bytes], bytes]:
     """Pad each segment of an RLE frame, and leave a gap behind its header."""
 
@@ -391,6 +396,7 @@ def _frames() -> list[Broken]:
             ("cut in half", cut(0.5)),
             ("cut in half before its EOI", cut(0.5, b"\xff\xd9")),
             ("cut near the end", cut(0.99)),
+            ("cut near the end before its EOI", cut(0.99, b"\xff\xd9")),
         ):
             full = f"{syntax.name} of {bits} bits, {name}"
             made.append(Broken(full, "pixels that are cut", rule, fragmented(change), syntax, False, bits))
@@ -403,6 +409,7 @@ def _frames() -> list[Broken]:
         ("padding behind EOC", padded(bytes(999))),
         ("bytes behind EOC", padded(b"\x41\xff\x52" * 99)),
         ("Psot 0", without_length),
+        ("Psot that counts EOC", counting_eoc),
         ("Psot 0 and no EOC", lambda frame: without_length(without_end(frame))),
     ):
         made.append(Broken(f"JPEG 2000 with {name}", _FRAME, "ITU-T T.800 A.4.2", fragmented(change), JPEG2000Lossless))
@@ -410,6 +417,8 @@ def _frames() -> list[Broken]:
         ("cut in half", cut(0.5)),
         ("cut in half before its EOC", cut(0.5, b"\xff\xd9")),
         ("cut near the end", cut(0.99)),
+        ("cut near the end before its EOC and zeros", cut(0.999, b"\xff\xd9" + bytes(200))),
+        ("cut near the end before zeros", cut(0.999, bytes(200))),
         ("with Psot 0 and cut in half", lambda frame: without_length(cut(0.5, b"\xff\xd9")(frame))),
     ):
         made.append(

@@ -1,6 +1,7 @@
 """Stored values out of Pixel Data: a view of raw bytes, or the fastest free codec of the transfer syntax."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -31,8 +32,9 @@ from pydicom.uid import (
 
 from service.dicom.pixels import jpeg, jpeg_2000, rle
 from service.dicom.pixels.fragments import encapsulated, joined
-from service.dicom.pixels.frame import Frame
+from service.dicom.pixels.frame import Frame, is_filler
 from service.dicom.pixels.header import PixelHeader
+from service.dicom.pixels.made_up import may_be_made_up
 from service.vocabulary.errors import UndecodablePixels
 
 _NATIVE = frozenset(
@@ -53,8 +55,7 @@ PLUGINS: dict[UID, tuple[str, ...]] = {
     HTJ2KLosslessRPCL: ("pylibjpeg",),
     HTJ2K: ("pylibjpeg",),
 }
-_LOSSLESS_JPEG = frozenset({JPEGLossless, JPEGLosslessSV1})
-_HUFFMAN_JPEG = _LOSSLESS_JPEG | {JPEGBaseline8Bit, JPEGExtended12Bit}
+_HUFFMAN_JPEG = frozenset({JPEGLossless, JPEGLosslessSV1, JPEGBaseline8Bit, JPEGExtended12Bit})
 _JPEG_2000 = frozenset({JPEG2000Lossless, JPEG2000, HTJ2KLossless, HTJ2KLosslessRPCL, HTJ2K})
 #: Every transfer syntax that can be decoded.
 TRANSFER_SYNTAXES: frozenset[UID] = _NATIVE | PLUGINS.keys()
@@ -102,9 +103,11 @@ def _native(data: bytes, header: PixelHeader, *, words: bool) -> NDArray[np.inte
     What stands behind the last pixel is padding, and ignored. Whole rows or columns that show something are none: then
     the header speaks of other pixels.
     """
-    expected = header.count * header.bits_allocated // 8
+    size = header.bits_allocated // 8
+    expected = header.count * size
     excess = data[expected:]
-    is_padding = len(excess) * max(header.rows, header.columns) < expected or excess.count(excess[:1]) == len(excess)
+    lines = (header.samples * size * side for side in (header.rows, header.columns))
+    is_padding = is_filler(excess) or all(len(excess) % line for line in lines)
     if len(data) < expected or not is_padding:
         raise UndecodablePixels(f"PixelData has {len(data)} bytes where the header promises {expected}")
     big = header.transfer_syntax_uid == ExplicitVRBigEndian
@@ -137,6 +140,14 @@ def _arranged(values: NDArray[np.integer], header: PixelHeader, *, planar: bool)
 def _encapsulated(data: bytes, header: PixelHeader) -> NDArray[np.integer]:
     """Decode the only frame of encapsulated pixel data (PS3.5 section A.4)."""
     frame = _frame(joined(data), header)
+    *ways, last = (frame, *frame.others)
+    for way in ways:
+        with suppress(UndecodablePixels):
+            return _decoded(way, header)
+    return _decoded(last, header)
+
+
+def _decoded(frame: Frame, header: PixelHeader) -> NDArray[np.integer]:
     bits = header.bits_stored if frame.size is None else frame.size.bits
     failures = []
     for name, attempt in _attempts(header, bits):
@@ -144,7 +155,8 @@ def _encapsulated(data: bytes, header: PixelHeader) -> NDArray[np.integer]:
         if isinstance(values, str):
             failures.append(f"{name}: {values}")
             continue
-        if header.transfer_syntax_uid in _HUFFMAN_JPEG and _may_be_filled(values, header, bits):
+        ended = header.transfer_syntax_uid in _HUFFMAN_JPEG and not frame.continuations
+        if ended and may_be_made_up(values, frame, header.bits_stored):
             frame = jpeg.without_proof(frame)
         _require_whole(frame, values, partial(_attempted, attempt, header=header))
         return values
@@ -183,17 +195,6 @@ def _attempted(attempt: _Attempt, frame: bytes, header: PixelHeader) -> NDArray[
         return type(error).__name__
 
 
-def _may_be_filled(values: NDArray[np.integer], header: PixelHeader, bits: int) -> bool:
-    """Tell whether the last pixels look like those that libjpeg makes up where a frame is cut before its EOI.
-
-    It goes on without differences: lossless, a pixel repeats the one before; otherwise a block is all middle grey.
-    """
-    if header.transfer_syntax_uid in _LOSSLESS_JPEG:
-        last = values.reshape(-1)[-4:]
-        return bool((last == last[0]).all())
-    return bool((values[-4:, -4:].astype(np.int32) & ((1 << bits) - 1) == 1 << (bits - 1)).all())
-
-
 def _require_whole(
     frame: Frame, values: NDArray[np.integer], decode: Callable[[bytes], NDArray[np.integer] | str]
 ) -> None:
@@ -204,6 +205,8 @@ def _require_whole(
             raise UndecodablePixels("the frame is truncated: it cannot prove that it is whole")
         if not isinstance(again, str) and not np.array_equal(again, values):
             raise UndecodablePixels("the frame is truncated: its last pixels are not in it")
+    if frame.unlike and not isinstance(again := decode(frame.unlike), str) and np.array_equal(again, values):
+        raise UndecodablePixels("the frame may be truncated: zeros stand where its end should")
 
 
 def _attempts(header: PixelHeader, bits: int) -> list[tuple[str, _Attempt]]:

@@ -1,12 +1,14 @@
 """JPEG 2000 frames: their size by their own header, and their tile-parts (ITU-T T.800 Annex A)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from service.dicom.pixels.frame import Frame, FrameSize
 from service.vocabulary.errors import UndecodablePixels
 
 _SOT, _SOD = b"\xff\x90", b"\xff\x93"
 _EOC = b"\xff\xd9"
+#: No coded data end in so many zeros; a file that was made large enough before it was filled may.
+_ZEROS = bytes(4)
 # Bytes that continue a tile-part: were any packet still to come, they would show.
 _CONTINUATIONS = (bytes(range(1, 250)) * 16, bytes(range(1, 120)) * 32)
 
@@ -35,6 +37,9 @@ def read(frame: bytes) -> Frame:
     first = _first_tile_part(frame, start)
     parts, is_open = _tile_parts(frame, first)
     _check_whole(parts, tiles)
+    parts[-1], counts_eoc = _without_eoc(frame, parts[-1])
+    if counts_eoc:
+        return read(frame[: parts[-1].start + 6] + bytes(4) + frame[parts[-1].start + 10 :])
     if not is_open and _is_contiguous(parts, first) and frame[parts[-1].end :].rstrip(b"\0") == _EOC:
         return Frame(frame, size)
     coded = b"".join((frame[start:first], *(frame[part.start : part.end] for part in parts)))
@@ -103,6 +108,22 @@ def _check_whole(parts: list[_TilePart], tiles: int) -> None:
         found[part.tile] = found.get(part.tile, 0) + 1
     if len(found) < tiles or any(found[part.tile] < part.parts for part in parts):
         raise UndecodablePixels("the JPEG 2000 frame is truncated: a tile-part is missing")
+
+
+def _without_eoc(frame: bytes, last: _TilePart) -> tuple[_TilePart, bool]:
+    """Return the last tile-part without an EOC that its length counts, and whether there was one.
+
+    Coded data hold no marker and end in no 0xFF (section B.10.1): where they seem to, they were cut, and what stood
+    behind them came up, an EOC or padding.
+    """
+    coded = frame.find(_SOD, last.start, last.end)
+    eoc = frame.find(_EOC, coded, last.end)
+    end = last.end if eoc < 0 else eoc
+    is_cut = last.end - end not in (0, len(_EOC)) or frame[end - 1] == 0xFF
+    zeros = frame[:end].endswith(_ZEROS) and not frame[end:].strip(b"\0")
+    if coded < 0 or is_cut or zeros:
+        raise UndecodablePixels("the JPEG 2000 frame is truncated: its last tile-part is not all there")
+    return replace(last, end=end), end < last.end
 
 
 def _is_contiguous(parts: list[_TilePart], first: int) -> bool:

@@ -14,6 +14,10 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 _ALL_WORDS = 65536
+#: From this share of the greatest number of so many bits on, a table ends in white.
+_WHITE = 0.98
+#: A table that has less of its entries was cut off; writers miscount by a few.
+_LEAST_SHARE = 0.9
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,8 +65,8 @@ def _usable(item: Dataset, least: float, greatest: float) -> Lut | None:
         return None
     if len(entries) < 2 or entries.min() == entries.max():
         return None
-    is_whole = len(entries) == (promised or _ALL_WORDS)
-    return Lut(entries, _signed(first, len(entries), least, greatest), _depth(entries, bits, is_whole=is_whole))
+    depth = _depth(entries, bits, promised)
+    return Lut(entries, _signed(first, len(entries), least, greatest), depth)
 
 
 def _words(item: Dataset, keyword: str) -> tuple[bytes, str, str | None]:
@@ -82,8 +86,9 @@ def _entries(item: Dataset, promised: int, bits: int) -> NDArray[np.uint16]:
     if len(data) in (promised, promised + promised % 2):
         # Entries of 8 bits, two to a word; or half a table of words, whose bytes go up and down.
         octets = np.frombuffer(words.astype("<u2").tobytes() if order == ">" and vr == "OW" else data, np.uint8)
+        octets = octets[:promised]  # without the byte that makes their length even
         if _is_monotonic(octets) or (bits <= 8 and not _is_monotonic(words)):
-            return octets[:promised].astype(np.uint16)
+            return octets.astype(np.uint16)
     return words[:promised].astype(np.uint16)
 
 
@@ -102,13 +107,16 @@ def _signed(first: int, entries: int, least: float, greatest: float) -> int:
     return first - _ALL_WORDS if negative else first
 
 
-def _depth(entries: NDArray[np.uint16], bits: int, *, is_whole: bool) -> int:
-    """Return how many bits the entries of a table have.
+def _depth(entries: NDArray[np.uint16], bits: int, promised: int) -> int:
+    """Return how many bits the entries of a table have that is promised so many of them, or 0: as many as there are.
 
     Many devices write the size of a word into the descriptor, or the depth of another table. So the descriptor is
-    believed where the table agrees, give or take a bit: not every table ends in white. What is left of a table that
-    was cut says less.
+    believed where the table agrees, give or take a bit: not every table ends in white. One that does says its depth
+    itself. Of a table of which much was cut off, what is left says less.
     """
-    found = int(entries.max()).bit_length()
-    believed = found <= bits <= 16 and (bits - found <= 1 or (bits < 16 and not is_whole))
+    greatest = int(entries.max())
+    found = greatest.bit_length()
+    is_cut = len(entries) < _LEAST_SHARE * promised
+    ends_in_white = greatest >= _WHITE * ((1 << found) - 1) and not is_cut
+    believed = found <= bits <= 16 and not ends_in_white and (bits - found <= 1 or (bits < 16 and is_cut))
     return bits if believed else found

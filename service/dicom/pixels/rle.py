@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from service.dicom.pixels.frame import Frame
+from service.dicom.pixels.frame import Frame, is_filler
 from service.vocabulary.errors import UndecodablePixels
 
 _HEADER = 64
@@ -38,7 +38,7 @@ def read(frame: bytes, segments: int, segment_bytes: int) -> Frame:
 
 def _is_padding(rest: bytes) -> bool:
     """Tell whether what is left of a segment is no more of an image: a few bytes, or all the same ones."""
-    return len(rest) <= _FEW or rest.count(rest[:1]) == len(rest)
+    return len(rest) <= _FEW or is_filler(rest)
 
 
 def _length(segment: bytes, expected: int) -> int | None:

@@ -56,8 +56,17 @@ def test_a_voi_lut_is_scaled_by_the_range_that_its_table_has(declared: int) -> N
     """
     image, stored = chest()
     image.VOILUTSequence = Sequence([item([4096, 0, declared], RAMP)])
-    # One bit more may be true: a table need not end in white.
-    close(image, stored / (8191 if declared == 13 else 4095))
+    close(image, stored / 4095)
+
+
+@pytest.mark.parametrize(("bits", "declared"), [(15, 16), (11, 12), (8, 9), (8, 10), (10, 12)])
+def test_a_table_that_ends_in_white_says_its_depth_itself(bits: int, declared: int) -> None:
+    """PS3.3 C.11.2.1.1: white is the greatest number of n bits; a table that comes to one has as many bits."""
+    image, stored = chest()
+    table = RAMP * (2**bits - 1) // 4095
+    for promised in (4096, 4100, 0):
+        image.VOILUTSequence = Sequence([item([promised, 0, declared], table)])
+        close(image, table[stored] / (2**bits - 1))
 
 
 @pytest.mark.parametrize(("bits", "top"), [(8, 255), (10, 1023), (12, 4095), (16, 65535)])
@@ -68,8 +77,7 @@ def test_a_table_that_does_not_end_in_white_keeps_the_depth_that_it_declares(bit
     close(image, (stored * top // 4095 * 3 // 4) / top)
 
 
-@pytest.mark.parametrize("length", [3000, 2048, 1500])
-@pytest.mark.parametrize("promised", [4096, 0])
+@pytest.mark.parametrize(("length", "promised"), [(3000, 4096), (2048, 4096), (1500, 4096), (3000, 0), (1500, 0)])
 def test_a_table_shorter_than_promised_is_used_as_far_as_it_goes(length: int, promised: int) -> None:
     """PS3.3 C.11.1.1: the first value is the number of entries, 0 for 65,536; values beyond get the last one."""
     image, stored = chest()
@@ -82,6 +90,16 @@ def test_zero_entries_of_a_whole_table_are_those_that_it_has() -> None:
     image, stored = chest()
     image.VOILUTSequence = Sequence([item([0, 0, 16], RAMP)])
     close(image, stored / 4095)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_an_odd_number_of_packed_entries_has_a_byte_behind_it(order: str) -> None:
+    """PS3.5 7.1.1: values have an even length, and the byte that makes it so is no entry."""
+    image, stored = chest()
+    octets = (np.arange(4095) * 255 // 4094).astype(np.uint8).tobytes() + b"\0"
+    data = np.frombuffer(octets, "<u2").astype(np.int64)
+    image.VOILUTSequence = Sequence([item([4095, 0, 16], data, order=order)])
+    np.testing.assert_allclose(display_values(image), np.minimum(stored, 4094) * 255 // 4094 / 255, atol=1 / 255)
 
 
 @pytest.mark.parametrize("declared", [8, 16])
@@ -254,7 +272,9 @@ def test_a_number_of_frames_that_is_no_number_above_zero_is_one_frame(frames: by
     close(image, stored / 4095)
 
 
-@pytest.mark.parametrize("excess", [bytes(1), bytes(2), bytes(128), b"\xff" * 9999, bytes(range(80))])
+@pytest.mark.parametrize(
+    "excess", [bytes(1), bytes(2), bytes(128), b"\xff" * 9999, bytes(range(80)), bytes(range(100))]
+)
 def test_what_stands_behind_the_last_native_pixel_is_ignored(excess: bytes) -> None:
     """PS3.5 8.1.1, Note: applications should be prepared to accept Pixel Data with excess padding."""
     image, stored = chest()
@@ -262,8 +282,8 @@ def test_what_stands_behind_the_last_native_pixel_is_ignored(excess: bytes) -> N
     assert (decode(image).stored == stored).all()
 
 
-@pytest.mark.parametrize("excess", [bytes(range(256)) * 24, struct.pack("<48H", *range(48)), bytes(range(100))])
-def test_another_frame_or_row_is_no_padding(excess: bytes) -> None:
+@pytest.mark.parametrize("excess", [bytes(range(256)) * 24, struct.pack("<48H", *range(48)), bytes(range(128))])
+def test_another_frame_row_or_column_is_no_padding(excess: bytes) -> None:
     """PS3.5 8.1.1: with a wrong number of columns every row would be shown beside its place."""
     image, _ = chest()
     image.PixelData += excess
