@@ -11,7 +11,14 @@ from service.ledger.admission import Admission, Arrival, ArrivalKind, Receipt, R
 from service.objects import Incoming, ObjectStore
 from service.operations.wake import Task, Waker
 from service.settings import Settings
-from service.vocabulary.errors import AuscultError, ContradictsSopClass, InvalidUid, NotDicom, ObjectTooLarge
+from service.vocabulary.errors import (
+    AuscultError,
+    ContradictsSopClass,
+    ContradictsStudy,
+    InvalidUid,
+    NotDicom,
+    ObjectTooLarge,
+)
 from service.vocabulary.facts import PrioritySource
 from service.vocabulary.identity import Identity
 from service.vocabulary.sop_classes import RADIOGRAPHS
@@ -21,7 +28,15 @@ from service.vocabulary.uids import is_own_uid
 
 @dataclass(frozen=True)
 class AnnouncedInstance:
-    """What a C-STORE request says of the data set that follows it; the UIDs are as sent, valid or not."""
+    """What a request says of the data set that follows it; the UIDs are as sent, valid or not.
+
+    Attributes
+    ----------
+    calling_ae_title
+        Who sends it; of a sender over HTTP the one that the settings give it.
+    study_instance_uid
+        The study that the request names, as one of STOW-RS may; empty where it names none.
+    """
 
     sop_class_uid: str
     sop_instance_uid: str
@@ -29,6 +44,7 @@ class AnnouncedInstance:
     transfer_syntax_uid: str
     calling_ae_title: str
     has_high_priority: bool = False
+    study_instance_uid: str = ""
 
 
 class Reception:
@@ -36,9 +52,16 @@ class Reception:
 
     Once it cannot be taken, the rest of it is drained and forgotten: the peer gets a status instead of an abort, the
     association goes on, and memory and disk stay flat.
+
+    Parameters
+    ----------
+    refusal
+        Why it cannot be taken, where that is known before its first byte.
     """
 
-    def __init__(self, request: AnnouncedInstance, store: ObjectStore, maximum_bytes: int) -> None:
+    def __init__(
+        self, request: AnnouncedInstance, store: ObjectStore, maximum_bytes: int, refusal: AuscultError | None = None
+    ) -> None:
         self.request = request
         self.size = 0
         self.started = time.monotonic()
@@ -50,6 +73,8 @@ class Reception:
         self.offset = 0
         # Asked before a byte arrives: what will be refused in any case must not fill the disk first.
         try:
+            if refusal is not None:
+                raise refusal
             self._begin(store)
         except AuscultError as error:
             self._give_up(error)
@@ -113,9 +138,9 @@ class Intake:
         self._admission = admission
         self._waker = waker
 
-    def begin(self, request: AnnouncedInstance) -> Reception:
+    def begin(self, request: AnnouncedInstance, refusal: AuscultError | None = None) -> Reception:
         """Open a reception; it never raises, for the peer sends the data set in any case."""
-        return Reception(request, self._store, self._maximum_bytes)
+        return Reception(request, self._store, self._maximum_bytes, refusal)
 
     def admit(self, reception: Reception) -> Receipt:
         """Make a received object durable; on return its bytes and its row are.
@@ -146,6 +171,8 @@ class Intake:
             maximum_bytes=self._maximum_bytes,
         )
         reception.identity = identity
+        if request.study_instance_uid and identity.study_instance_uid != request.study_instance_uid:
+            raise ContradictsStudy
         priority, source = self._order_priority(request)
         kind = _kind(request, own_equipment=own_equipment)
         evidence = self._final_evidence(reception) if kind is ArrivalKind.NOT_AN_IMAGE else None

@@ -15,29 +15,18 @@ from service.dicom.auditor import Auditor
 from service.dicom.command import CommandSet
 from service.dicom.commitment.listening import CommitmentService
 from service.dicom.entity import access_of, entity_of, tls_of
-from service.dicom.identity import is_valid_uid
 from service.intake import AnnouncedInstance, Intake, Reception
-from service.ledger.admission import Registered
 from service.process.handles import handles_left
 from service.process.log import get_logger
 from service.process.ports import cannot_listen
 from service.security.reloading import Reloading
 from service.settings import ListenerSettings
-from service.vocabulary.errors import (
-    AuscultError,
-    LedgerUnavailable,
-    RefusedObject,
-    SettingsInvalid,
-    StoreFull,
-    Unavailable,
-)
-from service.vocabulary.identity import Identity
+from service.storing import Storing
+from service.vocabulary.errors import SettingsInvalid
 from service.vocabulary.refusals import Refusal
 
 log = get_logger(__name__)
 
-_SUCCESS = 0x0000
-_OUT_OF_RESOURCES = 0xA700
 #: Seconds between two looks at the associations that a stop waits for.
 _STOP_LOOK_S = 0.05
 
@@ -84,7 +73,7 @@ class Listener:
         self._commitment = commitment
         self._not_let_in = not_let_in
         access = access_of(settings, self._tell_of_refusal)
-        self._entity = entity_of(settings, _Service(intake, self._auditor, refused), access)
+        self._entity = entity_of(settings, _Service(Storing(intake, self._auditor, refused)), access)
         self._tls = tls_of(settings)
         self._shares_port = shares_port
         self._servers: list[AcceptorServer] = []
@@ -181,11 +170,9 @@ def _maximum_waiting(settings: ListenerSettings) -> int:
 
 @dataclass(frozen=True)
 class _Service:
-    """Stands between associations and intake: no error leaves it, and no association is aborted for one."""
+    """Takes the C-STORE requests of associations; no association is aborted for a bad object."""
 
-    intake: Intake
-    auditor: Auditor
-    refused: Callable[[int], None]
+    storing: Storing
 
     def begin(self, peer: Peer, command: CommandSet, context_id: int) -> Sink:
         abstract_syntax_uid, transfer_syntax_uid = peer.transfer_syntaxes[context_id]
@@ -197,62 +184,8 @@ class _Service:
             calling_ae_title=peer.calling_ae_title,
             has_high_priority=command.has_high_priority,
         )
-        return self.intake.begin(request)
+        return self.storing.begin(request)
 
     def finish(self, request: CStoreRequest) -> CStoreResponse:
-        reception = cast(Reception, request.sink)
-        try:
-            receipt = self.intake.admit(reception)
-        except StoreFull as error:
-            # Said once for the whole episode, by the store; a line for each refusal would fill the disk for good.
-            self._note_refusal(request, error, error.status)
-            log.debug("refused with 0x%04X: %s", error.status, error)
-            return CStoreResponse(error.status, str(error))
-        except (RefusedObject, Unavailable) as error:
-            self._note_refusal(request, error, error.status)
-            _log(reception, error.status, str(error))
-            # What ails the ledger in detail, with its path or host, is for the log alone.
-            is_ours = isinstance(error, LedgerUnavailable)
-            return CStoreResponse(error.status, str(type(error)() if is_ours else error))
-        except Exception as error:
-            # The fault is ours, so the sender is told to try again.
-            log.exception("an object could not be admitted")
-            unforeseen = AuscultError(f"internal error ({type(error).__name__})")
-            self._note_refusal(request, unforeseen, _OUT_OF_RESOURCES)
-            _log(reception, _OUT_OF_RESOURCES, type(error).__name__)
-            return CStoreResponse(_OUT_OF_RESOURCES, str(unforeseen))
-        self.auditor.received(
-            reception.request.calling_ae_title,
-            request.address,
-            cast(Identity, reception.identity),
-            is_new=receipt.registered is not Registered.KNOWN,
-        )
-        if receipt.closed:
-            self.auditor.closed(cast(Identity, reception.identity))
-        what = ("study held" if receipt.held else "", "study read" if receipt.closed else "")
-        _log(reception, _SUCCESS, ", ".join((receipt.registered.value, *filter(None, what))))
-        return CStoreResponse(_SUCCESS)
-
-    def _note_refusal(self, request: CStoreRequest, error: AuscultError, status: int) -> None:
-        self.refused(status)
-        reception = cast(Reception, request.sink)
-        said = reception.request
-        class_uid, instance_uid = (
-            uid if is_valid_uid(uid) else "" for uid in (said.sop_class_uid, said.sop_instance_uid)
-        )
-        identity = reception.identity or Identity(class_uid, instance_uid, "", "")
-        self.auditor.not_taken(said.calling_ae_title, request.address, identity, error, status)
-
-
-def _log(reception: Reception, status: int, result: str) -> None:
-    uid = reception.request.sop_instance_uid
-    (log.info if status == _SUCCESS else log.warning)(
-        "%s from %s: %d bytes, %.0f ms, 0x%04X %s",
-        uid if is_valid_uid(uid) else "(no valid SOP Instance UID)",
-        # An AE title is what a stranger typed; `ascii` keeps control characters out of the log.
-        ascii(reception.request.calling_ae_title),
-        reception.size,
-        1000 * (time.monotonic() - reception.started),
-        status,
-        result,
-    )
+        answer = self.storing.finish(cast(Reception, request.sink), request.address)
+        return CStoreResponse(answer.status, answer.comment)

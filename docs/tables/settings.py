@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from service.settings import DestinationSettings, PeerSettings, Settings
+from service.settings import DestinationSettings, PeerSettings, SenderSettings, Settings
 from service.settings.receivers import FhirSettings, Hl7Settings, ReceiverSettings, WebhookSettings
 
 #: The tables `[[receivers]]`, one for each `channel`.
@@ -22,6 +22,7 @@ def sections() -> Iterator[tuple[str, type[BaseModel], str]]:
         yield from _with_tables_within(name, model, f"AUSCULT_{name.upper()}__")
     yield from _with_tables_within("destinations", DestinationSettings, "")
     yield from _with_tables_within("peers", PeerSettings, "")
+    yield "web.senders", SenderSettings, ""
     yield "receivers", ReceiverSettings, ""
     for model in CHANNELS:
         yield from _with_tables_within("receivers", model, "")
@@ -33,6 +34,14 @@ def tables(model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
         for kind in (field.annotation, *get_args(field.annotation)):
             if get_origin(field.annotation) is not tuple and isinstance(kind, type) and issubclass(kind, BaseModel):
                 yield name, kind
+
+
+def _lists_of_tables(model: type[BaseModel]) -> Iterator[str]:
+    """Yield the fields of a model that are lists of tables, each of which has a heading of its own."""
+    for name, field in model.model_fields.items():
+        kinds = get_args(field.annotation) if get_origin(field.annotation) is tuple else ()
+        if any(isinstance(kind, type) and issubclass(kind, BaseModel) for kind in kinds):
+            yield name
 
 
 def _with_tables_within(name: str, model: type[BaseModel], prefix: str) -> Iterator[tuple[str, type[BaseModel], str]]:
@@ -54,7 +63,7 @@ def setting_names() -> list[str]:
 
 def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
     """Return the fields of a table that are no tables; of a channel's those that not all receivers have."""
-    inner = {name for name, _ in tables(model)}
+    inner = {name for name, _ in tables(model)} | set(_lists_of_tables(model))
     if model in CHANNELS:
         inner |= set(ReceiverSettings.model_fields)
     return {name: field for name, field in model.model_fields.items() if name not in inner}

@@ -27,6 +27,7 @@ from service.settings.sections import (
     ScopeSettings,
     WorklistSettings,
 )
+from service.settings.senders import SenderSettings
 from service.settings.settings import Settings
 from service.settings.storage import RetentionSettings, StoreSettings
 from service.settings.tls import CertificateAndKey, DestinationTlsSettings, ListenerTlsSettings, WebTlsSettings
@@ -51,6 +52,7 @@ __all__ = [
     "ReportSettings",
     "RetentionSettings",
     "ScopeSettings",
+    "SenderSettings",
     "Settings",
     "StoreSettings",
     "SweepSettings",

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from service.settings.kinds import Port, Seconds, Section
+from service.settings.senders import SenderSettings
 from service.settings.tls import WebTlsSettings
 from service.vocabulary.facts import Searched
 from service.vocabulary.roles import Role
@@ -45,14 +46,29 @@ class WebSettings(Section):
     header_timeout: Seconds = Field(
         10.0, description="Seconds in which a handshake of TLS, and then the header of a request, must have come whole."
     )
-    body_timeout: Seconds = Field(30.0, description="Seconds in which the body of a request must have come whole.")
+    body_timeout: Seconds = Field(
+        30.0,
+        description="Seconds to wait for the next byte of a request's body, and in which it must have come whole, but"
+        " for the time that its bytes may take by `listener.minimum_bytes_per_second`.",
+    )
     response_timeout: Seconds = Field(
         120.0, description="Seconds in which a request must be answered, and its answer taken."
     )
     open_metrics: bool = Field(
         False, description="Answer `/metrics` without a login; `/healthz` and `/readyz` never need one."
     )
+    senders: tuple[SenderSettings, ...] = Field((), description="Systems that may store instances by STOW-RS.")
     tls: WebTlsSettings = WebTlsSettings()
+
+    @model_validator(mode="after")
+    def _senders_can_be_told_apart(self) -> "WebSettings":
+        titles = [sender.ae_title.strip() for sender in self.senders]
+        users = [sender.user for sender in self.senders if sender.user is not None]
+        if len(set(titles)) != len(titles) or len(set(users)) != len(users):
+            raise ValueError("two of web.senders have the same ae_title or user; give each its own")
+        if users and self.users is None:
+            raise ValueError("a sender of web.senders has a user, and there is no file of users; set web.users")
+        return self
 
     @property
     def is_loopback(self) -> bool:

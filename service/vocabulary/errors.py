@@ -5,11 +5,14 @@
     AuscultError
     ├── SettingsInvalid
     │   └── PortTaken
-    ├── RefusedObject                 the peer's object is at fault; carries the DIMSE status for it
+    ├── RefusedObject                 the peer's object is at fault; carries the status for it
     │   ├── NotDicom                  0xC000
     │   ├── MissingAttribute          0xC001
     │   ├── InvalidUid                0xC002
     │   ├── ContradictsSopClass       0xA900
+    │   ├── ContradictsStudy          0xC003
+    │   ├── UnsupportedSopClass       0x0122
+    │   ├── UnsupportedTransferSyntax 0xC122
     │   └── ObjectTooLarge            0xC010
     ├── UndecodablePixels             the pixels cannot be read; the image is reported as not analysed
     │   └── PixelsTooLarge
@@ -87,6 +90,26 @@ class ContradictsSopClass(RefusedObject):
     """The data set contradicts the SOP class or instance that the request named."""
 
     status = 0xA900
+
+
+class ContradictsStudy(RefusedObject):
+    """The data set is of another study than the one that the request named."""
+
+    status = 0xC003
+
+
+class UnsupportedSopClass(RefusedObject):
+    """Such objects are not taken; `listener.other_objects` says which are."""
+
+    #: PS3.18 Table I.2-2: over an association the presentation context is refused instead.
+    status = 0x0122
+
+
+class UnsupportedTransferSyntax(RefusedObject):
+    """No object of this SOP class is taken in this transfer syntax."""
+
+    #: PS3.18 Table I.2-2.
+    status = 0xC122
 
 
 class ObjectTooLarge(RefusedObject):

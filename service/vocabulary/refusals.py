@@ -29,6 +29,8 @@ class RefusalReason(StrEnum):
     SOP_CLASS = "sop-class"
     #: It proposes a SOP class in no transfer syntax that the listener takes.
     TRANSFER_SYNTAX = "transfer-syntax"
+    #: It would store by HTTP, and is no sender whom the page knows, or not from there.
+    SENDER = "sender"
     #: The check itself broke.
     UNCHECKED = "unchecked"
 
@@ -50,6 +52,7 @@ _SETTINGS = {
     RefusalReason.CALLING_AE_TITLE: "listener.allowed_ae_titles",
     RefusalReason.CERTIFICATE: "listener.tls.allowed_certificates",
     RefusalReason.USER: "listener.users",
+    RefusalReason.SENDER: "web.senders",
     RefusalReason.PEER_LIMIT: "listener.maximum_associations_per_peer",
     RefusalReason.LIMIT: "listener.maximum_associations",
     RefusalReason.SOP_CLASS: "listener.other_objects",

@@ -34,7 +34,9 @@ from service.web.marking import Forms
 from service.web.metrics import exposition
 from service.web.problem import problem_of
 from service.web.security_headers import SecurityHeaders
+from service.web.senders import Senders, TokenLogin
 from service.web.site import Site
+from service.web.store_instances import store_endpoints
 from service.web.study_page import StudyPage
 from service.wording import json_value
 
@@ -47,12 +49,14 @@ def create_app(settings: Settings, ledger: Ledger, trail: audit.AuditTrail, cloc
     StoreUnavailable
         When the folder of the objects cannot be used.
     SettingsInvalid
-        When the file of users cannot.
+        When the file of users or of a sender's token cannot.
     """
     auditor = PageAuditor(trail)
     say = texts_in(settings.language)
     users = PasswordFile("web.users", settings.web.users) if settings.web.users is not None else None
-    site = Site(settings, ledger, open_store(settings), auditor, clock, say, Forms(users))
+    senders, store = Senders(settings.web.senders), open_store(settings)
+    tokens = Middleware(TokenLogin, senders=senders, auditor=auditor, say=say, note=ledger.refusals.note)
+    site = Site(settings, ledger, store, auditor, clock, say, Forms(users))
     common, study = _Common(site), StudyPage(site)
     live = LiveEvents(
         ledger.reading_list.newest_event, settings.web.maximum_connections // 2, settings.web.response_timeout / 2
@@ -61,10 +65,11 @@ def create_app(settings: Settings, ledger: Ledger, trail: audit.AuditTrail, cloc
     return Starlette(
         routes=[
             *(endpoint.route() for endpoint in _endpoints(common, study, live)),
+            *(endpoint.route() for endpoint in store_endpoints(settings, ledger, trail, store, senders)),
             Route("/favicon.ico", lambda _: RedirectResponse("/static/icon.svg")),
             Mount("/static", static),
         ],
-        middleware=_around(settings, auditor, say, users),
+        middleware=_around(settings, auditor, say, users, tokens),
         exception_handlers={HTTPException: common.problem, Unavailable: common.problem},
     )
 
@@ -88,13 +93,15 @@ def _endpoints(common: "_Common", study: StudyPage, live: LiveEvents) -> list[En
     ]
 
 
-def _around(settings: Settings, auditor: PageAuditor, say: Texts, users: PasswordFile | None) -> list[Middleware]:
+def _around(
+    settings: Settings, auditor: PageAuditor, say: Texts, users: PasswordFile | None, tokens: Middleware
+) -> list[Middleware]:
     """Return what stands around the handlers, the outermost first."""
     web = settings.web
-    security_headers = Middleware(SecurityHeaders, names=web.names, say=say)
+    outer = [Middleware(SecurityHeaders, names=web.names, say=say), *([tokens] if web.senders else [])]
     if users is None:
-        return [security_headers, Middleware(WithoutLogin, roles=web.roles_without_login)]
-    return [security_headers, Middleware(Login, users=users, auditor=auditor, say=say, open_metrics=web.open_metrics)]
+        return [*outer, Middleware(WithoutLogin, roles=web.roles_without_login)]
+    return [*outer, Middleware(Login, users=users, auditor=auditor, say=say, open_metrics=web.open_metrics)]
 
 
 class _Common:
@@ -151,8 +158,8 @@ class _Common:
         """Answer a request that cannot be answered as it was asked, or not now."""
         problem = problem_of(error)
         detail = self._say(problem.code, **problem.values)
-        if request.url.path.startswith("/api/"):
-            return JSONResponse({"error": detail}, problem.status_code)
+        if request.url.path.startswith(("/api/", "/dicomweb/")):
+            return JSONResponse({"error": detail}, problem.status_code, problem.headers)
         title = self._say(f"problem.title.{problem.status_code}")
         return self._site.page("problem.html", HTTPStatus(problem.status_code), title=title, detail=detail)
 

@@ -50,10 +50,17 @@ class Connection:
 
 
 class Connections:
-    """All connections of the page, and the room for them."""
+    """All connections of the page, and the room for them.
 
-    def __init__(self, settings: WebSettings) -> None:
+    Parameters
+    ----------
+    slowest
+        Bytes of a body that must come each second, once it has had the time that every body has.
+    """
+
+    def __init__(self, settings: WebSettings, slowest: float) -> None:
         self.settings = settings
+        self.slowest = slowest
         self.most = min(settings.maximum_connections, max(_FEWEST, handles_left() - _RESERVED_HANDLES))
         self._of_address = min(settings.connections_by_address, self.most)
         self._open: dict[Connection, None] = {}  # the oldest first

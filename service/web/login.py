@@ -16,6 +16,7 @@ from service.texts import Texts
 from service.vocabulary.roles import Role
 from service.web.asking import identified
 from service.web.auditor import PageAuditor
+from service.web.senders import SENDER
 
 log = get_logger(__name__)
 
@@ -63,7 +64,8 @@ class Login:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        if scope["type"] != "http" or scope["path"] in self._open:
+        # Whoever has brought a sender's token needs no name.
+        if scope["type"] != "http" or scope["path"] in self._open or SENDER in scope:
             await self._app(scope, receive, send)
             return
         request = Request(scope)

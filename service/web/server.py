@@ -131,7 +131,7 @@ def serve(
     SettingsInvalid
         When the port is taken, or the certificate, its key or the file of users cannot be used.
     """
-    with AuditTrail(settings) as trail:
+    with AuditTrail(settings) as trail, ledger.refusals.kept(), ledger.figures.kept():
         _serve(settings, create_app(settings, ledger, trail), ready, stop)
 
 
@@ -139,7 +139,8 @@ def _serve(settings: Settings, app: Starlette, ready: Callable[[str], None], sto
     tls = web_context(settings.web.tls) if settings.web.tls.is_on else None
     listening = _bound(settings.web.host, settings.web.port)
     # uvicorn's own lines would name every path; ours say what an administrator needs.
-    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+    # The parser of bodies quotes what it does not understand.
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "python_multipart"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     config = uvicorn.Config(
         app,
@@ -153,7 +154,7 @@ def _serve(settings: Settings, app: Starlette, ready: Callable[[str], None], sto
         timeout_graceful_shutdown=3,
         ssl_context_factory=None if tls is None else lambda *_: _renewing(tls),
     )
-    server = _Server(config, Connections(settings.web))
+    server = _Server(config, Connections(settings.web, settings.listener.minimum_bytes_per_second))
     if stop is not None:
         threading.Thread(target=_end_with, args=(server, stop), name="web-stop", daemon=True).start()
     with listening:

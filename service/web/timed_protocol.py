@@ -18,6 +18,8 @@ class TimedProtocol(H11Protocol):
         self._connection = connection
         self._part: tuple[str, int] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._began = self._last_byte = self.loop.time()
+        self._size = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a header."""
@@ -28,6 +30,8 @@ class TimedProtocol(H11Protocol):
     def data_received(self, data: bytes) -> None:
         """Take what has come."""
         super().data_received(data)
+        self._last_byte = self.loop.time()
+        self._size += len(data)
         self._watch()
 
     def on_response_complete(self) -> None:
@@ -57,11 +61,20 @@ class TimedProtocol(H11Protocol):
         if part == self._part:
             return
         self._part = part
+        self._began, self._size = self.loop.time(), 0
         if self._timer is not None:
             self._timer.cancel()
         seconds = getattr(self._connections.settings, f"{name}_timeout")
         self._timer = self.loop.call_later(seconds, self._late, name)
 
     def _late(self, name: str) -> None:
+        now, patience = self.loop.time(), self._connections.settings.body_timeout
+        if name == "body":
+            # A large one may take longer, if it comes steadily; while we do not read, the delay is ours.
+            whole_by = self._began + patience + self._size / self._connections.slowest
+            due = now + patience if self.flow.read_paused else min(whole_by, self._last_byte + patience)
+            if due > now:
+                self._timer = self.loop.call_at(due, self._late, name)
+                return
         what = {"header": "no whole header came", "body": "no whole body came", "response": "its answer was not taken"}
         self._connections.late(self._connection, what[name], f"web.{name}_timeout")

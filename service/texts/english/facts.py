@@ -188,5 +188,6 @@ TEXTS = {
     "refusal_reason.malformed": "its request breaks the rules of PS3.8; its maker has to mend it",
     "refusal_reason.sop_class": 'such objects are not taken; listener.other_objects = "record" takes them',
     "refusal_reason.transfer_syntax": "it offers no transfer syntax that is taken; see the conformance statement",
+    "refusal_reason.sender": "it is no sender of web.senders, or not from this address; add it there",
     "refusal_reason.unchecked": "the check itself broke; the log says how",
 }

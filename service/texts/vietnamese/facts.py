@@ -190,5 +190,6 @@ TEXTS = {
     "refusal_reason.sop_class": 'loại đối tượng này không được nhận; listener.other_objects = "record" cho phép nhận',
     "refusal_reason.transfer_syntax": "thiết bị không đề nghị transfer syntax nào được nhận; xem tuyên bố tương"
     " thích (conformance)",
+    "refusal_reason.sender": "không phải nguồn gửi trong web.senders, hoặc không từ địa chỉ này; hãy thêm vào đó",
     "refusal_reason.unchecked": "chính việc kiểm tra bị lỗi; nhật ký cho biết lỗi gì",
 }
