@@ -14,12 +14,15 @@ from service.dicom.contexts import IMPLEMENTATION_VERSION_NAME
 from service.dicom.destination_tls import DestinationTls
 from service.dicom.latency import without_delay
 from service.dicom.release import cut, release
-from service.dicom.requestor import RequestedAssociation, RequestorEntity, RequestorUpperLayer
+from service.dicom.requestor import RequestedAssociation, RequestorEntity
+from service.dicom.requestor_connection import RequestorUpperLayer
 from service.settings import NodeSettings
 from service.vocabulary.errors import TransientDeliveryFailure
 from service.vocabulary.uids import IMPLEMENTATION_CLASS_UID
 
-# Deflated and big endian, which pynetdicom would propose as well, are not for archives to choose: viewers stumble.
+# Each in a presentation context of its own: a peer that takes both leaves us the choice, and a report goes out as
+# it is encoded. Deflated and big endian, which pynetdicom would propose too, are not for archives to choose: viewers
+# stumble.
 _TRANSFER_SYNTAXES = [ExplicitVRLittleEndian, ImplicitVRLittleEndian]
 
 #: What is said of a peer whose response does not come.
@@ -61,7 +64,8 @@ class KeptAssociation:
         # look whether a message has just been begun. The courier releases idle ones; an answer has the limit above.
         self._ae.network_timeout = None
         for sop_class in sop_classes:
-            self._ae.add_requested_context(sop_class, _TRANSFER_SYNTAXES)
+            for transfer_syntax in _TRANSFER_SYNTAXES:
+                self._ae.add_requested_context(sop_class, transfer_syntax)
         self._roles: list[Any] = [build_role(sop_class, scp_role=True) for sop_class in sop_classes] if as_scp else []
         self._handlers: list[Any] = [
             (evt.EVT_CONN_OPEN, without_delay),

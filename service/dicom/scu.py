@@ -1,6 +1,7 @@
 """Associations to destinations: C-STORE what was built, C-FIND whether it is held, C-ECHO whether anyone is there."""
 
 from pydicom import Dataset
+from pydicom.uid import UID
 
 from service.dicom.instance_file import InstanceFile
 from service.dicom.kept_association import NO_ANSWER, KeptAssociation, broken
@@ -72,7 +73,7 @@ class DestinationAssociation(KeptAssociation):
         query = instance_query(study_instance_uid, series_instance_uid, sop_instance_uid)
         found = False
         try:
-            for response, identifier in self._established().send_c_find(query, STUDY_ROOT_FIND):
+            for response, identifier in self._established().find(query, UID(STUDY_ROOT_FIND)):
                 status = self._status(response)
                 if status not in (0x0000, 0xFF00, 0xFF01):
                     raise TransientDeliveryFailure(

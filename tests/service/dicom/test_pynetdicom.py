@@ -29,7 +29,8 @@ from service.dicom.acceptor.streaming import StreamingDimse
 from service.dicom.acceptor.terms import Terms
 from service.dicom.acceptor.upper_layer import UpperLayer
 from service.dicom.associate import UserInformation
-from service.dicom.requestor import RequestedAssociation, RequestorSocket, RequestorUpperLayer
+from service.dicom.requestor import RequestedAssociation
+from service.dicom.requestor_connection import RequestorSocket, RequestorUpperLayer
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs" / "reference" / "pynetdicom.md").read_text()
