@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
 from importlib.metadata import version
 from io import BytesIO
 
@@ -225,11 +226,16 @@ def _predecessors(due: DueReport, language: Language, store: ObjectStore) -> Seq
 def _equipment(settings: Settings) -> Equipment:
     report = settings.report
     return Equipment(
-        software_version=version("auscult"),
+        software_version=_software_version(),
         device_serial_number=report.device_serial_number,
         institution=report.institution,
         content_qualification=report.content_qualification,
     )
+
+
+@cache  # it is looked up in the files of the installation
+def _software_version() -> str:
+    return version("auscult")
 
 
 def _reason(due: DueReport) -> Reason | Failure:

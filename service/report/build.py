@@ -18,7 +18,7 @@ from pydicom.dataset import Dataset
 from service.report import codes
 from service.report.built import BuiltObject
 from service.report.content import ReportContent
-from service.report.draft import Draft
+from service.report.draft import Draft, Shared
 from service.report.equipment import Equipment
 from service.report.evidence import prepare
 from service.report.header import Header
@@ -86,12 +86,14 @@ def drafts_of(
     analysed = content.prediction is not None
     localisation = _localisation(display, content, kinds)
     evidence = prepare(source)
+    shared = Shared.of(evidence, content, equipment)
     drafts = []
     for kind in ReportKind:
         if kind not in kinds or (kind.needs_result and not analysed):
             continue
         earlier = tuple(report for report in predecessors if kind_of(report) is kind)
-        drafts.append(Draft(kind, kind.sop_classes[0], evidence, content, equipment, display, earlier, localisation))
+        what = (evidence, content, equipment, shared, display, earlier, localisation)
+        drafts.append(Draft(kind, kind.sop_classes[0], *what))
     return drafts
 
 

@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
+from typing import NamedTuple, Self
 
 import highdicom
 import numpy as np
@@ -14,7 +15,7 @@ from pydicom.dataset import Dataset
 from service.report.content import ReportContent
 from service.report.equipment import Algorithm, Equipment
 from service.report.evidence import Evidence
-from service.report.header import Header, attributes_of
+from service.report.header import Attributes, Header, attributes_of
 from service.report.region import Localisation
 from service.report.sentences import series_description
 from service.report.stamp import local_time
@@ -50,12 +51,37 @@ _OF_THE_SERIES = (
 _REFERENCE = ("StudyInstanceUID", "SeriesInstanceUID", "SOPClassUID", "SOPInstanceUID")
 
 
+class Shared(NamedTuple):
+    """What is the same in all objects of one report set, found out once.
+
+    Attributes
+    ----------
+    digests
+        Texts that two report sets share only when they say the same by the same equipment of the same source.
+    """
+
+    digests: tuple[str, str, str]
+    source: Attributes
+    procedures: tuple[Attributes, ...]
+
+    @classmethod
+    def of(cls, evidence: Evidence, content: ReportContent, equipment: Equipment) -> Self:
+        """Return what objects of this evidence and content share."""
+        return cls(
+            (_canonical(content), _canonical(equipment), _digest(evidence)),
+            attributes_of(evidence.dataset),
+            tuple(attributes_of(item) for item in evidence.requested_procedures),
+        )
+
+
 @dataclass(frozen=True)
 class Draft:
     """One object of a report set before it is built.
 
     Attributes
     ----------
+    shared
+        What follows from evidence, content and equipment for every kind alike.
     display
         Display values of the source image, float32, rows x cols, in [0, 1]; None where no kind in the set shows it.
     predecessors
@@ -69,6 +95,7 @@ class Draft:
     evidence: Evidence
     content: ReportContent
     equipment: Equipment
+    shared: Shared
     display: NDArray[np.float32] | None
     predecessors: tuple[Dataset, ...]
     localisation: Localisation | None
@@ -83,19 +110,10 @@ class Draft:
             self.content.identity_digest,
             TEMPLATE_VERSION,
             highdicom.__version__,
-            _canonical(self.content),
-            _canonical(self.equipment),
-            self.evidence_digest(),
+            *self.shared.digests,
             json.dumps([[str(earlier.SOPInstanceUID), *_time_of(earlier)] for earlier in self.predecessors]),
             rendered,
         )
-
-    def evidence_digest(self) -> str:
-        """Return the SHA-256 (hex) of every attribute that is taken over from the source."""
-        items = [self.evidence.dataset, *self.evidence.requested_procedures]
-        text = json.dumps([item.to_json_dict() for item in items], sort_keys=True) + repr(self.evidence.notes)
-        text += repr(self.evidence.image)
-        return hashlib.sha256(text.encode()).hexdigest()
 
     def series_instance_uid(self) -> str:
         """Return the UID of the series: one for all objects of a kind in a study.
@@ -145,8 +163,8 @@ class Draft:
             equipment=self.equipment,
             institution=Varying(Form.TEXT, self.institution) if self.institution else None,
             algorithm=Algorithm.of(content.prediction) if content.prediction else None,
-            source=attributes_of(source),
-            procedures=tuple(attributes_of(item) for item in self.evidence.requested_procedures),
+            source=self.shared.source,
+            procedures=self.shared.procedures,
             # Which of them share a series is part of the shape, so their UIDs do not vary.
             predecessors=tuple(tuple((name, str(each[name].value)) for name in _REFERENCE) for each in same_study),
             date=Varying(Form.DATE, f"{moment:%Y%m%d}"),
@@ -157,6 +175,14 @@ class Draft:
 
 def _time_of(document: Dataset) -> tuple[str, str]:
     return str(document.get("ContentDate") or ""), str(document.get("ContentTime") or "")
+
+
+def _digest(evidence: Evidence) -> str:
+    """Return the SHA-256 (hex) of every attribute that is taken over from the source."""
+    items = [evidence.dataset, *evidence.requested_procedures]
+    text = json.dumps([item.to_json_dict() for item in items], sort_keys=True) + repr(evidence.notes)
+    text += repr(evidence.image)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _canonical(value: object) -> str:

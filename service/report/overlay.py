@@ -108,7 +108,10 @@ def radiograph(display: NDArray[np.float32]) -> Picture:
     resized = cv2.resize(
         np.asarray(display, dtype=np.float32), size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     )
-    return np.rint(np.clip(np.nan_to_num(resized), 0, 1) * 255).astype(np.uint8)
+    # In place, for a pass over the picture costs as much as what is computed in it; a value that is none is black.
+    cv2.patchNaNs(resized, 0)
+    np.clip(resized, 0, 1, out=resized)
+    return np.asarray(cv2.convertScaleAbs(resized, alpha=255), dtype=np.uint8)
 
 
 def heat_map(grey: Picture, cam: NDArray[np.float32], localisation: Localisation) -> Picture:
@@ -130,8 +133,9 @@ def heat_map(grey: Picture, cam: NDArray[np.float32], localisation: Localisation
     painted = _rgb(grey)
     # Where nothing is activated the colour is transparent, and the grey stays as it is.
     left, top, width, height = cv2.boundingRect((activation > 0).view(np.uint8))
-    there = (slice(top, top + height), slice(left, left + width))
-    painted[there] = _tint(grey[there], activation[there], field[there])
+    if width and height:
+        there = (slice(top, top + height), slice(left, left + width))
+        painted[there] = _tint(grey[there], activation[there], field[there])
     outlines = [np.rint(in_pixels(region, rows, columns) - 0.5).astype(np.int32) for region in localisation.regions]
     if outlines:
         cv2.polylines(painted, outlines, isClosed=True, color=_INK, thickness=2, lineType=cv2.LINE_AA)
@@ -156,17 +160,17 @@ def _tint(grey: Picture, activation: NDArray[np.float32], field: NDArray[np.floa
     """Blend the colour of each activation over grey; opacity grows with the activation from nothing at 0."""
     opacity = activation * _OPACITY
     below, outside = grey * (1 - opacity), _OUTSIDE * (1 - field)
-    index = np.rint(activation * 255).astype(np.uint8)
-    painted = np.empty((*grey.shape, 3), dtype=np.uint8)
+    index = cv2.convertScaleAbs(activation, alpha=255)
+    planes = []
     # Channel by channel and in place: so little memory is passed through the processor.
-    for channel, colours in enumerate(_colours()):
-        colour = colours[index]
+    for colours in _colours():
+        colour = np.asarray(cv2.LUT(index, colours), dtype=np.float32)
         colour *= field
         colour += outside
         colour *= opacity
         colour += below
-        painted[:, :, channel] = np.rint(colour, out=colour)
-    return painted
+        planes.append(cv2.convertScaleAbs(colour))
+    return np.asarray(cv2.merge(planes), dtype=np.uint8)
 
 
 @lru_cache(maxsize=1)
@@ -194,10 +198,9 @@ def _mount(painted: Picture, line: str, colour: tuple[int, int, int], legend: Te
     canvas = Image.new("RGB", (width, max(rows, lowest) + line_height), _PAPER)
     left = (width - legend_width - columns) // 2
     canvas.paste(Image.fromarray(painted), (left, line_height))
-    draw = ImageDraw.Draw(canvas)
-    draw.text((_MARGIN, line_height // 2), line, font=font, fill=colour, anchor="lm")
+    ImageDraw.Draw(canvas).text((_MARGIN, line_height // 2), line, font=font, fill=colour, anchor="lm")
     if legend:
-        _draw_legend(canvas, draw, width - legend_width, line_height, legend)
+        canvas.paste(_legend(canvas.height - line_height, legend), (width - legend_width, line_height))
     return np.asarray(canvas)
 
 
@@ -232,19 +235,23 @@ def _scale_words(say: Texts) -> str:
     return say("picture.scale", least=f"{ACTIVATED:g}")
 
 
-def _draw_legend(canvas: Image.Image, draw: ImageDraw.ImageDraw, left: int, top: int, say: Texts) -> None:
+@lru_cache(maxsize=16)  # of the same height for all images of one shape
+def _legend(rows: int, say: Texts) -> Image.Image:
     """Draw the colour bar of the activation scale, its colours over mid-grey as they look over the radiograph."""
-    height = min(_LONGEST_BAR, canvas.height - top - _height_without_bar(say))
-    bar_left, bar_top, bar_width = left + 20, top + _ABOVE_BAR, 26
+    canvas = Image.new("RGB", (_LEGEND_WIDTH, rows), _PAPER)
+    draw = ImageDraw.Draw(canvas)
+    height = min(_LONGEST_BAR, rows - _height_without_bar(say))
+    bar_left, bar_width = 20, 26
     ramp = np.linspace(1, 0, height, dtype=np.float32)[:, None].repeat(bar_width, axis=1)
     bar = _tint(np.full((height, bar_width), 110, dtype=np.uint8), ramp, np.ones_like(ramp))
-    canvas.paste(Image.fromarray(bar), (bar_left, bar_top))
-    draw.rectangle((bar_left - 1, bar_top - 1, bar_left + bar_width, bar_top + height), outline=_FAINT)
+    canvas.paste(Image.fromarray(bar), (bar_left, _ABOVE_BAR))
+    draw.rectangle((bar_left - 1, _ABOVE_BAR - 1, bar_left + bar_width, _ABOVE_BAR + height), outline=_FAINT)
     small = _font(15)
-    draw.multiline_text((left + 16, top + 14), say("picture.map"), font=small, fill=_INK, spacing=5)
+    draw.multiline_text((16, 14), say("picture.map"), font=small, fill=_INK, spacing=5)
     for value in (0.0, 0.25, 0.5, 0.75, 1.0):
-        row = bar_top + round((1 - value) * (height - 1))
+        row = _ABOVE_BAR + round((1 - value) * (height - 1))
         draw.line((bar_left + bar_width, row, bar_left + bar_width + 6, row), fill=_INK, width=1)
         draw.text((bar_left + bar_width + 12, row), f"{value:g}", font=small, fill=_INK, anchor="lm")
-    place = (left + 16, bar_top + height + _BELOW_BAR)
+    place = (16, _ABOVE_BAR + height + _BELOW_BAR)
     draw.multiline_text(place, _scale_words(say), font=_font(14), fill=_FAINT, spacing=4)
+    return canvas

@@ -92,7 +92,7 @@ def upsampled(cam: NDArray[np.float32], rows: int, columns: int) -> NDArray[np.f
     if clean.ndim != 2 or clean.size == 0:
         raise ValueError(f"a class activation map is rows x cols, not an array of shape {clean.shape}")
     resized = np.asarray(cv2.resize(clean, (columns, rows), interpolation=cv2.INTER_CUBIC), dtype=np.float32)
-    return np.clip(resized, 0, clean.max())
+    return np.clip(resized, 0, clean.max(), out=resized)
 
 
 def in_pixels(outline: NDArray[np.float32], rows: int, columns: int) -> NDArray[np.float32]:

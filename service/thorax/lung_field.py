@@ -103,8 +103,8 @@ def _raster(display_HW: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the image in the raster of the field, whatever its size and aspect."""
     interpolation = cv2.INTER_AREA if min(display_HW.shape) > SIDE else cv2.INTER_LINEAR
     # Averaged where it is reduced: interpolation would skip most of the pixels.
-    clean = np.nan_to_num(np.asarray(display_HW, dtype=np.float32))
-    return np.asarray(cv2.resize(clean, (SIDE, SIDE), interpolation=interpolation), dtype=np.float32)
+    raster_HW = cv2.resize(np.asarray(display_HW, dtype=np.float32), (SIDE, SIDE), interpolation=interpolation)
+    return np.nan_to_num(np.asarray(raster_HW, dtype=np.float32))
 
 
 def _smooth(image_HW: NDArray[np.float32]) -> NDArray[np.float32]:
