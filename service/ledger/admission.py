@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from service.ledger.acquisitions import note_acquisition
 from service.ledger.database import writing
 from service.ledger.kept_counts import SILENT, listed
-from service.ledger.keys import Holds, assumed, name_object
+from service.ledger.keys import Holds, assumed, name_objects
 from service.ledger.leases import LOCK
 from service.ledger.readings import Closed, came_after, close
 from service.ledger.records import InstanceRecord, ReportRecord, StudyRecord
@@ -143,7 +143,7 @@ class Admission:
     def _register(self, session: Session, arrival: Arrival, holds: Holds) -> Receipt:
         now = self._clock()
         # The key before any row: the sweeper locks it too, and knows nothing of rows that are not written yet.
-        restored = name_object(session, arrival.stored.key, holds)
+        restored = name_objects(session, [arrival.stored.key], holds)
         study = self._study(session, arrival, now)
         versions = session.scalars(
             select(InstanceRecord)

@@ -31,20 +31,21 @@ def lock(session: Session, key: str) -> None:
         session.execute(select(func.pg_advisory_xact_lock(number)))
 
 
-def name_object(session: Session, key: str, holds: Holds) -> bool:
-    """Let a row of this transaction name an object; return whether its bytes had been removed and are back.
+def name_objects(session: Session, keys: Sequence[str], holds: Holds) -> bool:
+    """Let rows of this transaction name objects; return whether the bytes of one had been removed and are back.
 
     Raises
     ------
     StoreUnavailable
-        When the sweeper removed the object since it was kept; the same call succeeds once it is kept again.
+        When the sweeper removed an object since it was kept; the same call succeeds once it is kept again.
     """
-    lock(session, key)
-    if not holds(key):
-        raise StoreUnavailable("the object was removed at this moment; it is to be sent again")
+    for key in sorted(keys):  # two that name the same objects take them in one order
+        lock(session, key)
+        if not holds(key):
+            raise StoreUnavailable("the object was removed at this moment; it is to be sent again")
     back = 0
     for table in _TABLES:
-        named = (table.object_key == key, table.object_removed_at.is_not(None))
+        named = (table.object_key.in_(keys), table.object_removed_at.is_not(None))
         back += len(
             session.scalars(update(table).where(*named).values(object_removed_at=None).returning(table.id)).all()
         )

@@ -22,7 +22,7 @@ from service.ledger.deliveries import (
     stop_asking,
     take,
 )
-from service.ledger.keys import Holds, assumed, name_object
+from service.ledger.keys import Holds, assumed, name_objects
 from service.ledger.leases import OBJECTS
 from service.ledger.records import DeliveryRecord, InstanceRecord, ReportRecord, StudyRecord
 from service.ledger.reports import NewReport, variant_of
@@ -173,7 +173,7 @@ class Outbox:
         """Let a row carry another SOP class of its report, for a destination that does not accept the first."""
         now = self._clock()
         with writing(self._engine) as session:
-            name_object(session, variant.object_key, holds)
+            name_objects(session, [variant.object_key], holds)
             row = OBJECTS.held(session, delivery, [DeliveryState.PENDING])
             row.report = variant_of(session, row.report, variant, now)
             OBJECTS.put_off(row, now, now)

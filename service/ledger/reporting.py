@@ -1,18 +1,18 @@
 """Reporting: which reports are due, and the outbox rows that they become."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Engine, Select, exists, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, contains_eager, joinedload
 
 from service.ledger.database import reading, writing
-from service.ledger.keys import Holds, assumed, name_object
+from service.ledger.keys import Holds, assumed, name_objects
 from service.ledger.leases import IMAGES, LOCK
 from service.ledger.predictions import prediction_of
 from service.ledger.records import DeliveryRecord, InstanceRecord, ReportRecord, StudyRecord
-from service.ledger.reports import NewReport, add, held_under
+from service.ledger.reports import NewReport, add_all, held_under
 from service.ledger.rows import advance, identity_of, record
 from service.ledger.siblings import number_of, other_images
 from service.ledger.telling import Subscriptions
@@ -107,7 +107,8 @@ class Reporting:
         now = self._clock()
         with writing(self._engine) as session:
             order = (StudyRecord.reading_rank_at, InstanceRecord.id)
-            rows = IMAGES.claim(session, _waiting(), order, limit, owner=owner, now=now, lease=lease)
+            waiting = _waiting().options(contains_eager(InstanceRecord.study), joinedload(InstanceRecord.prediction))
+            rows = IMAGES.claim(session, waiting, order, limit, owner=owner, now=now, lease=lease)
             # The attempt is counted by the claim, so that a worker which the building kills is counted too.
             for row in rows:
                 if row.attempts > maximum_attempts:
@@ -135,12 +136,10 @@ class Reporting:
         now = self._clock()
         with writing(self._engine) as session:
             row = IMAGES.held(session, due, _DUE_STATES)
-            session.get_one(StudyRecord, row.study_id, with_for_update=LOCK)
-            told = set() if due.predecessors else _told(session, row)
-            for report in reports:
-                name_object(session, report.object_key, holds)
-                silent = told if report.outcome is Outcome.NOT_ANALYSED else set()
-                add(session, row.id, report, [name for name in report.destinations if name not in silent], now)
+            study = session.get_one(StudyRecord, row.study_id, with_for_update=LOCK)
+            told = set() if due.predecessors or due.prediction is not None else _told(session, row)
+            name_objects(session, [report.object_key for report in reports], holds)
+            add_all(session, row.id, [_without(report, told) for report in reports], now)
             row.reports_due = False
             IMAGES.settle(row)
             if row.state != State.FAILED.value:
@@ -159,7 +158,7 @@ class Reporting:
             else:
                 record(session, row, now, EventKind.REPORTS_BUILT, built)
             if reports:
-                self._subscriptions.tell(session, MessageEvent.REPORTS_BUILT, row.study, row, now)
+                self._subscriptions.tell(session, MessageEvent.REPORTS_BUILT, study, row, now)
             waited = now - row.received_at
         if reports:
             self._tally.observe(TO_REPORT, waited.total_seconds())
@@ -183,6 +182,13 @@ class Reporting:
                 record(session, row, now, EventKind.REPORT_ATTEMPT_FAILED, detail)
                 return
             _give_up(session, row, detail, now)
+
+
+def _without(report: NewReport, told: set[str]) -> NewReport:
+    """Return a report without the destinations that know already what it says."""
+    if report.outcome is not Outcome.NOT_ANALYSED:
+        return report
+    return replace(report, destinations=tuple(name for name in report.destinations if name not in told))
 
 
 def _not_built(detail: str) -> str:

@@ -29,25 +29,28 @@ class NewReport:
     language: Language = Language.ENGLISH
 
 
-def add(session: Session, instance_id: int, new: NewReport, destinations: Sequence[str], now: datetime) -> None:
-    """Put a report into the outbox; one that says the same as an earlier one is that one, and keeps its bytes."""
-    report = _same(session, new)
-    if report is None:
-        report = _record_of(new, instance_id, now)
-        session.add(report)
-    elif report.object_removed_at is not None:
-        report.object_key, report.object_removed_at = new.object_key, None
-    known = {delivery.destination for delivery in report.deliveries}
-    report.deliveries += [
-        DeliveryRecord(destination=name, state=DeliveryState.PENDING.value, created_at=now, next_attempt_at=now)
-        for name in destinations
-        if name not in known
-    ]
+def add_all(session: Session, instance_id: int, reports: Sequence[NewReport], now: datetime) -> None:
+    """Put an image's reports into the outbox; one that says the same as an earlier one is that one, and its bytes."""
+    # Looked for all at once, and before any is added: each look would write what was added before it.
+    earlier = _same(session, reports)
+    for new in reports:
+        report = earlier.get(new.sop_instance_uid)
+        if report is None:
+            report = _record_of(new, instance_id, now)
+            session.add(report)
+        elif report.object_removed_at is not None:
+            report.object_key, report.object_removed_at = new.object_key, None
+        known = {delivery.destination for delivery in report.deliveries}
+        report.deliveries += [
+            DeliveryRecord(destination=name, state=DeliveryState.PENDING.value, created_at=now, next_attempt_at=now)
+            for name in new.destinations
+            if name not in known
+        ]
 
 
 def variant_of(session: Session, report: ReportRecord, new: NewReport, now: datetime) -> ReportRecord:
     """Return a report in another SOP class; one for all destinations that want it."""
-    variant = _same(session, new)
+    variant = _same(session, [new]).get(new.sop_instance_uid)
     if variant is None:
         variant = _record_of(new, report.instance_id, now)
         variant.language = report.language
@@ -67,9 +70,11 @@ def held_under(report: ReportRecord) -> set[str]:
     return set() if report.sop_class_uid in others else {uid, *(variant_uid(uid, other) for other in others)}
 
 
-def _same(session: Session, new: NewReport) -> ReportRecord | None:
-    same = select(ReportRecord).where(ReportRecord.sop_instance_uid == new.sop_instance_uid)
-    return session.scalars(same).one_or_none()
+def _same(session: Session, reports: Sequence[NewReport]) -> dict[str, ReportRecord]:
+    """Return the reports in the ledger that say the same as these, by SOP Instance UID."""
+    uids = [new.sop_instance_uid for new in reports]
+    same = session.scalars(select(ReportRecord).where(ReportRecord.sop_instance_uid.in_(uids)))
+    return {report.sop_instance_uid: report for report in same}
 
 
 def _record_of(new: NewReport, instance_id: int, now: datetime) -> ReportRecord:
