@@ -53,6 +53,14 @@ def _requesting_entity() -> ApplicationEntity:
     return scu.DestinationAssociation(_NOBODY, "AUSCULT")._ae  # noqa: SLF001 - what is proposed, asked of what proposes it
 
 
+def _proposed(entity: ApplicationEntity) -> dict[str, list[str]]:
+    """Return the transfer syntaxes that are proposed for each SOP class, each in a presentation context of its own."""
+    found: dict[str, list[str]] = {}
+    for context in entity.requested_contexts:
+        found.setdefault(str(context.abstract_syntax), []).extend(context.transfer_syntax or [])
+    return found
+
+
 def commitment_associations() -> str:
     """Return what is proposed on the associations that we open for storage commitment."""
     associations = (
@@ -60,9 +68,9 @@ def commitment_associations() -> str:
         ("to a peer, to answer", "SCP, by role selection", TellingAssociation(_NOBODY, "AUSCULT")),
     )
     rows = [
-        (purpose, *_named(str(context.abstract_syntax)), role)
+        (purpose, *_named(sop_class), role)
         for purpose, role, association in associations
-        for context in association._ae.requested_contexts  # noqa: SLF001 - the same
+        for sop_class in _proposed(association._ae)  # noqa: SLF001 - the same
     ]
     return table(("association", "SOP class", "UID", "our role"), rows)
 
@@ -78,12 +86,8 @@ def failure_reasons() -> str:
 def storage_scu() -> str:
     """Return what is proposed to a destination."""
     rows = [
-        (
-            *_named(str(context.abstract_syntax)),
-            "SCU",
-            ", ".join(UID(uid).name for uid in context.transfer_syntax or []),
-        )
-        for context in _requesting_entity().requested_contexts
+        (*_named(sop_class), "SCU", ", ".join(UID(uid).name for uid in transfer_syntaxes))
+        for sop_class, transfer_syntaxes in _proposed(_requesting_entity()).items()
     ]
     return table(("SOP class", "UID", "role", "transfer syntaxes"), rows)
 
