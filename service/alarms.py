@@ -1,9 +1,10 @@
 """What a person has to see to, in words and with its remedy: what stands above the worklist and in `auscult status`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from service.ledger.turnarounds import Late
 from service.ledger.views import StatusView
 from service.texts import Texts
 from service.vocabulary.facts import Failure
@@ -33,9 +34,15 @@ class Alarm:
     study_instance_uid: str | None = None
 
 
-def alarms(say: Texts, status: StatusView, now: datetime) -> list[Alarm]:
+def alarms(say: Texts, status: StatusView, now: datetime, late: Sequence[Late] = ()) -> list[Alarm]:
     """Return what a person has to see to, the gravest first."""
-    return [*_held(say, status), *_given_up(say, status), *_waiting(say, status, now), *_unanswered(say, status, now)]
+    return [
+        *_held(say, status),
+        *_given_up(say, status),
+        *_waiting(say, status, now),
+        *_unanswered(say, status, now),
+        *_late(say, late),
+    ]
 
 
 def _held(say: Texts, status: StatusView) -> Iterator[Alarm]:
@@ -74,3 +81,10 @@ def _unanswered(say: Texts, status: StatusView, now: datetime) -> Iterator[Alarm
     since = status.oldest_unanswered_since
     if since is not None and now - since > _LONG_UNSENT:
         yield Alarm(say("alarm.commitment_for_long", span=duration(say, now - since)), "auscult doctor")
+
+
+def _late(say: Texts, late: Sequence[Late]) -> Iterator[Alarm]:
+    for one in late:
+        took, target = duration(say, one.turnaround.p95), duration(say, one.target)
+        text = say(f"alarm.late.{one.turnaround.figure}", source=one.source, took=took, target=target)
+        yield Alarm(text, "auscult status")

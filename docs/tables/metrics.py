@@ -1,17 +1,20 @@
 """What `/metrics` tells, from a scrape of a site that has one of each."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from docs.tables import table
+from service.ledger.turnarounds import Turnaround
 from service.ledger.views import StatusView
 from service.objects import Room
 from service.process.clock import Clock
-from service.vocabulary.figures import FIGURES
+from service.settings import TurnaroundSettings
+from service.vocabulary.figures import FIGURES, TO_FLAG
 from service.vocabulary.findings import Outcome
 from service.vocabulary.states import CommitmentState, DeliveryState, State
 from service.web.metrics import Scrape
 from service.web.room_figures import RoomFigures
+from service.web.turnaround_figures import TurnaroundFigures
 
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
 _SITE = StatusView(
@@ -37,7 +40,9 @@ def metrics() -> str:
     rows = []
     totals = {(figure.name, "x"): 1.0 for figure in FIGURES if figure.label}
     scrape, room = Scrape(_SITE, totals, clock, audit_fails=False), RoomFigures(Room(Path("/"), 0))
-    for family in (*scrape.collect(), *room.collect()):
+    took = {TO_FLAG.name: Turnaround(TO_FLAG.name, 1, timedelta(1), timedelta(1))}
+    turnarounds = TurnaroundFigures({"CT1": took}, TurnaroundSettings().targets)
+    for family in (*scrape.collect(), *room.collect(), *turnarounds.collect()):
         labels = sorted({label for sample in family.samples for label in sample.labels} - {"le"})
         name = f"{family.name}_total" if family.type == "counter" else family.name
         rows.append((f"`{name}`", family.type, ", ".join(f"`{label}`" for label in labels), family.documentation))

@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import click
@@ -13,6 +14,7 @@ from rich.text import Text
 
 from service.alarms import alarms
 from service.ledger import Ledger
+from service.ledger.turnarounds import Turnaround
 from service.ledger.views import StatusView
 from service.operations.bootstrap import open_ledger
 from service.process.clock import utc_now
@@ -21,6 +23,7 @@ from service.settings import load
 from service.texts import Texts, texts_in
 from service.vocabulary.errors import AuscultError
 from service.vocabulary.facts import Standing
+from service.vocabulary.figures import TURNAROUNDS
 from service.vocabulary.states import DeliveryState, Priority
 from service.wording import duration, json_value, reason_in_words
 from service.worklist import Row, rows
@@ -44,16 +47,36 @@ def status(as_json: bool) -> None:
     settings, now = load(), utc_now()
     ledger, say = open_ledger(settings), texts_in(settings.language)
     view, refused = ledger.inspection.status(), refused_callers(say, ledger, now)
-    found = alarms(say, view, now)
+    found = alarms(say, view, now, ledger.turnarounds.late(settings.turnaround.targets, settings.turnaround.least))
     if as_json:
-        print_json({**json_value(view), "alarms": json_value(found), "refused": json_value(refused)})
+        took = json_value(ledger.turnarounds.by_source(timedelta(days=1)))
+        more = {"alarms": json_value(found), "refused": json_value(refused), "turnaround": took}
+        print_json({**json_value(view), **more})
         return
     console = Console()
     for alarm in found:
         told = Text.assemble((alarm.text, "bold red"), f" {say('alarm.remedy')} ", (alarm.remedy, "bold"))
         console.print(told, soft_wrap=True)
     console.print(_status_table(say, view))
+    _print_turnarounds(say, console, ledger.turnarounds.by_source(timedelta(days=1)))
     _print_refused(say, console, refused)
+
+
+def _print_turnarounds(say: Texts, console: Console, by_source: Mapping[str, Mapping[str, Turnaround]]) -> None:
+    if not by_source:
+        return
+    console.print(Text(f"\n{say('status.turnaround')}", "bold"))
+    table = Table(box=None, pad_edge=False)
+    table.add_column(say("page.filter.source"))
+    for figure in TURNAROUNDS:
+        table.add_column(say(f"turnaround.{figure.name}"), justify="right")
+    for source, found in by_source.items():
+        table.add_row(Text(source), *(_quantiles(say, found.get(figure.name)) for figure in TURNAROUNDS))
+    console.print(table)
+
+
+def _quantiles(say: Texts, turnaround: Turnaround | None) -> str:
+    return f"{duration(say, turnaround.median)} / {duration(say, turnaround.p95)}" if turnaround is not None else ""
 
 
 def _print_refused(say: Texts, console: Console, refused: Sequence[RefusedCaller]) -> None:

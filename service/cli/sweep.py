@@ -3,6 +3,7 @@
 import signal
 import threading
 import time
+from datetime import timedelta
 
 import click
 
@@ -35,7 +36,8 @@ def sweep(once: bool) -> None:
 
 def _sweep(settings: Settings, trail: AuditTrail, *, once: bool) -> None:
     ledger, store = open_ledger(settings), open_store(settings)
-    sweeper = Sweep(settings.sweep, ledger, store, waker(settings))
+    keep_turnarounds = timedelta(days=settings.turnaround.keep_days)
+    sweeper = Sweep(settings.sweep, ledger, store, waker(settings), keep_turnarounds)
     retention = RetentionRounds(settings.retention, ledger, store, trail)
     if once:
         swept = sweeper.once()

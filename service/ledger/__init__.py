@@ -32,6 +32,7 @@ from service.ledger.results import RecordedResult, Results
 from service.ledger.retention import Retention
 from service.ledger.telling import Subscription, Subscriptions
 from service.ledger.timekeeping import ClockView, Timekeeping
+from service.ledger.turnarounds import Turnarounds
 from service.process.clock import Clock, utc_now
 from service.vocabulary.figures import Tally
 from service.vocabulary.reading_order import ReadingOrder
@@ -71,6 +72,7 @@ class Ledger:
         self.commitment_requests = CommitmentRequests(engine, clock)
         self.timekeeping = Timekeeping(engine, clock)
         self.figures = Figures(engine, tally)
+        self.turnarounds = Turnarounds(engine, clock)
         self.refusals = Refusals(engine, clock, tally)
         self.results = Results(engine, order, clock, tally, told)
         self.feedback = Feedback(engine, order, clock, told)

@@ -136,7 +136,7 @@ class Admission:
     def _count(self, arrival: Arrival, receipt: Receipt) -> None:
         self._tally.count(RECEIVED, receipt.registered.value)
         if receipt.closed is not None and receipt.closed.waited is not None:
-            self._tally.observe(TO_READ, receipt.closed.waited.total_seconds())
+            self._tally.turn(TO_READ, receipt.closed.waited, receipt.closed.source, self._clock())
         if arrival.kind in _REASONS and receipt.registered is not Registered.KNOWN:
             self._tally.count(OUT_OF_SCOPE, _REASONS[arrival.kind])
 

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from service.ledger.database import writing
-from service.ledger.deliveries import ASKED, DueDelivery, confirm, note, settle
+from service.ledger.deliveries import ASKED, DueDelivery, FirstWord, confirm, note, settle
 from service.ledger.leases import OBJECTS, lock_delivery
 from service.ledger.records import CommitmentItemRecord, CommitmentRecord, DeliveryRecord
 from service.process.clock import Clock
@@ -99,7 +99,7 @@ class Commitments:
             None when no transaction of ours has this UID.
         """
         now = self._clock()
-        waits: list[tuple[str, timedelta]] = []
+        words: list[FirstWord | None] = []
         with writing(self._engine) as session:
             commitment = session.scalars(
                 select(CommitmentRecord).where(CommitmentRecord.transaction_uid == transaction_uid).with_for_update()
@@ -131,12 +131,11 @@ class Commitments:
                 elif uid in held:
                     confirmed += 1
                     if _is_awaited(row) or row.state == DeliveryState.UNCONFIRMABLE.value:
-                        waited = confirm(session, row, now, "storage commitment", self._look_again)
+                        words.append(confirm(session, row, now, "storage commitment", self._look_again))
                         settle(session, row, now)
-                        waits += [] if waited is None else [(row.destination, waited)]
-        for destination, waited in waits:
-            self._tally.count(CONFIRMED, destination)
-            self._tally.observe(TO_CONFIRMED, waited.total_seconds())
+        for word in filter(None, words):
+            self._tally.count(CONFIRMED, word.destination)
+            self._tally.turn(TO_CONFIRMED, word.waited, word.source, now)
         return Answered(confirmed, failures)
 
 

@@ -39,6 +39,18 @@ class FigureRecord(Record):
     value: Mapped[float] = mapped_column(Float(53))
 
 
+class TurnaroundRecord(Record):
+    """How many waits of one source ended in an hour, by their length; see `service.vocabulary.turnaround`."""
+
+    __tablename__ = "turnarounds"
+
+    hour: Mapped[datetime] = mapped_column(primary_key=True)
+    figure: Mapped[str] = mapped_column(String(64), primary_key=True)
+    source: Mapped[str] = mapped_column(String(16), primary_key=True)
+    bucket: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    count: Mapped[int]
+
+
 class CountRecord(Record):
     """A part of a count; see `service.ledger.kept_counts`."""
 

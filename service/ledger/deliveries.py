@@ -67,6 +67,23 @@ class DueDelivery:
 
 
 @dataclass(frozen=True)
+class FirstWord:
+    """That a destination said for the first time that it holds an object.
+
+    Attributes
+    ----------
+    waited
+        How long after its image was received.
+    source
+        The image's calling AE title.
+    """
+
+    destination: str
+    waited: timedelta
+    source: str
+
+
+@dataclass(frozen=True)
 class SentObject:
     """An object that its destination took.
 
@@ -195,7 +212,7 @@ def note(
 
 def confirm(
     session: Session, row: DeliveryRecord, at: datetime, by: str, look_again: Sequence[timedelta]
-) -> timedelta | None:
+) -> FirstWord | None:
     """Record that a destination says it holds an object, and by which service it said so.
 
     Parameters
@@ -205,8 +222,8 @@ def confirm(
 
     Returns
     -------
-    timedelta or None
-        How long after its image's receipt it said so for the first time; None when it had said so before.
+    FirstWord or None
+        None when it had said so before.
     """
     is_first = row.state != DeliveryState.CONFIRMED.value
     if is_first:
@@ -218,7 +235,10 @@ def confirm(
         OBJECTS.settle(row)
     event = EventKind.CONFIRMED if is_first else EventKind.STILL_HELD
     note(session, row, at, event, EventDetail.CONFIRMED, service=by)
-    return at - row.report.instance.received_at if is_first else None
+    if not is_first:
+        return None
+    image = row.report.instance
+    return FirstWord(row.destination, at - image.received_at, image.calling_ae_title)
 
 
 def miss(session: Session, row: DeliveryRecord, at: datetime, retry_at: datetime) -> None:

@@ -1,17 +1,19 @@
 """Figures: adds what a process has counted to the sums of the whole site."""
 
+from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, Insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from service.ledger.counts import FigureRecord
+from service.ledger.counts import FigureRecord, TurnaroundRecord
 from service.ledger.database import reading, writing
 from service.ledger.flushing import flushed
 from service.vocabulary.errors import Unavailable
 from service.vocabulary.figures import FigureKey, Tally
+from service.vocabulary.turnaround import TurnaroundKey
 
 _INSERT: dict[str, Callable[..., Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
@@ -31,7 +33,7 @@ class Figures:
         LedgerUnavailable
             When the database cannot take it; the counts are kept for the next time.
         """
-        counts = self.tally.take()
+        counts, turnarounds = self.tally.take(), self.tally.take_turnarounds()
         if not counts:
             return
         # In one order for all processes, so that no two wait for each other.
@@ -44,9 +46,26 @@ class Figures:
         try:
             with writing(self._engine) as session:
                 session.execute(added)
+                if turnarounds:
+                    session.execute(self._added(turnarounds))
         except Unavailable:
             self.tally.add(counts)
+            self.tally.add_turnarounds(turnarounds)
             raise
+
+    def _added(self, turnarounds: Counter[TurnaroundKey]) -> Insert:
+        row = TurnaroundRecord
+        rows = [
+            {"figure": figure, "hour": hour, "source": source, "bucket": bucket, "count": turnarounds[key]}
+            for key in sorted(turnarounds)
+            for figure, hour, source, bucket in (key,)
+        ]
+        statement = _INSERT[self._engine.dialect.name](row).values(rows)
+        added: Insert = statement.on_conflict_do_update(
+            index_elements=[row.hour, row.figure, row.source, row.bucket],
+            set_={"count": row.count + statement.excluded.count},
+        )
+        return added
 
     def totals(self) -> dict[FigureKey, float]:
         """Return the sums of all processes."""

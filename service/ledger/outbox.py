@@ -110,13 +110,12 @@ class Outbox:
         now = self._clock()
         with writing(self._engine) as session:
             rows = still_held(session, deliveries, ASKED)
-            waits = [(row.destination, confirm(session, row, now, "C-FIND", self._look_again)) for row in rows.values()]
+            words = [confirm(session, row, now, "C-FIND", self._look_again) for row in rows.values()]
             if rows:
                 settle(session, next(iter(rows.values())), now)
-        for destination, waited in waits:
-            if waited is not None:
-                self._tally.count(CONFIRMED, destination)
-                self._tally.observe(TO_CONFIRMED, waited.total_seconds())
+        for word in filter(None, words):
+            self._tally.count(CONFIRMED, word.destination)
+            self._tally.turn(TO_CONFIRMED, word.waited, word.source, now)
         return tuple(delivery for delivery in deliveries if delivery.id not in rows)
 
     def save_retry(self, delivery: DueDelivery, retry_at: datetime, status: int | None, detail: str) -> None:

@@ -29,9 +29,18 @@ _FARTHEST = 10_000
 
 @dataclass(frozen=True)
 class Closed:
-    """That a study was closed, and how long after its first result; None where there was none, or it was read."""
+    """That a study was closed.
+
+    Attributes
+    ----------
+    waited
+        How long after its first result; None where there was none, or it was read before.
+    source
+        The calling AE title of its first image.
+    """
 
     waited: timedelta | None
+    source: str
 
 
 class Readings:
@@ -56,11 +65,12 @@ class Readings:
         by
             The name of the person, if it is known.
         """
+        now = self._clock()
         with writing(self._engine) as session:
             study = _locked(session, study_instance_uid)
-            closed = study and close(session, study, source, by, self._clock(), self._subscriptions)
+            closed = study and close(session, study, source, by, now, self._subscriptions)
         if closed and closed.waited is not None:
-            self._tally.observe(TO_READ, closed.waited.total_seconds())
+            self._tally.turn(TO_READ, closed.waited, closed.source, now)
         return bool(closed)
 
     def reopen(self, study_instance_uid: str, by: str = "") -> bool:
@@ -77,7 +87,7 @@ class Readings:
                     event = MessageEvent.PRIORITY_RAISED
                     self._subscriptions.tell(session, event, study, _first(session, study), now)
             study.withheld_priority = study.withheld_source = None
-            _record(session, study, now, EventKind.STUDY_REOPENED, by_person(by))
+            record(session, _first(session, study), now, EventKind.STUDY_REOPENED, by_person(by))
             return True
 
 
@@ -92,9 +102,10 @@ def close(
     place = None if study.closed_at is not None else _place(session, study)
     study.closed_at, study.closed_by, study.close_source = at, by[:64] or None, source.value
     study.came_after_at = None
-    _record(session, study, at, EventKind.STUDY_CLOSED, _read(source, by, place))
-    subscriptions.tell(session, MessageEvent.STUDY_READ, study, _first(session, study), at)
-    return Closed(waited)
+    first = _first(session, study)
+    record(session, first, at, EventKind.STUDY_CLOSED, _read(source, by, place))
+    subscriptions.tell(session, MessageEvent.STUDY_READ, study, first, at)
+    return Closed(waited, first.calling_ae_title)
 
 
 def came_after(session: Session, study: StudyRecord, instance: InstanceRecord, at: datetime) -> None:
@@ -142,11 +153,6 @@ def _place(session: Session, study: StudyRecord) -> str:
 def _locked(session: Session, study_instance_uid: str) -> StudyRecord | None:
     query = select(StudyRecord).where(StudyRecord.study_instance_uid == study_instance_uid)
     return session.scalars(query.with_for_update(**LOCK)).one_or_none()
-
-
-def _record(session: Session, study: StudyRecord, at: datetime, event: EventKind, detail: EventFacts) -> None:
-    """Write one line, in the history of the study's first image."""
-    record(session, _first(session, study), at, event, detail)
 
 
 def _first(session: Session, study: StudyRecord) -> InstanceRecord:

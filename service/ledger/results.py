@@ -101,9 +101,9 @@ class Results:
                 self._subscriptions.tell(session, MessageEvent.PRIORITY_RAISED, study, row, now)
             settle_patient(session, study, row, now)
             # Behind the commit: a result that is rolled back was not found out.
-            waited = now - row.received_at
+            waited, source = now - row.received_at, row.calling_ae_title
         self._tally.count(ANALYSED, prediction.outcome.value)
-        self._tally.observe(TO_FLAG, waited.total_seconds())
+        self._tally.turn(TO_FLAG, waited, source, now)
 
     def save_out_of_scope(
         self,

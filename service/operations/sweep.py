@@ -2,6 +2,7 @@
 
 import socket
 from dataclasses import dataclass
+from datetime import timedelta
 
 from service.ledger import Ledger
 from service.objects import ObjectStore
@@ -29,6 +30,7 @@ class Sweep:
     ledger: Ledger
     store: ObjectStore
     waker: Waker
+    keep_turnarounds: timedelta
 
     def once(self) -> Swept:
         """Sweep once.
@@ -45,6 +47,7 @@ class Sweep:
         if steps or righted:
             log.warning("%s; %d leases and pauses were righted", self.ledger.timekeeping.view(), righted)
         self.ledger.counts.put_together()
+        self.ledger.turnarounds.forget(self.keep_turnarounds)
         woken = []
         if self.ledger.analysis.any_due():
             woken.append(Task.INFER)

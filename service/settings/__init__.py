@@ -31,6 +31,7 @@ from service.settings.senders import SenderSettings
 from service.settings.settings import Settings
 from service.settings.storage import RetentionSettings, StoreSettings
 from service.settings.tls import CertificateAndKey, DestinationTlsSettings, ListenerTlsSettings, WebTlsSettings
+from service.settings.turnaround import TurnaroundSettings
 from service.settings.web import WebSettings
 
 __all__ = [
@@ -56,6 +57,7 @@ __all__ = [
     "Settings",
     "StoreSettings",
     "SweepSettings",
+    "TurnaroundSettings",
     "WebSettings",
     "WebTlsSettings",
     "WorklistSettings",

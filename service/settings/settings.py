@@ -30,6 +30,7 @@ from service.settings.sections import (
     WorklistSettings,
 )
 from service.settings.storage import RetentionSettings, StoreSettings
+from service.settings.turnaround import TurnaroundSettings
 from service.settings.web import WebSettings
 from service.vocabulary.language import Language
 
@@ -66,6 +67,7 @@ class Settings(BaseSettings):
     audit: AuditSettings = AuditSettings()
     liveness: LivenessSettings = LivenessSettings()
     log: LogSettings = LogSettings()
+    turnaround: TurnaroundSettings = TurnaroundSettings()
 
     @field_validator("destinations")
     @classmethod

@@ -7,8 +7,11 @@ many series a monitor keeps.
 
 import threading
 from bisect import bisect_left
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from service.vocabulary.turnaround import TurnaroundKey, bucket_of, hour_of
 
 _WAITS_S = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
 
@@ -90,6 +93,9 @@ FIGURES = (
     BATCH,
 )
 
+#: Those whose waits are kept by source and hour too.
+TURNAROUNDS = (TO_FLAG, TO_READ, TO_CONFIRMED)
+
 #: A sum in the ledger: the name of a series, and the value of its label or of a bucket's bound.
 FigureKey = tuple[str, str]
 
@@ -100,6 +106,7 @@ class Tally:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._counts: defaultdict[FigureKey, float] = defaultdict(float)
+        self._turnarounds: Counter[TurnaroundKey] = Counter()
 
     def count(self, figure: Figure, value: str) -> None:
         """Count one more of a figure."""
@@ -111,6 +118,20 @@ class Tally:
         bound = str(figure.bounds[place]) if place < len(figure.bounds) else "+Inf"
         self.add({(figure.name, bound): 1.0, (f"{figure.name}_sum", ""): value})
 
+    def turn(self, figure: Figure, waited: timedelta, source: str, at: datetime) -> None:
+        """Put a turnaround into its histogram, and into those of who sent the image, hour by hour.
+
+        Parameters
+        ----------
+        source
+            The calling AE title of the image.
+        at
+            When the wait ended.
+        """
+        self.observe(figure, waited.total_seconds())
+        with self._lock:
+            self._turnarounds[figure.name, hour_of(at), source, bucket_of(waited)] += 1
+
     def add(self, counts: dict[FigureKey, float]) -> None:
         """Add counts, new ones or such as could not be brought away."""
         with self._lock:
@@ -121,4 +142,15 @@ class Tally:
         """Return everything, and begin anew."""
         with self._lock:
             taken, self._counts = dict(self._counts), defaultdict(float)
+        return taken
+
+    def add_turnarounds(self, counts: Counter[TurnaroundKey]) -> None:
+        """Add turnarounds that could not be brought away."""
+        with self._lock:
+            self._turnarounds += counts
+
+    def take_turnarounds(self) -> Counter[TurnaroundKey]:
+        """Return all turnarounds, and begin anew."""
+        with self._lock:
+            taken, self._turnarounds = self._turnarounds, Counter()
         return taken

@@ -1,6 +1,7 @@
 """The pages and the API, as one Starlette application."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from http import HTTPStatus
 from importlib.resources import files
 from pathlib import Path
@@ -38,6 +39,8 @@ from service.web.senders import Senders, TokenLogin
 from service.web.site import Site
 from service.web.store_instances import store_endpoints
 from service.web.study_page import StudyPage
+from service.web.turnaround_figures import TurnaroundFigures
+from service.web.turnaround_page import TurnaroundPage
 from service.wording import json_value
 
 
@@ -57,14 +60,14 @@ def create_app(settings: Settings, ledger: Ledger, trail: audit.AuditTrail, cloc
     senders, store = Senders(settings.web.senders), open_store(settings)
     tokens = Middleware(TokenLogin, senders=senders, auditor=auditor, say=say, note=ledger.refusals.note)
     site = Site(settings, ledger, store, auditor, clock, say, Forms(users))
-    common, study = _Common(site), StudyPage(site)
+    common, study, turnaround = _Common(site), StudyPage(site), TurnaroundPage(site)
     live = LiveEvents(
         ledger.reading_list.newest_event, settings.web.maximum_connections // 2, settings.web.response_timeout / 2
     )
     static = StaticFiles(directory=Path(str(files("service.web") / "static")))
     return Starlette(
         routes=[
-            *(endpoint.route() for endpoint in _endpoints(common, study, live)),
+            *(endpoint.route() for endpoint in _endpoints(common, study, turnaround, live)),
             *(endpoint.route() for endpoint in store_endpoints(settings, ledger, trail, store, senders)),
             Route("/favicon.ico", lambda _: RedirectResponse("/static/icon.svg")),
             Mount("/static", static),
@@ -74,19 +77,21 @@ def create_app(settings: Settings, ledger: Ledger, trail: audit.AuditTrail, cloc
     )
 
 
-def _endpoints(common: "_Common", study: StudyPage, live: LiveEvents) -> list[Endpoint]:
+def _endpoints(common: "_Common", study: StudyPage, turnaround: TurnaroundPage, live: LiveEvents) -> list[Endpoint]:
     """Return all that is answered; what changes something names the role that may do so."""
     return [
         Endpoint("/", common.worklist),
         Endpoint("/studies/{uid}", study.study),
         Endpoint("/studies/{uid}/close", study.close, Role.READER, "POST"),
         Endpoint("/studies/{uid}/reopen", study.reopen, Role.READER, "POST"),
+        Endpoint("/turnaround", turnaround.turnaround),
         Endpoint("/events", live.answer),
         Endpoint("/instances/{uid}.png", study.radiograph),
         Endpoint("/reports/{uid}.png", study.heat_map),
         Endpoint("/api/worklist", common.api_worklist),
         Endpoint("/api/studies/{uid}", study.api_study),
         Endpoint("/api/status", common.api_status),
+        Endpoint("/api/turnaround", turnaround.api_turnaround),
         Endpoint("/healthz", common.healthz, None),
         Endpoint("/readyz", common.readyz, None),
         Endpoint("/metrics", common.metrics, None if common.has_open_metrics else Role.READER),
@@ -124,9 +129,9 @@ class _Common:
     def api_status(self, _request: Request) -> Response:
         status, now = self._ledger.inspection.status(), self._clock()
         refused = json_value(refused_callers(self._say, self._ledger, now))
-        return JSONResponse(
-            {**json_value(status), "alarms": json_value(alarms(self._say, status, now)), "refused": refused}
-        )
+        late = self._ledger.turnarounds.late(self._settings.turnaround.targets, self._settings.turnaround.least)
+        found = alarms(self._say, status, now, late)
+        return JSONResponse({**json_value(status), "alarms": json_value(found), "refused": refused})
 
     def healthz(self, _request: Request) -> Response:
         return JSONResponse({"status": "ok"})
@@ -151,7 +156,17 @@ class _Common:
         fails = audit.examine(self._settings) is not None
         status, totals = self._ledger.inspection.status(), self._ledger.figures.totals()
         refused = refused_callers(self._say, self._ledger, self._clock())
-        page = exposition(status, totals, self._clock, self._site.store.room, audit_fails=fails, refused=refused)
+        recent = self._ledger.turnarounds.by_source(timedelta(hours=2))
+        turnarounds = TurnaroundFigures(recent, self._settings.turnaround.targets)
+        page = exposition(
+            status,
+            totals,
+            self._clock,
+            self._site.store.room,
+            audit_fails=fails,
+            refused=refused,
+            turnarounds=turnarounds,
+        )
         return Response(page, media_type=CONTENT_TYPE_LATEST)
 
     def problem(self, request: Request, error: Exception) -> Response:

@@ -27,6 +27,7 @@ class ListPage:
     def __init__(self, settings: Settings, ledger: Ledger, say: Texts) -> None:
         self._days = settings.worklist.days
         self._searched = settings.web.searched
+        self._turnaround = settings.turnaround
         self._ledger = ledger
         self._say = say
 
@@ -40,6 +41,7 @@ class ListPage:
         """
         address = address_of(query)
         reading_list, status = self._ledger.reading_list, self._ledger.inspection.status()
+        late = self._ledger.turnarounds.late(self._turnaround.targets, self._turnaround.least)
         wanted = address.wanted(now, self._days, self._searched)
         page = reading_list.page(PAGE, (address.page - 1) * PAGE, wanted)
         pages = max(-(-page.total // PAGE), 1)
@@ -54,7 +56,7 @@ class ListPage:
             "address": address,
             "days": self._days_of(now) if address.shelf is Shelf.OPEN else [],
             "status": status,
-            "alarms": alarms(self._say, status, now),
+            "alarms": alarms(self._say, status, now, late),
             "refused": refused_callers(self._say, self._ledger, now),
             "now": now,
         }

@@ -18,6 +18,7 @@ from service.process.clock import Clock
 from service.refused import RefusedCaller
 from service.vocabulary.figures import FIGURES, Figure, FigureKey
 from service.web.room_figures import RoomFigures
+from service.web.turnaround_figures import TurnaroundFigures
 
 
 def exposition(
@@ -28,11 +29,14 @@ def exposition(
     *,
     audit_fails: bool,
     refused: Sequence[RefusedCaller] = (),
+    turnarounds: TurnaroundFigures | None = None,
 ) -> bytes:
-    """Return the metrics page of a status, of the sums of all processes, and of the objects' disk."""
+    """Return the metrics page of a status, of the sums of all processes, of the objects' disk and of each source."""
     registry = CollectorRegistry()
     registry.register(Scrape(status, totals, clock, audit_fails=audit_fails, refused=refused))
     registry.register(RoomFigures(room))
+    if turnarounds is not None:
+        registry.register(turnarounds)
     return generate_latest(registry)
 
 

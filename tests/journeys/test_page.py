@@ -33,11 +33,15 @@ def seen(
     site = busy_morning(tmp_path_factory.mktemp("site"))
     site.settings = site.settings.model_copy(update={"language": request.param})
     held = next(iter(site.ledger.inspection.status().held_studies))
+    site.ledger.figures.flush()
     first = site.ledger.reading_list.page(1).studies[0].study_instance_uid
     with serving(site) as address:
         pages = [
             address,
-            *(f"{address}{path}" for path in (f"studies/{held}", f"studies/{first}", "?show=late", "nowhere")),
+            *(
+                f"{address}{path}"
+                for path in (f"studies/{held}", f"studies/{first}", "?show=late", "turnaround", "nowhere")
+            ),
         ]
         script = str(Path(__file__).with_name("page.cjs"))
         result = subprocess.run(

@@ -10,6 +10,7 @@ from service.texts.english import (
     report,
     terminal,
     trouble,
+    turnaround,
     worklist,
 )
 
@@ -23,5 +24,6 @@ TEXTS = {
     **report.TEXTS,
     **terminal.TEXTS,
     **trouble.TEXTS,
+    **turnaround.TEXTS,
     **worklist.TEXTS,
 }

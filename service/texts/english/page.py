@@ -4,6 +4,7 @@ TEXTS = {
     "page.skip": "Skip to content",
     "page.home": "auscult: reading worklist",
     "page.where": "Where you are",
+    "page.pages_of_the_site": "Other pages",
     "page.worklist": "Reading worklist",
     "page.study": "Study",
     "page.notice": "Notice",

@@ -48,6 +48,12 @@ TEXTS = {
     "alarm.commitment_dead.many": "{count} storage commitments could not be answered.",
     "alarm.commitment_for_long": "A peer has been waiting {span} for the answer to its storage commitment; it must be"
     " one of `peers`.",
+    "alarm.late.receipt_to_flag_seconds": "{source}: 95 % of the results come within {took} of the image;"
+    " the target is {target}.",
+    "alarm.late.flag_to_read_seconds": "{source}: 95 % of the studies are read within {took} of their first result;"
+    " the target is {target}.",
+    "alarm.late.receipt_to_confirmed_seconds": "{source}: 95 % of the reports are confirmed within {took} of the image;"
+    " the target is {target}.",
     # Who was not let in
     "refused.who": "{title} at {address}",
     "refused.association": "association",

@@ -4,6 +4,7 @@ TEXTS = {
     "page.skip": "Chuyển đến nội dung",
     "page.home": "auscult: danh sách đọc phim",
     "page.where": "Vị trí hiện tại",
+    "page.pages_of_the_site": "Các trang khác",
     "page.worklist": "Danh sách đọc phim",
     "page.study": "Ca chụp",
     "page.notice": "Lưu ý",

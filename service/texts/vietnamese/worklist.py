@@ -49,6 +49,12 @@ TEXTS = {
     "alarm.commitment_dead.many": "Không trả lời được {count} yêu cầu cam kết lưu trữ.",
     "alarm.commitment_for_long": "Một thiết bị đã chờ {span} để được trả lời yêu cầu cam kết lưu trữ; thiết bị này phải"
     " có trong `peers`.",
+    "alarm.late.receipt_to_flag_seconds": "{source}: 95 % kết quả có trong vòng {took} kể từ khi nhận ảnh;"
+    " mục tiêu là {target}.",
+    "alarm.late.flag_to_read_seconds": "{source}: 95 % ca được đọc trong vòng {took} kể từ kết quả đầu tiên;"
+    " mục tiêu là {target}.",
+    "alarm.late.receipt_to_confirmed_seconds": "{source}: 95 % báo cáo được xác nhận trong vòng {took} kể từ khi"
+    " nhận ảnh; mục tiêu là {target}.",
     # Who was not let in
     "refused.who": "{title} tại {address}",
     "refused.association": "liên kết DICOM",

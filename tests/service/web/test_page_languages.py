@@ -62,7 +62,19 @@ def unsaid(element: Element) -> list[str]:
 @pytest.mark.usefixtures("marked")
 def test_no_page_says_a_word_that_is_not_in_the_texts(site: SampleSite, client: httpx.Client) -> None:
     studies = [f"/studies/{study.study_instance_uid}" for study in site.ledger.reading_list.page(100).studies]
-    paths = ["/", "/?page=2", "/?live=1", "/?page=x", "/nowhere", "/studies/1.2.3", "/studies/x", "/instances/1.png"]
+    site.ledger.figures.flush()
+    paths = [
+        "/",
+        "/?page=2",
+        "/turnaround",
+        "/turnaround?from=X",
+        "/?live=1",
+        "/?page=x",
+        "/nowhere",
+        "/studies/1.2.3",
+        "/studies/x",
+        "/instances/1.png",
+    ]
     for path in [*paths, *studies]:
         response = client.get(path)
         assert "⟦" in response.text, path
