@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import yaml
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from docs.generate import ROOT
 
@@ -67,6 +69,30 @@ def test_the_panels_lie_beside_each_other_and_have_numbers_of_their_own() -> Non
         assert not cells & taken
         assert max(x for x, _ in cells) < 24
         taken |= cells
+
+
+def test_the_dashboard_is_one_of_grafanas_own_schema() -> None:
+    """Grafana's generated types read it, know every field of it, and give it back."""
+    content = json.loads(DASHBOARD.read_text())
+    known = json.loads(JSONEncoder().encode(Dashboard.from_json(content)))
+    assert unknown(content, known) == []
+    assert unknown({**content, "panels": [{**content["panels"][0], "titel": "x"}]}, known) == ["/panels/0/titel"]
+
+
+def unknown(content: Any, known: Any, place: str = "") -> list[str]:
+    """Return the places of what a schema does not give back."""
+    if isinstance(content, dict):
+        return [
+            found
+            for key in content
+            for found in (
+                unknown(content[key], known[key], f"{place}/{key}") if key in known else [f"{place}/{key}"]
+            )
+        ]
+    if isinstance(content, list):
+        pairs = enumerate(zip(content, known, strict=False))
+        return [found for number, (one, other) in pairs for found in unknown(one, other, f"{place}/{number}")]
+    return [] if content == known else [place]
 
 
 def test_promtool_takes_the_rules(program: Callable[[str], str]) -> None:

@@ -58,7 +58,7 @@ class Turnarounds:
         asked = select(row.source, row.figure, row.bucket, func.sum(row.count)).where(row.hour > self._before(span))
         grouped = asked.group_by(row.source, row.figure, row.bucket).order_by(row.source)
         with reading(self._engine) as session:
-            return _together(session.execute(grouped).tuples())
+            return _together((key, figure, bucket, count) for key, figure, bucket, count in session.execute(grouped))
 
     def by_hour(self, span: timedelta, source: str | None = None) -> dict[datetime, dict[str, Turnaround]]:
         """Return the turnarounds of the last hours, the newest hour first, of one source or of all, and by figure."""
@@ -68,7 +68,7 @@ class Turnarounds:
             asked = asked.where(row.source == source)
         grouped = asked.group_by(row.hour, row.figure, row.bucket).order_by(row.hour.desc())
         with reading(self._engine) as session:
-            return _together(session.execute(grouped).tuples())
+            return _together((key, figure, bucket, count) for key, figure, bucket, count in session.execute(grouped))
 
     def late(self, targets: Mapping[str, timedelta], least: int) -> list[Late]:
         """Return who waits for longer than the targets allow.

@@ -16,7 +16,6 @@ TEXTS = {
     "turnaround.late": "above the target",
     "turnaround.by_source": "By source",
     "turnaround.by_hour": "By hour",
-    "turnaround.by_hour_of": "By hour, {source}",
     "turnaround.all_sources": "All sources",
     "turnaround.hour": "Hour from",
     "turnaround.none": "Nothing has been waited for in the last 24 hours.",

@@ -16,7 +16,6 @@ TEXTS = {
     "turnaround.late": "vượt mục tiêu",
     "turnaround.by_source": "Theo nguồn",
     "turnaround.by_hour": "Theo giờ",
-    "turnaround.by_hour_of": "Theo giờ, {source}",
     "turnaround.all_sources": "Tất cả các nguồn",
     "turnaround.hour": "Giờ từ",
     "turnaround.none": "Không có lần chờ nào trong 24 giờ qua.",
