@@ -85,9 +85,7 @@ def unknown(content: Any, known: Any, place: str = "") -> list[str]:
         return [
             found
             for key in content
-            for found in (
-                unknown(content[key], known[key], f"{place}/{key}") if key in known else [f"{place}/{key}"]
-            )
+            for found in (unknown(content[key], known[key], f"{place}/{key}") if key in known else [f"{place}/{key}"])
         ]
     if isinstance(content, list):
         pairs = enumerate(zip(content, known, strict=False))
