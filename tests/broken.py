@@ -261,6 +261,20 @@ def _readable() -> list[Broken]:
             in_front(implicit(0x00020000, b"\x1c\0\0\0") + implicit(0x00020010, b"1.2.840.10008.1.2\0")),
             ImplicitVRLittleEndian,
         ),
+        Broken(
+            "implicit file meta information in an explicit data set",
+            _FRONT,
+            _ORDER,
+            in_front(implicit(0x00020000, b"\x1c\0\0\0") + implicit(0x00020010, b"1.2.840.10008.1.2\0")),
+        ),
+        *(
+            Broken(f"{name} out of order", "elements out of order", _ORDER, change)
+            for name, change in (
+                ("a sequence before the study", before(STUDY, sequence(0x00540220, item(CODE) + SEQUENCE_END))),
+                ("a private element before the patient", before(PATIENT, element(0x7FE10010, "LO", b"X "))),
+                ("padding before Rows", before(ROWS, element(0xFFFCFFFC, "OB", bytes(20)))),
+            )
+        ),
         Broken("file meta information in a big endian data set", _FRONT, _ORDER, in_front(meta()), ExplicitVRBigEndian),
         *(
             Broken(f"a sequence without delimiters {place}", _SEQUENCE, "PS3.5 7.5.2", change)
@@ -307,6 +321,7 @@ def _readable() -> list[Broken]:
                 ("a sequence longer than its items", _implicit(item(_NAMED), 300)),
                 ("a sequence shorter than its items", _implicit(item(_NAMED) * 2, 31)),
                 ("an item longer than its sequence", _implicit(item(_NAMED, 400), len(item(_NAMED)))),
+                ("an item shorter than its elements", _implicit(item(_NAMED, len(_NAMED) - 6), len(item(_NAMED)))),
             )
         ),
         Broken("delimiters that end nothing", _SEQUENCE, "PS3.5 7.5", before(ROWS, ITEM_END + SEQUENCE_END)),

@@ -7,7 +7,7 @@ recursion, and goes on where a writer broke a rule and it is clear what was mean
 - groups below 0008 at the front, file meta information among them, are passed over (PS3.5 section 7.1);
 - a sequence ends where its items end, whatever its length says, and also without its delimiters (see `sequences`);
 - an odd length may be followed by the byte that makes it even; an element of unknown VR is passed over;
-- of two elements with one tag the first counts;
+- of two elements with one tag the first counts, in whatever order they stand;
 - pixel data end with the file, or with the last whole fragment.
 """
 
@@ -32,6 +32,8 @@ from service.dicom.sequences import Edit, through
 from service.vocabulary.errors import NotDicom
 
 _FIRST_GROUP = 0x0008
+#: Of a value of file meta information that was written without its VR; no two letters are so small a number.
+_LONGEST_IMPLICIT = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,7 @@ class Elements:
         if end == said:
             return end, edits
         # Where its items end before it says, that is where it ends; where they go on, one of both lengths is wrong.
-        is_longer_than_its_items = head.value < end < said and self._heads.begins(end, head.tag)
+        is_longer_than_its_items = head.value < end < said and self._heads.is_followed(end, head.tag)
         return (end, edits) if is_longer_than_its_items or not self._heads.is_followed(said, head.tag) else (said, ())
 
     def _behind(self, end: int, head: ElementHead) -> int:
@@ -184,6 +186,8 @@ def behind_meta(data: BytesAt, at: int) -> int:
             at += 8 + int.from_bytes(raw[6:8], "little")
         elif raw[4:6] in LONG_VRS and len(raw) == 12:
             at += 12 + int.from_bytes(raw[8:12], "little")
+        elif (length := int.from_bytes(raw[4:8], "little")) <= _LONGEST_IMPLICIT:
+            at += 8 + length
         else:
             break
     return min(at, data.size)

@@ -33,6 +33,7 @@ def read_values(
     wanted: Collection[int],
     maximum_bytes: int,
     dispensable: Collection[int] = (),
+    required: Collection[int] = (),
 ) -> dict[int, bytes]:
     """Return the encoded values of top-level attributes by tag; absent ones are left out.
 
@@ -48,6 +49,9 @@ def read_values(
         Most bytes that a deflated data set may inflate to.
     dispensable
         Those of the wanted tags that are left out where their value is too long to be one.
+    required
+        Tags among those wanted: a data set that lacks one up to there may have been written out of order, and is read
+        on up to its pixel data.
 
     Raises
     ------
@@ -64,7 +68,7 @@ def read_values(
     values: dict[int, bytes] = {}
     last = max(wanted)
     for element in elements:
-        if element.tag > last:
+        if element.tag > last and all(tag in values for tag in required):
             break
         if element.tag in wanted and element.tag not in values:
             # A name or a UID of megabytes is none; it would be read into memory, and then into a row.
@@ -74,6 +78,6 @@ def read_values(
                 name = f"({element.tag >> 16:04x},{element.tag & 0xFFFF:04x})"
                 raise NotDicom(f"attribute {name} is longer than {MAXIMUM_VALUE_BYTES} bytes")
             values[element.tag] = elements.value(element)
-        if element.tag == last:
+        if element.tag == last and all(tag in values for tag in required):
             break
     return values

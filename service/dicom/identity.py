@@ -109,7 +109,7 @@ def identify(
     with path.open("rb") as file:
         size = file.seek(0, 2)
         file.seek(offset)
-        values = read_values(file, size, transfer_syntax_uid, _WANTED, maximum_bytes, _DISPENSABLE)
+        values = read_values(file, size, transfer_syntax_uid, _WANTED, maximum_bytes, _DISPENSABLE, _NAMES)
     uids = {tag: _uid(values, tag) for tag in _NAMES}
     # The peer's response names what it requested: had it asked for another object, it would take this one for that.
     _require_same(uids[_SOP_CLASS_UID], sop_class_uid, _SOP_CLASS_UID)

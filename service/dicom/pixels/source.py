@@ -1,6 +1,6 @@
 """Read an instance from a file, tolerant of missing headers and of faults that leave its pixels whole."""
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from io import BytesIO
 from os import PathLike
 from pathlib import Path
@@ -103,7 +103,7 @@ def _read(data: BytesAt, file: BinaryIO, max_bytes: int, last: int) -> FileDatas
     found: dict[BaseTag, DataElement | RawDataElement] = {}
     for element in elements:
         found.setdefault(BaseTag(element.tag), _raw(elements, element))
-        if element.tag >= last:
+        if element.tag == last:
             break
     preamble = data(0, 128) if start else None
     implicit, little = elements.implicit, elements.order == "<"
@@ -117,8 +117,9 @@ def _meta(data: BytesAt, start: int, end: int) -> FileMetaDataset:
     bounded = BytesAt(BytesIO(data(start, end - start)), end - start)
     elements = Elements(bounded, 0, "<", implicit=False, first_group=_META)
     found: dict[BaseTag, DataElement | RawDataElement] = {}
-    for element in elements:
-        found.setdefault(BaseTag(element.tag), _raw(elements, element))
+    with suppress(NotDicom):  # an archive's copy of it that stands behind it may be in implicit VR
+        for element in elements:
+            found.setdefault(BaseTag(element.tag), _raw(elements, element))
     return FileMetaDataset(found)
 
 
