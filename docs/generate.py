@@ -25,6 +25,7 @@ from docs.tables import (
     reasons,
     settings,
     states,
+    work_items,
 )
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -56,6 +57,10 @@ PARTS: dict[str, Callable[[], str]] = {
     "report-kinds": conformance.report_kinds,
     "own-codes": conformance.own_codes,
     "standard-codes": conformance.standard_codes,
+    "work-item-classes": work_items.sop_classes,
+    "work-item-attributes": work_items.attributes,
+    "work-item-changes": work_items.changes,
+    "work-item-statuses": work_items.statuses,
     "tolerated": quirks.tolerated,
     "capacity": capacity.capacity,
     "papers-rows": papers.rows,

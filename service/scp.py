@@ -14,7 +14,9 @@ from service.dicom.acceptor.server import AcceptorServer
 from service.dicom.auditor import Auditor
 from service.dicom.command import CommandSet
 from service.dicom.commitment.listening import CommitmentService
+from service.dicom.dispatch import handlers
 from service.dicom.entity import access_of, entity_of, tls_of
+from service.dicom.work_items.listening import WorkItemService
 from service.intake import AnnouncedInstance, Intake, Reception
 from service.process.handles import handles_left
 from service.process.log import get_logger
@@ -41,6 +43,8 @@ class Listener:
 
     Parameters
     ----------
+    work_items
+        Answers requests about work items; without, none are offered.
     shares_port
         Lets other processes listen on the same ports.
     beat
@@ -63,6 +67,7 @@ class Listener:
         commitment: CommitmentService,
         trail: AuditTrail,
         *,
+        work_items: WorkItemService | None = None,
         shares_port: bool = False,
         beat: Callable[[], None] = lambda: None,
         refused: Callable[[int], None] = lambda _: None,
@@ -70,10 +75,11 @@ class Listener:
     ) -> None:
         self._settings = settings
         self._auditor = Auditor(trail, settings.ae_title)
-        self._commitment = commitment
+        self._commitment, self._work_items = commitment, work_items
         self._not_let_in = not_let_in
         access = access_of(settings, self._tell_of_refusal)
-        self._entity = entity_of(settings, _Service(Storing(intake, self._auditor, refused)), access)
+        further = work_items.sop_classes if work_items is not None else ()
+        self._entity = entity_of(settings, _Service(Storing(intake, self._auditor, refused)), access, further)
         self._tls = tls_of(settings)
         self._shares_port = shares_port
         self._servers: list[AcceptorServer] = []
@@ -121,7 +127,7 @@ class Listener:
                 (settings.host, port),
                 allowed=settings.allowed_addresses,
                 maximum_waiting=_maximum_waiting(settings),
-                handlers=self._commitment.handlers(),
+                handlers=handlers(self._commitment, self._work_items),
                 shares_port=self._shares_port,
                 tls=tls,
                 beat=partial(self._turn, setting),

@@ -14,8 +14,10 @@ from types import FrameType
 import click
 
 from service.audit import AuditTrail
+from service.dicom.auditor import Auditor
 from service.dicom.commitment.listening import CommitmentService
 from service.dicom.entity import check
+from service.dicom.work_items.listening import WorkItemService
 from service.intake import Intake
 from service.ledger import Ledger
 from service.operations.bootstrap import open_ledger, open_store, owner
@@ -46,11 +48,13 @@ def build_listener(
     store, wakes = open_store(settings), waker(settings)
     intake = Intake(settings, store, ledger.admission, wakes)
     commitment = CommitmentService(settings, ledger, store, wakes, owner())
+    auditor = Auditor(trail, settings.listener.ae_title)
     return Listener(
         settings.listener,
         intake,
         commitment,
         trail,
+        work_items=WorkItemService(settings.work_items, ledger.work_items, auditor, wakes),
         shares_port=shares_port,
         beat=beat,
         refused=refused,

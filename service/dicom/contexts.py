@@ -1,6 +1,7 @@
 """What the listener accepts, as data: SOP classes and transfer syntaxes; docs/conformance.md is generated from here."""
 
 import re
+from collections.abc import Iterable
 
 from pydicom._uid_dict import UID_dictionary
 from pydicom.uid import (
@@ -80,19 +81,21 @@ def is_image_class(sop_class_uid: str) -> bool:
     return "Image Storage" in UID(sop_class_uid).name
 
 
-def accepted(*, other_objects: bool = False) -> dict[str, tuple[str, ...]]:
+def accepted(*, other_objects: bool = False, further: Iterable[str] = ()) -> dict[str, tuple[str, ...]]:
     """Return the transfer syntaxes that are accepted for each SOP class, by UID.
 
     Parameters
     ----------
     other_objects
         Takes storage SOP classes of every kind, not of radiographs and reports alone.
+    further
+        SOP classes besides, without pixels.
     """
     images = PLAIN_TRANSFER_SYNTAXES + ENCAPSULATED_TRANSFER_SYNTAXES
     others = OTHER_SOP_CLASSES if other_objects else ()
     return (
         dict.fromkeys(others, images + FURTHER_TRANSFER_SYNTAXES)
-        | dict.fromkeys((VERIFICATION, STORAGE_COMMITMENT), (ExplicitVRLittleEndian, ImplicitVRLittleEndian))
+        | dict.fromkeys((VERIFICATION, STORAGE_COMMITMENT, *further), (ExplicitVRLittleEndian, ImplicitVRLittleEndian))
         | dict.fromkeys(RADIOGRAPHS, images)
         | {uid: PLAIN_TRANSFER_SYNTAXES for uid in REPORT_SOP_CLASSES if uid not in RADIOGRAPHS}
     )

@@ -1,6 +1,7 @@
 """Our application entity as an acceptor, made of the settings."""
 
 import ssl
+from collections.abc import Iterable
 
 from service.dicom.acceptor.access import Access, Refused, not_told
 from service.dicom.acceptor.contract import CStoreService
@@ -63,14 +64,26 @@ def access_of(settings: ListenerSettings, refused: Refused = not_told) -> Access
     )
 
 
-def entity_of(settings: ListenerSettings, service: CStoreService, access: Access) -> AcceptorEntity:
-    """Return our application entity."""
+def entity_of(
+    settings: ListenerSettings, service: CStoreService, access: Access, further: Iterable[str] = ()
+) -> AcceptorEntity:
+    """Return our application entity.
+
+    Parameters
+    ----------
+    further
+        SOP classes that are offered beside storage, verification and storage commitment.
+    """
     said = UserInformation(settings.maximum_pdu_bytes, IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME)
     terms = Terms(
         service,
         access,
         # Peers ask us for storage commitment, and answer what we asked of them: we are its SCP and its SCU.
-        Offer(accepted(other_objects=settings.other_objects == "record"), frozenset({STORAGE_COMMITMENT}), said),
+        Offer(
+            accepted(other_objects=settings.other_objects == "record", further=further),
+            frozenset({STORAGE_COMMITMENT}),
+            said,
+        ),
         Places(settings.maximum_associations, settings.associations_per_peer),
         settings.minimum_bytes_per_second,
     )

@@ -33,6 +33,7 @@ from service.ledger.retention import Retention
 from service.ledger.telling import Subscription, Subscriptions
 from service.ledger.timekeeping import ClockView, Timekeeping
 from service.ledger.turnarounds import Turnarounds
+from service.ledger.work_items import WorkItems, WorkItemView
 from service.process.clock import Clock, utc_now
 from service.vocabulary.figures import Tally
 from service.vocabulary.reading_order import ReadingOrder
@@ -51,6 +52,8 @@ class Ledger:
         How long after a destination confirmed an object it is asked whether it still holds it.
     subscriptions
         Who is told of what, by messages.
+    claim_limit
+        How long a work item is its performer's of whom nothing is heard.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class Ledger:
         clock: Clock = utc_now,
         look_again: Sequence[timedelta] = (),
         subscriptions: Sequence[Subscription] = (),
+        claim_limit: timedelta = timedelta(hours=4),
     ) -> None:
         order, tally, told = order or ReadingOrder(), Tally(), Subscriptions(subscriptions)
         self.engine = engine
@@ -82,6 +86,7 @@ class Ledger:
         self.counts = KeptCounts(engine)
         self.inspection = Inspection(engine)
         self.reading_list = ReadingList(engine, order)
+        self.work_items = WorkItems(engine, clock, tally, told, claim_limit)
 
 
 __all__ = [
@@ -125,4 +130,6 @@ __all__ = [
     "Taken",
     "Timekeeping",
     "Which",
+    "WorkItemView",
+    "WorkItems",
 ]

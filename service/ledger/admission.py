@@ -18,6 +18,7 @@ from service.ledger.readings import Closed, came_after, close
 from service.ledger.records import InstanceRecord, ReportRecord, StudyRecord
 from service.ledger.rows import raise_priority, record, settle_patient
 from service.ledger.telling import Subscriptions
+from service.ledger.work_item_events import note_study
 from service.objects import StoredObject
 from service.process.clock import Clock
 from service.vocabulary.acquisition import UNKNOWN, Acquisition
@@ -198,6 +199,7 @@ class Admission:
             )
             session.add(study)
             session.flush()
+            note_study(session, study, now)
         return study
 
     def _new_version(self, study: StudyRecord, version: int, arrival: Arrival, now: datetime) -> InstanceRecord:

@@ -16,6 +16,7 @@ from service.ledger.leases import LOCK
 from service.ledger.records import InstanceRecord, StudyRecord
 from service.ledger.rows import by_person, raise_priority, record
 from service.ledger.telling import Subscriptions
+from service.ledger.work_item_events import note_study
 from service.process.clock import Clock
 from service.vocabulary.event_details import EventDetail, EventFacts
 from service.vocabulary.facts import CloseSource, EventKind, MessageEvent, PrioritySource
@@ -85,9 +86,10 @@ class Readings:
                 source = PrioritySource(study.withheld_source)
                 if raise_priority(study, Priority(study.withheld_priority), source, self._order):
                     event = MessageEvent.PRIORITY_RAISED
-                    self._subscriptions.tell(session, event, study, _first(session, study), now)
+                    self._subscriptions.tell(session, event, study, first_image(session, study), now)
             study.withheld_priority = study.withheld_source = None
-            record(session, _first(session, study), now, EventKind.STUDY_REOPENED, by_person(by))
+            record(session, first_image(session, study), now, EventKind.STUDY_REOPENED, by_person(by))
+            note_study(session, study, now)
             return True
 
 
@@ -102,7 +104,7 @@ def close(
     place = None if study.closed_at is not None else _place(session, study)
     study.closed_at, study.closed_by, study.close_source = at, by[:64] or None, source.value
     study.came_after_at = None
-    first = _first(session, study)
+    first = first_image(session, study)
     record(session, first, at, EventKind.STUDY_CLOSED, _read(source, by, place))
     subscriptions.tell(session, MessageEvent.STUDY_READ, study, first, at)
     return Closed(waited, first.calling_ae_title)
@@ -155,6 +157,7 @@ def _locked(session: Session, study_instance_uid: str) -> StudyRecord | None:
     return session.scalars(query.with_for_update(**LOCK)).one_or_none()
 
 
-def _first(session: Session, study: StudyRecord) -> InstanceRecord:
+def first_image(session: Session, study: StudyRecord) -> InstanceRecord:
+    """Return the image of a study in whose history stands what is of the study."""
     first = select(InstanceRecord).where(InstanceRecord.study_id == study.id).order_by(InstanceRecord.id).limit(1)
     return session.scalars(first).one()

@@ -15,8 +15,12 @@ from sqlalchemy.orm import Session
 
 from service.ledger.message_records import MessageRecord
 from service.ledger.records import InstanceRecord, StudyRecord
+from service.ledger.work_item_events import note_study
 from service.vocabulary.facts import MessageEvent, Supersession
 from service.vocabulary.states import DeliveryState
+
+#: Events that change the reading as a work item; the study's row is locked then.
+_OF_WORK_ITEMS = (MessageEvent.RESULT, MessageEvent.PRIORITY_RAISED, MessageEvent.STUDY_READ)
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ class Subscriptions:
         at: datetime,
         supersession: Supersession | None = None,
     ) -> None:
-        """Write a message of an event for each destination that wants it.
+        """Write a message of an event for each destination that wants it, and tell who subscribed to work items.
 
         Parameters
         ----------
@@ -77,6 +81,8 @@ class Subscriptions:
                         next_attempt_at=at,
                     )
                 )
+        if event in _OF_WORK_ITEMS:
+            note_study(session, study, at)
 
 
 def _is_wanted(session: Session, subscription: Subscription, event: MessageEvent, instance: InstanceRecord) -> bool:

@@ -47,7 +47,8 @@ def open_ledger(settings: Settings) -> Ledger:
         raise LedgerUnavailable(problem)
     look_again = [timedelta(seconds=seconds) for seconds in settings.delivery.confirm_again]
     told = [Subscription(receiver.name, receiver.told, receiver.not_analysed) for receiver in settings.receivers]
-    return Ledger(engine, settings.worklist.reading_order, look_again=look_again, subscriptions=told)
+    limit = timedelta(seconds=settings.work_items.claim_limit)
+    return Ledger(engine, settings.worklist.reading_order, look_again=look_again, subscriptions=told, claim_limit=limit)
 
 
 def open_store(settings: Settings) -> ObjectStore:

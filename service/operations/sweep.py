@@ -48,6 +48,8 @@ class Sweep:
             log.warning("%s; %d leases and pauses were righted", self.ledger.timekeeping.view(), righted)
         self.ledger.counts.put_together()
         self.ledger.turnarounds.forget(self.keep_turnarounds)
+        if ended := self.ledger.work_items.end_abandoned():
+            log.warning("%d claims of readings ended: nothing was heard of their workstations", ended)
         woken = []
         if self.ledger.analysis.any_due():
             woken.append(Task.INFER)

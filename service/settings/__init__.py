@@ -33,6 +33,7 @@ from service.settings.storage import RetentionSettings, StoreSettings
 from service.settings.tls import CertificateAndKey, DestinationTlsSettings, ListenerTlsSettings, WebTlsSettings
 from service.settings.turnaround import TurnaroundSettings
 from service.settings.web import WebSettings
+from service.settings.work_items import WorkItemSettings
 
 __all__ = [
     "AnalysisSettings",
@@ -60,6 +61,7 @@ __all__ = [
     "TurnaroundSettings",
     "WebSettings",
     "WebTlsSettings",
+    "WorkItemSettings",
     "WorklistSettings",
     "load",
 ]

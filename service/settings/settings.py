@@ -32,6 +32,7 @@ from service.settings.sections import (
 from service.settings.storage import RetentionSettings, StoreSettings
 from service.settings.turnaround import TurnaroundSettings
 from service.settings.web import WebSettings
+from service.settings.work_items import WorkItemSettings
 from service.vocabulary.language import Language
 
 
@@ -58,6 +59,7 @@ class Settings(BaseSettings):
     report: ReportSettings = ReportSettings()
     feedback: FeedbackSettings = FeedbackSettings()
     worklist: WorklistSettings = WorklistSettings()
+    work_items: WorkItemSettings = WorkItemSettings()
     web: WebSettings = WebSettings()
     queue: QueueSettings = QueueSettings()
     database: DatabaseSettings = DatabaseSettings()

@@ -15,7 +15,9 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from service.audit import AuditTrail
+from service.dicom.auditor import Auditor
 from service.dicom.commitment.listening import CommitmentService
+from service.dicom.work_items.listening import WorkItemService
 from service.intake import Intake
 from service.ledger import Ledger
 from service.ledger.database import connect
@@ -89,19 +91,25 @@ def _empty_ledger() -> Path:
     return path
 
 
-def prepare(data_dir: Path, *, worklist: dict[str, Any] | None = None, **listener: Any) -> Settings:
+def prepare(data_dir: Path, *, tables: dict[str, Any] | None = None, **listener: Any) -> Settings:
     """Return settings for a site in a folder, its tables in place."""
     options = {"port": 0, "minimum_free_bytes": 0} | listener
-    settings = load(data_dir=data_dir, listener=options, worklist=worklist or {})
+    settings = load(data_dir=data_dir, listener=options, **(tables or {}))
     data_dir.mkdir(exist_ok=True)
     shutil.copy(_empty_ledger(), data_dir / "ledger.sqlite")
     return settings
 
 
 @contextmanager
-def listening(data_dir: Path, *, worklist: dict[str, Any] | None = None, **listener: Any) -> Iterator[Site]:
-    """Run a listener on port 0 until the block ends; keyword arguments are settings of `[listener]`."""
-    settings = prepare(data_dir, worklist=worklist, **listener)
+def listening(data_dir: Path, *, tables: dict[str, Any] | None = None, **listener: Any) -> Iterator[Site]:
+    """Run a listener on port 0 until the block ends.
+
+    Parameters
+    ----------
+    tables
+        Settings by table; keyword arguments are those of `[listener]`.
+    """
+    settings = prepare(data_dir, tables=tables, **listener)
     engine = connect(settings.database_url)
     store = LocalStore(settings.objects_dir, settings.listener.minimum_free_bytes)
     waker = NotingWaker()
@@ -109,8 +117,11 @@ def listening(data_dir: Path, *, worklist: dict[str, Any] | None = None, **liste
     intake = Intake(settings, store, ledger.admission, waker)
     commitment = CommitmentService(settings, ledger, store, waker, "listener-1")
     try:
-        with AuditTrail(settings) as trail, Listener(settings.listener, intake, commitment, trail) as server:
-            yield Site(settings, engine, store, waker, intake, server)
+        with AuditTrail(settings) as trail:
+            auditor = Auditor(trail, settings.listener.ae_title)
+            work_items = WorkItemService(settings.work_items, ledger.work_items, auditor, waker)
+            with Listener(settings.listener, intake, commitment, trail, work_items=work_items) as server:
+                yield Site(settings, engine, store, waker, intake, server)
     finally:
         engine.dispose()
 

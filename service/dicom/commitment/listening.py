@@ -67,11 +67,7 @@ class CommitmentService:
         self._commitments = ledger.commitments
         self._peers = frozenset(peer.ae_title.strip() for peer in settings.peers)
 
-    def handlers(self) -> list[tuple[evt.EventType, Any]]:
-        """Return the handlers for an association."""
-        return [(evt.EVT_N_ACTION, self._requested), (evt.EVT_N_EVENT_REPORT, self._answered)]
-
-    def _requested(self, event: evt.Event) -> tuple[int, None]:
+    def requested(self, event: evt.Event) -> tuple[int, None]:
         """Record a request; on success it is durable, and its answer will come."""
         request, peer = cast(N_ACTION, event.request), cast(Peer, event.assoc)
         title = peer.calling_ae_title
@@ -97,7 +93,8 @@ class CommitmentService:
         log.info("storage commitment for %d instances asked by %s", len(references), ascii(title))
         return _SUCCESS, None
 
-    def _answered(self, event: evt.Event) -> tuple[int, None]:
+    def answered(self, event: evt.Event) -> tuple[int, None]:
+        """Record a destination's answer to ours."""
         return take_answer(event, self._commitments, self.waker), None
 
 

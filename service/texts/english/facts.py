@@ -148,6 +148,8 @@ TEXTS = {
     "event_kind.let_go": "let go",
     "event_kind.study_closed": "study read",
     "event_kind.study_reopened": "study opened again",
+    "event_kind.reading_claimed": "reading claimed",
+    "event_kind.reading_left": "reading left",
     "event_kind.came_after_reading": "came after the study was read",
     "event_kind.feedback_given": "opinion given",
     "event_kind.flag_withdrawn": "AI result withdrawn",

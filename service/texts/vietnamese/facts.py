@@ -147,6 +147,8 @@ TEXTS = {
     "event_kind.let_go": "bỏ tạm giữ ảnh",
     "event_kind.study_closed": "ca chụp đã được đọc",
     "event_kind.study_reopened": "ca chụp được mở lại",
+    "event_kind.reading_claimed": "đã nhận đọc",
+    "event_kind.reading_left": "đã bỏ việc đọc",
     "event_kind.came_after_reading": "đến sau khi ca chụp đã được đọc",
     "event_kind.feedback_given": "đã cho ý kiến",
     "event_kind.flag_withdrawn": "đã rút lại kết quả AI",

@@ -138,7 +138,7 @@ def test_the_first_that_answers_sets_the_order_s_priority(
 ) -> None:
     titles = {"EMERGENCY": "urgent", "ROUTINE_ROOM": "routine"}
     with (
-        listening(tmp_path, worklist={"ae_title_priorities": titles}) as site,
+        listening(tmp_path, tables={"worklist": {"ae_title_priorities": titles}}) as site,
         RawAssociation(site.port, calling=calling) as assoc,
     ):
         assert assoc.store(header(), priority=priority).status == SUCCESS
