@@ -5,11 +5,12 @@ another. Source: HL7 Version 2.5.1, chapters 4 (orders) and 7 (observations); IH
 study (113014, DCM).
 """
 
-import hashlib
 from collections.abc import Iterator, Sequence
 
 from highdicom.sr import CodedConcept
 
+from service.hl7.encoding import encoded, header, parts, segment, text, timestamp
+from service.hl7.own import filler_number
 from service.ledger import DueMessage
 from service.ledger.views import InstanceView, ReadingView, ResultView, StudyHistory
 from service.report import codes
@@ -19,7 +20,7 @@ from service.texts import texts_in
 from service.vocabulary.facts import MessageEvent
 from service.vocabulary.findings import Outcome
 from service.vocabulary.identity import Identity
-from worker.channels.hl7_wire import MllpConnection, accepted, encoded, header, parts, segment, text, timestamp
+from worker.channels.hl7_wire import MllpConnection, accepted
 from worker.channels.told import Image, Status, images_left, images_told
 from worker.channels.words import reason_words, result_sentence, withdrawal_sentence
 
@@ -127,8 +128,7 @@ class Hl7Channel:
     def _request(self, message: DueMessage) -> dict[int, str]:
         """Return the fields of OBR that say which study it is."""
         accession = text(message.instance.identity.accession_number)
-        order = f"{message.study_instance_uid}/{accession}"
-        filler = f"AI{hashlib.sha256(order.encode()).hexdigest()[:18].upper()}"
+        filler = filler_number(message.study_instance_uid, accession)
         received = timestamp(message.instance.received_at)
         return {1: "1", 3: filler, 4: self._receiver.service, 7: received, 18: accession}
 

@@ -1,64 +1,25 @@
-"""The wire of HL7 v2: segments in the vertical-bar encoding, and MLLP, over which a block is answered by a block.
+"""The wire to a receiver of HL7 v2: MLLP, over which a block is answered by a block, and what the answer means.
 
 References
 ----------
-HL7 Version 2.5.1, sections 2.5 (fields and delimiters), 2.7 (escape sequences) and 2.9.2 (acknowledgement);
-Transport Specification: MLLP, Release 1 (a block is <SB> data <EB><CR>)
+HL7 Version 2.5.1, section 2.9.2 (acknowledgement); Transport Specification: MLLP, Release 1
 """
 
 import select
 import socket
 import ssl
 import time
-from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
+from service.hl7.encoding import BLOCK_END, BLOCK_START, block
 from service.security.tls import destination_context, reason_of
 from service.settings import DestinationTlsSettings
 from service.settings.receivers import Hl7Settings
 from service.vocabulary.errors import PermanentDeliveryFailure, SettingsInvalid, TransientDeliveryFailure
 
-_START, _END = b"\x0b", b"\x1c\r"
 #: An acknowledgement is short; whoever sends more is no receiver of messages.
 _MOST = 65536
-_ESCAPES = str.maketrans(
-    {"\\": "\\E\\", "|": "\\F\\", "^": "\\S\\", "&": "\\T\\", "~": "\\R\\"}
-    | {chr(code): " " for code in (*range(0x20), 0x7F)}
-)
-CODECS = {"UNICODE UTF-8": "utf-8", "8859/1": "latin-1", "ASCII": "ascii"}
-
-
-def text(value: str) -> str:
-    """Return text as it may stand in a component: no delimiter, no control character."""
-    return value.translate(_ESCAPES)
-
-
-def parts(*components: str) -> str:
-    """Return a field of several components, the empty ones at its end left out."""
-    return "^".join(map(text, components)).rstrip("^")
-
-
-def timestamp(moment: datetime) -> str:
-    """Return a moment as DTM, in UTC."""
-    return f"{moment.astimezone(UTC):%Y%m%d%H%M%S}+0000"
-
-
-def segment(name: str, fields: Mapping[int, str]) -> str:
-    """Return a segment from its fields by number; what is not named is empty."""
-    return "|".join([name, *(fields.get(number, "") for number in range(1, max(fields) + 1))])
-
-
-def header(fields: Mapping[int, str]) -> str:
-    """Return MSH; its first field is the delimiter itself."""
-    return "MSH|^~\\&|" + segment("", {number - 2: value for number, value in fields.items()})[1:]
-
-
-def encoded(segments: Sequence[str], character_set: str) -> bytes:
-    """Return a message as bytes."""
-    return "".join(f"{one}\r" for one in segments).encode(CODECS[character_set], errors="replace")
-
 
 #: Errors of table 0357 that another try meets again: the message's form, its type, version or processing ID.
 _FINAL_ERRORS = frozenset({100, 101, 102, 103, 200, 201, 202, 203})
@@ -163,7 +124,7 @@ class MllpConnection:
         """Return the answer; the connection is kept for the next message, or closed."""
         try:
             connection.settimeout(self._receiver.response_timeout)
-            connection.sendall(_START + message + _END)
+            connection.sendall(block(message))
             answer = self._answer(connection, message_id)
             if self._receiver.keep_connection:
                 self._socket = connection
@@ -179,9 +140,9 @@ class MllpConnection:
     def _answer(self, connection: socket.socket, message_id: str) -> Acknowledgement:
         deadline, got = time.monotonic() + self._receiver.response_timeout, b""
         while len(got) <= _MOST:
-            block, end, rest = got.partition(_END)
+            answered, end, rest = got.partition(BLOCK_END)
             if end:
-                answer, got = acknowledgement(block[block.find(_START) + 1 :]), rest
+                answer, got = acknowledgement(answered[answered.find(BLOCK_START) + 1 :]), rest
                 if answer is not None and answer.message_id == message_id:
                     return answer
                 continue

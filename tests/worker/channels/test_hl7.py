@@ -20,6 +20,7 @@ from hl7apy.mllp import AbstractHandler, MLLPServer
 from hl7apy.parser import parse_message
 from pydicom import Dataset
 
+from service.hl7.encoding import segment, text
 from service.settings.receivers import Hl7Settings
 from service.vocabulary.facts import CloseSource, Flag, MessageEvent, Reason, Supersession
 from service.vocabulary.findings import Finding
@@ -27,7 +28,7 @@ from service.vocabulary.states import DeliveryState
 from tests.certificates import Authority
 from tests.servers import find_program, free_port, wait_until
 from tests.worker.channels.conftest import Telling
-from worker.channels.hl7_wire import acknowledgement, segment, text
+from worker.channels.hl7_wire import acknowledgement
 
 ROOT = Path(__file__).parents[3]
 _MINUTE = timedelta(minutes=1)
