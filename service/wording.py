@@ -10,6 +10,7 @@ from service.texts import Texts, code_of
 from service.vocabulary.event_details import EventDetail
 from service.vocabulary.facts import CloseSource, Failure, Hold, MessageEvent, Opinion, Reason, Supersession
 from service.vocabulary.findings import Finding, Outcome
+from service.vocabulary.orders import OrderEvent, OrderProblem
 from service.vocabulary.report_kinds import ReportKind
 
 #: Of what a value of the history is a code, by its name.
@@ -23,6 +24,8 @@ _CODES: Mapping[str, type[Enum]] = {
     "report": ReportKind,
     "reports": ReportKind,
     "message": MessageEvent,
+    "order": OrderEvent,
+    "problem": OrderProblem,
 }
 _FAILURES = frozenset(failure.value for failure in Failure)
 

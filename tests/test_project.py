@@ -124,6 +124,8 @@ SOURCED = (
     *("service/dicom/associate.py", "service/dicom/characters.py", "service/dicom/element_heads.py"),
     *("service/dicom/elements.py", "service/dicom/identity.py", "service/dicom/part10.py", "service/dicom/scu.py"),
     *("service/scope", "service/security/tls.py", "service/vocabulary/sop_classes.py", "service/vocabulary/uids.py"),
+    *("service/hl7/acknowledgement.py", "service/hl7/encoding.py", "service/hl7/meaning.py"),
+    *("service/hl7/message.py", "service/hl7/mllp.py"),
     *("worker/channels/hl7.py", "worker/channels/hl7_wire.py", "models/backbones.py", "models/class_activation.py"),
     *("models/decision.py", "models/distance.py", "models/heads.py", "training/exporting/calibration.py"),
     *("training/exporting/int8_graph.py", "training/measuring/label_noise.py", "training/measuring/metrics.py"),

@@ -11,7 +11,7 @@ from pydicom import Dataset
 from service.dicom.pixels import DecodedImage, decode, read_instance
 from service.ledger import ClaimedInstance
 from service.objects import ObjectStore
-from service.scope import ScopeVerdict, blank, judge, judge_orientation
+from service.scope import ScopeVerdict, age_in_years, blank, judge, judge_orientation
 from service.settings import ScopeSettings
 from service.vocabulary.errors import UndecodablePixels
 from service.vocabulary.facts import Flag, Reason, Supersession
@@ -104,9 +104,11 @@ class Preparation:
         content = self.store.read(claim.object_key)
         try:
             dataset = read_instance(BytesIO(content))
+            doubts = _take_birth_date_of_order(dataset, claim)
             # Before the gate: by whose population an image is judged depends on which network it is for.
             network = self.networks.for_image(dataset)
             verdict = _with_pixels(dataset, judge(dataset, network.population, self.rules))
+            verdict = replace(verdict, flags=(*verdict.flags, *doubts))
             image = _decoded(dataset, self.rules.maximum_pixels)
         except UndecodablePixels:
             dataset, verdict, image = Dataset(), ScopeVerdict(False, Reason.PIXELS_UNDECODABLE, True, ()), None
@@ -158,6 +160,14 @@ class Preparation:
             if Flag.UNLIKE_TRAINING not in doubts or self.rules.unlike_training == "analyse":
                 return Reidentified(claim, known, digest, (*flags, *doubts))
         return Ready(claim, display, digest, flags, superseding, network)
+
+
+def _take_birth_date_of_order(dataset: Dataset, claim: ClaimedInstance) -> tuple[Flag, ...]:
+    """Let an image that tells no age have the birth date of its order; return the doubt that this is."""
+    if not claim.ordered_birth_date or age_in_years(dataset) is not None:
+        return ()
+    dataset.PatientBirthDate = claim.ordered_birth_date
+    return (Flag.AGE_BY_ORDER,) if age_in_years(dataset) is not None else ()
 
 
 def _with_pixels(dataset: Dataset, verdict: ScopeVerdict) -> ScopeVerdict:

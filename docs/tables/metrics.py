@@ -11,6 +11,7 @@ from service.process.clock import Clock
 from service.settings import TurnaroundSettings
 from service.vocabulary.figures import FIGURES, TO_FLAG
 from service.vocabulary.findings import Outcome
+from service.vocabulary.orders import OrderState
 from service.vocabulary.states import CommitmentState, DeliveryState, State
 from service.web.metrics import Scrape
 from service.web.room_figures import RoomFigures
@@ -29,6 +30,7 @@ _SITE = StatusView(
     oldest_waiting_since=_NOW,
     oldest_unsent_since=_NOW,
     held_studies={},
+    orders={OrderState.USED: 1},
     commitment_requests={CommitmentState.WAITING: 1},
     oldest_unanswered_since=_NOW,
 )

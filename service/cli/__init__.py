@@ -32,6 +32,7 @@ _REMEDIES = {
 _COMMANDS = {
     "up": "service.cli.up:up",
     "listen": "service.cli.serve:listen",
+    "listen-hl7": "service.cli.listen_hl7:listen_hl7",
     "web": "service.cli.web:web",
     "sweep": "service.cli.sweep:sweep",
     "db": "service.cli.db:db",

@@ -16,7 +16,7 @@ _GRACE_S = 30.0
 
 
 @click.command()
-@click.argument("part", type=click.Choice(["listen", "infer", "deliver", "sweep", "web"]))
+@click.argument("part", type=click.Choice(["listen", "hl7", "infer", "deliver", "sweep", "web"]))
 def alive(part: str) -> None:
     """Tell whether a part of auscult gets on with its work on this machine: exit status 0, or 1 with the reason.
 

@@ -25,6 +25,7 @@ from service.ledger.database import connect, reading, tables_problem
 from service.ledger.trouble import RESTORE
 from service.objects import ObjectStore
 from service.operations.bootstrap import open_ledger, open_store
+from service.process import heartbeat
 from service.process.clock import utc_now
 from service.process.ports import require_free
 from service.refused import not_mended, refused_callers
@@ -132,7 +133,14 @@ def ports(settings: Settings) -> Found:
             lambda: shows_certificate(listener.host, listener.tls.port, listener.tls),
             "listener.tls.port",
         )
+    hl7 = settings.hl7
+    if hl7.port is not None:
+        yield _port("check.hl7_port", hl7.host, hl7.port, lambda: _hears_hl7(settings), "hl7.port")
     yield _port("check.web_port", web.host, web.port, lambda: _answers_page(web), "web.port")
+
+
+def _hears_hl7(settings: Settings) -> bool:
+    return bool(heartbeat.ages(settings.heartbeat_dir, "hl7"))
 
 
 def _answers_page(web: WebSettings) -> bool:

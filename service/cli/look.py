@@ -113,6 +113,8 @@ def _counts(say: Texts, view: StatusView) -> Iterator[tuple[str, int]]:
     for destination, counts in view.outbox.items():
         for delivery, count in counts.items():
             yield say("status.outbox", destination=destination, state=say.of(delivery)), count
+    for order, count in view.orders.items():
+        yield say("status.orders", state=say.of(order)), count
     for commitment, count in view.commitment_requests.items():
         yield say("status.commitments", state=say.of(commitment)), count
 

@@ -15,9 +15,10 @@ log = get_logger(__name__)
 Part = tuple[str, ...]
 
 
-def parts(deliveries: int = 1) -> tuple[Part, ...]:
+def parts(deliveries: int = 1, *, hears_hl7: bool = False) -> tuple[Part, ...]:
     """Return what one machine runs, each in a process of its own, with so many that deliver."""
-    return (("listen",), ("work", "infer"), *[("work", "deliver")] * deliveries, ("web",), ("sweep",))
+    listeners: tuple[Part, ...] = (("listen",), ("listen-hl7",)) if hears_hl7 else (("listen",),)
+    return (*listeners, ("work", "infer"), *[("work", "deliver")] * deliveries, ("web",), ("sweep",))
 
 
 #: The variable that tells a child its supervisor's process id.

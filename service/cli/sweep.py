@@ -37,7 +37,8 @@ def sweep(once: bool) -> None:
 def _sweep(settings: Settings, trail: AuditTrail, *, once: bool) -> None:
     ledger, store = open_ledger(settings), open_store(settings)
     keep_turnarounds = timedelta(days=settings.turnaround.keep_days)
-    sweeper = Sweep(settings.sweep, ledger, store, waker(settings), keep_turnarounds)
+    keep_orders = timedelta(days=settings.orders.keep_days)
+    sweeper = Sweep(settings.sweep, ledger, store, waker(settings), keep_turnarounds, keep_orders)
     retention = RetentionRounds(settings.retention, ledger, store, trail)
     if once:
         swept = sweeper.once()

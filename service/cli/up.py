@@ -34,7 +34,7 @@ def up() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     _tell_addresses(texts_in(settings.language), settings)
-    Supervisor(parts(settings.delivery.process_count), os.environ).run(stop)
+    Supervisor(parts(settings.delivery.process_count, hears_hl7=settings.hl7.port is not None), os.environ).run(stop)
 
 
 def _tell_addresses(say: Texts, settings: Settings) -> None:
@@ -45,6 +45,9 @@ def _tell_addresses(say: Texts, settings: Settings) -> None:
         addresses = secure if listener.tls.only else say("up.and", first=addresses, second=secure)
     click.echo(say("up.listening", title=listener.ae_title, addresses=addresses))
     scheme = "https" if web.tls.is_on else "http"
+    if settings.hl7.port is not None:
+        heard = f"{settings.hl7.host}:{settings.hl7.port}"
+        click.echo(say("up.hl7", address=say("up.over_tls", address=heard) if settings.hl7.tls.is_on else heard))
     click.echo(say("up.worklist", address=f"{scheme}://{web.host}:{web.port}/"))
     if not settings.destinations:
         click.echo(say("up.no_destination"), err=True)
@@ -58,6 +61,8 @@ def _require_ports(settings: Settings) -> None:
         ports.append(("listener.port", listener.host, listener.port))
     if listener.tls.is_on:
         ports.append(("listener.tls.port", listener.host, listener.tls.port))
+    if settings.hl7.port is not None:
+        ports.append(("hl7.port", settings.hl7.host, settings.hl7.port))
     deadline, told = time.monotonic() + _PATIENCE_S, False
     for port in ports:
         while True:

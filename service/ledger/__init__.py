@@ -21,6 +21,7 @@ from service.ledger.inspection import Inspection
 from service.ledger.kept_counts import KeptCounts
 from service.ledger.leases import Taken
 from service.ledger.messages import DueMessage, Messages
+from service.ledger.orders import Orders
 from service.ledger.outbox import Outbox
 from service.ledger.reading_list import ReadingList
 from service.ledger.readings import Readings
@@ -81,6 +82,7 @@ class Ledger:
         self.results = Results(engine, order, clock, tally, told)
         self.feedback = Feedback(engine, order, clock, told)
         self.readings = Readings(engine, order, clock, tally, told)
+        self.orders = Orders(engine, order, clock, tally, told)
         self.remedies = Remedies(engine, clock)
         self.retention = Retention(engine, clock)
         self.counts = KeptCounts(engine)
@@ -113,6 +115,7 @@ __all__ = [
     "Ledger",
     "Messages",
     "NewReport",
+    "Orders",
     "Outbox",
     "Predecessor",
     "ReadingList",

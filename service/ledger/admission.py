@@ -14,6 +14,7 @@ from service.ledger.database import writing
 from service.ledger.kept_counts import SILENT, listed
 from service.ledger.keys import Holds, assumed, name_objects
 from service.ledger.leases import LOCK
+from service.ledger.orders import lock_names, settle_arrival
 from service.ledger.readings import Closed, came_after, close
 from service.ledger.records import InstanceRecord, ReportRecord, StudyRecord
 from service.ledger.rows import raise_priority, record, settle_patient
@@ -145,6 +146,7 @@ class Admission:
         now = self._clock()
         # The key before any row: the sweeper locks it too, and knows nothing of rows that are not written yet.
         restored = name_objects(session, [arrival.stored.key], holds)
+        lock_names(session, arrival.identity.study_instance_uid, arrival.identity.accession_number.strip()[:64])
         study = self._study(session, arrival, now)
         versions = session.scalars(
             select(InstanceRecord)
@@ -172,6 +174,7 @@ class Admission:
         if raise_priority(study, arrival.order_priority, arrival.priority_source, self._order):
             self._subscriptions.tell(session, MessageEvent.PRIORITY_RAISED, study, instance, now)
         held = settle_patient(session, study, instance, now)
+        settle_arrival(session, study, instance, now, self._order, self._subscriptions)
         evidence = arrival.final_evidence
         closed = self._close(session, study, evidence, now) if evidence is not None else None
         return Receipt(Registered.NEW_VERSION if versions else Registered.NEW, held, closed)

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from service.ledger.claims import ClaimedInstance, abandoned, predecessor, settled_later, waiting
 from service.ledger.database import reading, writing
 from service.ledger.leases import IMAGES, LOCK
+from service.ledger.orders import birth_date_of
 from service.ledger.readings import came_after
 from service.ledger.records import InstanceRecord
 from service.ledger.rows import (
@@ -107,6 +108,7 @@ def _claimed(session: Session, row: InstanceRecord, owner: str, now: datetime) -
         released=row.hold is not None and row.released_at is not None,
         again=row.reanalysis_asked_at is not None,
         predecessor=predecessor(session, row),
+        ordered_birth_date=birth_date_of(session, row.study_id, identity_of(row)),
     )
 
 

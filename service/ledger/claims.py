@@ -33,7 +33,13 @@ class Predecessor:
 
 @dataclass(frozen=True)
 class ClaimedInstance:
-    """An image that one worker holds under a lease."""
+    """An image that one worker holds under a lease.
+
+    Attributes
+    ----------
+    ordered_birth_date
+        The patient's birth date by the order, YYYYMMDD, where the image has none; else empty.
+    """
 
     id: int
     owner: str
@@ -47,6 +53,7 @@ class ClaimedInstance:
     released: bool
     again: bool
     predecessor: Predecessor | None
+    ordered_birth_date: str = ""
 
 
 def waiting() -> Select[InstanceRecord]:

@@ -15,6 +15,7 @@ from service.ledger.database import reading
 from service.ledger.kept_counts import SILENT, kept
 from service.ledger.message_records import MessageRecord
 from service.ledger.message_views import message_view
+from service.ledger.orders import order_counts
 from service.ledger.records import (
     CommitmentRequestRecord,
     DeliveryRecord,
@@ -76,6 +77,7 @@ class Inspection:
                 outcomes={Outcome(name): count for name, count in by_label(kept_counts.OUTCOMES).items()},
                 outbox=by_destination(outbox),
                 commitment_requests=_commitment_requests(session),
+                orders=order_counts(session),
                 oldest_unanswered_since=_oldest_unanswered(session),
                 oldest_waiting_since=_oldest_waiting(session),
                 oldest_unsent_since=_oldest_unsent(session),

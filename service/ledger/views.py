@@ -12,6 +12,7 @@ from service.ledger.version_0_1 import flags_of, supersession_of
 from service.vocabulary.facts import CloseSource, Flag, Hold, PrioritySource, Supersession
 from service.vocabulary.findings import Outcome, PredictionSummary
 from service.vocabulary.identity import Identity
+from service.vocabulary.orders import OrderState
 from service.vocabulary.states import CommitmentState, DeliveryState, Priority, State
 
 #: What is counted at each look is counted no further.
@@ -178,6 +179,8 @@ class StatusView:
         Objects and messages by destination and state.
     commitment_requests
         Storage commitments that peers ask of us, by state.
+    orders
+        What a RIS said of orders, by what became of it.
     oldest_unanswered_since
         Since when the peer that waits longest for our answer has been waiting; None when none waits.
     oldest_waiting_since
@@ -198,6 +201,7 @@ class StatusView:
     outcomes: Mapping[Outcome, int]
     outbox: Mapping[str, Mapping[DeliveryState, int]]
     commitment_requests: Mapping[CommitmentState, int]
+    orders: Mapping[OrderState, int]
     oldest_unanswered_since: datetime | None
     oldest_waiting_since: datetime | None
     oldest_unsent_since: datetime | None

@@ -24,13 +24,20 @@ class Swept:
 
 @dataclass(frozen=True)
 class Sweep:
-    """Looks at the ledger and the store; repeats what is needed, rights what a clock has mistimed, adds counts up."""
+    """Looks at the ledger and the store; repeats what is needed, rights what a clock has mistimed, adds counts up.
+
+    Attributes
+    ----------
+    keep_turnarounds, keep_orders
+        For how long the lengths of waits are kept, and what was heard of orders.
+    """
 
     settings: SweepSettings
     ledger: Ledger
     store: ObjectStore
     waker: Waker
     keep_turnarounds: timedelta
+    keep_orders: timedelta
 
     def once(self) -> Swept:
         """Sweep once.
@@ -48,6 +55,7 @@ class Sweep:
             log.warning("%s; %d leases and pauses were righted", self.ledger.timekeeping.view(), righted)
         self.ledger.counts.put_together()
         self.ledger.turnarounds.forget(self.keep_turnarounds)
+        self.ledger.orders.forget(self.keep_orders)
         if ended := self.ledger.work_items.end_abandoned():
             log.warning("%d claims of readings ended: nothing was heard of their workstations", ended)
         woken = []

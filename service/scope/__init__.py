@@ -4,8 +4,18 @@ Silence never reads as normal: each image that is not analysed has a `Reason`; w
 carries a `Flag`.
 """
 
+from service.scope.age import age_in_years
 from service.scope.fitting import fits
 from service.scope.gate import blank, judge, judge_distance, judge_orientation
 from service.scope.verdict import PopulationLimits, ScopeVerdict
 
-__all__ = ["PopulationLimits", "ScopeVerdict", "blank", "fits", "judge", "judge_distance", "judge_orientation"]
+__all__ = [
+    "PopulationLimits",
+    "ScopeVerdict",
+    "age_in_years",
+    "blank",
+    "fits",
+    "judge",
+    "judge_distance",
+    "judge_orientation",
+]

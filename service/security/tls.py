@@ -13,7 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from service.security.reloading import Reloading
-from service.settings import CertificateAndKey, DestinationTlsSettings, ListenerTlsSettings, WebTlsSettings
+from service.settings import (
+    CertificateAndKey,
+    DestinationTlsSettings,
+    Hl7TlsSettings,
+    ListenerTlsSettings,
+    WebTlsSettings,
+)
 from service.vocabulary.errors import SettingsInvalid
 
 _SUITES = (
@@ -81,6 +87,26 @@ def web_context(settings: WebTlsSettings) -> Reloading[ssl.SSLContext]:
         return context
 
     return Reloading("web.tls", _files(settings.certificate, settings.key), read)
+
+
+def hl7_context(settings: Hl7TlsSettings) -> Reloading[ssl.SSLContext]:
+    """Return the side of TLS of the listener for HL7.
+
+    Raises
+    ------
+    SettingsInvalid
+        When a file cannot be read or used.
+    """
+
+    def read() -> ssl.SSLContext:
+        context = _context(ssl.PROTOCOL_TLS_SERVER)
+        _load_certificate(context, "hl7.tls", settings)
+        if settings.ca is not None:
+            _load_authorities(context, "hl7.tls", settings.ca)
+            context.verify_mode = ssl.CERT_REQUIRED
+        return context
+
+    return Reloading("hl7.tls", _files(settings.certificate, settings.key, settings.ca), read)
 
 
 def destination_context(settings: DestinationTlsSettings, setting: str) -> ssl.SSLContext:

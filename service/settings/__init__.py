@@ -19,6 +19,7 @@ from service.settings.operation import (
     QueueSettings,
     SweepSettings,
 )
+from service.settings.orders import Hl7ListenerSettings, Hl7TlsSettings, OrdersSettings
 from service.settings.receivers import ReceiverSettings
 from service.settings.sections import (
     AnalysisSettings,
@@ -43,11 +44,14 @@ __all__ = [
     "DeliverySettings",
     "DestinationSettings",
     "DestinationTlsSettings",
+    "Hl7ListenerSettings",
+    "Hl7TlsSettings",
     "ListenerSettings",
     "ListenerTlsSettings",
     "LivenessSettings",
     "LogSettings",
     "NodeSettings",
+    "OrdersSettings",
     "PeerSettings",
     "QueueSettings",
     "ReceiverSettings",

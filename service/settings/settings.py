@@ -21,6 +21,7 @@ from service.settings.operation import (
     QueueSettings,
     SweepSettings,
 )
+from service.settings.orders import Hl7ListenerSettings, OrdersSettings
 from service.settings.receivers import Receiver
 from service.settings.sections import (
     AnalysisSettings,
@@ -55,6 +56,8 @@ class Settings(BaseSettings):
     destinations: tuple[DestinationSettings, ...] = Field((), description="DICOM nodes that receive reports.")
     receivers: tuple[Receiver, ...] = Field((), description="Systems that are told of results by messages.")
     peers: tuple[PeerSettings, ...] = Field((), description="DICOM nodes that ask us for storage commitment.")
+    hl7: Hl7ListenerSettings = Hl7ListenerSettings()
+    orders: OrdersSettings = OrdersSettings()
     delivery: DeliverySettings = DeliverySettings()
     report: ReportSettings = ReportSettings()
     feedback: FeedbackSettings = FeedbackSettings()

@@ -58,6 +58,10 @@ class EventDetail(StrEnum):
     MISSING_SUPERSEDED = "missing_superseded"
     LOST = "lost"
     MESSAGE = "message"
+    ORDER = "order"
+    """What was said of an order, by whom, in which message."""
+    ORDER_PROBLEM = "order_problem"
+    """The same, and what is against it."""
 
     def of(self, **values: object) -> "EventFacts":
         """Return the detail with its values: numbers, names, and codes of the vocabulary by their stored values."""

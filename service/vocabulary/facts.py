@@ -49,6 +49,8 @@ class Flag(StrEnum):
     BODY_PART_UNKNOWN = "body_part_unknown"
     VIEW_UNKNOWN = "view_unknown"
     AGE_UNKNOWN = "age_unknown"
+    AGE_BY_ORDER = "age_by_order"
+    """The image tells no age, and the birth date of its order does."""
     AGE_OUTSIDE = "age_outside"
     FOR_PROCESSING = "for_processing"
     UPSIDE_DOWN = "upside_down"
@@ -85,6 +87,8 @@ class PrioritySource(StrEnum):
     PREDICTION = "prediction"
     C_STORE = "C-STORE priority"
     AE_TITLE = "AE title map"
+    ORDER = "order"
+    """What the RIS says of the order."""
 
 
 class Standing(StrEnum):
@@ -158,6 +162,8 @@ class CloseSource(StrEnum):
     """A document of a person in the study that the PACS forwarded."""
     HL7 = "HL7"
     UPS = "UPS"
+    ORDER_CANCELLED = "order cancelled"
+    """Nobody has read it, and nobody is to."""
 
 
 class Opinion(StrEnum):
@@ -222,6 +228,9 @@ class EventKind(StrEnum):
     CAME_AFTER_READING = "came after the study was read"
     FEEDBACK_GIVEN = "feedback given"
     FLAG_WITHDRAWN = "flag withdrawn"
+    ORDER_HEARD = "order heard"
+    ORDER_NOT_USED = "order not used"
+    """Something is against its being of the study."""
     REANALYSIS_ASKED = "to be analysed again"
     RETRIED = "retried"
     SUPERSEDED = "superseded"

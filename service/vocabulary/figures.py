@@ -49,6 +49,10 @@ UNCONFIRMABLE = Figure(
 )
 MESSAGES_TAKEN = Figure("messages_taken", "Messages that a destination said it took.", "destination")
 MESSAGES_DEAD = Figure("messages_dead", "Messages that were given up.", "destination")
+HL7_HEARD = Figure("messages_heard", "HL7 messages that came, by what was made of them.", "result")
+HL7_REFUSED = Figure(
+    "message_connections_refused", "Connections to the listener for HL7 that were not let in, by reason.", "reason"
+)
 TO_FLAG = Figure("receipt_to_flag_seconds", "From the receipt of an image to its result.", bounds=_WAITS_S)
 TO_READ = Figure(
     "flag_to_read_seconds",
@@ -86,6 +90,8 @@ FIGURES = (
     DEAD,
     MESSAGES_TAKEN,
     MESSAGES_DEAD,
+    HL7_HEARD,
+    HL7_REFUSED,
     TO_FLAG,
     TO_READ,
     TO_REPORT,

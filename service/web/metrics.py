@@ -77,6 +77,7 @@ class Scrape(Collector):
             for state, number in counts.items():
                 deliveries.add_metric([destination, str(state)], number)
         yield deliveries
+        yield _family("orders", "What was heard of orders, by what became of it.", "state", status.orders)
         requests = status.commitment_requests
         yield _family("commitment_requests", "Storage commitments that peers ask of us.", "state", requests)
         unanswered = self._age(status.oldest_unanswered_since)

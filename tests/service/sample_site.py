@@ -210,6 +210,7 @@ def identity_of(dataset: Dataset) -> Identity:
         study_instance_uid=str(dataset.StudyInstanceUID),
         series_instance_uid=str(dataset.SeriesInstanceUID),
         patient_id=str(dataset.PatientID),
+        issuer_of_patient_id=str(dataset.get("IssuerOfPatientID", "")),
         patient_name=str(dataset.PatientName),
         birth_date=str(dataset.PatientBirthDate),
         sex=str(dataset.PatientSex),

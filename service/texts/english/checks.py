@@ -20,6 +20,7 @@ TEXTS = {
     "check.ports": "ports",
     "check.listener_port": "listener port",
     "check.listener_tls_port": "listener TLS port",
+    "check.hl7_port": "HL7 port",
     "check.web_port": "web port",
     "check.callers": "callers",
     "check.certificates": "certificates",

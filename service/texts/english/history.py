@@ -40,5 +40,7 @@ TEXTS = {
     "event_detail.missing": "{report} at {destination}",
     "event_detail.missing_superseded": "{report} at {destination}, and superseded: not sent again",
     "event_detail.lost": "{destination} has lost a report",
+    "event_detail.order": "{order}, by {sender}, message {control_id}",
+    "event_detail.order_problem": "{order}, by {sender}, message {control_id}: {problem}",
     "event_detail.message": "{message} to {destination}: {error}",
 }

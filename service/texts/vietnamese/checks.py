@@ -20,6 +20,7 @@ TEXTS = {
     "check.ports": "các cổng",
     "check.listener_port": "cổng nhận DICOM",
     "check.listener_tls_port": "cổng nhận DICOM qua TLS",
+    "check.hl7_port": "cổng HL7",
     "check.web_port": "cổng của trang",
     "check.callers": "thiết bị gọi đến",
     "check.certificates": "chứng thư",

@@ -40,5 +40,7 @@ TEXTS = {
     "event_detail.missing": "{report} tại {destination}",
     "event_detail.missing_superseded": "{report} tại {destination}, và đã bị thay thế: không gửi lại",
     "event_detail.lost": "{destination} đã làm mất một báo cáo",
+    "event_detail.order": "{order}, từ {sender}, thông điệp {control_id}",
+    "event_detail.order_problem": "{order}, từ {sender}, thông điệp {control_id}: {problem}",
     "event_detail.message": "{message} đến {destination}: {error}",
 }

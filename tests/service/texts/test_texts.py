@@ -14,6 +14,7 @@ from service.vocabulary import facts
 from service.vocabulary.event_details import EventDetail
 from service.vocabulary.findings import Finding, Outcome
 from service.vocabulary.language import Language
+from service.vocabulary.orders import OrderEvent, OrderProblem, OrderState
 from service.vocabulary.refusals import RefusalReason
 from service.vocabulary.report_kinds import ReportKind
 from service.vocabulary.roles import Role
@@ -23,6 +24,7 @@ ROOT = Path(__file__).parents[3]
 FACTS: list[type[Enum]] = [
     *(value for value in vars(facts).values() if isinstance(value, type) and issubclass(value, Enum) and list(value)),
     *(EventDetail, Finding, Outcome, CommitmentState, DeliveryState, Priority, RefusalReason, Role, State, ReportKind),
+    *(OrderEvent, OrderProblem, OrderState),
 ]
 #: Modules whose texts a reader is shown.
 SHOWN = [

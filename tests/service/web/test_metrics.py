@@ -14,6 +14,7 @@ from service.objects import Room
 from service.vocabulary.facts import Hold
 from service.vocabulary.figures import BATCH, CONFIRMED, FIGURES, REFUSED, TO_REPORT, FigureKey, Tally
 from service.vocabulary.findings import Outcome
+from service.vocabulary.orders import OrderState
 from service.vocabulary.states import CommitmentState, DeliveryState, State
 from service.web.metrics import exposition
 
@@ -27,6 +28,7 @@ STATUS = StatusView(
     failures={"analysis_failed": 1},
     outcomes={Outcome.POSITIVE: 1},
     outbox={"pacs": {DeliveryState.DEAD: 1}},
+    orders={OrderState.WAITING: 6},
     commitment_requests={CommitmentState.WAITING: 2},
     oldest_unanswered_since=NOW - timedelta(seconds=50),
     oldest_waiting_since=NOW - timedelta(seconds=90),
@@ -62,6 +64,7 @@ def test_the_age_of_the_oldest_waiting_image_is_told() -> None:
 
 
 def test_peers_that_wait_for_an_answer_are_counted_and_their_age_is_told() -> None:
+    assert samples(STATUS)["auscult_orders", ("waiting",)] == 6
     assert samples(STATUS)["auscult_commitment_requests", ("waiting",)] == 2
     assert samples(STATUS)["auscult_oldest_unanswered_seconds", ()] == 50
 

@@ -1,0 +1,270 @@
+"""Orders: what a RIS says is kept, and used for the one study that it is of, before its images came or after.
+
+What a message says is used once. Where nothing proves which study or whose it is, it is not used, and the history of
+the study that it may mean says why.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Engine, delete, func, or_, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from service.ledger import keys
+from service.ledger.database import reading, writing
+from service.ledger.kept_counts import listed
+from service.ledger.leases import LOCK
+from service.ledger.order_matching import problem_of
+from service.ledger.order_records import AccessionRecord, OrderRecord
+from service.ledger.readings import Closed, came_after, close, first_image
+from service.ledger.records import InstanceRecord, StudyRecord
+from service.ledger.rows import current_versions, identity_of, raise_priority, record
+from service.ledger.telling import Subscriptions
+from service.process.clock import Clock
+from service.vocabulary.errors import LedgerUnavailable
+from service.vocabulary.event_details import EventDetail
+from service.vocabulary.facts import CloseSource, EventKind, MessageEvent, PrioritySource
+from service.vocabulary.figures import TO_READ, Tally
+from service.vocabulary.identity import Identity
+from service.vocabulary.orders import HeardMessage, HeardOrder, OrderedPatient, OrderEvent, OrderProblem, OrderState
+from service.vocabulary.reading_order import ReadingOrder
+from service.vocabulary.states import Priority
+
+_ATTEMPTS = 5
+#: Studies of one accession number that are looked at.
+_MOST_STUDIES = 20
+
+
+@dataclass(frozen=True)
+class _Use:
+    """What a use of an order needs, within a transaction of the caller.
+
+    Attributes
+    ----------
+    arrived
+        The image whose arrival is the occasion; None where the message is.
+    """
+
+    session: Session
+    order: ReadingOrder
+    subscriptions: Subscriptions
+    at: datetime
+    arrived: InstanceRecord | None = None
+
+
+class Orders:
+    """Keeps what is heard of orders, and uses it."""
+
+    def __init__(
+        self, engine: Engine, order: ReadingOrder, clock: Clock, tally: Tally, subscriptions: Subscriptions
+    ) -> None:
+        self._engine = engine
+        self._order = order
+        self._clock = clock
+        self._tally = tally
+        self._subscriptions = subscriptions
+
+    def hear(self, message: HeardMessage) -> bool:
+        """Keep what a message says, durably, and use what can be used; return whether it was news.
+
+        Raises
+        ------
+        LedgerUnavailable
+            When the database cannot take it; the sender is to send it again.
+        """
+        for _ in range(_ATTEMPTS):
+            try:
+                with writing(self._engine) as session:
+                    closed = self._hear(session, message)
+            except IntegrityError:
+                continue  # it came on two connections at once: look again
+            for one in closed or ():
+                if one.waited is not None:
+                    self._tally.turn(TO_READ, one.waited, one.source, self._clock())
+            return closed is not None
+        raise LedgerUnavailable("the database refuses the row time and again; check its integrity")
+
+    def forget(self, keep: timedelta, limit: int = 1000) -> int:
+        """Remove what was heard longer ago than is kept, some of it at a time; return how many rows that were."""
+        old = select(OrderRecord.id).where(OrderRecord.heard_at < self._clock() - keep).limit(limit)
+        with reading(self._engine) as session:
+            if session.scalars(old.limit(1)).first() is None:
+                return 0
+        with writing(self._engine) as session:
+            return len(
+                session.scalars(delete(OrderRecord).where(OrderRecord.id.in_(old)).returning(OrderRecord.id)).all()
+            )
+
+    def _hear(self, session: Session, message: HeardMessage) -> list[Closed] | None:
+        known = select(OrderRecord.id).where(
+            OrderRecord.sender == message.sender,
+            OrderRecord.message_id == message.message_id,
+            OrderRecord.digest == message.digest,
+        )
+        if session.scalars(known.limit(1)).first() is not None:
+            return None
+        use = _Use(session, self._order, self._subscriptions, self._clock())
+        lock_names(
+            session, *(name for one in message.orders for name in (one.study_instance_uid, one.accession_number))
+        )
+        rows = [_record_of(message, number, one, use.at) for number, one in enumerate(message.orders)]
+        session.add_all(rows)
+        session.flush()
+        return [closed for row in rows if (closed := _settle(use, row)) is not None]
+
+
+def order_counts(session: Session) -> dict[OrderState, int]:
+    """Return how many of what was heard is in which state."""
+    rows = session.execute(select(OrderRecord.state, func.count()).group_by(OrderRecord.state))
+    return {OrderState(state): count for state, count in rows}
+
+
+def lock_names(session: Session, *names: str) -> None:
+    """Lock UIDs and accession numbers until the transaction ends: who hears of a study waits for whom receives it."""
+    for name in sorted({name for name in names if name}):
+        keys.lock(session, hashlib.sha256(f"order {name}".encode()).hexdigest())
+
+
+def settle_arrival(
+    session: Session,
+    study: StudyRecord,
+    instance: InstanceRecord,
+    at: datetime,
+    order: ReadingOrder,
+    subscriptions: Subscriptions,
+) -> None:
+    """Use what was heard of a study's orders before an image of it came; the study's row and names are locked."""
+    session.flush()
+    accession = identity_of(instance).accession_number.strip()[:64]
+    if accession:
+        known = select(AccessionRecord.id).where(
+            AccessionRecord.study_id == study.id, AccessionRecord.accession_number == accession
+        )
+        if session.scalars(known).first() is None:
+            session.add(AccessionRecord(study_id=study.id, accession_number=accession))
+    named: list[ColumnElement[bool]] = [OrderRecord.study_instance_uid == study.study_instance_uid]
+    if accession:
+        named.append(OrderRecord.accession_number == accession)
+    states = [OrderState.WAITING.value, OrderState.NOT_USED.value]
+    waiting = select(OrderRecord).where(OrderRecord.state.in_(states), or_(*named)).order_by(OrderRecord.id)
+    use = _Use(session, order, subscriptions, at, instance)
+    for row in session.scalars(waiting.with_for_update(**LOCK)).all():
+        _settle(use, row)
+
+
+def birth_date_of(session: Session, study_id: int, identity: Identity) -> str:
+    """Return the birth date that an order of a study gives for an image without one, YYYYMMDD; else empty."""
+    if identity.birth_date:
+        return ""
+    used = select(OrderRecord).where(OrderRecord.study_id == study_id, OrderRecord.state == OrderState.USED.value)
+    for row in session.scalars(used.order_by(OrderRecord.id.desc())):
+        if row.birth_date and problem_of(_patient_of(row), [identity]) is None:
+            return row.birth_date
+    return ""
+
+
+def _record_of(message: HeardMessage, number: int, heard: HeardOrder, at: datetime) -> OrderRecord:
+    return OrderRecord(
+        sender=message.sender,
+        message_id=message.message_id,
+        digest=message.digest,
+        number=number,
+        heard_at=at,
+        event=heard.event.value,
+        study_instance_uid=heard.study_instance_uid,
+        accession_number=heard.accession_number,
+        patient_ids=[[one, *issuers] for one, issuers in heard.patient.ids],
+        patient_names=list(heard.patient.names),
+        birth_date=heard.patient.birth_date,
+        priority=int(heard.priority) if heard.priority is not None else None,
+        indication=heard.indication,
+        patient_class=heard.patient_class,
+        state=OrderState.WAITING.value,
+    )
+
+
+def _patient_of(row: OrderRecord) -> OrderedPatient:
+    ids = tuple((one, tuple(issuers)) for one, *issuers in row.patient_ids)
+    return OrderedPatient(ids, tuple(row.patient_names), row.birth_date)
+
+
+def _settle(use: _Use, row: OrderRecord) -> Closed | None:
+    """Use an order for the one study that it is of, or say why it is not used."""
+    # Until there is an image to read, neither a result nor a cancellation has anything to take off the list.
+    studies = [one for one in _studies(use.session, row) if _is_order(row) or listed(use.session, one)]
+    found = [(study, _problem(use.session, row, study)) for study in studies]
+    fitting = [study for study, problem in found if problem is None]
+    if len(fitting) == 1:
+        return _use(use, row, fitting[0])
+    against = [(study, OrderProblem.SEVERAL_STUDIES) for study in fitting] or found
+    for study, problem in against:
+        if problem is not None:
+            _refuse(use, row, study, problem)
+    return None
+
+
+def _is_order(row: OrderRecord) -> bool:
+    return row.event == OrderEvent.ORDERED.value
+
+
+def _studies(session: Session, row: OrderRecord) -> Sequence[StudyRecord]:
+    """Return the studies that an order may be of, locked.
+
+    By its Study Instance UID; by its accession number where it has no other, or where all that it may do is to raise:
+    modalities choose UIDs of their own, and several studies share an accession number.
+    """
+    if row.study_instance_uid:
+        same = select(StudyRecord).where(StudyRecord.study_instance_uid == row.study_instance_uid)
+        studies = session.scalars(same.with_for_update(**LOCK)).all()
+        if studies or not _is_order(row):
+            return studies
+    if not row.accession_number:
+        return ()
+    of_accession = select(AccessionRecord.study_id).where(AccessionRecord.accession_number == row.accession_number)
+    found = select(StudyRecord).where(StudyRecord.id.in_(of_accession)).order_by(StudyRecord.id)
+    return session.scalars(found.limit(_MOST_STUDIES).with_for_update(**LOCK)).all()
+
+
+def _problem(session: Session, row: OrderRecord, study: StudyRecord) -> OrderProblem | None:
+    if study.held_reason is not None:
+        return OrderProblem.STUDY_HELD
+    identities = [identity_of(version) for version in current_versions(session, study)]
+    problem = problem_of(_patient_of(row), identities)
+    is_same_study = row.study_instance_uid == study.study_instance_uid
+    # The UID names one study of all; an accession number is as good as the patient beside it.
+    return None if problem is OrderProblem.NO_PATIENT_ID and is_same_study else problem
+
+
+def _use(use: _Use, row: OrderRecord, study: StudyRecord) -> Closed | None:
+    session, event = use.session, OrderEvent(row.event)
+    row.state, row.problem, row.study_id = OrderState.USED.value, None, study.id
+    instance = use.arrived or first_image(session, study)
+    said = EventDetail.ORDER.of(order=event.value, sender=row.sender, control_id=row.message_id)
+    record(session, instance, use.at, EventKind.ORDER_HEARD, said)
+    if event is OrderEvent.ORDERED:
+        if row.priority is not None and raise_priority(study, Priority(row.priority), PrioritySource.ORDER, use.order):
+            use.subscriptions.tell(session, MessageEvent.PRIORITY_RAISED, study, instance, use.at)
+        return None
+    # An image that comes after its order was cancelled was taken all the same: somebody has to look at it.
+    is_moot = event is OrderEvent.CANCELLED and use.arrived is not None
+    if is_moot or study.closed_at is not None:
+        return None
+    source = CloseSource.HL7 if event is OrderEvent.READ else CloseSource.ORDER_CANCELLED
+    closed = close(session, study, source, "", use.at, use.subscriptions)
+    if use.arrived is not None:
+        # Nobody can tell whether whoever reported has seen it.
+        came_after(session, study, use.arrived, use.at)
+    return closed if event is OrderEvent.READ else None
+
+
+def _refuse(use: _Use, row: OrderRecord, study: StudyRecord, problem: OrderProblem) -> None:
+    if (row.state, row.problem, row.study_id) == (OrderState.NOT_USED.value, problem.value, study.id):
+        return  # said before
+    row.state, row.problem, row.study_id = OrderState.NOT_USED.value, problem.value, study.id
+    said = EventDetail.ORDER_PROBLEM.of(
+        order=row.event, sender=row.sender, control_id=row.message_id, problem=problem.value
+    )
+    record(use.session, use.arrived or first_image(use.session, study), use.at, EventKind.ORDER_NOT_USED, said)
