@@ -75,23 +75,28 @@ def tools(program: Callable[[str], str]) -> dict[str, str]:
     return {**os.environ, "CHROMIUM": program("chromium"), "NODE": program("node"), "PLAYWRIGHT_CORE": driver}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=["ohif", "ohif-3.12"])
 def seen(
-    tools: dict[str, str], program: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    tools: dict[str, str],
+    program: Callable[[str], str],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[str, dict[str, Any]]:
     """Give, by series number, what the viewer's page and console say of two studies in Orthanc, and pictures of it.
+
+    It is looked at with the newest version and the one before.
 
     The series of the study with two images have the letter a in front of their number.
     """
     program("Orthanc")
     folder = tmp_path_factory.mktemp("viewer")
-    dist = Path(tools["PLAYWRIGHT_CORE"]).parent / "ohif" / "dist"
+    dist = Path(tools["PLAYWRIGHT_CORE"]).parent / request.param / "dist"
     studies = {"": [(STUDY, CONTENT)], "a": [(WIDE, CONTENT), (SECOND, SECOND_CONTENT)]}
     pages = {}
     with orthanc(tmp_path_factory.mktemp("archive"), dicom_web=True) as archive, viewer(dist, archive.url) as address:
         for letter, images in studies.items():
             for source, what in images:
-                for content_ in (encoded(source), *_reports(source, what)):
+                for content_ in (encoded(source), *reports(source, what)):
                     archive.store(content_)
             study = f"{address}/viewer?StudyInstanceUIDs={images[0][0].StudyInstanceUID}"
             for number, page in _look(tools, study, folder, letter).items():
@@ -99,7 +104,7 @@ def seen(
     return pages
 
 
-def _reports(source: Dataset, what: ReportContent) -> list[bytes]:
+def reports(source: Dataset, what: ReportContent) -> list[bytes]:
     image = read_instance(BytesIO(encoded(source)))
     display = decode(image, max_pixels=10**8).display()
     equipment = Equipment(version("auscult"), institution="General Hospital")
