@@ -23,6 +23,7 @@ from service.ledger.leases import Taken
 from service.ledger.messages import DueMessage, Messages
 from service.ledger.orders import Orders
 from service.ledger.outbox import Outbox
+from service.ledger.priors import Priors
 from service.ledger.reading_list import ReadingList
 from service.ledger.readings import Readings
 from service.ledger.refusals import RecordedRefusal, Refusals
@@ -87,6 +88,7 @@ class Ledger:
         self.retention = Retention(engine, clock)
         self.counts = KeptCounts(engine)
         self.inspection = Inspection(engine)
+        self.priors = Priors(engine)
         self.reading_list = ReadingList(engine, order)
         self.work_items = WorkItems(engine, clock, tally, told, claim_limit)
 
@@ -118,6 +120,7 @@ __all__ = [
     "Orders",
     "Outbox",
     "Predecessor",
+    "Priors",
     "ReadingList",
     "Readings",
     "RecordedRefusal",

@@ -222,6 +222,7 @@ class Admission:
             transfer_syntax_uid=arrival.transfer_syntax_uid,
             identity=identity.attributes(),
             identity_digest=identity.digest(),
+            patient_digest=identity.patient_digest(),
             object_key=arrival.stored.key,
             object_size=arrival.stored.size,
             calling_ae_title=arrival.calling_ae_title,

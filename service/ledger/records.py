@@ -67,6 +67,7 @@ class InstanceRecord(LeasedRecord):
     transfer_syntax_uid: Mapped[str] = mapped_column(String(64))
     identity: Mapped[dict[str, Any]]
     identity_digest: Mapped[str] = mapped_column(String(64))
+    patient_digest: Mapped[str | None] = mapped_column(String(64), index=True)
     pixel_digest: Mapped[str | None] = mapped_column(String(64))
     object_key: Mapped[str] = mapped_column(String(64), index=True)
     object_size: Mapped[int]

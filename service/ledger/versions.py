@@ -17,6 +17,7 @@ def with_same_bytes(row: InstanceRecord, version: int, state: State, now: dateti
         transfer_syntax_uid=row.transfer_syntax_uid,
         identity=row.identity,
         identity_digest=row.identity_digest,
+        patient_digest=row.patient_digest,
         object_key=row.object_key,
         object_size=row.object_size,
         object_removed_at=row.object_removed_at,

@@ -142,6 +142,23 @@ def heat_map(grey: Picture, cam: NDArray[np.float32], localisation: Localisation
     return painted
 
 
+def layer(cam: NDArray[np.float32], localisation: Localisation, rows: int, columns: int) -> Picture:
+    """Return the heat map alone, to be laid over a radiograph of any size: uint8, rows x cols x 4, RGBA.
+
+    Its opacity is twice that of the picture which is sent, so that a reader's slider in the middle shows the same.
+    """
+    activation = upsampled(cam, rows, columns)
+    field = _lung_share(localisation, rows, columns)
+    painted = np.empty((rows, columns, 4), dtype=np.uint8)
+    index = np.rint(activation * 255).astype(np.uint8)
+    for channel, colours in enumerate(_colours()):
+        painted[:, :, channel] = np.rint(colours[index] * field + _OUTSIDE * (1 - field))
+    painted[:, :, 3] = index
+    outlines = [np.rint(in_pixels(region, rows, columns) - 0.5).astype(np.int32) for region in localisation.regions]
+    cv2.polylines(painted, outlines, isClosed=True, color=(*_INK, 255), thickness=2, lineType=cv2.LINE_AA)
+    return painted
+
+
 def _rgb(grey: Picture) -> Picture:
     return np.asarray(cv2.merge([grey, grey, grey]), dtype=np.uint8)
 

@@ -3,8 +3,9 @@
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from service.settings.kinds import Port, Seconds, Section
 from service.settings.senders import SenderSettings
@@ -36,6 +37,12 @@ class WebSettings(Section):
         (Searched.ACCESSION,),
         description="What free text on the page is looked for in; empty for no search. It stands in the address, and so"
         " in the browser's history.",
+    )
+    viewer: str = Field(
+        "",
+        description="Address of the site's viewer for a study, such as"
+        " `https://pacs.example/viewer?StudyInstanceUIDs={study_instance_uid}`; also `{accession_number}` and"
+        " `{patient_id}`. The study's page links to it; empty for no link.",
     )
     maximum_connections: Annotated[int, Field(ge=8)] = Field(
         256, description="Most connections at once; fewer where the process has fewer file handles (`ulimit -n`)."
@@ -69,6 +76,20 @@ class WebSettings(Section):
         if users and self.users is None:
             raise ValueError("a sender of web.senders has a user, and there is no file of users; set web.users")
         return self
+
+    @field_validator("viewer")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        try:
+            filled = value.format(study_instance_uid="1.2", accession_number="A", patient_id="P")
+        except (KeyError, IndexError, ValueError, AttributeError):
+            raise ValueError(
+                "names what it cannot be filled with; write {study_instance_uid}, {accession_number} or {patient_id}"
+            ) from None
+        scheme = urlsplit(filled).scheme
+        if value and (not scheme or scheme in ("javascript", "data", "vbscript", "file")):
+            raise ValueError("is no address that a browser may follow; write it with https:// or a viewer's own scheme")
+        return value
 
     @property
     def is_loopback(self) -> bool:

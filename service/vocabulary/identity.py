@@ -37,6 +37,11 @@ class Identity:
         """Return the SHA-256 (hex) of the identity attributes."""
         return hashlib.sha256(json.dumps(self.attributes(), sort_keys=True).encode()).hexdigest()
 
+    def patient_digest(self) -> str | None:
+        """Return the SHA-256 (hex) of Patient ID and issuer, by which a patient's studies are found; None without."""
+        patient, issuer = self.patient_id.strip(), self.issuer_of_patient_id.strip()
+        return hashlib.sha256(json.dumps([patient, issuer]).encode()).hexdigest() if patient else None
+
     def patient(self) -> Patient:
         """Return the attributes that tell whose the instance is."""
         return self.patient_id, self.issuer_of_patient_id, self.patient_name, self.birth_date

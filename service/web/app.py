@@ -26,6 +26,7 @@ from service.settings import Settings
 from service.texts import Texts, texts_in
 from service.vocabulary.errors import StoreFull, Unavailable
 from service.vocabulary.roles import Role
+from service.web.agreement_page import AgreementPage
 from service.web.auditor import PageAuditor
 from service.web.endpoint import Endpoint
 from service.web.list_page import ListPage
@@ -38,6 +39,7 @@ from service.web.security_headers import SecurityHeaders
 from service.web.senders import Senders, TokenLogin
 from service.web.site import Site
 from service.web.store_instances import store_endpoints
+from service.web.study_actions import StudyActions
 from service.web.study_page import StudyPage
 from service.web.turnaround_figures import TurnaroundFigures
 from service.web.turnaround_page import TurnaroundPage
@@ -60,14 +62,14 @@ def create_app(settings: Settings, ledger: Ledger, trail: audit.AuditTrail, cloc
     senders, store = Senders(settings.web.senders), open_store(settings)
     tokens = Middleware(TokenLogin, senders=senders, auditor=auditor, say=say, note=ledger.refusals.note)
     site = Site(settings, ledger, store, auditor, clock, say, Forms(users))
-    common, study, turnaround = _Common(site), StudyPage(site), TurnaroundPage(site)
+    common = _Common(site)
     live = LiveEvents(
         ledger.reading_list.newest_event, settings.web.maximum_connections // 2, settings.web.response_timeout / 2
     )
     static = StaticFiles(directory=Path(str(files("service.web") / "static")))
     return Starlette(
         routes=[
-            *(endpoint.route() for endpoint in _endpoints(common, study, turnaround, live)),
+            *(endpoint.route() for endpoint in _endpoints(site, common, live)),
             *(endpoint.route() for endpoint in store_endpoints(settings, ledger, trail, store, senders)),
             Route("/favicon.ico", lambda _: RedirectResponse("/static/icon.svg")),
             Mount("/static", static),
@@ -77,17 +79,27 @@ def create_app(settings: Settings, ledger: Ledger, trail: audit.AuditTrail, cloc
     )
 
 
-def _endpoints(common: "_Common", study: StudyPage, turnaround: TurnaroundPage, live: LiveEvents) -> list[Endpoint]:
+def _endpoints(site: Site, common: "_Common", live: LiveEvents) -> list[Endpoint]:
     """Return all that is answered; what changes something names the role that may do so."""
+    study, actions, turnaround = StudyPage(site), StudyActions(site), TurnaroundPage(site)
     return [
         Endpoint("/", common.worklist),
         Endpoint("/studies/{uid}", study.study),
-        Endpoint("/studies/{uid}/close", study.close, Role.READER, "POST"),
-        Endpoint("/studies/{uid}/reopen", study.reopen, Role.READER, "POST"),
+        Endpoint("/studies/{uid}/close", actions.close, Role.READER, "POST"),
+        Endpoint("/studies/{uid}/reopen", actions.reopen, Role.READER, "POST"),
+        Endpoint("/studies/{uid}/reanalyse", actions.reanalyse, Role.ADMINISTRATOR, "POST"),
+        Endpoint("/studies/{uid}/retry", actions.retry, Role.ADMINISTRATOR, "POST"),
+        Endpoint("/studies/{uid}/release", actions.release, Role.ADMINISTRATOR, "POST"),
+        Endpoint("/instances/{uid}/feedback", actions.feedback, Role.RADIOLOGIST, "POST"),
         Endpoint("/turnaround", turnaround.turnaround),
+        Endpoint("/agreement", AgreementPage(site).show),
         Endpoint("/events", live.answer),
         Endpoint("/instances/{uid}.png", study.radiograph),
+        Endpoint("/instances/{uid}/grey", study.grey),
+        Endpoint("/instances/{uid}/activation.png", study.activation),
         Endpoint("/reports/{uid}.png", study.heat_map),
+        Endpoint("/reports/{uid}.dcm", study.report_file),
+        Endpoint("/reports/{uid}.txt", study.report_text),
         Endpoint("/api/worklist", common.api_worklist),
         Endpoint("/api/studies/{uid}", study.api_study),
         Endpoint("/api/status", common.api_status),

@@ -19,7 +19,7 @@ from service.security.passwords import PasswordFile
 from service.web.problem import Problem
 
 #: Bytes of a form; ours have fewer.
-_MOST = 4096
+_MOST = 8192
 
 
 class Forms:

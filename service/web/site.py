@@ -9,13 +9,16 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from service.ledger import Ledger
+from service.ledger.views import StudyHistory
 from service.objects import ObjectStore
 from service.process.clock import Clock
 from service.settings import Settings
 from service.texts import Texts
-from service.web.asking import person_of, viewer
+from service.vocabulary.roles import Role
+from service.web.asking import person_of, uid, viewer
 from service.web.auditor import PageAuditor
 from service.web.marking import Forms
+from service.web.problem import Problem
 from service.web.words import filters
 from service.worklist import answer_of
 
@@ -42,12 +45,26 @@ class Site:
             lstrip_blocks=True,
         )
         templates.filters.update(filters(self.say))
-        templates.globals.update(say=self.say, answer_of=answer_of)
+        templates.globals.update(say=self.say, answer_of=answer_of, roles=Role)
         object.__setattr__(self, "_templates", templates)
 
     def page(self, template: str, code: HTTPStatus = HTTPStatus.OK, **values: object) -> HTMLResponse:
         """Return a page made of a template."""
         return HTMLResponse(self._templates.get_template(template).render(values), code)
+
+    def history(self, request: Request) -> StudyHistory:
+        """Return what the ledger knows of the study that a path names, which the audit trail is told.
+
+        Raises
+        ------
+        Problem
+            When it knows none.
+        """
+        history = self.ledger.inspection.history(uid(request))
+        if history is None:
+            raise Problem(HTTPStatus.NOT_FOUND, "problem.no_study")
+        self.auditor.viewed(*viewer(request), history.versions)
+        return history
 
     def form(self, request: Request) -> dict[str, Any]:
         """Return what a page's forms need: their token, and who asks, for a form is shown to those who may use it."""

@@ -5,6 +5,7 @@ transfer syntax, and returns a `DecodedImage`: stored values, their digest, and 
 The same code reads for the worker, for training and for the pages, so that all of them see alike.
 """
 
+from service.dicom.pixels.grey import WindowableImage
 from service.dicom.pixels.image import (
     MAXIMUM_PIXELS,
     DecodedImage,
@@ -19,6 +20,7 @@ __all__ = [
     "MAXIMUM_BYTES",
     "MAXIMUM_PIXELS",
     "DecodedImage",
+    "WindowableImage",
     "decode",
     "display_values",
     "pixel_digest",

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from service.dicom.pixels.decoding import decode_stored
+from service.dicom.pixels.grey import WindowableImage, windowable
 from service.dicom.pixels.header import PixelHeader, read_header
 from service.dicom.pixels.rendering import OPTIONAL_KEYWORDS, RENDERING_KEYWORDS, render
 from service.vocabulary.errors import UndecodablePixels
@@ -63,6 +64,18 @@ class DecodedImage:
         if not self.header.monochrome:
             raise UndecodablePixels("a colour image has no display values")
         return render(self.stored, self.header, self.presentation)
+
+    def grey(self) -> WindowableImage:
+        """Return the grey values, for a screen that windows them itself.
+
+        Raises
+        ------
+        UndecodablePixels
+            When the image is in colour, or a rescale value is malformed.
+        """
+        if not self.header.monochrome:
+            raise UndecodablePixels("a colour image has no grey values")
+        return windowable(self.stored, self.header, self.presentation)
 
 
 def decode(dataset: Dataset, max_pixels: int = MAXIMUM_PIXELS) -> DecodedImage:

@@ -47,32 +47,32 @@ def render(stored: NDArray[np.integer], header: PixelHeader, presentation: Datas
     UndecodablePixels
         When a rescale value is malformed.
     """
-    domain = _domain(stored.dtype)
-    padding = _padding(domain, header, presentation)
-    can_be = _can_be(domain, header)
-    modality, step = _modality(domain, can_be, presentation)
+    domain = domain_of(stored.dtype)
+    padding = padding_in(domain, header, presentation)
+    can_be = possible_in(domain, header)
+    modality, step = modality_of(domain, can_be, presentation)
     voi = _voi(modality, can_be, step, presentation)
     if voi is None:
-        voi = apply_window(modality, _full_range(modality[_present(stored) & ~padding]))
+        voi = apply_window(modality, full_range(modality[present_in(stored) & ~padding]))
     displayed = 1 - voi if header.photometric == "MONOCHROME1" else voi
     displayed = np.where(padding, 0, displayed).astype(np.float32)
     bits = np.ascontiguousarray(stored).view(f"u{stored.itemsize}")
     return np.asarray(cv2.LUT(bits, displayed), dtype=np.float32).reshape(stored.shape)
 
 
-def _domain(kind: np.dtype[np.integer]) -> NDArray[np.int32]:
+def domain_of(kind: np.dtype[np.integer]) -> NDArray[np.int32]:
     """Return every value of an integer type, in the order of its bit patterns."""
     patterns = np.arange(2 ** (8 * kind.itemsize), dtype=f"u{kind.itemsize}")
     return patterns.view(kind).astype(np.int32)
 
 
-def _can_be(domain: NDArray[np.int32], header: PixelHeader) -> NDArray[np.bool_]:
+def possible_in(domain: NDArray[np.int32], header: PixelHeader) -> NDArray[np.bool_]:
     """Tell of every value whether the stored bits can hold it."""
     least = -(1 << (header.bits_stored - 1)) if header.signed else 0
     return np.asarray((domain >= least) & (domain < least + (1 << header.bits_stored)))
 
 
-def _present(stored: NDArray[np.integer]) -> NDArray[np.bool_]:
+def present_in(stored: NDArray[np.integer]) -> NDArray[np.bool_]:
     """Tell of every bit pattern whether a pixel has it."""
     bits = np.ascontiguousarray(stored).view(f"u{stored.itemsize}")
     size = 2 ** (8 * stored.itemsize)
@@ -80,7 +80,7 @@ def _present(stored: NDArray[np.integer]) -> NDArray[np.bool_]:
     return np.asarray(counts.ravel() > 0)
 
 
-def _padding(domain: NDArray[np.int32], header: PixelHeader, presentation: Dataset) -> NDArray[np.bool_]:
+def padding_in(domain: NDArray[np.int32], header: PixelHeader, presentation: Dataset) -> NDArray[np.bool_]:
     """Tell of every value whether it is padding (PS3.3 C.7.5.1.1.2): one value, or a range with both its ends."""
     if "PixelPaddingValue" not in presentation or presentation.get("PixelPaddingValue") in (None, ""):
         return np.zeros(domain.shape, dtype=np.bool_)
@@ -98,7 +98,7 @@ def _as_stored(value: int, header: PixelHeader) -> int:
     return value - (1 << header.bits_stored) if negative else value
 
 
-def _modality(
+def modality_of(
     domain: NDArray[np.int32], can_be: NDArray[np.bool_], presentation: Dataset
 ) -> tuple[NDArray[np.float64], float]:
     """Return every value after the Modality LUT, or else after rescaling, and by how much neighbours differ."""
@@ -125,7 +125,7 @@ def _voi(
     return None if window is None else apply_window(modality, window)
 
 
-def _full_range(values: NDArray[np.float64]) -> Window:
+def full_range(values: NDArray[np.float64]) -> Window:
     """Return the window that shows values from the least to the greatest."""
     if not values.size:
         return Window(0.0, 1.0, "LINEAR_EXACT")

@@ -4,6 +4,10 @@ TEXTS = {
     "command.feedback_kept": "kept; `auscult show` lists what was said of the study",
     "command.no_result": "{uid} is no image with an AI result in force; `auscult show` lists those of a study",
     "command.which_image": "the study has several images with a result; name one: {uids}",
+    "agreement.title": "Agreement with the AI",
+    "agreement.what": "Of each person and result the newest opinion counts; those who could not tell take no part"
+    " in the share. Intervals are of 95 % (Wilson). People choose what they give an opinion on,"
+    " so this is no measure of accuracy.",
     "agreement.none": "nobody has said anything of an AI result yet; `auscult feedback give` does",
     "agreement.all": "all",
     "agreement.no_name": "not named",

@@ -11,6 +11,7 @@ from service.texts.vietnamese import (
     terminal,
     trouble,
     turnaround,
+    viewer,
     worklist,
 )
 
@@ -25,5 +26,6 @@ TEXTS = {
     **terminal.TEXTS,
     **trouble.TEXTS,
     **turnaround.TEXTS,
+    **viewer.TEXTS,
     **worklist.TEXTS,
 }

@@ -5,6 +5,10 @@ TEXTS = {
     "command.no_result": "{uid} không phải là ảnh có kết quả AI còn hiệu lực; `auscult show` liệt kê các ảnh của"
     " một ca chụp",
     "command.which_image": "ca chụp có nhiều ảnh có kết quả; hãy nêu một ảnh: {uids}",
+    "agreement.title": "Mức đồng ý với AI",
+    "agreement.what": "Với mỗi người và mỗi kết quả chỉ tính ý kiến mới nhất; ai không đánh giá được thì không"
+    " tính vào tỷ lệ. Khoảng tin cậy 95 % (Wilson). Mọi người tự chọn kết quả để cho ý kiến, nên"
+    " đây không phải là thước đo độ chính xác.",
     "agreement.none": "chưa ai cho ý kiến về kết quả AI nào; hãy dùng `auscult feedback give`",
     "agreement.all": "tất cả",
     "agreement.no_name": "không nêu",

@@ -77,7 +77,9 @@ def test_a_name_is_text_whatever_it_holds(site: SampleSite, client: httpx.Client
     for path in ("/", f"/studies/{dataset.StudyInstanceUID}"):
         page = _page(client, path)
         assert name in page.text
-        ours = [{"src": "/static/auscult.js", "defer": ""}] if path == "/" else []
+        ours = [
+            {"src": "/static/auscult.js", "defer": ""} if path == "/" else {"src": "/static/study.js", "type": "module"}
+        ]
         assert [script.attributes for script in page.all("script")] == ours
         assert all(element.text.isdecimal() for element in page.all("b"))
         assert page.all("i") == page.all("u") == []
