@@ -12,7 +12,7 @@ from service.ledger import DueDelivery, Ledger
 from service.process.backoff import backoff
 from service.process.clock import Clock
 from service.process.log import get_logger
-from service.settings import DestinationSettings, Settings
+from service.settings import Destination, DestinationSettings, Settings
 from service.vocabulary.commitment import Reference
 from service.vocabulary.errors import LeaseLost, PermanentDeliveryFailure, TransientDeliveryFailure
 
@@ -26,9 +26,11 @@ class CommitmentAsking:
     goes into the ledger: what is held is CONFIRMED there, and what is not becomes due again.
     """
 
-    def __init__(self, settings: Settings, destination: DestinationSettings, ledger: Ledger, clock: Clock) -> None:
+    def __init__(self, settings: Settings, destination: Destination, ledger: Ledger, clock: Clock) -> None:
         self._settings = settings.delivery
-        self._destination = destination
+        self._name = destination.name
+        # Over HTTP there is no such service.
+        self._node = destination if isinstance(destination, DestinationSettings) else None
         self._calling_ae_title = settings.calling_ae_title(destination)
         self._ledger = ledger
         self._clock = clock
@@ -57,9 +59,9 @@ class CommitmentAsking:
             When the ledger is away; what was put aside is still.
         """
         self._close_what_is_done()
-        if not self._collected:
+        if not self._collected or self._node is None:
             return
-        association = AskingAssociation(self._destination, self._calling_ae_title, self._answered)
+        association = AskingAssociation(self._node, self._calling_ae_title, self._answered)
         try:
             association.establish()
         except PermanentDeliveryFailure as error:
@@ -70,7 +72,7 @@ class CommitmentAsking:
         self._ask_on(association)
 
     def _ask_on(self, association: AskingAssociation) -> None:
-        uid, name = new_transaction_uid(), self._destination.name
+        uid, name = new_transaction_uid(), self._name
         ask_again_at = self._clock() + timedelta(seconds=self._settings.commitment_timeout)
         rows = self._ledger.commitments.open(uid, name, self._collected, ask_again_at)
         # Looking at the others and opening the association took its time; what is lost holds no other row up.
@@ -90,7 +92,7 @@ class CommitmentAsking:
 
     def _do_without(self, why: str) -> None:
         """Have it asked by C-FIND from now on."""
-        log.warning("%s: %s; it is asked by C-FIND", self._destination.name, why)
+        log.warning("%s: %s; it is asked by C-FIND", self._name, why)
         self.is_offered = False
         for row in self.take():
             with suppress(LeaseLost):

@@ -1,4 +1,4 @@
-"""Whether a destination holds what it took: by storage commitment, by C-FIND, or by C-FIND where the other fails."""
+"""Whether a destination holds what it took: by storage commitment, by query, or by query where that fails."""
 
 from datetime import timedelta
 from functools import partial
@@ -9,14 +9,15 @@ from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind  # t
 
 from service.audit import AuditTrail, events
 from service.audit.events import Node
-from service.dicom.scu import DUPLICATE_INSTANCE, NO_FIND, DestinationAssociation, instance_query
+from service.dicom.scu import DUPLICATE_INSTANCE, NO_FIND, instance_query
 from service.ledger import DueDelivery, Ledger, Outbox
 from service.process.backoff import backoff
 from service.process.clock import Clock
 from service.process.log import get_logger
-from service.settings import DestinationSettings, Settings
+from service.settings import Destination, Settings
 from service.vocabulary.commitment import FINAL_REASONS, FailureReason
 from service.vocabulary.errors import DeliveryFailed, TransientDeliveryFailure
+from worker.archive import Archive
 from worker.circuit_breaker import CircuitBreaker
 from worker.commitment_asking import CommitmentAsking
 from worker.condition import Condition
@@ -40,8 +41,8 @@ class Confirmation:
 
     Parameters
     ----------
-    association
-        The courier's own, for C-FIND.
+    archive
+        The courier's own, to be asked by C-FIND or QIDO-RS.
 
     Attributes
     ----------
@@ -52,9 +53,9 @@ class Confirmation:
     def __init__(
         self,
         settings: Settings,
-        destination: DestinationSettings,
+        destination: Destination,
         ledger: Ledger,
-        association: DestinationAssociation,
+        archive: Archive,
         trail: AuditTrail,
         clock: Clock,
     ) -> None:
@@ -62,7 +63,7 @@ class Confirmation:
         self._destination = destination
         self._calling_ae_title = settings.calling_ae_title(destination)
         self._outbox = ledger.outbox
-        self._association = association
+        self._archive = archive
         self._trail = trail
         self._clock = clock
         self._condition = Condition(f"{destination.name}: what it took cannot be confirmed for now")
@@ -114,12 +115,12 @@ class Confirmation:
         self._outbox.save_retry(row, self._clock() + max(pause, self._circuit.left()), status, detail)
 
     def _find(self, row: DueDelivery) -> None:
-        if not self._association.accepts(StudyRootQueryRetrieveInformationModelFind):
+        if not self._archive.accepts(StudyRootQueryRetrieveInformationModelFind):
             self._outbox.save_unconfirmable(row, NO_FIND)
             return
         self._held.begin(row.instance_id)
         try:
-            held = self._association.holds(*_uids(row))
+            held = self._archive.holds(*_uids(row))
         except TransientDeliveryFailure as error:
             self._note_query(row, why=str(error))
             raise
@@ -174,7 +175,7 @@ class Confirmation:
         self._trail.note(
             events.query,
             Node(self._calling_ae_title),
-            Node(self._destination.ae_title, self._destination.host),
+            Node(*self._destination.audited),
             sop_class_uid=StudyRootQueryRetrieveInformationModelFind,
             identifier=encode(instance_query(*_uids(row)), is_implicit_vr=True, is_little_endian=True) or b"",
             transfer_syntax_uid=ImplicitVRLittleEndian,

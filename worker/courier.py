@@ -12,7 +12,7 @@ from service.ledger import DueDelivery, Ledger
 from service.objects import ObjectStore
 from service.process.clock import Clock, utc_now
 from service.process.log import get_logger
-from service.settings import DestinationSettings, Settings
+from service.settings import Destination, DicomwebSettings, Settings
 from service.vocabulary.errors import (
     DeliveryFailed,
     LeaseLost,
@@ -21,9 +21,11 @@ from service.vocabulary.errors import (
     Unavailable,
 )
 from service.vocabulary.states import DeliveryState
+from worker.archive import Archive
 from worker.batch import Batch
 from worker.condition import Condition
 from worker.confirmation import Confirmation
+from worker.dicomweb import DicomwebArchive
 from worker.ladder import Ladder, in_words
 from worker.leases import lease_for
 from worker.liveness import Activity
@@ -36,7 +38,7 @@ _BATCH = 16
 
 
 class Courier:
-    """Delivers to one destination over one kept association; used by one thread.
+    """Delivers to one destination over its wire, as over one kept association; used by one thread.
 
     Parameters
     ----------
@@ -54,7 +56,7 @@ class Courier:
     def __init__(
         self,
         settings: Settings,
-        destination: DestinationSettings,
+        destination: Destination,
         ledger: Ledger,
         store: ObjectStore,
         owner: str,
@@ -67,10 +69,9 @@ class Courier:
         self._outbox = ledger.outbox
         self._owner = owner
         self._clock = clock
-        calling_ae_title = settings.calling_ae_title(destination)
-        self._association = DestinationAssociation(destination, calling_ae_title)
-        self._sending = Sending(settings, destination, ledger, store, self._association, trail, clock)
-        self._confirmation = Confirmation(settings, destination, ledger, self._association, trail, clock)
+        self._archive = _archive(settings, destination)
+        self._sending = Sending(settings, destination, ledger, store, self._archive, trail, clock)
+        self._confirmation = Confirmation(settings, destination, ledger, self._archive, trail, clock)
         self._condition = Condition(f"{destination.name}: nothing is delivered for now")
         self._last_use = clock()
         self.activity = Activity(f"the courier to {destination.name}", partial(self._outbox.any_due, destination.name))
@@ -108,7 +109,7 @@ class Courier:
         if handled:
             self._last_use = self._clock()
         elif self._clock() - self._last_use > timedelta(seconds=self._settings.idle_release):
-            self._association.close()
+            self._archive.close()
         return handled
 
     def pause(self, longest: float) -> float:
@@ -121,7 +122,7 @@ class Courier:
     def close(self) -> None:
         """Release the associations."""
         self._confirmation.close()
-        self._association.close()
+        self._archive.close()
 
     def _ask(self) -> None:
         """Ask for the commitment to what the confirmation has put together, in one request."""
@@ -176,6 +177,12 @@ class Courier:
             "%s: gave %s up: %s; `auscult retry` sends it again", self._destination.name, row.sop_instance_uid, error
         )
         self._outbox.save_dead(row, error.status, str(error))
+
+
+def _archive(settings: Settings, destination: Destination) -> Archive:
+    if isinstance(destination, DicomwebSettings):
+        return DicomwebArchive(destination)
+    return DestinationAssociation(destination, settings.calling_ae_title(destination))
 
 
 def _uid(row: DueDelivery) -> str:

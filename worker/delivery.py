@@ -10,7 +10,7 @@ from models.checkpoint import Checkpoint
 from service.audit import AuditTrail
 from service.ledger import Ledger
 from service.objects import ObjectStore
-from service.settings import DestinationSettings, ReceiverSettings, Settings
+from service.settings import Destination, ReceiverSettings, Settings
 from worker.channels import CHANNELS
 from worker.channels.contract import Surroundings
 from worker.commitment_answers import CommitmentAnswers
@@ -48,7 +48,7 @@ class Delivery:
         self._bells: list[threading.Event] = []
         self._threads: list[threading.Thread] = []
         around = Surroundings(settings, ledger, store, trail, stop)
-        destinations: list[DestinationSettings | ReceiverSettings] = [*settings.destinations, *settings.receivers]
+        destinations: list[Destination | ReceiverSettings] = [*settings.destinations, *settings.receivers]
         for destination in destinations:
             # The owner is cut to what the column of the lease holds.
             rounds = CHANNELS[type(destination)](around, destination, f"{owner}/{destination.name}"[:100])

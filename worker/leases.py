@@ -2,10 +2,10 @@
 
 from datetime import timedelta
 
-from service.settings import DeliverySettings, NodeSettings, ReceiverSettings
+from service.settings import DeliverySettings, DicomwebSettings, NodeSettings, ReceiverSettings
 
 
-def lease_for(settings: DeliverySettings, node: NodeSettings | ReceiverSettings) -> timedelta:
+def lease_for(settings: DeliverySettings, node: NodeSettings | ReceiverSettings | DicomwebSettings) -> timedelta:
     """Return the lease of what goes to a node: the setting, or the node's time-outs where they are longer together.
 
     One row may take all of them twice: connect, associate, send, answer.

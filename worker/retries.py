@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from service.process.backoff import backoff
-from service.settings import DeliverySettings, NodeSettings, ReceiverSettings
+from service.settings import DeliverySettings, DicomwebSettings, NodeSettings, ReceiverSettings
 from service.vocabulary.errors import DeliveryFailed, TransientDeliveryFailure
 
 
@@ -13,7 +13,10 @@ def is_given_up(created_at: datetime, now: datetime, settings: DeliverySettings)
 
 
 def pause_after(
-    error: DeliveryFailed, attempts: int, settings: DeliverySettings, node: NodeSettings | ReceiverSettings
+    error: DeliveryFailed,
+    attempts: int,
+    settings: DeliverySettings,
+    node: NodeSettings | ReceiverSettings | DicomwebSettings,
 ) -> timedelta:
     """Return how long a node is left alone with what it did not take."""
     pause = backoff(attempts, settings.first_retry, settings.longest_retry)

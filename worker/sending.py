@@ -8,33 +8,34 @@ from pydicom.errors import InvalidDicomError
 from service.audit import AuditTrail, events
 from service.audit.events import Node
 from service.dicom.instance_file import InstanceFile
-from service.dicom.scu import NO_FIND, DestinationAssociation
+from service.dicom.scu import NO_FIND
 from service.ledger import DueDelivery, Ledger, NewReport, SentObject
 from service.objects import ObjectStore
 from service.process.clock import Clock
 from service.process.log import get_logger
 from service.report import as_sop_class
-from service.settings import DestinationSettings, Settings
+from service.settings import Destination, Settings
 from service.vocabulary.errors import ObjectDamaged, ObjectMissing, PermanentDeliveryFailure
 from service.vocabulary.findings import Outcome
 from service.vocabulary.identity import Identity
 from service.vocabulary.report_kinds import ReportKind
 from service.vocabulary.sop_classes import STUDY_ROOT_FIND
+from worker.archive import Archive
 from worker.together import Together
 
 log = get_logger(__name__)
 
 
 class Sending:
-    """Sends over a courier's kept association; used by its thread."""
+    """Sends over a courier's wire; used by its thread."""
 
     def __init__(
         self,
         settings: Settings,
-        destination: DestinationSettings,
+        destination: Destination,
         ledger: Ledger,
         store: ObjectStore,
-        association: DestinationAssociation,
+        archive: Archive,
         trail: AuditTrail,
         clock: Clock,
     ) -> None:
@@ -43,7 +44,7 @@ class Sending:
         self._destination = destination
         self._outbox = ledger.outbox
         self._store = store
-        self._association = association
+        self._archive = archive
         self._trail = trail
         self._clock = clock
         self._sent: Together[tuple[SentObject, Dataset]] = Together(self._save, clock)
@@ -65,10 +66,10 @@ class Sending:
             self._outbox.release(row)
             return
         instance = self._built(row)
-        if not self._association.accepts(row.sop_class_uid):
+        if not self._archive.accepts(row.sop_class_uid):
             self._replace(row, instance.dataset())
             return
-        status = self._association.store(instance)
+        status = self._archive.store(instance)
         self._sent.add((self._taken(row, status), instance.header))
 
     def save(self) -> None:
@@ -82,7 +83,7 @@ class Sending:
             status,
             detail=None if status == 0 else f"accepted with warning 0x{status:04X}",
             confirm_at=None if confirm == "none" else self._clock() + timedelta(seconds=self._settings.confirm_after),
-            unconfirmable=NO_FIND if confirm == "find" and self._association.lacks(STUDY_ROOT_FIND) else None,
+            unconfirmable=NO_FIND if confirm == "find" and self._archive.lacks(STUDY_ROOT_FIND) else None,
         )
 
     def _save(self, sent: list[tuple[SentObject, Dataset]]) -> None:
@@ -95,7 +96,7 @@ class Sending:
             self._trail.note(
                 events.instances_transferred,
                 Node(self._calling_ae_title),
-                Node(self._destination.ae_title, self._destination.host),
+                Node(*self._destination.audited),
                 _identity(header),
                 is_new=row.attempts <= 1,
                 sop_classes={row.sop_instance_uid: row.sop_class_uid},
@@ -113,7 +114,7 @@ class Sending:
         kind = ReportKind(row.kind)
         first, *others = kind.sop_classes
         for sop_class_uid in others if row.sop_class_uid == first else ():
-            if self._association.accepts(sop_class_uid):
+            if self._archive.accepts(sop_class_uid):
                 variant = as_sop_class(kind, dataset, sop_class_uid)
                 self._outbox.replace(
                     row,

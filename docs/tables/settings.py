@@ -9,7 +9,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from service.settings import DestinationSettings, PeerSettings, SenderSettings, Settings
+from service.settings import DestinationSettings, DicomwebSettings, PeerSettings, SenderSettings, Settings
+from service.settings.nodes import ReportDestinationSettings
 from service.settings.receivers import FhirSettings, Hl7Settings, ReceiverSettings, WebhookSettings
 
 #: The tables `[[receivers]]`, one for each `channel`.
@@ -21,6 +22,7 @@ def sections() -> Iterator[tuple[str, type[BaseModel], str]]:
     for name, model in tables(Settings):
         yield from _with_tables_within(name, model, f"AUSCULT_{name.upper()}__")
     yield from _with_tables_within("destinations", DestinationSettings, "")
+    yield from _with_tables_within("destinations", DicomwebSettings, "")
     yield from _with_tables_within("peers", PeerSettings, "")
     yield "web.senders", SenderSettings, ""
     yield "receivers", ReceiverSettings, ""
@@ -66,6 +68,8 @@ def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
     inner = {name for name, _ in tables(model)} | set(_lists_of_tables(model))
     if model in CHANNELS:
         inner |= set(ReceiverSettings.model_fields)
+    if model is DicomwebSettings:
+        inner |= set(ReportDestinationSettings.model_fields)
     return {name: field for name, field in model.model_fields.items() if name not in inner}
 
 

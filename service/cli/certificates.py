@@ -38,7 +38,7 @@ def certificates(settings: Settings) -> Found:
             yield "listener.tls.revocations", *_revocations(listener.tls.revocations)
     if web.tls.is_on:
         yield from _tls("web.tls", web.tls, None, partial(web_context, web.tls))
-    called = [(f"destinations.tls of {node.ae_title}", node.tls) for node in settings.destinations]
+    called = [(f"destinations.tls of {node.audited[0]}", node.tls) for node in settings.destinations]
     called += [(f"peers.tls of {node.ae_title}", node.tls) for node in settings.peers]
     called += [(f"receivers.tls of {receiver.name}", receiver.tls) for receiver in settings.receivers]
     for name, tls in called:

@@ -1,7 +1,6 @@
 """What `auscult doctor` looks at."""
 
 import os
-import socket
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -17,6 +16,7 @@ from service import audit
 from service.cli.alive import answers_health
 from service.cli.certificates import reachable, shows_certificate
 from service.cli.found import Found
+from service.cli.partners import echo_error
 from service.demo.phantom import phantom_values
 from service.dicom.contexts import ENCAPSULATED_TRANSFER_SYNTAXES, PLAIN_TRANSFER_SYNTAXES
 from service.dicom.pixels import decode, read_instance
@@ -29,9 +29,13 @@ from service.process import heartbeat
 from service.process.clock import utc_now
 from service.process.ports import require_free
 from service.refused import not_mended, refused_callers
-from service.settings import DestinationSettings, NodeSettings, Settings, WebSettings
+from service.settings import (
+    DestinationSettings,
+    Settings,
+    WebSettings,
+)
 from service.texts import Sentence, texts_in
-from service.vocabulary.errors import DeliveryFailed, SettingsInvalid, Unavailable, UndecodablePixels
+from service.vocabulary.errors import SettingsInvalid, Unavailable, UndecodablePixels
 
 #: An fsync that takes longer holds up every acknowledgement.
 _SLOW_FSYNC_S = 0.25
@@ -176,7 +180,7 @@ def _answers_echo(settings: Settings) -> bool:
     )
     # Where only some peers may call, ask under the name of one of them.
     calling = listener.allowed_ae_titles[0] if listener.allowed_ae_titles else listener.ae_title
-    return _echo_error(DestinationAssociation(ourselves, calling)) is None
+    return echo_error(DestinationAssociation(ourselves, calling)) is None
 
 
 def decoders(_settings: Settings) -> Found:
@@ -210,36 +214,6 @@ def _decoding_problem(transfer_syntax_uid: str) -> Sentence | UndecodablePixels 
     return Sentence("found.decodes_otherwise") if wrong else None
 
 
-def destinations(settings: Settings) -> Found:
-    """Check each destination, and each peer that waits for our answers, by C-ECHO."""
-    if not settings.destinations:
-        yield Sentence("check.destinations"), True, Sentence("found.no_destination")
-    for destination in settings.destinations:
-        yield Sentence("check.destination", name=destination.name), *_echoed(settings, destination)
-    for peer in settings.peers:
-        yield Sentence("check.peer", title=peer.ae_title), *_echoed(settings, peer)
-
-
-def receivers(settings: Settings) -> Found:
-    """Check that each receiver of messages takes connections."""
-    for receiver in settings.receivers:
-        host, port = receiver.address
-        address, code = f"{host}:{port}", "found.connects"
-        try:
-            socket.create_connection((host, port), receiver.connect_timeout).close()
-        except OSError:
-            code = "found.no_connection"
-        yield Sentence("check.receiver", name=receiver.name), code == "found.connects", Sentence(code, address=address)
-
-
-def _echoed(settings: Settings, node: NodeSettings) -> tuple[bool, Sentence]:
-    error = _echo_error(DestinationAssociation(node, settings.calling_ae_title(node)))
-    where = Sentence("found.node", title=node.ae_title, address=f"{node.host}:{node.port}")
-    if error is None:
-        return True, Sentence("found.echo", node=where)
-    return False, Sentence("found.no_echo", node=where, error=error)
-
-
 def callers(settings: Settings) -> Found:
     """Check that nobody was refused in the last day whom the settings would refuse again."""
     try:
@@ -266,15 +240,6 @@ def audit_trail(settings: Settings) -> Found:
         problem is None,
         problem or Sentence("found.audit_trail", file=settings.audit_file),
     )
-
-
-def _echo_error(association: DestinationAssociation) -> DeliveryFailed | None:
-    try:
-        with association:
-            association.echo()
-    except DeliveryFailed as error:
-        return error
-    return None
 
 
 def queue(settings: Settings) -> Found:

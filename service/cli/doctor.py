@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from service.cli import certificates, checks, private_files
+from service.cli import certificates, checks, partners, private_files
 from service.cli.clock import clock
 from service.cli.found import Found
 from service.cli.look import print_json
@@ -49,8 +49,8 @@ def examine(settings: Settings) -> Iterator[CheckResult]:
         ("check.callers", checks.callers),
         ("check.certificates", certificates.certificates),
         ("check.decoders", checks.decoders),
-        ("check.destinations", checks.destinations),
-        ("check.receivers", checks.receivers),
+        ("check.destinations", partners.destinations),
+        ("check.receivers", partners.receivers),
         ("check.queue", checks.queue),
         ("check.audit_trail", checks.audit_trail),
         ("check.clock", clock),

@@ -55,10 +55,10 @@ class DestinationAssociation(KeptAssociation):
             discard_unsent(association)
             self.abort()
             raise TransientDeliveryFailure(why, in_doubt=True)
-        if status in _TAKEN or status & 0xF000 == 0xB000:
+        if is_taken(status):
             return status
         message = f"the destination answered status 0x{status:04X}"
-        if status in _PERMANENT or status & 0xFF00 == 0xA900 or status & 0xF000 == 0xC000:
+        if is_permanent(status):
             raise PermanentDeliveryFailure(message, status=status)
         raise TransientDeliveryFailure(message, status=status)
 
@@ -97,6 +97,16 @@ class DestinationAssociation(KeptAssociation):
         status = self._status(self._established().send_c_echo())
         if status != 0x0000:
             raise TransientDeliveryFailure(f"the destination answered C-ECHO with status 0x{status:04X}", status=status)
+
+
+def is_taken(status: int) -> bool:
+    """Return whether a status says that the peer has the object."""
+    return status in _TAKEN or status & 0xF000 == 0xB000
+
+
+def is_permanent(status: int) -> bool:
+    """Return whether a status of failure is about the object, so that another try meets it again."""
+    return status in _PERMANENT or status & 0xFF00 == 0xA900 or status & 0xF000 == 0xC000
 
 
 def instance_query(study_instance_uid: str, series_instance_uid: str, sop_instance_uid: str) -> Dataset:

@@ -17,6 +17,8 @@ from service.vocabulary.errors import AuscultError, NotDicom, UnsupportedSopClas
 
 #: Most instances of one request: the answer names each.
 MOST_INSTANCES = 10_000
+#: RFC 2046 has 70 at most; Orthanc's have 73.
+_LONGEST_BOUNDARY = 200
 _NO_FILE = FileMeta("", "", "", 0)
 
 
@@ -61,7 +63,7 @@ def boundary_of(content_type: str) -> bytes | None:
     kind, parameters = parse_options_header(content_type)
     boundary = parameters.get(b"boundary", b"")
     is_ours = kind == b"multipart/related" and parameters.get(b"type", b"application/dicom") == b"application/dicom"
-    return boundary if is_ours and 0 < len(boundary) <= 70 else None
+    return boundary if is_ours and 0 < len(boundary) <= _LONGEST_BOUNDARY else None
 
 
 class StoreTransaction:

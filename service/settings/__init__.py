@@ -8,7 +8,9 @@ from service.settings.audit import AuditSettings
 from service.settings.loading import load
 from service.settings.nodes import (
     DeliverySettings,
+    Destination,
     DestinationSettings,
+    DicomwebSettings,
     NodeSettings,
     PeerSettings,
 )
@@ -42,8 +44,10 @@ __all__ = [
     "CertificateAndKey",
     "DatabaseSettings",
     "DeliverySettings",
+    "Destination",
     "DestinationSettings",
     "DestinationTlsSettings",
+    "DicomwebSettings",
     "Hl7ListenerSettings",
     "Hl7TlsSettings",
     "ListenerSettings",

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
@@ -72,31 +73,45 @@ def _explain(error: ValidationError) -> list[str]:
     """Return a line for each wrong setting."""
     lines = ["the settings cannot be used:"]
     for item in error.errors():
-        name = ".".join(str(part) for part in item["loc"])
+        name, description = _described(item["loc"])
         secret = any(word in name.lower() for word in _SECRETS)
         value = "(not shown)" if secret else repr(item["input"])[:80]
         if item["type"] == "missing":
-            lines.append(f"  {name}: is not set and has no default. {_description(item['loc'])}")
+            lines.append(f"  {name}: is not set and has no default. {description}")
             continue
         if item["type"] == "extra_forbidden":
             lines.append(f"  {name}: there is no such setting; remove it or correct its name")
             continue
         # A table as a whole may hold a secret, and its names say enough.
         shown = name if isinstance(item["input"], dict) else f"{name} = {value}"
-        lines.append(f"  {shown}: {item['msg'].removeprefix('Value error, ')}. {_description(item['loc'])}".rstrip())
+        lines.append(f"  {shown}: {item['msg'].removeprefix('Value error, ')}. {description}".rstrip())
     return lines
 
 
-def _description(location: tuple[int | str, ...]) -> str:
-    """Return the description of the setting at a location, or nothing."""
-    model: type[BaseModel] | None = Settings
-    description = ""
+def _described(location: tuple[int | str, ...]) -> tuple[str, str]:
+    """Return the name of the setting at a location, as a file has it, and its description or nothing."""
+    models: list[type[BaseModel]] = [Settings]
+    names, description = [], ""
     for part in location:
-        if model is None or not isinstance(part, str) or part not in model.model_fields:
+        fields = [model.model_fields[part] for model in models if part in model.model_fields]
+        if fields:
+            description, models = fields[0].description or "", list(_models_in(fields[0].annotation))
+        elif chosen := [model for model in models if part in get_args(_channel_of(model))]:
+            # Which of several tables it is; nothing that stands in the file's names.
+            models = chosen
             continue
-        field = model.model_fields[part]
-        description = field.description or ""
-        # A table, a list of tables, or a table that may be absent.
-        kinds = (field.annotation, *get_args(field.annotation))
-        model = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
-    return description
+        names.append(str(part))
+    return ".".join(names), description
+
+
+def _models_in(annotation: object) -> Iterator[type[BaseModel]]:
+    """Yield the tables that an annotation names: one, those of a list, or one of several kinds."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models_in(inner)
+
+
+def _channel_of(model: type[BaseModel]) -> object:
+    field = model.model_fields.get("channel")
+    return None if field is None else field.annotation

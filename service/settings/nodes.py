@@ -1,10 +1,12 @@
 """DICOM nodes that we call, and how reports are brought to them."""
 
 import os
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
+from service.settings.http import HttpPeerSettings
 from service.settings.kinds import AeTitle, Seconds, Section
 from service.settings.tls import DestinationTlsSettings
 from service.vocabulary.language import Language
@@ -23,8 +25,8 @@ class NodeSettings(Section):
     tls: DestinationTlsSettings | None = None
 
 
-class DestinationSettings(NodeSettings):
-    """One DICOM node that receives reports (`[[destinations]]`)."""
+class ReportDestinationSettings(Section):
+    """What receives reports, over whichever wire."""
 
     name: Annotated[str, Field(min_length=1, max_length=64)] = Field(description="Our name for it, unique.")
     reports: tuple[ReportKind, ...] = Field(tuple(ReportKind), description="Which objects it receives.")
@@ -34,6 +36,12 @@ class DestinationSettings(NodeSettings):
     not_analysed: Literal["none", "chest_only", "all"] = Field(
         "chest_only", description="For which images that are not analysed it receives a report; one a study at most."
     )
+
+
+class DestinationSettings(ReportDestinationSettings, NodeSettings):
+    """One DICOM node that receives reports (`[[destinations]]`)."""
+
+    channel: Literal["dicom"] = Field("dicom", description="`dicom`: by C-STORE.")
     confirm: Literal["commitment", "find", "none"] = Field(
         "find",
         description="How it is asked whether it holds what was sent: by storage commitment (by C-FIND where that has "
@@ -45,6 +53,52 @@ class DestinationSettings(NodeSettings):
     def _was_boolean(cls, value: object) -> object:
         # Version 0.1 knew `true` and `false`; a settings file of then goes on to mean what it meant.
         return {"true": "find", "false": "none"}.get(str(value).lower(), value)
+
+    @property
+    def audited(self) -> tuple[str, str]:
+        """What the audit trail calls it, and where it is."""
+        return self.ae_title, self.host
+
+
+class DicomwebSettings(ReportDestinationSettings, HttpPeerSettings):
+    """One DICOMweb server that receives reports (`[[destinations]]` with `channel = "dicomweb"`)."""
+
+    channel: Literal["dicomweb"] = Field(description="`dicomweb`: by STOW-RS; `url` is the server's base.")
+    confirm: Literal["find", "none"] = Field(
+        "find",
+        description="Whether it is asked by QIDO-RS for what was sent, or not at all: SENT is the last state then.",
+    )
+    token_file: Path | None = Field(
+        None, description="File whose first line is the token that the server wants as `Authorization: Bearer`."
+    )
+    user: str | None = Field(None, description="The name that the server wants by HTTP Basic.")
+    password_file: Path | None = Field(None, description="File whose first line is that name's password.")
+    connect_timeout: Seconds = Field(10.0, description="Seconds to wait for the connection.")
+    response_timeout: Seconds = Field(60.0, description="Seconds to wait for an answer.")
+
+    @model_validator(mode="after")
+    def _logs_in_in_one_way(self) -> "DicomwebSettings":
+        if (self.user is None) != (self.password_file is None) or (self.user and self.token_file):
+            raise ValueError("log in by user and password_file, or by token_file, or not at all")
+        return self
+
+    @property
+    def audited(self) -> tuple[str, str]:
+        """What the audit trail calls it, and where it is."""
+        return self.name, self.address[0]
+
+
+def _channel(value: object) -> str:
+    """Return over which wire a destination is reached; one of DICOM need not say so."""
+    named = value.get("channel", "dicom") if isinstance(value, dict) else getattr(value, "channel", "dicom")
+    return str(named)
+
+
+#: The destinations' settings; `channel` says which it is.
+Destination = Annotated[
+    Annotated[DestinationSettings, Tag("dicom")] | Annotated[DicomwebSettings, Tag("dicomweb")],
+    Discriminator(_channel),
+]
 
 
 class PeerSettings(NodeSettings):

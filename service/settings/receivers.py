@@ -2,10 +2,10 @@
 
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import SplitResult, urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
+from service.settings.http import HttpPeerSettings
 from service.settings.kinds import Seconds, Section
 from service.settings.tls import DestinationTlsSettings
 from service.vocabulary.facts import MessageEvent
@@ -109,35 +109,8 @@ class Hl7Settings(ReceiverSettings):
         return self.host, self.port
 
 
-def _has_port_or_none(parts: SplitResult) -> bool:
-    try:
-        return parts.port is None or parts.port > 0
-    except ValueError:
-        return False
-
-
-class HttpReceiverSettings(ReceiverSettings):
+class HttpReceiverSettings(HttpPeerSettings, ReceiverSettings):
     """What the receivers over HTTP have in common."""
-
-    url: str = Field(description="Its place: `https`, or `http` on this machine.")
-    tls: DestinationTlsSettings | None = None
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """Host and port where it listens."""
-        parts = urlsplit(self.url)
-        return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-
-    @field_validator("url")
-    @classmethod
-    def _is_private(cls, value: str) -> str:
-        parts = urlsplit(value)
-        is_named = bool(parts.hostname) and "@" not in parts.netloc and _has_port_or_none(parts)
-        if not is_named or parts.scheme not in ("http", "https") or parts.fragment:
-            raise ValueError("no URL of a receiver; write one such as https://host/path")
-        if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "::1", "localhost"):
-            raise ValueError("would tell of patients in the clear; use https beyond this machine")
-        return value
 
 
 class WebhookSettings(HttpReceiverSettings):

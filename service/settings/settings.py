@@ -10,7 +10,8 @@ from service.settings.audit import AuditSettings
 from service.settings.feedback import FeedbackSettings
 from service.settings.nodes import (
     DeliverySettings,
-    DestinationSettings,
+    Destination,
+    DicomwebSettings,
     NodeSettings,
     PeerSettings,
 )
@@ -53,7 +54,7 @@ class Settings(BaseSettings):
     listener: ListenerSettings = ListenerSettings()
     scope: ScopeSettings = ScopeSettings()
     analysis: AnalysisSettings = AnalysisSettings()
-    destinations: tuple[DestinationSettings, ...] = Field((), description="DICOM nodes that receive reports.")
+    destinations: tuple[Destination, ...] = Field((), description="Archives that receive reports.")
     receivers: tuple[Receiver, ...] = Field((), description="Systems that are told of results by messages.")
     peers: tuple[PeerSettings, ...] = Field((), description="DICOM nodes that ask us for storage commitment.")
     hl7: Hl7ListenerSettings = Hl7ListenerSettings()
@@ -76,7 +77,7 @@ class Settings(BaseSettings):
 
     @field_validator("destinations")
     @classmethod
-    def _names_are_unique(cls, value: tuple[DestinationSettings, ...]) -> tuple[DestinationSettings, ...]:
+    def _names_are_unique(cls, value: tuple[Destination, ...]) -> tuple[Destination, ...]:
         names = [destination.name for destination in value]
         if len(set(names)) != len(names):
             raise ValueError("two destinations have the same name; give each a name of its own")
@@ -136,9 +137,10 @@ class Settings(BaseSettings):
         """The folder of the heartbeats of this machine's processes."""
         return self.liveness.folder or self.data_dir.resolve() / "alive"
 
-    def calling_ae_title(self, destination: NodeSettings) -> str:
-        """Return the AE title that we call a node with."""
-        return destination.calling_ae_title or self.listener.ae_title
+    def calling_ae_title(self, destination: NodeSettings | DicomwebSettings) -> str:
+        """Return the AE title that we call a node with; over HTTP, what the audit trail calls us."""
+        own = destination.calling_ae_title if isinstance(destination, NodeSettings) else None
+        return own or self.listener.ae_title
 
     @classmethod
     def settings_customise_sources(

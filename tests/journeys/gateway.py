@@ -352,4 +352,6 @@ def _toml_value(value: Any) -> str:
     """Write a value as TOML: a table within a table stands in one line."""
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{key} = {_toml_value(item)}" for key, item in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(_toml_value(item) for item in value) + "]"
     return json.dumps(value)

@@ -13,6 +13,7 @@ from pynetdicom.sop_class import StorageCommitmentPushModel  # type: ignore[attr
 
 from service.dicom.commitment.listening import CommitmentService
 from service.dicom.commitment.messages import WELL_KNOWN_INSTANCE
+from service.dicom.scu import DestinationAssociation
 from service.intake import Intake
 from service.ledger import Commitments
 from service.scp import Listener
@@ -263,7 +264,8 @@ def test_what_was_put_aside_is_given_back_when_the_ledger_goes_away_before_it_is
             with pytest.raises(LedgerUnavailable):
                 courier.step()
         assert [row.lease_owner for row in made.deliveries] == [None, None]
-        assert courier._association._association is None, "an archive has few places for associations"
+        assert isinstance(courier._archive, DestinationAssociation)
+        assert courier._archive._association is None, "an archive has few places for associations"
         courier.step()
         courier.close()
         assert len(pacs.commitments) == 1

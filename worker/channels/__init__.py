@@ -7,7 +7,7 @@ of `service.settings.receivers`, its payload and its transport here, and its lin
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from service.settings import DestinationSettings, ReceiverSettings, Settings
+from service.settings import Destination, DestinationSettings, DicomwebSettings, ReceiverSettings, Settings
 from service.settings.receivers import FhirSettings, Hl7Settings, WebhookSettings
 from worker.channels.contract import Channel, Surroundings
 from worker.channels.fhir import FhirChannel
@@ -18,7 +18,7 @@ from worker.courier import Courier
 from worker.rounds import Rounds
 
 
-def _dicom(around: Surroundings, destination: DestinationSettings, owner: str) -> Rounds:
+def _archive(around: Surroundings, destination: Destination, owner: str) -> Rounds:
     return Courier(
         around.settings, destination, around.ledger, around.store, owner, around.trail, around.stop, around.clock
     )
@@ -35,7 +35,8 @@ def _messages(channel: Callable[[Settings, Any], Channel]) -> Callable[[Surround
 
 #: By the kind of its settings, what brings a destination its due.
 CHANNELS: Mapping[type[Any], Callable[[Surroundings, Any, str], Rounds]] = {
-    DestinationSettings: _dicom,
+    DestinationSettings: _archive,
+    DicomwebSettings: _archive,
     Hl7Settings: _messages(Hl7Channel),
     WebhookSettings: _messages(WebhookChannel),
     FhirSettings: _messages(FhirChannel),

@@ -22,9 +22,9 @@ from service.vocabulary.errors import TransientDeliveryFailure
 from service.vocabulary.facts import MessageEvent
 from service.vocabulary.identity import Identity
 from service.vocabulary.report_kinds import OWN_SCHEME
-from worker.channels.http_wire import delivered
 from worker.channels.told import Image, Status, images_left, images_told, is_same_order
 from worker.channels.words import result_sentence, withdrawal_sentence
+from worker.http_wire import delivered
 
 _SYSTEMS = {
     "SCT": "http://snomed.info/sct",

@@ -21,8 +21,8 @@ from service.vocabulary.errors import TransientDeliveryFailure
 from service.vocabulary.facts import MessageEvent
 from service.vocabulary.findings import Outcome
 from service.vocabulary.identity import Identity
-from worker.channels.http_wire import delivered
 from worker.channels.told import Image, image_withdrawn, images_told
+from worker.http_wire import delivered
 
 _NOTICE = "AI triage result: research use only, not a medical device, not a radiologist's report"
 

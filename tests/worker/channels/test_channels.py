@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 
 from docs.tables.settings import CHANNELS as DOCUMENTED
-from service.settings import DestinationSettings
+from service.settings import DestinationSettings, DicomwebSettings
 from service.settings.receivers import Receiver
 from worker.channels import CHANNELS
 
@@ -15,8 +15,8 @@ ROOT = Path(__file__).parents[3]
 KINDS = get_args(get_args(Receiver)[0])
 
 
-def test_every_kind_of_receiver_has_a_channel_and_dicom_is_one_of_them() -> None:
-    assert set(CHANNELS) == {DestinationSettings, *KINDS}
+def test_every_kind_of_receiver_has_a_channel_and_both_of_dicom_are_among_them() -> None:
+    assert set(CHANNELS) == {DestinationSettings, DicomwebSettings, *KINDS}
     assert set(DOCUMENTED) == set(KINDS)
 
 

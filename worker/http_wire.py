@@ -1,21 +1,40 @@
-"""HTTP as channels use it: one request, one answer's status, within a time; no redirection is followed."""
+"""HTTP as deliveries use it: one request, one answer, within a time; no redirection is followed."""
 
 import ssl
 import threading
 from collections.abc import Mapping
 from contextlib import closing, suppress
+from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from urllib.parse import urlsplit
 
 from service.security.tls import destination_context, reason_of
+from service.settings import DicomwebSettings
 from service.settings.receivers import HttpReceiverSettings
-from service.vocabulary.errors import PermanentDeliveryFailure, SettingsInvalid, TransientDeliveryFailure
+from service.vocabulary.errors import (
+    DeliveryFailed,
+    PermanentDeliveryFailure,
+    SettingsInvalid,
+    TransientDeliveryFailure,
+)
 
 #: Statuses of RFC 9110 that another try meets again: they are about the message, or the place is gone.
 _FINAL = frozenset({400, 405, 410, 413, 415, 422})
 
 
-def delivered(receiver: HttpReceiverSettings, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> str:
+#: Whom a request goes to.
+HttpReceiver = HttpReceiverSettings | DicomwebSettings
+
+
+@dataclass(frozen=True)
+class HttpAnswer:
+    """An answer: its status, and as much of its content as was wanted."""
+
+    status: int
+    content: bytes
+
+
+def delivered(receiver: HttpReceiver, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> str:
     """Send a body; return the status with which it was taken.
 
     Raises
@@ -25,14 +44,32 @@ def delivered(receiver: HttpReceiverSettings, method: str, url: str, body: bytes
     PermanentDeliveryFailure
         When the status is about the message.
     """
-    status = _status(receiver, method, url, body, headers)
+    status = exchanged(receiver, method, url, body, headers).status
     if 200 <= status < 300:
         return f"HTTP {status}"
-    failure = PermanentDeliveryFailure if status in _FINAL else TransientDeliveryFailure
-    raise failure(f"the receiver answered HTTP {status}", status=status)
+    raise failure_of(status)(f"the receiver answered HTTP {status}", status=status)
 
 
-def _status(receiver: HttpReceiverSettings, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> int:
+def failure_of(status: int) -> type[DeliveryFailed]:
+    """Return what a status of failure means: whether another try may fare better."""
+    return PermanentDeliveryFailure if status in _FINAL else TransientDeliveryFailure
+
+
+def exchanged(
+    receiver: HttpReceiver, method: str, url: str, body: bytes | None, headers: Mapping[str, str], most: int = 0
+) -> HttpAnswer:
+    """Send a request; return its answer.
+
+    Parameters
+    ----------
+    most
+        Bytes of the answer's content that are wanted; what is beyond is not read.
+
+    Raises
+    ------
+    TransientDeliveryFailure
+        When no answer came.
+    """
     parts = urlsplit(url)
     with closing(_connected(receiver, parts.hostname or "", parts.port, parts.scheme)) as connection:
         # Each byte of an answer may come within the time-out of a read: this ends the whole.
@@ -41,14 +78,15 @@ def _status(receiver: HttpReceiverSettings, method: str, url: str, body: bytes, 
         try:
             target = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
             connection.request(method, target, body, {"User-Agent": "auscult", **headers})
-            return connection.getresponse().status
+            answer = connection.getresponse()
+            return HttpAnswer(answer.status, answer.read(most) if most else b"")
         except (OSError, HTTPException):
             raise TransientDeliveryFailure("the receiver gave no HTTP answer within its time", in_doubt=True) from None
         finally:
             watch.cancel()
 
 
-def _connected(receiver: HttpReceiverSettings, host: str, port: int | None, scheme: str) -> HTTPConnection:
+def _connected(receiver: HttpReceiver, host: str, port: int | None, scheme: str) -> HTTPConnection:
     timeout = receiver.connect_timeout
     context = None if scheme == "http" else _context(receiver)
     connection = (
@@ -72,7 +110,7 @@ def _connected(receiver: HttpReceiverSettings, host: str, port: int | None, sche
     return connection
 
 
-def _context(receiver: HttpReceiverSettings) -> ssl.SSLContext:
+def _context(receiver: HttpReceiver) -> ssl.SSLContext:
     try:
         named = f"the table tls of {receiver.name}"
         return ssl.create_default_context() if receiver.tls is None else destination_context(receiver.tls, named)
