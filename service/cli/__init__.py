@@ -49,6 +49,8 @@ _COMMANDS = {
     "release": "service.cli.remedy:release",
     "doctor": "service.cli.doctor:doctor",
     "password": "service.cli.password:password",
+    "token": "service.cli.token:token",
+    "logout": "service.cli.logout:logout",
     "send": "service.cli.send:send",
     "demo": "service.cli.demo:demo",
 }

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from service.ledger.admission import Admission, Arrival, ArrivalKind, Registered
 from service.ledger.analysis import Analysis
+from service.ledger.api_tokens import ApiToken, ApiTokens
 from service.ledger.claims import ClaimedInstance, Predecessor
 from service.ledger.commitment_requests import CommitmentRequests, DueCommitment
 from service.ledger.commitments import Answered, Commitments
@@ -32,6 +33,8 @@ from service.ledger.reporting import DueReport, EarlierReport, Reporting
 from service.ledger.reports import NewReport
 from service.ledger.results import RecordedResult, Results
 from service.ledger.retention import Retention
+from service.ledger.sign_ins import Lasting, SignedIn, SignIns
+from service.ledger.site_keys import SiteKeys
 from service.ledger.telling import Subscription, Subscriptions
 from service.ledger.timekeeping import ClockView, Timekeeping
 from service.ledger.turnarounds import Turnarounds
@@ -56,6 +59,8 @@ class Ledger:
         Who is told of what, by messages.
     claim_limit
         How long a work item is its performer's of whom nothing is heard.
+    lasting
+        How long somebody stays signed in at the page.
     """
 
     def __init__(
@@ -66,6 +71,7 @@ class Ledger:
         look_again: Sequence[timedelta] = (),
         subscriptions: Sequence[Subscription] = (),
         claim_limit: timedelta = timedelta(hours=4),
+        lasting: Lasting | None = None,
     ) -> None:
         order, tally, told = order or ReadingOrder(), Tally(), Subscriptions(subscriptions)
         self.engine = engine
@@ -84,6 +90,9 @@ class Ledger:
         self.feedback = Feedback(engine, order, clock, told)
         self.readings = Readings(engine, order, clock, tally, told)
         self.orders = Orders(engine, order, clock, tally, told)
+        self.sign_ins = SignIns(engine, clock, lasting or Lasting())
+        self.api_tokens = ApiTokens(engine, clock)
+        self.site_keys = SiteKeys(engine)
         self.remedies = Remedies(engine, clock)
         self.retention = Retention(engine, clock)
         self.counts = KeptCounts(engine)
@@ -97,6 +106,8 @@ __all__ = [
     "Admission",
     "Analysis",
     "Answered",
+    "ApiToken",
+    "ApiTokens",
     "Arrival",
     "ArrivalKind",
     "ClaimedInstance",
@@ -114,6 +125,7 @@ __all__ = [
     "Figures",
     "Inspection",
     "LabelledResult",
+    "Lasting",
     "Ledger",
     "Messages",
     "NewReport",
@@ -132,6 +144,9 @@ __all__ = [
     "Results",
     "Retention",
     "SentObject",
+    "SignIns",
+    "SignedIn",
+    "SiteKeys",
     "Subscription",
     "Taken",
     "Timekeeping",

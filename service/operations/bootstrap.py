@@ -4,7 +4,7 @@ import os
 import socket
 from datetime import timedelta
 
-from service.ledger import Ledger, Subscription, database
+from service.ledger import Lasting, Ledger, Subscription, database
 from service.objects import LocalStore, ObjectStore
 from service.settings import Settings
 from service.vocabulary.errors import LedgerUnavailable, SettingsInvalid
@@ -48,7 +48,16 @@ def open_ledger(settings: Settings) -> Ledger:
     look_again = [timedelta(seconds=seconds) for seconds in settings.delivery.confirm_again]
     told = [Subscription(receiver.name, receiver.told, receiver.not_analysed) for receiver in settings.receivers]
     limit = timedelta(seconds=settings.work_items.claim_limit)
-    return Ledger(engine, settings.worklist.reading_order, look_again=look_again, subscriptions=told, claim_limit=limit)
+    sessions = settings.web.sessions
+    lasting = Lasting(timedelta(seconds=sessions.idle), timedelta(seconds=sessions.longest))
+    return Ledger(
+        engine,
+        settings.worklist.reading_order,
+        look_again=look_again,
+        subscriptions=told,
+        claim_limit=limit,
+        lasting=lasting,
+    )
 
 
 def open_store(settings: Settings) -> ObjectStore:

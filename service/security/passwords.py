@@ -21,7 +21,7 @@ from service.security.person import Person
 from service.security.reloading import Reloading
 from service.security.throttle import Throttle
 from service.vocabulary.errors import SettingsInvalid
-from service.vocabulary.roles import Role
+from service.vocabulary.roles import Role, SignInWay
 
 #: A name may stand in a line of the file and in HTTP's Basic scheme.
 NAME = re.compile(r"[^:\x00-\x1f\x7f]{1,64}")
@@ -111,15 +111,15 @@ class PasswordFile:
         # One at a time: each takes memory and a core, and a peer that guesses shall hold up guesses alone.
         self._hashing = threading.Lock()
 
-    def secret(self, purpose: str) -> bytes:
-        """Return a key that every process with this file has, and nobody else; another file makes another key."""
-        entries = "\n".join(f"{name}:{user.password}" for name, user in sorted(self._file.current().items()))
-        return hmac.digest(entries.encode(), purpose.encode(), "sha256")
-
     def person(self, name: str) -> Person:
         """Return who a name is and what that person may do now."""
         user = self._file.current().get(name)
-        return Person(name, user.roles if user is not None else frozenset())
+        return Person(name, user.roles if user is not None else frozenset(), SignInWay.PASSWORD)
+
+    def credential(self, name: str) -> str:
+        """Return what changes when a name's password does; empty where there is no such name."""
+        user = self._file.current().get(name)
+        return "" if user is None else hashlib.sha256(str(user.password).encode()).hexdigest()
 
     def verify(self, name: str, password: bytes, peer: str) -> PasswordCheck:
         """Tell whether a password is a name's.

@@ -32,6 +32,7 @@ from service.settings.sections import (
 )
 from service.settings.senders import SenderSettings
 from service.settings.settings import Settings
+from service.settings.sign_in import GroupSettings, OidcSettings, ProxySettings, SessionSettings
 from service.settings.storage import RetentionSettings, StoreSettings
 from service.settings.tls import CertificateAndKey, DestinationTlsSettings, ListenerTlsSettings, WebTlsSettings
 from service.settings.turnaround import TurnaroundSettings
@@ -48,6 +49,7 @@ __all__ = [
     "DestinationSettings",
     "DestinationTlsSettings",
     "DicomwebSettings",
+    "GroupSettings",
     "Hl7ListenerSettings",
     "Hl7TlsSettings",
     "ListenerSettings",
@@ -55,14 +57,17 @@ __all__ = [
     "LivenessSettings",
     "LogSettings",
     "NodeSettings",
+    "OidcSettings",
     "OrdersSettings",
     "PeerSettings",
+    "ProxySettings",
     "QueueSettings",
     "ReceiverSettings",
     "ReportSettings",
     "RetentionSettings",
     "ScopeSettings",
     "SenderSettings",
+    "SessionSettings",
     "Settings",
     "StoreSettings",
     "SweepSettings",

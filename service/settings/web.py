@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from service.settings.kinds import Port, Seconds, Section
 from service.settings.senders import SenderSettings
+from service.settings.sign_in import GroupSettings, OidcSettings, ProxySettings, SessionSettings
 from service.settings.tls import WebTlsSettings
 from service.vocabulary.facts import Searched
 from service.vocabulary.roles import Role
@@ -19,7 +20,8 @@ class WebSettings(Section):
 
     host: str = Field(
         "127.0.0.1",
-        description="Address to listen on; beyond loopback needs `web.tls.certificate`, `web.users` and `web.names`.",
+        description="Address to listen on; beyond loopback needs `web.tls.certificate`, a login (`web.users`,"
+        " `web.proxy` or `web.oidc`) and `web.names`.",
     )
     port: Port = Field(8042, description="TCP port of the page; 0 lets the system choose one.")
     names: tuple[str, ...] = Field(
@@ -66,6 +68,15 @@ class WebSettings(Section):
     )
     senders: tuple[SenderSettings, ...] = Field((), description="Systems that may store instances by STOW-RS.")
     tls: WebTlsSettings = WebTlsSettings()
+    sessions: SessionSettings = SessionSettings()
+    groups: GroupSettings = GroupSettings()
+    proxy: ProxySettings | None = None
+    oidc: OidcSettings | None = None
+
+    @property
+    def has_login(self) -> bool:
+        """Whether whoever asks must say who it is."""
+        return any((self.users, self.proxy, self.oidc))
 
     @model_validator(mode="after")
     def _senders_can_be_told_apart(self) -> "WebSettings":
@@ -101,7 +112,11 @@ class WebSettings(Section):
 
     @model_validator(mode="after")
     def _patients_are_shown_to_nobody_unknown(self) -> "WebSettings":
-        wanted = {"web.tls.certificate": self.tls.is_on, "web.users": self.users, "web.names": self.names}
+        wanted = {
+            "web.tls.certificate": self.tls.is_on,
+            "web.users (or web.proxy or web.oidc)": self.has_login,
+            "web.names": self.names,
+        }
         missing = [name for name, value in wanted.items() if not value]
         if not self.is_loopback and missing:
             raise ValueError(

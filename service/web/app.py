@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from http import HTTPStatus
 from importlib.resources import files
 from pathlib import Path
@@ -21,9 +22,8 @@ from service.ledger import Ledger
 from service.operations.bootstrap import open_store
 from service.process.clock import Clock, utc_now
 from service.refused import refused_callers
-from service.security.passwords import PasswordFile
 from service.settings import Settings
-from service.texts import Texts, texts_in
+from service.texts import texts_in
 from service.vocabulary.errors import StoreFull, Unavailable
 from service.vocabulary.roles import Role
 from service.web.agreement_page import AgreementPage
@@ -31,12 +31,12 @@ from service.web.auditor import PageAuditor
 from service.web.endpoint import Endpoint
 from service.web.list_page import ListPage
 from service.web.live_events import LiveEvents
-from service.web.login import Login, WithoutLogin
 from service.web.marking import Forms
 from service.web.metrics import exposition
 from service.web.problem import problem_of
 from service.web.security_headers import SecurityHeaders
 from service.web.senders import Senders, TokenLogin
+from service.web.sign_in.ways_in import WaysIn
 from service.web.site import Site
 from service.web.store_instances import store_endpoints
 from service.web.study_actions import StudyActions
@@ -56,25 +56,23 @@ def create_app(settings: Settings, ledger: Ledger, trail: audit.AuditTrail, cloc
     SettingsInvalid
         When the file of users or of a sender's token cannot.
     """
-    auditor = PageAuditor(trail)
-    say = texts_in(settings.language)
-    users = PasswordFile("web.users", settings.web.users) if settings.web.users is not None else None
-    senders, store = Senders(settings.web.senders), open_store(settings)
-    tokens = Middleware(TokenLogin, senders=senders, auditor=auditor, say=say, note=ledger.refusals.note)
-    site = Site(settings, ledger, store, auditor, clock, say, Forms(users))
-    common = _Common(site)
+    store, senders = open_store(settings), Senders(settings.web.senders)
+    forms = Forms(partial(ledger.site_keys.of, "forms"))
+    site = Site(settings, ledger, store, PageAuditor(trail), clock, texts_in(settings.language), forms)
+    ways_in, common = WaysIn(site), _Common(site)
     live = LiveEvents(
         ledger.reading_list.newest_event, settings.web.maximum_connections // 2, settings.web.response_timeout / 2
     )
+    endpoints = [*_endpoints(site, common, live), *ways_in.endpoints]
     static = StaticFiles(directory=Path(str(files("service.web") / "static")))
     return Starlette(
         routes=[
-            *(endpoint.route() for endpoint in _endpoints(site, common, live)),
+            *(endpoint.route() for endpoint in endpoints),
             *(endpoint.route() for endpoint in store_endpoints(settings, ledger, trail, store, senders)),
             Route("/favicon.ico", lambda _: RedirectResponse("/static/icon.svg")),
             Mount("/static", static),
         ],
-        middleware=_around(settings, auditor, say, users, tokens),
+        middleware=_around(site, senders, ways_in.login(frozenset(one.path for one in endpoints if one.role is None))),
         exception_handlers={HTTPException: common.problem, Unavailable: common.problem},
     )
 
@@ -110,15 +108,13 @@ def _endpoints(site: Site, common: "_Common", live: LiveEvents) -> list[Endpoint
     ]
 
 
-def _around(
-    settings: Settings, auditor: PageAuditor, say: Texts, users: PasswordFile | None, tokens: Middleware
-) -> list[Middleware]:
+def _around(site: Site, senders: Senders, login: Middleware) -> list[Middleware]:
     """Return what stands around the handlers, the outermost first."""
-    web = settings.web
-    outer = [Middleware(SecurityHeaders, names=web.names, say=say), *([tokens] if web.senders else [])]
-    if users is None:
-        return [*outer, Middleware(WithoutLogin, roles=web.roles_without_login)]
-    return [*outer, Middleware(Login, users=users, auditor=auditor, say=say, open_metrics=web.open_metrics)]
+    web, note = site.settings.web, site.ledger.refusals.note
+    found = [Middleware(SecurityHeaders, names=web.names, say=site.say)]
+    if web.senders:
+        found.append(Middleware(TokenLogin, senders=senders, auditor=site.auditor, say=site.say, note=note))
+    return [*found, login]
 
 
 class _Common:

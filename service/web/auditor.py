@@ -21,9 +21,9 @@ NOT_KNOWN = "(not known)"
 class PageAuditor:
     """The page's side of the audit trail; its methods never raise.
 
-    HTTP's Basic scheme knows no session: a login is the first request with a right password, and the first after ten
-    minutes, and nothing tells of a logout. Failures are one message for each address in that time, and so is a look at
-    an image, for each name and address.
+    Where each request says who asks (HTTP's Basic scheme, tokens, a proxy), a login is the first one, and the first
+    after ten minutes, and nothing tells of a logout; a session tells of both. Failures are one message for each address
+    in that time, and so is a look at an image, for each name and address.
     """
 
     def __init__(self, trail: AuditTrail) -> None:
@@ -32,8 +32,16 @@ class PageAuditor:
         self._told: dict[tuple[str, str, str], float] = {}
 
     def logged_in(self, name: str, address: str) -> None:
-        """Note a name whose password was right."""
+        """Note somebody whose requests each say who it is, by a password, a token or a proxy."""
         self._note_login(name, address, succeeded=True)
+
+    def signed_in(self, name: str, address: str) -> None:
+        """Note a session that began."""
+        self._trail.note(events.user_authentication, self._trail.node, name, address, logs_in=True, succeeded=True)
+
+    def signed_out(self, name: str, address: str) -> None:
+        """Note a session that its person ended."""
+        self._trail.note(events.user_authentication, self._trail.node, name, address, logs_in=False, succeeded=True)
 
     def refused(self, address: str) -> None:
         """Note a refusal, without the name: it may be a password typed into the wrong field."""

@@ -1,12 +1,11 @@
-"""Close a study from the page, for it was read, or open it again: the only requests that change something.
+"""The forms by which a person changes something, such as that a study was read.
 
-A login by HTTP's Basic scheme goes along with whatever another site makes a browser send. So such a request needs a
-token that only our own pages hold, and a browser that says where it comes from must say that it is from us.
+A login by HTTP's Basic scheme, and a cookie, go along with what another site makes a browser send. So such a request
+needs a token that only our own pages hold, and a browser that says where it comes from must say that it is from us.
 """
 
 import hashlib
 import hmac
-import secrets
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from urllib.parse import parse_qs
@@ -15,7 +14,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
 
-from service.security.passwords import PasswordFile
+from service.vocabulary.roles import SignInWay
+from service.web.asking import person_of
 from service.web.problem import Problem
 
 #: Bytes of a form; ours have fewer.
@@ -27,22 +27,19 @@ class Forms:
 
     Parameters
     ----------
-    users
-        Its secret is that of the tokens, so that each of a site's page processes takes the others' forms; without it
-        they last until this process ends.
+    key
+        Returns the site's key, which all its page processes share: each takes the others' forms.
     """
 
-    def __init__(self, users: PasswordFile | None = None) -> None:
-        self._users = users
-        self._own = secrets.token_bytes(32)
+    def __init__(self, key: Callable[[], bytes]) -> None:
+        self._key = key
 
     def token(self, user: str) -> str:
         """Return the token of a person's forms."""
-        key = self._users.secret("forms of the page") if self._users is not None else self._own
-        return hmac.new(key, user.encode(), hashlib.sha256).hexdigest()
+        return hmac.new(self._key(), user.encode(), hashlib.sha256).hexdigest()
 
     async def fields(self, request: Request, user: str) -> dict[str, str]:
-        """Return what a form of ours sends.
+        """Return what a form of ours sends, or what a program does: no browser sends its token by itself.
 
         Raises
         ------
@@ -57,7 +54,8 @@ class Forms:
             if len(content) > _MOST:
                 raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "problem.not_our_form")
         fields = {name: values[0] for name, values in parse_qs(content.decode("ascii", "replace")).items()}
-        if not hmac.compare_digest(fields.get("token", "").encode(), self.token(user).encode()):
+        is_program = person_of(request.scope).way is SignInWay.TOKEN
+        if not is_program and not hmac.compare_digest(fields.get("token", "").encode(), self.token(user).encode()):
             raise Problem(HTTPStatus.FORBIDDEN, "problem.not_our_form")
         return fields
 

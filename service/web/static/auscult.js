@@ -49,6 +49,7 @@
     query.set("live", "1");
     try {
       const response = await fetch("/?" + query, { cache: "no-store", signal: AbortSignal.timeout(8000) });
+      if (response.status === 401) location.reload(); // signed out meanwhile: the server leads to where one signs in
       if (!response.ok) throw new Error(String(response.status));
       const html = await response.text();
       if (html !== shown) replace(html);

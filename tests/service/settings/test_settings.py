@@ -42,7 +42,11 @@ def test_a_variable_wins_over_the_file_and_the_caller_over_both(
         ("AUSCULT_LISTENER__AE_TITLE", "A TITLE THAT IS TOO LONG", "listener.ae_title"),
         ("AUSCULT_LISTENER__AE_TITLE", " ", "listener.ae_title"),
         ("AUSCULT_ANALYSIS__EXPECTED_PREVALENCE", "1.5", "analysis.expected_prevalence"),
-        ("AUSCULT_WEB__HOST", "0.0.0.0", "set web.tls.certificate, web.users, web.names, or listen on 127.0.0.1"),
+        (
+            "AUSCULT_WEB__HOST",
+            "0.0.0.0",
+            "set web.tls.certificate, web.users (or web.proxy or web.oidc), web.names, or listen on 127.0.0.1",
+        ),
         ("AUSCULT_WEB__HOST", "worklist.hospital.example", "is beyond this machine"),
         ("AUSCULT_LISTENER__TLS__ONLY", "true", "TLS is configured without a certificate"),
         ("AUSCULT_LISTENER__TLS__CERTIFICATE", "a.pem", "certificate and key go together"),

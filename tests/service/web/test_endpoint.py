@@ -9,9 +9,12 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 
+from service.security.person import Person
+from service.texts import texts_in
+from service.vocabulary.language import Language
 from service.vocabulary.roles import Role
 from service.web.endpoint import Endpoint
-from service.web.login import WithoutLogin
+from service.web.sign_in.login import Login
 from tests.service.sample_site import SampleSite
 from tests.service.web.test_server import serving
 
@@ -33,9 +36,18 @@ def test_who_has_not_the_role_is_refused_and_any_role_makes_a_reader(roles: tupl
         return PlainTextResponse("done")
 
     endpoints = [Endpoint(f"/{role.value}", answer, role, "POST") for role in Role]
+    login = Middleware(
+        Login,
+        say=texts_in(Language.ENGLISH),
+        ways=[],
+        stranger=Person(roles=frozenset(roles)),
+        open_paths=frozenset({"/open"}),
+        has_passwords=False,
+        has_page=False,
+    )
     app = Starlette(
         routes=[endpoint.route() for endpoint in [*endpoints, Endpoint("/open", answer, None)]],
-        middleware=[Middleware(WithoutLogin, roles=roles)],
+        middleware=[login],
         exception_handlers={HTTPException: lambda _, error: PlainTextResponse(error.code, error.status_code)},
     )
 

@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
+from functools import partial
 
 import httpx
 import pytest
@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from service.security.passwords import PasswordFile, write
+from service.ledger import SiteKeys
 from service.vocabulary.errors import LedgerUnavailable
 from service.vocabulary.facts import CloseSource, Day, Searched, Shelf, Sort, Standing
 from service.vocabulary.states import Priority
@@ -20,7 +20,6 @@ from service.web.list_address import Address, address_of, midnights
 from service.web.live_events import LiveEvents
 from service.web.marking import Forms
 from service.web.problem import Problem
-from tests.fakes import cheap_user
 from tests.service.sample_site import SampleSite
 from tests.service.web.page import Element, parse
 
@@ -208,15 +207,11 @@ def test_a_form_leads_nowhere_but_to_our_own_pages(client: httpx.Client, study: 
     assert client.post(f"/studies/{study}/close", data={**fields, "back": back}).headers["location"] == "/"
 
 
-def test_page_processes_with_one_file_of_users_take_each_others_forms(tmp_path: Path) -> None:
-    path = tmp_path / "users"
-    write(path, {"reader": cheap_user("a long enough password")})
-    one, other = (Forms(PasswordFile("web.users", path)) for _ in range(2))
-    token = one.token("reader")
+def test_page_processes_with_one_ledger_take_each_others_forms(site: SampleSite) -> None:
+    one, other = (Forms(partial(SiteKeys(site.ledger.engine).of, "forms")) for _ in range(2))
+    token, apart = one.token("reader"), Forms(partial(SiteKeys(site.ledger.engine).of, "other"))
     assert token == other.token("reader")
-    assert token not in (one.token("another"), Forms().token("reader"))
-    write(path, {"reader": cheap_user("another long password")})
-    assert one.token("reader") == other.token("reader") != token
+    assert token not in (one.token("another"), apart.token("reader"))
 
 
 def test_a_study_that_nobody_knows_cannot_be_marked(client: httpx.Client, study: str) -> None:
