@@ -42,6 +42,7 @@ def alarms(say: Texts, status: StatusView, now: datetime, late: Sequence[Late] =
         *_waiting(say, status, now),
         *_unanswered(say, status, now),
         *_late(say, late),
+        *_drifting(say, status),
     ]
 
 
@@ -71,6 +72,19 @@ def _waiting(say: Texts, status: StatusView, now: datetime) -> Iterator[Alarm]:
     ):
         if since is not None and now - since > bound:
             yield Alarm(say(code, span=duration(say, now - since)), "auscult doctor")
+
+
+def _drifting(say: Texts, status: StatusView) -> Iterator[Alarm]:
+    """Yield what has changed about the images of a machine."""
+    for one in status.drifting:
+        text = say(
+            "alarm.drift",
+            machine=one.machine or f"#{one.machine_id}",
+            view=one.view_position or say("machines.no_view"),
+            what=say.of(one.characteristic),
+            since=f"{one.since.astimezone():%Y-%m-%d %H:%M}",
+        )
+        yield Alarm(text, "auscult machines")
 
 
 def _unanswered(say: Texts, status: StatusView, now: datetime) -> Iterator[Alarm]:

@@ -55,6 +55,9 @@ class Invariant(Enum):
         "Retention removes nothing that anybody still needs, and an image that comes again is never lost to it."
     )
     FULL_DISK_LOSES_NOTHING = "A disk that fills up loses nothing that was acknowledged."
+    NOTHING_LEAVES_SHADOW = (
+        "Of a source in shadow nothing leaves, over any channel, and nothing that people read is changed by it."
+    )
     OWN_IS_NEVER_ANALYSED = "Nothing of our own is ever analysed."
     ACKNOWLEDGED_IS_TOLD_OF = (
         "Whatever was acknowledged ends in a report or in a stated reason without one, whatever its bytes are and "

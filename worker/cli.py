@@ -30,10 +30,12 @@ def work(task: str, device: str | None) -> None:
 
     ledger, store, stop = open_ledger(settings), open_store(settings), threading.Event()
     if task == Task.INFER.value:
+        from worker.card_reference import keep_card_references
         from worker.inference import Inference
         from worker.networks import load_networks
 
         networks = load_networks(settings.analysis, settings.scope)
+        keep_card_references(ledger.drift, (network.checkpoint for network in networks.members))
         inference = Inference(settings, ledger, store, networks, waker(settings), owner(), stop)
         heartbeat = Heartbeat(settings.heartbeat_dir, task)
         try:

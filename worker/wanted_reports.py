@@ -10,7 +10,12 @@ from service.vocabulary.report_kinds import ReportKind
 
 
 def wanted_reports(settings: Settings, due: DueReport) -> dict[Language, dict[ReportKind, list[str]]]:
-    """Return the destinations of each kind of report by language; without any, all kinds are built and kept."""
+    """Return the destinations of each kind of report by language; without any, all kinds are built and kept.
+
+    Of an image in shadow none is wanted.
+    """
+    if due.in_shadow:
+        return {}
     site = settings.report.language
     by_language: dict[Language, list[Destination]] = {}
     for destination in settings.destinations:

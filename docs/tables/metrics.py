@@ -4,11 +4,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from docs.tables import table
+from service.ledger.drift import DriftAlarm
 from service.ledger.turnarounds import Turnaround
 from service.ledger.views import StatusView
 from service.objects import Room
 from service.process.clock import Clock
 from service.settings import TurnaroundSettings
+from service.vocabulary.drift import Characteristic
 from service.vocabulary.figures import FIGURES, TO_FLAG
 from service.vocabulary.findings import Outcome
 from service.vocabulary.orders import OrderState
@@ -33,6 +35,7 @@ _SITE = StatusView(
     orders={OrderState.USED: 1},
     commitment_requests={CommitmentState.WAITING: 1},
     oldest_unanswered_since=_NOW,
+    drifting=(DriftAlarm(1, "", "PA", Characteristic.MORE_POSITIVE, _NOW),),
 )
 
 

@@ -47,6 +47,8 @@ _COMMANDS = {
     "retry": "service.cli.remedy:retry",
     "reanalyse": "service.cli.remedy:reanalyse",
     "release": "service.cli.remedy:release",
+    "machines": "service.cli.machines:machines",
+    "shadow": "service.cli.shadow:shadow",
     "doctor": "service.cli.doctor:doctor",
     "password": "service.cli.password:password",
     "token": "service.cli.token:token",

@@ -14,6 +14,7 @@ from service.cli import certificates, checks, partners, private_files
 from service.cli.clock import clock
 from service.cli.found import Found
 from service.cli.look import print_json
+from service.cli.shadow_check import shadow_check
 from service.cli.speech import site_texts
 from service.settings import Settings, load
 from service.texts import Sentence, Texts
@@ -47,6 +48,7 @@ def examine(settings: Settings) -> Iterator[CheckResult]:
         ("check.file_modes", private_files.private_files),
         ("check.ports", checks.ports),
         ("check.callers", checks.callers),
+        ("check.shadow", shadow_check),
         ("check.certificates", certificates.certificates),
         ("check.decoders", checks.decoders),
         ("check.destinations", partners.destinations),

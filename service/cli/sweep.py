@@ -8,6 +8,7 @@ from datetime import timedelta
 import click
 
 from service.audit import AuditTrail
+from service.drift.watch import Watch
 from service.operations.bootstrap import open_ledger, open_store
 from service.operations.retention import RetentionRounds
 from service.operations.sweep import Sweep
@@ -46,11 +47,13 @@ def _sweep(settings: Settings, trail: AuditTrail, *, once: bool) -> None:
         woken = ", ".join(swept.woken) or say("sweep.none")
         click.echo(say("sweep.swept", woken=woken, removed=swept.removed))
         click.echo(say("sweep.removed", count=retention.once(parts=256)))
+        Watch(settings.drift, ledger.drift).once()
         return
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     due, counted = time.monotonic(), False
+    watch, look_at = Watch(settings.drift, ledger.drift), time.monotonic()
     heartbeat = Heartbeat(settings.heartbeat_dir, "sweep")
     while not stop.wait(settings.sweep.interval):
         try:
@@ -61,6 +64,9 @@ def _sweep(settings: Settings, trail: AuditTrail, *, once: bool) -> None:
             if time.monotonic() >= due:
                 due = time.monotonic() + settings.retention.interval
                 retention.once()
+            if time.monotonic() >= look_at:
+                look_at = time.monotonic() + settings.drift.interval
+                watch.once()
         except Unavailable as error:
             logger.warning("the sweep waits: %s", error)
         heartbeat.beat()

@@ -16,11 +16,13 @@ from service.ledger.claims import ClaimedInstance, Predecessor
 from service.ledger.commitment_requests import CommitmentRequests, DueCommitment
 from service.ledger.commitments import Answered, Commitments
 from service.ledger.deliveries import DueDelivery, SentObject
+from service.ledger.drift import Drift
 from service.ledger.feedback import CountedFeedback, Feedback, FeedbackView, LabelledResult
 from service.ledger.figures import Figures
 from service.ledger.inspection import Inspection
 from service.ledger.kept_counts import KeptCounts
 from service.ledger.leases import Taken
+from service.ledger.machines import Machines
 from service.ledger.messages import DueMessage, Messages
 from service.ledger.orders import Orders
 from service.ledger.outbox import Outbox
@@ -29,10 +31,11 @@ from service.ledger.reading_list import ReadingList
 from service.ledger.readings import Readings
 from service.ledger.refusals import RecordedRefusal, Refusals
 from service.ledger.remedies import Remedies, Which
-from service.ledger.reporting import DueReport, EarlierReport, Reporting
-from service.ledger.reports import NewReport
+from service.ledger.reporting import DueReport, Reporting
+from service.ledger.reports import EarlierReport, NewReport
 from service.ledger.results import RecordedResult, Results
 from service.ledger.retention import Retention
+from service.ledger.shadow import Shadow
 from service.ledger.sign_ins import Lasting, SignedIn, SignIns
 from service.ledger.site_keys import SiteKeys
 from service.ledger.telling import Subscription, Subscriptions
@@ -96,6 +99,9 @@ class Ledger:
         self.remedies = Remedies(engine, clock)
         self.retention = Retention(engine, clock)
         self.counts = KeptCounts(engine)
+        self.shadow = Shadow(engine, clock)
+        self.machines = Machines(engine)
+        self.drift = Drift(engine, clock)
         self.inspection = Inspection(engine)
         self.priors = Priors(engine)
         self.reading_list = ReadingList(engine, order)
@@ -115,6 +121,7 @@ __all__ = [
     "CommitmentRequests",
     "Commitments",
     "CountedFeedback",
+    "Drift",
     "DueCommitment",
     "DueDelivery",
     "DueMessage",
@@ -127,6 +134,7 @@ __all__ = [
     "LabelledResult",
     "Lasting",
     "Ledger",
+    "Machines",
     "Messages",
     "NewReport",
     "Orders",
@@ -144,6 +152,7 @@ __all__ = [
     "Results",
     "Retention",
     "SentObject",
+    "Shadow",
     "SignIns",
     "SignedIn",
     "SiteKeys",

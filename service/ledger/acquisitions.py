@@ -11,17 +11,28 @@ from service.ledger.records import InstanceRecord
 from service.vocabulary.acquisition import Acquisition, Machine
 
 
-def note_acquisition(session: Session, instance: InstanceRecord, acquisition: Acquisition, at: datetime) -> None:
-    """Keep how an image was made.
+def machine_number(session: Session, machine: Machine, at: datetime) -> int:
+    """Return a machine's number; one that is met for the first time is given one.
 
     Raises
     ------
     IntegrityError
         When another process met the same machine for the first time in this moment; its row is there at the next try.
     """
+    attributes = asdict(machine)
+    row = session.scalars(select(MachineRecord).filter_by(**attributes)).one_or_none()
+    if row is None:
+        row = MachineRecord(**attributes, first_seen_at=at)
+        session.add(row)
+        session.flush()
+    return row.id
+
+
+def note_acquisition(session: Session, instance: InstanceRecord, acquisition: Acquisition, machine_id: int) -> None:
+    """Keep how an image was made, and on which machine."""
     values = {
         "instance_id": instance.id,
-        "machine_id": _machine(session, acquisition.machine, at).id,
+        "machine_id": machine_id,
         "view_position": acquisition.view_position,
         "kvp": acquisition.kvp,
     }
@@ -40,13 +51,3 @@ def note_distance(session: Session, instance: InstanceRecord, distance: float | 
     if distance is not None:
         row = AcquisitionRecord
         session.execute(update(row).where(row.instance_id == instance.id).values(distance=distance))
-
-
-def _machine(session: Session, machine: Machine, at: datetime) -> MachineRecord:
-    attributes = asdict(machine)
-    row = session.scalars(select(MachineRecord).filter_by(**attributes)).one_or_none()
-    if row is None:
-        row = MachineRecord(**attributes, first_seen_at=at)
-        session.add(row)
-        session.flush()
-    return row

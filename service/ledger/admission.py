@@ -9,7 +9,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from service.ledger.acquisitions import note_acquisition
+from service.ledger.acquisitions import machine_number, note_acquisition
 from service.ledger.database import writing
 from service.ledger.kept_counts import SILENT, listed
 from service.ledger.keys import Holds, assumed, name_objects
@@ -18,6 +18,7 @@ from service.ledger.orders import lock_names, settle_arrival
 from service.ledger.readings import Closed, came_after, close
 from service.ledger.records import InstanceRecord, ReportRecord, StudyRecord
 from service.ledger.rows import raise_priority, record, settle_patient
+from service.ledger.shadow import is_shadowed, shadow_of
 from service.ledger.telling import Subscriptions
 from service.ledger.work_item_events import note_study
 from service.objects import StoredObject
@@ -147,28 +148,41 @@ class Admission:
         # The key before any row: the sweeper locks it too, and knows nothing of rows that are not written yet.
         restored = name_objects(session, [arrival.stored.key], holds)
         lock_names(session, arrival.identity.study_instance_uid, arrival.identity.accession_number.strip()[:64])
+        is_image = arrival.kind is ArrivalKind.IMAGE
+        machine_id = machine_number(session, arrival.acquisition.machine, now) if is_image else None
         study = self._study(session, arrival, now)
+        instance = self._new_version(study, arrival, now)
+        instance.shadow_id = shadow_of(session, arrival.calling_ae_title, machine_id)
         versions = session.scalars(
             select(InstanceRecord)
             .where(InstanceRecord.sop_instance_uid == arrival.identity.sop_instance_uid)
             .order_by(InstanceRecord.version.desc())
         ).all()
-        known = _same_bytes(versions, arrival)
+        known = _same_bytes(
+            [row for row in versions if (row.shadow_id is None) == (instance.shadow_id is None)], arrival
+        )
         if known is not None:
             how = EventDetail.RESTORED_BYTES if restored else EventDetail.IDENTICAL_BYTES
             record(session, known, now, EventKind.RECEIVED_AGAIN, how.of(title=arrival.calling_ae_title))
             return Receipt(Registered.OWN if arrival.kind is ArrivalKind.OWN else Registered.KNOWN)
-        instance = self._new_version(study, versions[0].version + 1 if versions else 1, arrival, now)
+        instance.version = versions[0].version + 1 if versions else 1
+        # A study that only images in shadow are of is news with the first one that is not.
+        is_news = instance.shadow_id is None and not _has_other(session, study)
         session.add(instance)
         session.flush()
+        if is_news:
+            note_study(session, study, now)
         record(session, instance, now, EventKind.RECEIVED, EventDetail.FROM.of(title=arrival.calling_ae_title))
         # An object of ours that comes back says nothing new of the study: neither its patient nor its priority.
         if arrival.kind is ArrivalKind.OWN:
             _mark_returned(session, arrival, now)
             return Receipt(Registered.OWN)
-        if arrival.kind is ArrivalKind.IMAGE:
-            note_acquisition(session, instance, arrival.acquisition, now)
-        if arrival.kind is ArrivalKind.IMAGE and not versions:
+        if machine_id is not None:
+            note_acquisition(session, instance, arrival.acquisition, machine_id)
+        if instance.shadow_id is not None:
+            # The list that people read, its order and its holds are not touched by what is in shadow.
+            return Receipt(Registered.NEW_VERSION if versions else Registered.NEW)
+        if is_image and not versions:
             # Of another version a worker finds out whether it is news.
             came_after(session, study, instance, now)
         if raise_priority(study, arrival.order_priority, arrival.priority_source, self._order):
@@ -202,10 +216,9 @@ class Admission:
             )
             session.add(study)
             session.flush()
-            note_study(session, study, now)
         return study
 
-    def _new_version(self, study: StudyRecord, version: int, arrival: Arrival, now: datetime) -> InstanceRecord:
+    def _new_version(self, study: StudyRecord, arrival: Arrival, now: datetime) -> InstanceRecord:
         identity = arrival.identity
         states = {
             ArrivalKind.IMAGE: State.RECEIVED,
@@ -216,7 +229,6 @@ class Admission:
         return InstanceRecord(
             study_id=study.id,
             sop_instance_uid=identity.sop_instance_uid,
-            version=version,
             series_instance_uid=identity.series_instance_uid,
             sop_class_uid=identity.sop_class_uid,
             transfer_syntax_uid=arrival.transfer_syntax_uid,
@@ -242,6 +254,13 @@ def _same_bytes(versions: Sequence[InstanceRecord], arrival: Arrival) -> Instanc
         if row.state != State.DUPLICATE.value:
             return None
     return None
+
+
+def _has_other(session: Session, study: StudyRecord) -> bool:
+    """Return whether a study has something that did not come in shadow."""
+    row = InstanceRecord
+    other = select(row.id).where(row.study_id == study.id, ~is_shadowed()).limit(1)
+    return session.scalars(other).first() is not None
 
 
 def _in_force(session: Session, study: StudyRecord) -> set[str]:

@@ -10,6 +10,7 @@ from service.ledger.leases import IMAGES
 from service.ledger.predictions import prediction_of
 from service.ledger.records import InstanceRecord
 from service.ledger.rows import identity_of
+from service.ledger.shadow import alike
 from service.ledger.version_0_1 import flags_of
 from service.vocabulary.facts import Flag
 from service.vocabulary.findings import Prediction
@@ -83,6 +84,7 @@ def settled_later(session: Session, row: InstanceRecord) -> int | None:
             InstanceRecord.sop_instance_uid == row.sop_instance_uid,
             InstanceRecord.version > row.version,
             InstanceRecord.state.not_in([state.value for state in (*under_way, *_NEVER_IN_FORCE)]),
+            alike(row),
         )
         .order_by(InstanceRecord.version.desc())
         .limit(1)
@@ -97,6 +99,7 @@ def predecessor(session: Session, row: InstanceRecord) -> Predecessor | None:
             InstanceRecord.sop_instance_uid == row.sop_instance_uid,
             InstanceRecord.version < row.version,
             InstanceRecord.state.not_in([state.value for state in _NEVER_IN_FORCE]),
+            alike(row),
         )
         .order_by(InstanceRecord.version.desc())
         .limit(1)

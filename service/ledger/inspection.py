@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, contains_eager, defer, joinedload, load_only
 
 from service.ledger import kept_counts
 from service.ledger.database import reading
+from service.ledger.drift import standing_alarms
 from service.ledger.kept_counts import SILENT, kept
 from service.ledger.message_records import MessageRecord
 from service.ledger.message_views import message_view
@@ -25,6 +26,7 @@ from service.ledger.records import (
     ReportRecord,
     StudyRecord,
 )
+from service.ledger.shadow import visible
 from service.ledger.version_0_1 import hold_of
 from service.ledger.views import (
     MANY,
@@ -82,6 +84,7 @@ class Inspection:
                 oldest_waiting_since=_oldest_waiting(session),
                 oldest_unsent_since=_oldest_unsent(session),
                 held_studies=_held_studies(session),
+                drifting=tuple(standing_alarms(session)),
             )
 
     def history(self, uid: str) -> StudyHistory | None:
@@ -184,13 +187,14 @@ def _study_id_of(uid: str) -> Select[int]:
 def study_views(session: Session, studies: Sequence[StudyRecord]) -> list[StudyView]:
     """Return what is shown of studies, in their order."""
     ids = [study.id for study in studies]
-    current: dict[int, dict[str, InstanceRecord]] = {id_: {} for id_ in ids}
+    found: dict[int, list[InstanceRecord]] = {id_: [] for id_ in ids}
     for row in session.scalars(
         _instances()
         .where(InstanceRecord.study_id.in_(ids), InstanceRecord.state.not_in(SILENT))
         .order_by(InstanceRecord.version, InstanceRecord.id)
     ):
-        current[row.study_id][row.sop_instance_uid] = row
+        found[row.study_id].append(row)
+    current = {id_: {row.sop_instance_uid: row for row in visible(rows)} for id_, rows in found.items()}
     deliveries: dict[int, list[tuple[str, str, int]]] = {id_: [] for id_ in ids}
     counted = (
         select(InstanceRecord.study_id, DeliveryRecord.destination, DeliveryRecord.state, func.count())

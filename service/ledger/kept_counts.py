@@ -18,6 +18,7 @@ from service.ledger.database import LedgerSession, reading, writing
 from service.ledger.message_records import MessageRecord
 from service.ledger.record_base import Record
 from service.ledger.records import DeliveryRecord, InstanceRecord, PredictionRecord, StudyRecord
+from service.ledger.shadow import is_shadowed
 from service.vocabulary.states import DeliveryState, State
 
 #: Versions that are not in force: no row of the worklist stands for them.
@@ -100,13 +101,17 @@ def is_open() -> ColumnElement[bool]:
 def _stand() -> ColumnElement[bool]:
     """Return the condition on versions that stand for their study on the worklist; see `_stands`."""
     is_recorded_only = (InstanceRecord.state == State.OUT_OF_SCOPE.value) & InstanceRecord.analysed_at.is_(None)
-    return InstanceRecord.state.not_in(SILENT) & ~is_recorded_only
+    return InstanceRecord.state.not_in(SILENT) & ~is_recorded_only & ~is_shadowed()
 
 
 def _stands(value: Callable[[str], Any]) -> bool:
-    """Return whether a version stands for its study: nobody has to look at what no worker had to."""
+    """Return whether a version stands for its study: nobody has to look at what no worker had to, nor in shadow."""
     state = value("state")
-    return state not in SILENT and not (state == State.OUT_OF_SCOPE.value and value("analysed_at") is None)
+    return (
+        value("shadow_id") is None
+        and state not in SILENT
+        and not (state == State.OUT_OF_SCOPE.value and value("analysed_at") is None)
+    )
 
 
 @event.listens_for(LedgerSession, "before_flush")

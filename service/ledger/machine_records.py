@@ -1,11 +1,11 @@
-"""The rows of the machines that made the images, and of how each image was made."""
+"""The rows of the machines that made the images, of how each was made, and of the sources that are in shadow."""
 
 from datetime import datetime
 
 from sqlalchemy import Float, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from service.ledger.record_base import Record
+from service.ledger.record_base import Record, where
 from service.ledger.records import InstanceRecord
 
 
@@ -42,3 +42,22 @@ class AcquisitionRecord(Record):
 
     instance: Mapped[InstanceRecord] = relationship()
     machine: Mapped[MachineRecord] = relationship()
+
+
+class ShadowRecord(Record):
+    """A period for which an AE title, or a machine, is in shadow; see `service.ledger.shadow`."""
+
+    __tablename__ = "shadows"
+    __table_args__ = (Index("ix_shadows_standing", "id", **where("left_at IS NULL")),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    ae_title: Mapped[str | None] = mapped_column(String(16))
+    machine_id: Mapped[int | None] = mapped_column(ForeignKey("machines.id"))
+    entered_at: Mapped[datetime]
+    #: The name of the person; None where the settings put it in.
+    entered_by: Mapped[str | None] = mapped_column(String(64))
+    #: Of the last go-live report that was made.
+    report_digest: Mapped[str | None] = mapped_column(String(64))
+    reported_at: Mapped[datetime | None]
+    left_at: Mapped[datetime | None]
+    left_by: Mapped[str | None] = mapped_column(String(64))

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from functools import reduce
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, and_, case, exists, func, select
+from sqlalchemy import ColumnElement, Engine, and_, case, exists, func, select, true
 from sqlalchemy.orm import Session, aliased
 
 from service.ledger import kept_counts
@@ -19,6 +19,7 @@ from service.ledger.folding import fold, folded
 from service.ledger.inspection import study_views
 from service.ledger.kept_counts import SILENT, is_listed, is_open, kept
 from service.ledger.records import EventRecord, InstanceRecord, PredictionRecord, StudyRecord
+from service.ledger.shadow import is_shadowed
 from service.ledger.views import StudyView
 from service.vocabulary.facts import Searched, Shelf, Sort, Standing
 from service.vocabulary.findings import Outcome
@@ -63,7 +64,9 @@ class Wanted:
     @property
     def is_whole(self) -> bool:
         """Whether it is every study that is to be read, or was read."""
-        return self.shelf is not Shelf.LATE and self == Wanted(self.shelf, sort=self.sort, searched=self.searched)
+        return self.shelf in (Shelf.OPEN, Shelf.READ) and self == Wanted(
+            self.shelf, sort=self.sort, searched=self.searched
+        )
 
 
 @dataclass(frozen=True)
@@ -212,8 +215,10 @@ def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
         Shelf.OPEN: is_open(),
         Shelf.READ: study.closed_at.is_not(None),
         Shelf.LATE: study.came_after_at.is_not(None),
+        Shelf.SHADOW: true(),
     }
-    conditions = [shelves[wanted.shelf], is_listed()]
+    shown = ~is_listed() & _in_shadow() if wanted.shelf is Shelf.SHADOW else is_listed()
+    conditions = [shelves[wanted.shelf], shown]
     if wanted.priority is not None:
         conditions.append(study.priority == int(wanted.priority))
     if wanted.arrived_from is not None:
@@ -221,17 +226,22 @@ def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
     if wanted.arrived_before is not None:
         conditions.append(study.first_received_at < wanted.arrived_before)
     if wanted.source:
-        conditions.append(_has_image(InstanceRecord.calling_ae_title == wanted.source))
+        conditions.append(_has_image(wanted, InstanceRecord.calling_ae_title == wanted.source))
     if wanted.text:
-        conditions.append(_has_image(_says(wanted)))
+        conditions.append(_has_image(wanted, _says(wanted)))
     if wanted.standing is not None:
-        conditions.append(_standing() == list(Standing).index(wanted.standing))
+        conditions.append(_standing(wanted) == list(Standing).index(wanted.standing))
     return conditions
 
 
-def _has_image(condition: ColumnElement[bool]) -> ColumnElement[bool]:
-    in_force = and_(InstanceRecord.study_id == StudyRecord.id, InstanceRecord.state.not_in(SILENT))
+def _has_image(wanted: Wanted, condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    in_force = and_(InstanceRecord.study_id == StudyRecord.id, InstanceRecord.state.not_in(SILENT), _counts(wanted))
     return exists(select(InstanceRecord.id).where(in_force, condition))
+
+
+def _in_shadow() -> ColumnElement[bool]:
+    # Through the index of the few that are: a study is shown here for its images in shadow alone.
+    return StudyRecord.id.in_(select(InstanceRecord.study_id).where(is_shadowed(), InstanceRecord.state.not_in(SILENT)))
 
 
 def _says(wanted: Wanted) -> ColumnElement[bool]:
@@ -241,7 +251,11 @@ def _says(wanted: Wanted) -> ColumnElement[bool]:
     return and_(*(said.contains(word, autoescape=True) for word in fold(wanted.text).split()))
 
 
-def _standing() -> ColumnElement[int]:
+def _counts(wanted: Wanted) -> ColumnElement[bool]:
+    return is_shadowed() if wanted.shelf is Shelf.SHADOW else ~is_shadowed()
+
+
+def _standing(wanted: Wanted) -> ColumnElement[int]:
     """Return how far the AI got with a study: the place of its `Standing`; as `service.worklist` words it."""
     number = {standing: place for place, standing in enumerate(Standing)}
     row, later, outcome = InstanceRecord, aliased(InstanceRecord), PredictionRecord.outcome
@@ -251,6 +265,7 @@ def _standing() -> ColumnElement[int]:
             later.study_id == row.study_id,
             later.version > row.version,
             later.state.not_in(SILENT),
+            later.shadow_id.is_not_distinct_from(row.shadow_id),
         )
     )
     of_image = case(
@@ -266,7 +281,7 @@ def _standing() -> ColumnElement[int]:
         select(func.min(of_image))
         .select_from(row)
         .outerjoin(PredictionRecord, PredictionRecord.instance_id == row.id)
-        .where(row.study_id == StudyRecord.id, row.state.not_in(SILENT), ~replaced)
+        .where(row.study_id == StudyRecord.id, row.state.not_in(SILENT), _counts(wanted), ~replaced)
         .scalar_subquery()
     )
     return case((StudyRecord.held_reason.is_not(None), number[Standing.HELD]), else_=of_images)

@@ -15,6 +15,7 @@ from service.ledger.kept_counts import SILENT, is_listed, is_open
 from service.ledger.leases import LOCK
 from service.ledger.records import InstanceRecord, StudyRecord
 from service.ledger.rows import by_person, raise_priority, record
+from service.ledger.shadow import is_shadowed
 from service.ledger.telling import Subscriptions
 from service.ledger.work_item_events import note_study
 from service.process.clock import Clock
@@ -88,8 +89,10 @@ class Readings:
                     event = MessageEvent.PRIORITY_RAISED
                     self._subscriptions.tell(session, event, study, first_image(session, study), now)
             study.withheld_priority = study.withheld_source = None
-            record(session, first_image(session, study), now, EventKind.STUDY_REOPENED, by_person(by))
-            note_study(session, study, now)
+            image = first_image(session, study)
+            record(session, image, now, EventKind.STUDY_REOPENED, by_person(by))
+            if image.shadow_id is None:
+                note_study(session, study, now)
             return True
 
 
@@ -111,8 +114,11 @@ def close(
 
 
 def came_after(session: Session, study: StudyRecord, instance: InstanceRecord, at: datetime) -> None:
-    """Note an image, or what becomes of it, that came after its study was read; its study's row is locked."""
-    if study.closed_at is not None:
+    """Note an image, or what becomes of it, that came after its study was read; its study's row is locked.
+
+    Of what is in shadow nobody is told.
+    """
+    if study.closed_at is not None and instance.shadow_id is None:
         study.came_after_at = at
         record(session, instance, at, EventKind.CAME_AFTER_READING)
 
@@ -159,5 +165,7 @@ def _locked(session: Session, study_instance_uid: str) -> StudyRecord | None:
 
 def first_image(session: Session, study: StudyRecord) -> InstanceRecord:
     """Return the image of a study in whose history stands what is of the study."""
-    first = select(InstanceRecord).where(InstanceRecord.study_id == study.id).order_by(InstanceRecord.id).limit(1)
+    # One in shadow only where there is no other: of it nothing is told.
+    order = (is_shadowed(), InstanceRecord.id)
+    first = select(InstanceRecord).where(InstanceRecord.study_id == study.id).order_by(*order).limit(1)
     return session.scalars(first).one()

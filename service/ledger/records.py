@@ -57,6 +57,7 @@ class InstanceRecord(LeasedRecord):
             sqlite_where=text("reports_due IS 1"),
             postgresql_where=text("reports_due IS true"),
         ),
+        Index("ix_instances_shadow_id", "shadow_id", **where("shadow_id IS NOT NULL")),
     )
 
     study_id: Mapped[int] = mapped_column(ForeignKey("studies.id"), index=True)
@@ -92,6 +93,8 @@ class InstanceRecord(LeasedRecord):
     not_before: Mapped[datetime | None]
     reports_due: Mapped[bool] = mapped_column(default=False, index=True)
     object_removed_at: Mapped[datetime | None]
+    #: The period in shadow that it was received in (`service.ledger.shadow`): nothing of it is sent, ever.
+    shadow_id: Mapped[int | None]
 
     study: Mapped[StudyRecord] = relationship(back_populates="instances")
     prediction: Mapped["PredictionRecord | None"] = relationship(back_populates="instance")
@@ -102,6 +105,7 @@ class PredictionRecord(Record):
     """The result of the inference on one version of an instance."""
 
     __tablename__ = "predictions"
+    __table_args__ = (Index("ix_predictions_checkpoint_digest_created_at", "checkpoint_digest", "created_at"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     instance_id: Mapped[int] = mapped_column(ForeignKey("instances.id"), unique=True)

@@ -12,7 +12,7 @@ from service.ledger.keys import Holds, assumed, name_objects
 from service.ledger.leases import IMAGES, LOCK
 from service.ledger.predictions import prediction_of
 from service.ledger.records import DeliveryRecord, InstanceRecord, ReportRecord, StudyRecord
-from service.ledger.reports import NewReport, add_all, held_under
+from service.ledger.reports import EarlierReport, NewReport, add_all, held_under
 from service.ledger.rows import advance, identity_of, record
 from service.ledger.siblings import number_of, other_images
 from service.ledger.telling import Subscriptions
@@ -30,26 +30,6 @@ _DUE_STATES = [State.INFERRED, State.OUT_OF_SCOPE, State.FAILED]
 
 
 @dataclass(frozen=True)
-class EarlierReport:
-    """A report that a destination may hold and that the new one of its kind takes the place of.
-
-    Attributes
-    ----------
-    removed
-        Whether retention has removed its bytes; the UIDs are what is left to refer to it by.
-    """
-
-    kind: str
-    sop_class_uid: str
-    sop_instance_uid: str
-    series_instance_uid: str
-    study_instance_uid: str
-    object_key: str
-    removed: bool
-    language: Language = Language.ENGLISH
-
-
-@dataclass(frozen=True)
 class DueReport:
     """An instance whose reports are to be built, under a lease.
 
@@ -57,6 +37,8 @@ class DueReport:
     ----------
     number
         The how-manieth result of its study it is.
+    in_shadow
+        Whether it was received in shadow: it has no reports.
     other_images
         What has been found out about each other image of the study.
     """
@@ -81,6 +63,7 @@ class DueReport:
     predecessors: tuple[EarlierReport, ...]
     number: int
     other_images: tuple[Outcome, ...]
+    in_shadow: bool = False
 
 
 class Reporting:
@@ -136,6 +119,8 @@ class Reporting:
         now = self._clock()
         with writing(self._engine) as session:
             row = IMAGES.held(session, due, _DUE_STATES)
+            if row.shadow_id is not None:
+                reports = ()  # whatever was built, nothing of it leaves
             study = session.get_one(StudyRecord, row.study_id, with_for_update=LOCK)
             told = set() if due.predecessors or due.prediction is not None else _told(session, row)
             name_objects(session, [report.object_key for report in reports], holds)
@@ -241,6 +226,7 @@ def _due_report(session: Session, row: InstanceRecord, owner: str) -> DueReport:
         predecessors=_predecessors(session, row),
         number=number_of(session, row),
         other_images=other_images(session, row),
+        in_shadow=row.shadow_id is not None,
     )
 
 

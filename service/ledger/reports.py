@@ -16,6 +16,26 @@ from service.vocabulary.uids import variant_uid
 
 
 @dataclass(frozen=True)
+class EarlierReport:
+    """A report that a destination may hold and that the new one of its kind takes the place of.
+
+    Attributes
+    ----------
+    removed
+        Whether retention has removed its bytes; the UIDs are what is left to refer to it by.
+    """
+
+    kind: str
+    sop_class_uid: str
+    sop_instance_uid: str
+    series_instance_uid: str
+    study_instance_uid: str
+    object_key: str
+    removed: bool
+    language: Language = Language.ENGLISH
+
+
+@dataclass(frozen=True)
 class NewReport:
     """A built object whose bytes are durable in the store, and the destinations that it is for."""
 

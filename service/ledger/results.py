@@ -95,7 +95,7 @@ class Results:
             # Last of the rows that are locked here: image, then outbox, then study (ADR 0022).
             study = study_of(session, row)
             came_after(session, study, row, now)
-            rose = raise_priority(study, priority, PrioritySource.PREDICTION, self._order)
+            rose = row.shadow_id is None and raise_priority(study, priority, PrioritySource.PREDICTION, self._order)
             self._subscriptions.tell(session, MessageEvent.RESULT, study, row, now)
             if rose:
                 self._subscriptions.tell(session, MessageEvent.PRIORITY_RAISED, study, row, now)
@@ -156,7 +156,8 @@ class Results:
             row.hold = Hold.CLASHING_INSTANCE.value
             advance(session, row, State.HELD, now, EventKind.HELD, EventDetail.HOLD.of(hold=row.hold))
             study = study_of(session, row)
-            hold(study, Hold.CLASHING_INSTANCE, now)
+            if row.shadow_id is None:
+                hold(study, Hold.CLASHING_INSTANCE, now)
             came_after(session, study, row, now)
 
     def latest(self, sop_instance_uid: str) -> RecordedResult | None:

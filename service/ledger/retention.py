@@ -16,6 +16,7 @@ from service.ledger.database import reading, writing
 from service.ledger.message_records import MessageRecord
 from service.ledger.records import DeliveryRecord, InstanceRecord, ReportRecord, StudyRecord
 from service.ledger.rows import identity_of, record
+from service.ledger.shadow import is_shadowed
 from service.process.clock import Clock
 from service.vocabulary.event_details import EventDetail
 from service.vocabulary.facts import EventKind
@@ -128,7 +129,7 @@ def _may_go(received_before: datetime) -> ColumnElement[bool]:
     return and_(
         row.object_removed_at.is_(None),
         row.received_at < received_before,
-        row.state.in_([state.value for state in _FINAL]),
+        or_(row.state.in_([state.value for state in _FINAL]), is_shadowed() & (row.state == State.REPORTED.value)),
         row.reports_due.is_(False),
         row.lease_owner.is_(None),
         # An image out of scope keeps a detail where its report could not be built: a person is called for.

@@ -19,6 +19,7 @@ from service.ledger.records import (
     ReportRecord,
     StudyRecord,
 )
+from service.ledger.shadow import alike, is_shadowed
 from service.ledger.telling import Subscriptions, withdraw_messages
 from service.ledger.version_0_1 import HOLDS, hold_of, keep_supersession
 from service.vocabulary.event_details import EventDetail, EventFacts
@@ -76,10 +77,10 @@ def advance(
 
 def current_versions(session: Session, study: StudyRecord) -> list[InstanceRecord]:
     """Return the latest version of each instance of a study that says whose the study is."""
-    silent = (State.OWN, State.DUPLICATE, State.HELD)
+    silent = [state.value for state in (State.OWN, State.DUPLICATE, State.HELD)]
     rows = session.scalars(
         select(InstanceRecord)
-        .where(InstanceRecord.study_id == study.id, InstanceRecord.state.not_in([state.value for state in silent]))
+        .where(InstanceRecord.study_id == study.id, InstanceRecord.state.not_in(silent), ~is_shadowed())
         .order_by(InstanceRecord.version)
     )
     return list({row.sop_instance_uid: row for row in rows}.values())
@@ -170,6 +171,7 @@ def supersede_earlier(
             InstanceRecord.sop_instance_uid == instance.sop_instance_uid,
             InstanceRecord.version < instance.version,
             InstanceRecord.state.in_([state.value for state in replaceable]),
+            alike(instance),
         )
         .order_by(InstanceRecord.version)
         .with_for_update(**LOCK)

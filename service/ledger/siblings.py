@@ -4,6 +4,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from service.ledger.records import EventRecord, InstanceRecord
+from service.ledger.shadow import is_shadowed
 from service.vocabulary.facts import EventKind
 from service.vocabulary.findings import Outcome
 from service.vocabulary.states import State
@@ -17,7 +18,11 @@ def number_of(session: Session, row: InstanceRecord) -> int:
     results = (
         select(EventRecord.id)
         .join(InstanceRecord)
-        .where(InstanceRecord.study_id == row.study_id, EventRecord.event.in_([event.value for event in _SETTLED]))
+        .where(
+            InstanceRecord.study_id == row.study_id,
+            EventRecord.event.in_([event.value for event in _SETTLED]),
+            ~is_shadowed(),
+        )
     )
     own = results.where(InstanceRecord.id == row.id).order_by(EventRecord.id.desc()).limit(1).scalar_subquery()
     until = select(func.count()).select_from(results.where(EventRecord.id <= own).subquery())
@@ -32,6 +37,7 @@ def other_images(session: Session, row: InstanceRecord) -> tuple[Outcome, ...]:
             InstanceRecord.study_id == row.study_id,
             InstanceRecord.sop_instance_uid != row.sop_instance_uid,
             InstanceRecord.state.in_([state.value for state in _WITH_RESULT]),
+            ~is_shadowed(),
         )
         .order_by(InstanceRecord.version)
     )

@@ -55,6 +55,8 @@ class Subscriptions:
     ) -> None:
         """Write a message of an event for each destination that wants it, and tell who subscribed to work items.
 
+        Of an image in shadow nobody is told.
+
         Parameters
         ----------
         instance
@@ -62,6 +64,8 @@ class Subscriptions:
         supersession
             Why the version was superseded, where that is the event.
         """
+        if instance.shadow_id is not None:
+            return
         for subscription in self._subscriptions:
             if event in subscription.events and _is_wanted(session, subscription, event, instance):
                 session.add(

@@ -23,6 +23,7 @@ def with_same_bytes(row: InstanceRecord, version: int, state: State, now: dateti
         object_removed_at=row.object_removed_at,
         calling_ae_title=row.calling_ae_title,
         order_priority=row.order_priority,
+        shadow_id=row.shadow_id,
         state=state.value,
         received_at=now,
         rank_at=now,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from service.ledger.drift import DriftAlarm
 from service.ledger.message_views import MessageView
 from service.ledger.records import InstanceRecord, ReportRecord, StudyRecord
 from service.ledger.summaries import summary_of
@@ -51,6 +52,7 @@ class InstanceView:
     superseding_reason: Supersession | None
     hold: Hold | None
     reports_due: bool
+    in_shadow: bool
     result: ResultView | None
 
 
@@ -190,6 +192,8 @@ class StatusView:
         waiting; None when none waits. What is on hold is left out.
     held_studies
         Study Instance UIDs on hold and why.
+    drifting
+        Alarms about machines, the longest first.
     """
 
     studies: int
@@ -206,6 +210,7 @@ class StatusView:
     oldest_waiting_since: datetime | None
     oldest_unsent_since: datetime | None
     held_studies: Mapping[str, Hold]
+    drifting: tuple[DriftAlarm, ...] = ()
 
 
 def instance_view(row: InstanceRecord) -> InstanceView:
@@ -232,6 +237,7 @@ def instance_view(row: InstanceRecord) -> InstanceView:
         superseding_reason=supersession_of(row),
         hold=Hold(row.hold) if row.hold is not None else None,
         reports_due=row.reports_due,
+        in_shadow=row.shadow_id is not None,
         result=ResultView(**summary_of(row.prediction), reused=row.prediction.reused) if row.prediction else None,
     )
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from service.ledger.acquisitions import copy_acquisition
 from service.ledger.records import InstanceRecord, PredictionRecord, StudyRecord
 from service.ledger.rows import by_person, record, study_of, supersede_earlier
+from service.ledger.shadow import is_shadowed
 from service.ledger.telling import Subscriptions
 from service.ledger.versions import with_same_bytes
 from service.vocabulary.facts import EventKind, MessageEvent, PrioritySource, Reason, Supersession
@@ -23,7 +24,12 @@ from service.vocabulary.states import Priority, State
 def withdraw_flag(
     session: Session, row: InstanceRecord, at: datetime, by: str, order: ReadingOrder, subscriptions: Subscriptions
 ) -> None:
-    """Take a positive result back, whose row is locked, unless a later version is on its way."""
+    """Take a positive result back, whose row is locked, unless a later version is on its way.
+
+    Of an image in shadow nothing was told.
+    """
+    if row.shadow_id is not None:
+        return
     last = select(func.max(InstanceRecord.version)).where(InstanceRecord.sop_instance_uid == row.sop_instance_uid)
     if session.scalars(last).one() != row.version:
         return
@@ -50,6 +56,7 @@ def _lower_priority(session: Session, study: StudyRecord, order: ReadingOrder) -
             InstanceRecord.study_id == study.id,
             InstanceRecord.state.not_in([State.SUPERSEDED.value, State.DUPLICATE.value]),
             PredictionRecord.outcome == Outcome.POSITIVE.value,
+            ~is_shadowed(),
         )
     )
     if session.scalar(select(flagged)):

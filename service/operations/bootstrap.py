@@ -50,7 +50,7 @@ def open_ledger(settings: Settings) -> Ledger:
     limit = timedelta(seconds=settings.work_items.claim_limit)
     sessions = settings.web.sessions
     lasting = Lasting(timedelta(seconds=sessions.idle), timedelta(seconds=sessions.longest))
-    return Ledger(
+    ledger = Ledger(
         engine,
         settings.worklist.reading_order,
         look_again=look_again,
@@ -58,6 +58,9 @@ def open_ledger(settings: Settings) -> Ledger:
         claim_limit=limit,
         lasting=lasting,
     )
+    # Kept by the ledger from now on: that a later settings file forgets one must not begin to send.
+    ledger.shadow.enter_named(settings.shadow.ae_titles)
+    return ledger
 
 
 def open_store(settings: Settings) -> ObjectStore:

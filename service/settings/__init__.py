@@ -36,6 +36,7 @@ from service.settings.sign_in import GroupSettings, OidcSettings, ProxySettings,
 from service.settings.storage import RetentionSettings, StoreSettings
 from service.settings.tls import CertificateAndKey, DestinationTlsSettings, ListenerTlsSettings, WebTlsSettings
 from service.settings.turnaround import TurnaroundSettings
+from service.settings.watching import DriftSettings, ShadowSettings
 from service.settings.web import WebSettings
 from service.settings.work_items import WorkItemSettings
 
@@ -49,6 +50,7 @@ __all__ = [
     "DestinationSettings",
     "DestinationTlsSettings",
     "DicomwebSettings",
+    "DriftSettings",
     "GroupSettings",
     "Hl7ListenerSettings",
     "Hl7TlsSettings",
@@ -69,6 +71,7 @@ __all__ = [
     "SenderSettings",
     "SessionSettings",
     "Settings",
+    "ShadowSettings",
     "StoreSettings",
     "SweepSettings",
     "TurnaroundSettings",

@@ -33,6 +33,7 @@ from service.settings.sections import (
 )
 from service.settings.storage import RetentionSettings, StoreSettings
 from service.settings.turnaround import TurnaroundSettings
+from service.settings.watching import DriftSettings, ShadowSettings
 from service.settings.web import WebSettings
 from service.settings.work_items import WorkItemSettings
 from service.vocabulary.language import Language
@@ -64,6 +65,8 @@ class Settings(BaseSettings):
     feedback: FeedbackSettings = FeedbackSettings()
     worklist: WorklistSettings = WorklistSettings()
     work_items: WorkItemSettings = WorkItemSettings()
+    shadow: ShadowSettings = ShadowSettings()
+    drift: DriftSettings = DriftSettings()
     web: WebSettings = WebSettings()
     queue: QueueSettings = QueueSettings()
     database: DatabaseSettings = DatabaseSettings()

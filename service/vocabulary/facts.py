@@ -111,6 +111,8 @@ class Shelf(StrEnum):
     LATE = "late"
     """Those that were read before an image or a result came."""
     READ = "read"
+    SHADOW = "shadow"
+    """Those whose every image was received in shadow; they stand on no other list."""
 
 
 class Day(StrEnum):

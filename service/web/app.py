@@ -31,6 +31,7 @@ from service.web.auditor import PageAuditor
 from service.web.endpoint import Endpoint
 from service.web.list_page import ListPage
 from service.web.live_events import LiveEvents
+from service.web.machines_page import MachinesPage
 from service.web.marking import Forms
 from service.web.metrics import exposition
 from service.web.problem import problem_of
@@ -80,6 +81,7 @@ def create_app(settings: Settings, ledger: Ledger, trail: audit.AuditTrail, cloc
 def _endpoints(site: Site, common: "_Common", live: LiveEvents) -> list[Endpoint]:
     """Return all that is answered; what changes something names the role that may do so."""
     study, actions, turnaround = StudyPage(site), StudyActions(site), TurnaroundPage(site)
+    machines = MachinesPage(site)
     return [
         Endpoint("/", common.worklist),
         Endpoint("/studies/{uid}", study.study),
@@ -91,6 +93,8 @@ def _endpoints(site: Site, common: "_Common", live: LiveEvents) -> list[Endpoint
         Endpoint("/instances/{uid}/feedback", actions.feedback, Role.RADIOLOGIST, "POST"),
         Endpoint("/turnaround", turnaround.turnaround),
         Endpoint("/agreement", AgreementPage(site).show),
+        Endpoint("/machines", machines.machines),
+        Endpoint("/machines/{number}/shadow", machines.put_in_shadow, Role.ADMINISTRATOR, "POST"),
         Endpoint("/events", live.answer),
         Endpoint("/instances/{uid}.png", study.radiograph),
         Endpoint("/instances/{uid}/grey", study.grey),
@@ -102,6 +106,7 @@ def _endpoints(site: Site, common: "_Common", live: LiveEvents) -> list[Endpoint
         Endpoint("/api/studies/{uid}", study.api_study),
         Endpoint("/api/status", common.api_status),
         Endpoint("/api/turnaround", turnaround.api_turnaround),
+        Endpoint("/api/machines", machines.api_machines),
         Endpoint("/healthz", common.healthz, None),
         Endpoint("/readyz", common.readyz, None),
         Endpoint("/metrics", common.metrics, None if common.has_open_metrics else Role.READER),

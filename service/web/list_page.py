@@ -58,6 +58,7 @@ class ListPage:
             "status": status,
             "alarms": alarms(self._say, status, now, late),
             "refused": refused_callers(self._say, self._ledger, now),
+            "is_shadowed": bool(self._ledger.shadow.standing()),
             "now": now,
         }
 

@@ -73,4 +73,6 @@ async def marked(
     fields = await forms.fields(request, user)
     await run_in_threadpool(mark, fields)
     back = fields.get("back", "")
-    return RedirectResponse(back if back.startswith(("/?", "/studies/")) else "/", HTTPStatus.SEE_OTHER)
+    return RedirectResponse(
+        back if back.startswith(("/?", "/studies/")) or back == "/machines" else "/", HTTPStatus.SEE_OTHER
+    )

@@ -94,6 +94,12 @@ class Scrape(Collector):
             f"Studies with an image or a result that came after they were read; of many no more than {MANY}.",
             status.came_after,
         )
+        drifting = GaugeMetricFamily(
+            "auscult_drift_alarms", "Alarms about machines, by what their images show.", labels=["characteristic"]
+        )
+        for characteristic, number in Counter(one.characteristic for one in status.drifting).items():
+            drifting.add_metric([characteristic.value], number)
+        yield drifting
         yield _single("held_studies", "Studies on hold; nothing of them is sent.", len(status.held_studies))
 
     def _age(self, since: datetime | None) -> float:

@@ -40,7 +40,7 @@ def seen(
             address,
             *(
                 f"{address}{path}"
-                for path in (f"studies/{held}", f"studies/{first}", "?show=late", "turnaround", "nowhere")
+                for path in (f"studies/{held}", f"studies/{first}", "?show=late", "machines", "turnaround", "nowhere")
             ),
         ]
         script = str(Path(__file__).with_name("page.cjs"))

@@ -22,6 +22,7 @@ TEXTS = {
     "check.listener_tls_port": "listener TLS port",
     "check.hl7_port": "HL7 port",
     "check.web_port": "web port",
+    "check.shadow": "shadow",
     "check.callers": "callers",
     "check.certificates": "certificates",
     "check.decoders": "decoders",

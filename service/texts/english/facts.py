@@ -67,6 +67,7 @@ TEXTS = {
     "shelf.open": "To be read",
     "shelf.late": "Came after the reading",
     "shelf.read": "Read",
+    "shelf.shadow": "In shadow",
     "sort.rank": "order of reading",
     "sort.oldest": "longest waiting first",
     "sort.newest": "latest arrival first",

@@ -108,6 +108,7 @@ TEXTS = {
     "problem.title.422": "Cannot be shown",
     "problem.title.503": "Not available for now",
     "problem.no_uid": "This is not a UID.",
+    "problem.no_machine": "The ledger knows no machine of this number.",
     "problem.no_study": "The ledger knows no study, image or report of this UID.",
     "problem.no_image": "The ledger knows no image of this UID.",
     "problem.no_heat_map": "The ledger knows no heat map of this UID.",

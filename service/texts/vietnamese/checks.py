@@ -22,6 +22,7 @@ TEXTS = {
     "check.listener_tls_port": "cổng nhận DICOM qua TLS",
     "check.hl7_port": "cổng HL7",
     "check.web_port": "cổng của trang",
+    "check.shadow": "chạy ngầm",
     "check.callers": "thiết bị gọi đến",
     "check.certificates": "chứng thư",
     "check.decoders": "bộ giải mã",

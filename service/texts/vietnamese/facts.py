@@ -67,6 +67,7 @@ TEXTS = {
     "shelf.open": "Chờ đọc",
     "shelf.late": "Đến sau khi đã đọc",
     "shelf.read": "Đã đọc",
+    "shelf.shadow": "Chạy ngầm",
     "sort.rank": "thứ tự đọc",
     "sort.oldest": "chờ lâu nhất trước",
     "sort.newest": "mới đến trước",

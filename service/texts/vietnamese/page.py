@@ -108,6 +108,7 @@ TEXTS = {
     "problem.title.422": "Không hiển thị được",
     "problem.title.503": "Tạm thời không dùng được",
     "problem.no_uid": "Đây không phải là một UID.",
+    "problem.no_machine": "Sổ không có máy nào mang số này.",
     "problem.no_study": "Sổ cái không có ca chụp, ảnh hay báo cáo nào mang UID này.",
     "problem.no_image": "Sổ cái không có ảnh nào mang UID này.",
     "problem.no_heat_map": "Sổ cái không có bản đồ nhiệt nào mang UID này.",

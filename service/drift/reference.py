@@ -1,0 +1,106 @@
+"""What the images of a machine in one view are compared with, and the charts that follow."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from service.agreement import wilson
+from service.drift.control_chart import Chart, cautious, chart_for
+from service.ledger.drift import InUse, Observation
+from service.vocabulary.drift import Characteristic, ReferenceKind
+from service.vocabulary.findings import Outcome
+
+#: Tells of an image whether it has a characteristic; None where it says nothing about it.
+Look = Callable[[Observation], bool | None]
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What is usual.
+
+    Attributes
+    ----------
+    images
+        How many images it is from; 0 for what a card says.
+    positive, abstained
+        Share of the analysed images that are called positive, and of all images that get no clear answer, in [0, 1].
+    probability, distance
+        Median P(pneumonia), and the distance that a tenth of the images exceed; None where nothing tells.
+    """
+
+    kind: ReferenceKind
+    images: int
+    positive: float | None
+    abstained: float | None
+    probability: float | None = None
+    distance: float | None = None
+
+
+def of_card(figures: Mapping[str, float] | None, in_use: InUse) -> Baseline:
+    """Return what a card says at the prevalence that the results assume."""
+    if figures is None:
+        return Baseline(ReferenceKind.CARD, 0, None, None)
+    sick = in_use.prevalence
+    positive = figures["sensitivity"] * sick + figures["alarmed"] * (1 - sick)
+    return Baseline(ReferenceKind.CARD, 0, positive, figures["indeterminate"])
+
+
+def of_site(images: Sequence[Observation]) -> Baseline:
+    """Return what was usual among the images of a reference window; there is at least one."""
+    analysed = [image for image in images if image.outcome is not None]
+    probabilities = [image.p_pneumonia for image in analysed if image.p_pneumonia is not None]
+    distances = [image.distance for image in images if image.distance is not None]
+    positive = sum(image.outcome is Outcome.POSITIVE for image in analysed)
+    return Baseline(
+        kind=ReferenceKind.SITE,
+        images=len(images),
+        positive=positive / len(analysed) if analysed else None,
+        abstained=sum(map(_abstains, images)) / len(images),
+        probability=float(np.median(probabilities)) if probabilities else None,
+        distance=float(np.quantile(distances, 0.9)) if distances else None,
+    )
+
+
+def looks(reference: Baseline) -> dict[Characteristic, Look]:
+    """Return how an image is looked at for each characteristic that a reference tells something of."""
+    found: dict[Characteristic, Look] = {}
+    if reference.positive is not None:
+        found[Characteristic.MORE_POSITIVE] = lambda image: _of_analysed(image, image.outcome is Outcome.POSITIVE)
+    if reference.kind is ReferenceKind.CARD:
+        return found  # of a site's share of sick children, and of what else it sends, a card knows nothing
+    if reference.positive is not None:
+        found[Characteristic.FEWER_POSITIVE] = lambda image: _of_analysed(image, image.outcome is not Outcome.POSITIVE)
+    median, far = reference.probability, reference.distance
+    if median is not None:
+        found[Characteristic.HIGHER_PROBABILITY] = lambda image: _of_analysed(image, (image.p_pneumonia or 0) > median)
+        found[Characteristic.LOWER_PROBABILITY] = lambda image: _of_analysed(image, (image.p_pneumonia or 0) < median)
+    if far is not None:
+        found[Characteristic.GREATER_DISTANCE] = lambda image: None if image.distance is None else image.distance > far
+    found[Characteristic.MORE_ABSTENTIONS] = _abstains
+    return found
+
+
+def chart_of(look: Look, reference: Baseline, window: Sequence[Observation], images_between: float) -> Chart:
+    """Return the chart of a characteristic; no sooner in alarm than for the greatest share that the reference allows.
+
+    Parameters
+    ----------
+    window
+        The images of the reference; empty for what a card says.
+    images_between
+        Average number of images from one false alarm to the next.
+    """
+    seen = [has for image in window if (has := look(image)) is not None]
+    if not seen:
+        return chart_for(cautious(reference.positive or 0.0), images_between)
+    # A share that was counted on few images may be greater than it looked: with its upper limit the rate still holds.
+    return chart_for(cautious(wilson(sum(seen), len(seen))[1]), images_between)
+
+
+def _abstains(image: Observation) -> bool:
+    return image.outcome is None or image.outcome is Outcome.INDETERMINATE
+
+
+def _of_analysed(image: Observation, has: bool) -> bool | None:
+    return None if image.outcome is None else has

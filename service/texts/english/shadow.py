@@ -1,0 +1,52 @@
+"""Sources in shadow, and the report by which they leave it."""
+
+TEXTS = {
+    "shadow.nobody": "no source is in shadow",
+    "shadow.standing": "{source} is in shadow since {since} ({by}): nothing of it is sent. {needs}",
+    "shadow.by_settings": "by the settings",
+    "shadow.needs_report": "To let it out, make its go-live report: `auscult shadow report {source} --out FILE.html`",
+    "shadow.needs_person": "Its go-live report of {moment} waits for a person: `auscult shadow leave {source} --report"
+    " FILE.html --person NAME`",
+    "shadow.needs_settings": "{needs}; and take it out of shadow.ae_titles",
+    "shadow.entered": "{source} is in shadow from its next image on: nothing of it is sent",
+    "shadow.was_in": "{source} was in shadow already",
+    "shadow.not_in": "{source} is not in shadow; `auscult shadow list` lists what is",
+    "shadow.not_in_shadow": "{source} is not in shadow; `auscult shadow list` lists what is",
+    "shadow.no_report": "{source} stays in shadow: no go-live report was made in this period; `auscult shadow report"
+    " {source} --out FILE.html` makes it",
+    "shadow.other_report": "{source} stays in shadow: the file is not its last go-live report as it was written; make"
+    " and read a new one",
+    "shadow.still_named": "{source} stays in shadow: shadow.ae_titles still names it; take it out of the settings and"
+    " restart first, it stays in shadow until this command",
+    "shadow.no_person": "name the person who has read the report and answers for it",
+    "shadow.left": "{source} has left the shadow on the word of {person}: what it sends from now on is reported",
+    "shadow.no_source": "{name} is neither an AE title of 1 to 16 characters nor a machine's number behind #",
+    "shadow.no_machine": "no machine has the number {name}; `auscult machines` lists them",
+    "shadow.written": "written to {file}; read it, and let the source out by `auscult shadow leave`",
+    "shadow.study": "In shadow: for comparison only. Nothing of this study is sent, and it stands on no other list.",
+    "golive.title": "Go-live report of {source}",
+    "golive.about": "What auscult found in the images of this source while nothing of them was sent. Intervals are of"
+    " 95 % (Wilson). Whether this is good enough is a person's decision.",
+    "golive.period": "The period in shadow",
+    "golive.results": "Results",
+    "golive.abstentions": "Images without a result",
+    "golive.agreement": "What people said",
+    "golive.source": "source",
+    "golive.since": "in shadow since",
+    "golive.made": "report made",
+    "golive.days": "days",
+    "golive.images": "images",
+    "golive.studies": "studies",
+    "golive.checkpoints": "checkpoint versions",
+    "golive.alarms": "positive results per 100 analysed images",
+    "golive.median": "turnaround from receipt to result, median",
+    "golive.slowest": "turnaround that 95 % keep",
+    "golive.held": "on hold",
+    "golive.waiting": "not analysed yet",
+    "golive.agreed": "agreement with people's feedback",
+    "golive.read": "studies that a person marked as read",
+    "golive.warning": "note",
+    "golive.nobody_said": "nobody has said yet whether a result is right (`auscult feedback give`)",
+    "golive.none": "none",
+    "golive.share": "{count} of {total} ({share} %; {low} to {high} %)",
+}

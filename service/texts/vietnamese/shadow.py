@@ -1,0 +1,52 @@
+"""Các nguồn đang chạy ngầm, và báo cáo để chúng thoát khỏi chế độ đó."""
+
+TEXTS = {
+    "shadow.nobody": "không có nguồn nào đang chạy ngầm",
+    "shadow.standing": "{source} chạy ngầm từ {since} ({by}): không gửi gì của nguồn này. {needs}",
+    "shadow.by_settings": "theo cấu hình",
+    "shadow.needs_report": "Để cho ra, hãy lập báo cáo vận hành: `auscult shadow report {source} --out FILE.html`",
+    "shadow.needs_person": "Báo cáo vận hành lập lúc {moment} đang chờ một người quyết định: `auscult shadow leave"
+    " {source} --report FILE.html --person NAME`",
+    "shadow.needs_settings": "{needs}; và bỏ nguồn này khỏi shadow.ae_titles",
+    "shadow.entered": "{source} chạy ngầm kể từ ảnh tiếp theo: không gửi gì của nguồn này",
+    "shadow.was_in": "{source} đã chạy ngầm từ trước",
+    "shadow.not_in": "{source} không chạy ngầm; `auscult shadow list` liệt kê các nguồn chạy ngầm",
+    "shadow.not_in_shadow": "{source} không chạy ngầm; `auscult shadow list` liệt kê các nguồn chạy ngầm",
+    "shadow.no_report": "{source} vẫn chạy ngầm: chưa có báo cáo vận hành trong giai đoạn này; lập bằng `auscult shadow"
+    " report {source} --out FILE.html`",
+    "shadow.other_report": "{source} vẫn chạy ngầm: tệp này không phải báo cáo vận hành mới nhất đúng như đã ghi; hãy"
+    " lập và đọc báo cáo mới",
+    "shadow.still_named": "{source} vẫn chạy ngầm: shadow.ae_titles còn nêu nguồn này; hãy bỏ khỏi cấu hình và khởi"
+    " động lại trước, nguồn vẫn chạy ngầm cho đến lệnh này",
+    "shadow.no_person": "hãy nêu tên người đã đọc báo cáo và chịu trách nhiệm",
+    "shadow.left": "{source} đã thôi chạy ngầm theo lời của {person}: từ nay kết quả của nguồn này được gửi đi",
+    "shadow.no_source": "{name} không phải AE title dài 1 đến 16 ký tự, cũng không phải số của máy đứng sau dấu #",
+    "shadow.no_machine": "không có máy nào mang số {name}; `auscult machines` liệt kê các máy",
+    "shadow.written": "đã ghi vào {file}; hãy đọc, rồi cho nguồn ra bằng `auscult shadow leave`",
+    "shadow.study": "Chạy ngầm: chỉ để so sánh. Không gửi gì của ca này, và ca này không nằm ở danh sách nào khác.",
+    "golive.title": "Báo cáo vận hành của {source}",
+    "golive.about": "Những gì auscult thấy trong ảnh của nguồn này khi chưa gửi gì đi. Khoảng tin cậy 95 % (Wilson)."
+    " Kết quả có đủ tốt hay không là do con người quyết định.",
+    "golive.period": "Giai đoạn chạy ngầm",
+    "golive.results": "Kết quả",
+    "golive.abstentions": "Ảnh không có kết quả",
+    "golive.agreement": "Ý kiến của mọi người",
+    "golive.source": "nguồn",
+    "golive.since": "chạy ngầm từ",
+    "golive.made": "lập báo cáo lúc",
+    "golive.days": "số ngày",
+    "golive.images": "số ảnh",
+    "golive.studies": "số ca chụp",
+    "golive.checkpoints": "phiên bản mô hình",
+    "golive.alarms": "số kết quả dương tính trên 100 ảnh được phân tích",
+    "golive.median": "thời gian từ lúc nhận đến lúc có kết quả, trung vị",
+    "golive.slowest": "thời gian mà 95 % số ảnh đạt được",
+    "golive.held": "đang bị giữ",
+    "golive.waiting": "chưa được phân tích",
+    "golive.agreed": "mức đồng thuận với phản hồi",
+    "golive.read": "số ca được đánh dấu đã đọc",
+    "golive.warning": "lưu ý",
+    "golive.nobody_said": "chưa ai cho biết kết quả đúng hay sai (`auscult feedback give`)",
+    "golive.none": "không có",
+    "golive.share": "{count} trên {total} ({share} %; {low} đến {high} %)",
+}

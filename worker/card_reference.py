@@ -1,0 +1,28 @@
+"""What the cards of a worker's checkpoints say, brought into the ledger: drift is watched without them."""
+
+from collections.abc import Iterable
+
+from models.checkpoint import Checkpoint
+from service.ledger import Drift
+
+
+def keep_card_references(drift: Drift, checkpoints: Iterable[Checkpoint]) -> None:
+    """Keep what each card measured on val at each operating point, as far as it was measured.
+
+    Raises
+    ------
+    LedgerUnavailable
+        When the database cannot take it.
+    """
+    for checkpoint in checkpoints:
+        measured = checkpoint.card.measurements.splits.get("val")
+        points = {
+            row.operating_point: {
+                "sensitivity": row.sensitivity.value,
+                "alarmed": row.alarmed.value,
+                "indeterminate": row.indeterminate.value,
+            }
+            for row in (measured.operating_points if measured is not None else ())
+            if row.sensitivity is not None and row.alarmed is not None
+        }
+        drift.keep_card(checkpoint.digest, points)
