@@ -30,6 +30,8 @@ from service.vocabulary.refusals import Refusal
 log = get_logger(__name__)
 
 #: Seconds between two looks at the associations that a stop waits for.
+#: Seconds between two turns of the loop that accepts, while nobody connects.
+_TURN_S = 0.5
 _STOP_LOOK_S = 0.05
 
 
@@ -135,7 +137,7 @@ class Listener:
         except OSError as error:
             raise cannot_listen(setting, settings.host, port, error) from None
         self._servers.append(server)
-        threading.Thread(target=server.serve_forever, args=(0.1,), name=setting, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(_TURN_S,), name=setting, daemon=True).start()
 
     def _turn(self, setting: str) -> None:
         """Beat once every port's loop has turned: one that hangs is not hidden by the other."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
 from sqlalchemy import Select, exists, select
 from sqlalchemy.orm import Session, aliased
@@ -57,6 +58,7 @@ class ClaimedInstance:
     ordered_birth_date: str = ""
 
 
+@cache  # made once: a worker asks for it every few seconds
 def waiting() -> Select[InstanceRecord]:
     """Return the images that wait for a worker; one whose earlier version is under way waits for that first."""
     earlier = aliased(InstanceRecord)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cache
 
 from sqlalchemy import Engine, Select, exists, select
 from sqlalchemy.orm import Session, contains_eager, joinedload
@@ -192,6 +193,7 @@ def _give_up(session: Session, row: InstanceRecord, detail: str, now: datetime) 
         record(session, row, now, EventKind.REPORT_FAILED, detail)
 
 
+@cache  # made once: a worker asks for it every few seconds
 def _waiting() -> Select[InstanceRecord]:
     return (
         select(InstanceRecord)

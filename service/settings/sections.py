@@ -166,7 +166,9 @@ class AnalysisSettings(Section):
     maximum_attempts: Annotated[int, Field(ge=1)] = Field(
         3, description="Attempts at one image, and then at its reports, before it counts as failed."
     )
-    poll: Seconds = Field(1.0, description="Seconds between a worker's own looks at the ledger.")
+    poll: Seconds = Field(
+        2.0, description="Seconds between a worker's own looks at the ledger, for what no wake-up told it."
+    )
 
 
 class ReportSettings(Section):

@@ -153,6 +153,12 @@ class AcceptorServer(ThreadedAssociationServer):
             cast(socket.socket, self.socket).setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         super().server_bind()
 
+    def shutdown(self) -> None:
+        """Stop accepting and close the socket; the loop, which looks rarely, is woken by the end of its socket."""
+        with suppress(OSError):
+            cast(socket.socket, self.socket).shutdown(socket.SHUT_RDWR)
+        super().shutdown()
+
     def service_actions(self) -> None:
         """Say that connections are accepted, and how many warnings were not written."""
         super().service_actions()
