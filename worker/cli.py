@@ -10,6 +10,7 @@ from service.operations.wake import Task, waker
 from service.process import log
 from service.process.codec_output import silenced
 from service.process.heartbeat import Heartbeat
+from service.process.memory import bound_arenas
 from service.settings import load
 
 
@@ -25,6 +26,8 @@ def work(task: str, device: str | None) -> None:
     if device is not None:
         settings = settings.model_copy(update={"analysis": settings.analysis.model_copy(update={"device": device})})
     log.configure(settings.log.level, settings.log.style)
+    if task == Task.DELIVER.value:
+        bound_arenas()
     from worker.engine import turn  # Celery and the runtimes load only where they are used
     from worker.liveness import Liveness
 

@@ -1,4 +1,4 @@
-"""What a process of many short-lived threads asks of the C library's allocator."""
+"""What long-lived processes ask of the C library's allocator."""
 
 import ctypes
 import sys
@@ -15,7 +15,16 @@ def bound_arenas() -> None:
     the others: a listener with a thread for each association grows for days before it is level. Python's own lock
     leaves little for the threads to contend for. Another C library is left as it is.
     """
+    _ask("mallopt", _M_ARENA_MAX, _ARENAS)
+
+
+def give_back() -> None:
+    """Give memory that is free back to the system; glibc by itself keeps what lies below anything in use."""
+    _ask("malloc_trim", 0)
+
+
+def _ask(function: str, *arguments: int) -> None:
     if sys.platform == "linux":
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-        if mallopt is not None:
-            mallopt(_M_ARENA_MAX, _ARENAS)
+        asked = getattr(ctypes.CDLL(None), function, None)
+        if asked is not None:
+            asked(*arguments)

@@ -4,6 +4,7 @@ from service.report.build import build, kind_of, predecessor
 from service.report.built import BuiltObject
 from service.report.content import ReportContent
 from service.report.equipment import Equipment
+from service.report.tables import forget_tables
 from service.report.variants import as_sop_class
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "ReportContent",
     "as_sop_class",
     "build",
+    "forget_tables",
     "kind_of",
     "predecessor",
 ]

@@ -55,6 +55,29 @@ def test_all_threads_share_one_heap_once_it_is_asked_for() -> None:
     assert heaps(bounded=False) > 1
 
 
+_HOLE = """
+from pathlib import Path
+from service.process.memory import bound_arenas, give_back
+bound_arenas()
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1])
+pieces = [bytes(4000) for _ in range(30_000)]
+above = bytes(4000)
+del pieces
+before = resident()
+give_back()
+print(before - resident())
+"""
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="the C library is not glibc"
+)
+def test_memory_that_is_free_below_what_is_in_use_goes_back_to_the_system() -> None:
+    told = subprocess.run([sys.executable, "-c", _HOLE], capture_output=True, text=True, check=True).stdout
+    assert int(told) * os.sysconf("SC_PAGE_SIZE") > 50_000_000
+
+
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="no /proc tells what this process holds")
 def test_a_connection_to_the_ledger_keeps_no_value_of_a_statement_that_has_ended(tmp_path: Path) -> None:
     engine = connect(f"sqlite:///{tmp_path}/ledger.sqlite")
