@@ -133,14 +133,7 @@ class Reporting:
             kinds = [report.kind for report in reports]
             built = EventDetail.REPORTS.of(reports=kinds) if kinds else EventDetail.NO_REPORTS.of()
             if row.state == State.INFERRED.value:
-                advance(
-                    session,
-                    row,
-                    State.REPORTED,
-                    now,
-                    EventKind.REPORTS_BUILT,
-                    built,
-                )
+                advance(session, row, State.REPORTED, now, EventKind.REPORTS_BUILT, built)
             else:
                 record(session, row, now, EventKind.REPORTS_BUILT, built)
             if reports:
