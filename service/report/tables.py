@@ -1,4 +1,9 @@
-"""highdicom's tables of the modules of the standard: 65 MB, read for the first object of a shape, and kept by it."""
+"""highdicom's tables of the modules of the standard: 65 MB, read for the first object of a shape, and kept by it.
+
+References
+----------
+PS3.3 Annex A (IODs) and Annex C (modules)
+"""
 
 from highdicom import _standard_utils
 
