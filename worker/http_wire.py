@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from service.security.tls import destination_context, reason_of
 from service.settings import DicomwebSettings
 from service.settings.receivers import HttpReceiverSettings
+from service.settings.secret_files import read_password
 from service.vocabulary.errors import (
     DeliveryFailed,
     PermanentDeliveryFailure,
@@ -48,6 +50,22 @@ def delivered(receiver: HttpReceiver, method: str, url: str, body: bytes, header
     if 200 <= status < 300:
         return f"HTTP {status}"
     raise failure_of(status)(f"the receiver answered HTTP {status}", status=status)
+
+
+def bearer(token_file: Path | None) -> dict[str, str]:
+    """Return the header with the token of a file, which is read for each message; none without a file.
+
+    Raises
+    ------
+    TransientDeliveryFailure
+        When the file cannot be read.
+    """
+    if token_file is None:
+        return {}
+    try:
+        return {"Authorization": f"Bearer {read_password(token_file).get_secret_value()}"}
+    except ValueError as error:
+        raise TransientDeliveryFailure(str(error)) from None
 
 
 def failure_of(status: int) -> type[DeliveryFailed]:

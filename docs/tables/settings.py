@@ -11,10 +11,17 @@ from pydantic_core import PydanticUndefined
 
 from service.settings import DestinationSettings, DicomwebSettings, PeerSettings, SenderSettings, Settings
 from service.settings.nodes import ReportDestinationSettings
-from service.settings.receivers import FhirSettings, Hl7Settings, ReceiverSettings, WebhookSettings
+from service.settings.receivers import (
+    FhirSettings,
+    Hl7Settings,
+    ReceiverSettings,
+    UpsRsSettings,
+    UpsSettings,
+    WebhookSettings,
+)
 
 #: The tables `[[receivers]]`, one for each `channel`.
-CHANNELS: tuple[type[BaseModel], ...] = (Hl7Settings, WebhookSettings, FhirSettings)
+CHANNELS: tuple[type[BaseModel], ...] = (Hl7Settings, WebhookSettings, FhirSettings, UpsSettings, UpsRsSettings)
 
 
 def sections() -> Iterator[tuple[str, type[BaseModel], str]]:

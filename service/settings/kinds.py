@@ -8,6 +8,8 @@ AeTitle = Annotated[
     str, Field(min_length=1, max_length=16, pattern=r"^[\x20-\x5b\x5d-\x7e]*[\x21-\x5b\x5d-\x7e][\x20-\x5b\x5d-\x7e]*$")
 ]
 Port = Annotated[int, Field(ge=0, le=65535)]
+#: A text that DICOM keeps in LO.
+Label = Annotated[str, Field(min_length=1, max_length=64)]
 Seconds = Annotated[float, Field(gt=0)]
 
 

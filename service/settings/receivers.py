@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from service.settings.http import HttpPeerSettings
-from service.settings.kinds import Seconds, Section
+from service.settings.kinds import AeTitle, Label, Seconds, Section
+from service.settings.nodes import NodeSettings
 from service.settings.tls import DestinationTlsSettings
 from service.vocabulary.facts import MessageEvent
 from service.vocabulary.language import Language
@@ -140,5 +141,51 @@ class FhirSettings(HttpReceiverSettings):
         return self.events & {MessageEvent.RESULT, MessageEvent.RESULT_SUPERSEDED}
 
 
+class WorklistOwnerSettings(ReceiverSettings):
+    """What the owners of a worklist onto which readings are pushed have in common."""
+
+    events: frozenset[MessageEvent] = Field(
+        frozenset(MessageEvent) - {MessageEvent.REPORTS_BUILT}, description="What it is told of."
+    )
+    worklist_label: Label = Field("Chest radiographs", description="Worklist Label (0074,1202) of its work items.")
+    step_label: Label = Field("Chest radiograph reading", description="Procedure Step Label (0074,1204).")
+    retrieve_ae_title: AeTitle | None = Field(
+        None, description="AE title that the images are retrieved from; who sent us the image when absent."
+    )
+    when_read: Literal["complete", "cancel"] = Field(
+        "complete",
+        description="What becomes of a work item that nobody has claimed there when the study is read elsewhere:"
+        " auscult claims and completes it, or requests that it be canceled.",
+    )
+    language: Language | None = Field(None, description="Language of the comments; `report.language` when absent.")
+
+    @property
+    def told(self) -> frozenset[MessageEvent]:
+        """Those of `events` that it has a message for."""
+        return self.events - {MessageEvent.REPORTS_BUILT}
+
+
+class UpsSettings(NodeSettings, WorklistOwnerSettings):
+    """The owner of a worklist onto which readings are pushed by DICOM (`[[receivers]]` with `channel = "ups"`)."""
+
+    channel: Literal["ups"] = Field(description="`ups`.")
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port where it listens."""
+        return self.host, self.port
+
+
+class UpsRsSettings(WorklistOwnerSettings, HttpReceiverSettings):
+    """The owner of a worklist onto which readings are pushed by UPS-RS (`[[receivers]]` with `channel = "ups-rs"`)."""
+
+    channel: Literal["ups-rs"] = Field(description="`ups-rs`; `url` is what `/workitems` follows.")
+    token_file: Path | None = Field(
+        None, description="File whose first line is the token that the server wants as `Authorization: Bearer`."
+    )
+
+
 #: The channels' settings; `channel` says which it is.
-Receiver = Annotated[Hl7Settings | WebhookSettings | FhirSettings, Field(discriminator="channel")]
+Receiver = Annotated[
+    Hl7Settings | WebhookSettings | FhirSettings | UpsSettings | UpsRsSettings, Field(discriminator="channel")
+]

@@ -1,12 +1,8 @@
 """The list as work items that workstations claim and complete."""
 
-from typing import Annotated
-
 from pydantic import Field
 
-from service.settings.kinds import AeTitle, Seconds, Section
-
-Label = Annotated[str, Field(min_length=1, max_length=64)]
+from service.settings.kinds import AeTitle, Label, Seconds, Section
 
 
 class WorkItemSettings(Section):

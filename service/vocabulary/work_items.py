@@ -33,6 +33,10 @@ class WorkItemStatus(IntEnum):
     """Requested optional attributes are not supported."""
     ALREADY_CANCELED = 0xB304
     ALREADY_COMPLETED = 0xB306
+    DUPLICATE = 0x0111
+    """N-CREATE: there is a work item of this UID; as an SCP we create none."""
+    NO_SUCH_INSTANCE = 0x0112
+    """What some say instead of 0xC307."""
     INVALID_ARGUMENT = 0x0115
     NO_SUCH_ACTION = 0x0123
     NOT_AUTHORIZED = 0x0124

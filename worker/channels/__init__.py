@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from service.settings import Destination, DestinationSettings, DicomwebSettings, ReceiverSettings, Settings
-from service.settings.receivers import FhirSettings, Hl7Settings, WebhookSettings
+from service.settings.receivers import FhirSettings, Hl7Settings, UpsRsSettings, UpsSettings, WebhookSettings
 from worker.channels.contract import Channel, Surroundings
 from worker.channels.fhir import FhirChannel
 from worker.channels.hl7 import Hl7Channel
 from worker.channels.messenger import Messenger
+from worker.channels.ups import ups_channel, ups_rs_channel
 from worker.channels.webhook import WebhookChannel
 from worker.courier import Courier
 from worker.rounds import Rounds
@@ -40,4 +41,6 @@ CHANNELS: Mapping[type[Any], Callable[[Surroundings, Any, str], Rounds]] = {
     Hl7Settings: _messages(Hl7Channel),
     WebhookSettings: _messages(WebhookChannel),
     FhirSettings: _messages(FhirChannel),
+    UpsSettings: _messages(ups_channel),
+    UpsRsSettings: _messages(ups_rs_channel),
 }

@@ -16,15 +16,13 @@ from service.ledger.views import StudyHistory
 from service.report import codes
 from service.settings import Settings
 from service.settings.receivers import FhirSettings
-from service.settings.secret_files import read_password
 from service.texts import texts_in
-from service.vocabulary.errors import TransientDeliveryFailure
 from service.vocabulary.facts import MessageEvent
 from service.vocabulary.identity import Identity
 from service.vocabulary.report_kinds import OWN_SCHEME
 from worker.channels.told import Image, Status, images_left, images_told, is_same_order
 from worker.channels.words import result_sentence, withdrawal_sentence
-from worker.http_wire import delivered
+from worker.http_wire import bearer, delivered
 
 _SYSTEMS = {
     "SCT": "http://snomed.info/sct",
@@ -57,13 +55,7 @@ class FhirChannel:
         TransientDeliveryFailure, PermanentDeliveryFailure
             When the server does not take it, for now or for good.
         """
-        headers = {"Content-Type": "application/fhir+json; charset=utf-8"}
-        if self._receiver.token_file is not None:
-            try:
-                token = read_password(self._receiver.token_file).get_secret_value()
-            except ValueError as error:
-                raise TransientDeliveryFailure(str(error)) from None
-            headers["Authorization"] = f"Bearer {token}"
+        headers = {"Content-Type": "application/fhir+json; charset=utf-8", **bearer(self._receiver.token_file)}
         url = f"{self._receiver.url.rstrip('/')}/DiagnosticReport/{_resource_id(message.instance.identity)}"
         return delivered(self._receiver, "PUT", url, payload, headers)
 

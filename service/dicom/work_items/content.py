@@ -113,6 +113,28 @@ def scheduled(reading: Reading) -> Dataset:
     return _filled({keyword: value(reading) for keyword, value in SCHEDULED.items()})
 
 
+def created(reading: Reading) -> Dataset:
+    """Return the data set with which a work item is created elsewhere: its owner keeps when it was changed."""
+    dataset = scheduled(reading)
+    del dataset.ScheduledProcedureStepModificationDateTime
+    dataset.TransactionUID = ""
+    return dataset
+
+
+def finished(at: datetime) -> Dataset:
+    """Return what is said of a reading that was done elsewhere, with which its work item may be completed."""
+    performed = _filled(
+        {
+            "PerformedStationNameCodeSequence": None,
+            "PerformedProcedureStepStartDateTime": moment(at),
+            "PerformedProcedureStepEndDateTime": moment(at),
+            "PerformedWorkitemCodeSequence": [_code(*_INTERPRETATION)],
+            "OutputInformationSequence": None,
+        }
+    )
+    return _filled({"UnifiedProcedureStepPerformedProcedureSequence": [performed]})
+
+
 def work_item(view: WorkItemView, labels: Labels) -> Dataset:
     """Return a work item of our list as it stands; never with the key of its claim."""
     dataset = scheduled(reading_of(view.study, labels))
