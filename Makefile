@@ -74,6 +74,7 @@ power: $(TEST) ## Cut the power of a file system while images stream in, with fs
 .PHONY: fuzz
 fuzz: $(TEST) ## Send broken messages and objects; NUMBER=20000 OBJECTS=1000 GUIDED=1000000 SEED=1
 	@$(BIN)/python -m tests.campaigns.fuzz --number $(or $(NUMBER),20000) --seed $(SEED)
+	@$(BIN)/python -m tests.campaigns.fuzz_hl7 --number $(or $(NUMBER),20000) --seed $(SEED)
 	@$(BIN)/python -W ignore -m tests.campaigns.objects $(or $(OBJECTS),1000) $(SEED)
 	@mkdir -p build/guided
 	@if $(BIN)/python -c "import atheris" 2>/dev/null; \

@@ -86,6 +86,11 @@ class Invariant(Enum):
     )
     BAD_OBJECT_HAS_A_STATE = "No association is aborted for a bad object, and each ends in a state that has a name."
     NOTHING_GROWS_WITH_TIME = "Nothing that a process holds grows with time."
+    ORDERS_ARE_KEPT = "What a RIS is told is taken (AA) is kept, once, whatever kills the process that hears it."
+    ORDERS_OF_ONE_PATIENT = (
+        "What is heard of an order is used for the one study that it is of: not where patient, name or birth date "
+        "contradict, nor where several fit."
+    )
     EVENTS_ARE_TOLD_IN_ORDER = (
         "What happened is told to each receiver in the order of its study, at every attempt under the same ID, and "
         "what no longer holds is taken back before the next is told."

@@ -13,6 +13,17 @@ from service.hl7.message import FieldPlace, Hl7Message, Segment
 from service.settings import Hl7ListenerSettings, OrdersSettings
 from service.vocabulary.orders import HeardOrder, OrderedPatient, OrderEvent
 
+#: What is read of every message.
+HEADER = (
+    FieldPlace("MSH", 3, 1, "sending application: whether it is heard, and is not us"),
+    FieldPlace("MSH", 4, 1, "sending facility: whether it is heard"),
+    FieldPlace("MSH", 9, 1, "message type and trigger event (component 2)"),
+    FieldPlace("MSH", 10, 1, "control ID, by which a repetition is known"),
+    FieldPlace("MSH", 11, 1, "processing ID: whether it is heard"),
+    FieldPlace("MSH", 12, 1, "version, which the acknowledgement has too"),
+    FieldPlace("MSH", 15, 1, "whether an accept acknowledgement is wanted"),
+    FieldPlace("MSH", 18, 1, "character set; UTF-8 or Latin-1 where none is said"),
+)
 PATIENT_ID = FieldPlace("PID", 3, 1, "Patient ID, each with its issuer (component 4)")
 PATIENT_NAME = FieldPlace("PID", 5, 1, "name, each way of writing it")
 BIRTH_DATE = FieldPlace("PID", 7, 1, "birth date")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.campaigns import fuzz
+from tests.campaigns import fuzz, fuzz_hl7
 from tests.invariants import Invariant
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,6 +37,13 @@ def test_broken_messages_leave_the_listener_as_it_was_and_others_served(tmp_path
 @pytest.mark.proves(Invariant.BAD_OBJECT_HAS_A_STATE)
 def test_broken_objects_end_in_a_state_that_has_a_name() -> None:
     assert_each_object_ends_in_a_state(40)
+
+
+@pytest.mark.proves(Invariant.NO_PEER_HOLDS_UP_OTHERS)
+def test_broken_messages_of_hl7_leave_its_listener_as_it_was_and_others_served(tmp_path: Path) -> None:
+    outcome = fuzz_hl7.run(300, 1, tmp_path)
+    assert outcome.wrong == []
+    assert {"AA", "AR"} <= set(outcome.answers)
 
 
 @pytest.mark.slow

@@ -24,7 +24,8 @@ from service.ledger.admission import Registered
 from service.ledger.records import PredictionRecord
 from service.operations.wake import Task
 from service.vocabulary.errors import ContradictoryIdentity, LeaseLost, LedgerUnavailable
-from service.vocabulary.facts import Reason, Supersession
+from service.vocabulary.facts import Flag, Reason, Supersession
+from service.vocabulary.orders import HeardMessage, HeardOrder, OrderedPatient, OrderEvent
 from service.vocabulary.states import DeliveryState, Priority, State
 from tests.invariants import Invariant
 from tests.phantoms import chest, transcoded
@@ -556,3 +557,16 @@ def test_a_result_that_is_not_reported_yet_is_analysed_again_too(gateway: Any) -
     made.build()
     assert states(made) == [State.SUPERSEDED, State.REPORTED]
     assert len(made.reports) == 3
+
+
+def test_the_birth_date_of_an_order_decides_where_the_image_tells_no_age(gateway: Any) -> None:
+    made: Gateway = gateway(scope={"unknown_age": "skip", "unlike_training": "ignore"})
+    patient = OrderedPatient((("P-1", ()),), (), "20210203")
+    order = HeardOrder(OrderEvent.ORDERED, patient, accession_number="A-1")
+    made.ledger.orders.hear(HeardMessage("RIS|", "M1", "0" * 64, (order,)))
+    for seed, accession in ((0, "A-1"), (1, "A-2")):
+        made.receive(chest(seed, patient_id="P-1", accession_number=accession, age=None, birth_date=None))
+    made.infer()
+    ordered, unordered = made.instances
+    assert (ordered.state, ordered.flag_codes) == (State.INFERRED, [Flag.AGE_BY_ORDER])
+    assert (unordered.state, unordered.reason) == (State.OUT_OF_SCOPE, Reason.AGE_UNKNOWN)

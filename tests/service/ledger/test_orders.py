@@ -31,6 +31,7 @@ from service.vocabulary.orders import (
 )
 from service.vocabulary.states import Priority
 from service.wording import detail_in_words
+from tests.invariants import Invariant
 from tests.service.sample_site import ENGLISH, SampleSite
 
 LAM = {"patient_id": "P-1", "patient_name": "Lam^Anh", "birth_date": date(1980, 1, 2)}
@@ -220,6 +221,7 @@ def test_a_result_with_another_uid_closes_no_study_of_its_accession_number(site:
     assert study(site, image).priority is Priority.STAT
 
 
+@pytest.mark.proves(Invariant.ORDERS_OF_ONE_PATIENT)
 def test_two_studies_of_one_accession_number_are_both_left_and_both_say_so(either: SampleSite) -> None:
     images = [receive(either), receive(either)]
     either.ledger.orders.hear(message(order(OrderEvent.READ)))
@@ -268,6 +270,7 @@ _names = st.lists(st.sampled_from(["LAM", "anh", "Trần"]), max_size=3).map("^"
 _dates = st.sampled_from(["", "19800102", "19800103"])
 
 
+@pytest.mark.proves(Invariant.ORDERS_OF_ONE_PATIENT)
 @given(
     order_id=_ids,
     issuer=_ids,
