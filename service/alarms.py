@@ -39,6 +39,7 @@ def alarms(say: Texts, status: StatusView, now: datetime, late: Sequence[Late] =
     return [
         *_held(say, status),
         *_given_up(say, status),
+        *_untaken(say, status, now),
         *_waiting(say, status, now),
         *_unanswered(say, status, now),
         *_late(say, late),
@@ -63,6 +64,12 @@ def _given_up(say: Texts, status: StatusView) -> Iterator[Alarm]:
         dead = counts.get(DeliveryState.DEAD, 0)
         if dead:
             yield Alarm(say.number_of("alarm.delivery_failed", dead, destination=destination), "auscult retry")
+
+
+def _untaken(say: Texts, status: StatusView, now: datetime) -> Iterator[Alarm]:
+    for destination, view in status.untaken.items():
+        span = duration(say, now - view.since)
+        yield Alarm(say.number_of("alarm.untaken", view.count, destination=destination, span=span), "auscult doctor")
 
 
 def _waiting(say: Texts, status: StatusView, now: datetime) -> Iterator[Alarm]:

@@ -27,6 +27,7 @@ from service.ledger.records import (
     StudyRecord,
 )
 from service.ledger.shadow import visible
+from service.ledger.untaken import untaken
 from service.ledger.version_0_1 import hold_of
 from service.ledger.views import (
     MANY,
@@ -85,6 +86,7 @@ class Inspection:
                 oldest_unsent_since=_oldest_unsent(session),
                 held_studies=_held_studies(session),
                 drifting=tuple(standing_alarms(session)),
+                untaken=untaken(session),
             )
 
     def history(self, uid: str) -> StudyHistory | None:

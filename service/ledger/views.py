@@ -1,7 +1,7 @@
 """What the inspection part shows: plain values, detached from the database."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -166,6 +166,20 @@ class StudyHistory:
 
 
 @dataclass(frozen=True)
+class UntakenView:
+    """What a destination does not take: it was tried, and waits to be tried again.
+
+    Attributes
+    ----------
+    since
+        When the first of it came up.
+    """
+
+    count: int
+    since: datetime
+
+
+@dataclass(frozen=True)
 class StatusView:
     """Counts over the whole ledger.
 
@@ -194,6 +208,8 @@ class StatusView:
         Study Instance UIDs on hold and why.
     drifting
         Alarms about machines, the longest first.
+    untaken
+        By destination, what failed more than once and is tried on: the destination is away, or refuses.
     """
 
     studies: int
@@ -211,6 +227,7 @@ class StatusView:
     oldest_unsent_since: datetime | None
     held_studies: Mapping[str, Hold]
     drifting: tuple[DriftAlarm, ...] = ()
+    untaken: Mapping[str, UntakenView] = field(default_factory=dict)
 
 
 def instance_view(row: InstanceRecord) -> InstanceView:

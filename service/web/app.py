@@ -1,6 +1,7 @@
 """The pages and the API, as one Starlette application."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from http import HTTPStatus
@@ -27,8 +28,10 @@ from service.texts import texts_in
 from service.vocabulary.errors import StoreFull, Unavailable
 from service.vocabulary.roles import Role
 from service.web.agreement_page import AgreementPage
+from service.web.asking import viewer
 from service.web.auditor import PageAuditor
 from service.web.endpoint import Endpoint
+from service.web.list_address import address_of
 from service.web.list_page import ListPage
 from service.web.live_events import LiveEvents
 from service.web.machines_page import MachinesPage
@@ -62,7 +65,10 @@ def create_app(settings: Settings, ledger: Ledger, trail: audit.AuditTrail, cloc
     site = Site(settings, ledger, store, PageAuditor(trail), clock, texts_in(settings.language), forms)
     ways_in, common = WaysIn(site), _Common(site)
     live = LiveEvents(
-        ledger.reading_list.newest_event, settings.web.maximum_connections // 2, settings.web.response_timeout / 2
+        ledger.reading_list.newest_event,
+        settings.web.maximum_connections // 2,
+        settings.web.response_timeout / 2,
+        lambda request: site.auditor.listed(*viewer(request), "/events", ""),
     )
     endpoints = [*_endpoints(site, common, live), *ways_in.endpoints]
     static = StaticFiles(directory=Path(str(files("service.web") / "static")))
@@ -131,13 +137,21 @@ class _Common:
         self._list = ListPage(site.settings, site.ledger, site.say)
 
     def worklist(self, request: Request) -> Response:
+        self._note_list(request)
         values = {**self._list.values(request.query_params, self._clock()), **self._site.form(request)}
         if "live" in request.query_params:
             return self._site.page("live.html", **values)
         return self._site.page("worklist.html", **values, **self._list.choices())
 
     def api_worklist(self, request: Request) -> Response:
+        self._note_list(request)
         return JSONResponse(self._list.json(request.query_params, self._clock()))
+
+    def _note_list(self, request: Request) -> None:
+        address = address_of(request.query_params)
+        # What was searched for may be a name; that it was is enough.
+        filters = replace(address, text="(text)" if address.text else "").query
+        self._site.auditor.listed(*viewer(request), request.url.path, filters)
 
     def api_status(self, _request: Request) -> Response:
         status, now = self._ledger.inspection.status(), self._clock()

@@ -23,7 +23,7 @@ class PageAuditor:
 
     Where each request says who asks (HTTP's Basic scheme, tokens, a proxy), a login is the first one, and the first
     after ten minutes, and nothing tells of a logout; a session tells of both. Failures are one message for each address
-    in that time, and so is a look at an image, for each name and address.
+    in that time, and so is a look at an image or a list, for each name and address.
     """
 
     def __init__(self, trail: AuditTrail) -> None:
@@ -59,6 +59,12 @@ class PageAuditor:
             self._trail.note(
                 events.instances_accessed, self._trail.node, name, address, identities[0], sop_classes=sop_classes
             )
+
+    def listed(self, name: str, address: str, path: str, filters: str) -> None:
+        """Note that a list was shown, or a stream of its changes began; one message for each path and its filters."""
+        if self._is_news(name, address, f"list {path}?{filters}"):
+            node = self._trail.node
+            self._trail.note(events.list_viewed, node, name, address, path=path, filters=filters)
 
     def marked(self, name: str, address: str, identity: Identity, what: EventKind) -> None:
         """Note that a study was closed, for it was read, or opened again."""

@@ -29,20 +29,25 @@ class LiveEvents:
         Returns a number that changes with the list.
     most
         Streams at once: each holds a connection.
+    subscribed
+        Called with each request for a stream that begins.
     lasts
         Seconds after which a stream ends; browsers ask for another by themselves.
     """
 
-    def __init__(self, newest: Callable[[], int], most: int, lasts: float) -> None:
+    def __init__(
+        self, newest: Callable[[], int], most: int, lasts: float, subscribed: Callable[[Request], None]
+    ) -> None:
         self._newest = newest
         self._most = most
         self._lasts = lasts
+        self._subscribed = subscribed
         self._open = 0
         self._known: int | None = None
         self._asked_at = 0.0
         self._asking = asyncio.Lock()
 
-    async def answer(self, _request: Request) -> StreamingResponse:
+    async def answer(self, request: Request) -> StreamingResponse:
         """Answer a page with a stream.
 
         Raises
@@ -52,6 +57,7 @@ class LiveEvents:
         """
         if self._open >= self._most:
             raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "problem.no_stream")
+        await run_in_threadpool(self._subscribed, request)
         return StreamingResponse(self._stream(), media_type="text/event-stream")
 
     async def _stream(self) -> AsyncIterator[str]:

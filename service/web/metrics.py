@@ -77,6 +77,8 @@ class Scrape(Collector):
             for state, number in counts.items():
                 deliveries.add_metric([destination, str(state)], number)
         yield deliveries
+        untaken = {destination: view.count for destination, view in status.untaken.items()}
+        yield _family("untaken", "What a destination failed to take and is sent again.", "destination", untaken)
         yield _family("orders", "What was heard of orders, by what became of it.", "state", status.orders)
         requests = status.commitment_requests
         yield _family("commitment_requests", "Storage commitments that peers ask of us.", "state", requests)

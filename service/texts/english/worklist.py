@@ -42,6 +42,10 @@ TEXTS = {
     "alarm.report_failed.many": "The reports of {count} images could not be built.",
     "alarm.delivery_failed.one": "1 report or message could not be delivered to {destination}.",
     "alarm.delivery_failed.many": "{count} reports or messages could not be delivered to {destination}.",
+    "alarm.untaken.one": "{destination} does not take what it is sent: 1 report or message is tried"
+    " again, for {span} now.",
+    "alarm.untaken.many": "{destination} does not take what it is sent: {count} reports or messages are"
+    " tried again, the first for {span} now.",
     "alarm.unanalysed_for_long": "An image has been waiting {span} for its analysis.",
     "alarm.unsent_for_long": "A report or message has been waiting {span} to be sent.",
     "alarm.commitment_dead.one": "1 storage commitment could not be answered.",

@@ -43,6 +43,10 @@ TEXTS = {
     "alarm.report_failed.many": "Không tạo được báo cáo của {count} ảnh.",
     "alarm.delivery_failed.one": "Không gửi được 1 báo cáo hoặc thông điệp đến {destination}.",
     "alarm.delivery_failed.many": "Không gửi được {count} báo cáo hoặc thông điệp đến {destination}.",
+    "alarm.untaken.one": "{destination} không nhận những gì được gửi: 1 báo cáo hoặc thông báo đang được"
+    " gửi lại, đã {span}.",
+    "alarm.untaken.many": "{destination} không nhận những gì được gửi: {count} báo cáo hoặc thông báo đang"
+    " được gửi lại, cái đầu tiên đã {span}.",
     "alarm.unanalysed_for_long": "Một ảnh đã chờ phân tích {span}.",
     "alarm.unsent_for_long": "Một báo cáo hoặc thông điệp đã chờ gửi {span}.",
     "alarm.commitment_dead.one": "Không trả lời được 1 yêu cầu cam kết lưu trữ.",

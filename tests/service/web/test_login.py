@@ -1,5 +1,6 @@
 """The page beyond this machine: TLS, a login, and what nobody learns without."""
 
+import base64
 import socket
 import ssl
 from collections.abc import Iterator
@@ -251,6 +252,7 @@ def test_logins_and_refusals_are_in_the_audit_trail_once_and_no_typed_name_is(
     told = [
         (message.find("ActiveParticipant").get("UserID"), message[0].get("EventOutcomeIndicator"))
         for message in messages
+        if message.find("*/EventID").get("csd-code") == "110114"
     ]
     assert told == [("reader", "0"), ("(not known)", "4")]
     assert messages[0].find(".//ActiveParticipant").get("NetworkAccessPointID") == "127.0.0.1"
@@ -298,3 +300,28 @@ def test_a_look_at_a_heat_map_without_a_login_is_a_look_at_its_image_by_nobody_k
     GRAMMAR.assertValid(message)
     assert message.find("ActiveParticipant").get("UserID") == "(not known)"
     assert [item.get("UID") for item in message.iter("Instance")] == [dataset.SOPInstanceUID]
+
+
+def test_who_looked_at_which_list_is_in_the_audit_trail_once_without_the_name_that_was_searched(
+    site: SampleSite, client: httpx.Client
+) -> None:
+    site.receive(patient_name="Ames^Anna")
+    for path in ("/", "/?live=1", "/?show=read&q=Ames", "/?show=read&q=Other", "/api/worklist?answer=positive"):
+        assert client.get(path).status_code == 200
+    for _ in range(2):
+        with client.stream("GET", "/events") as stream:
+            assert stream.status_code == 200
+    content = site.settings.audit_file.read_bytes()
+    messages = [etree.fromstring(line) for line in content.splitlines()]
+    for message in messages:
+        GRAMMAR.assertValid(message)
+    lists = [message for message in messages if message.find("*/EventID").get("csd-code") == "110112"]
+    asked = [message.find("ParticipantObjectIdentification") for message in lists]
+    queries = [base64.b64decode(one.findtext("ParticipantObjectQuery") or "").decode() for one in asked]
+    assert list(zip((one.get("ParticipantObjectID") for one in asked), queries, strict=True)) == [
+        ("/", ""),
+        ("/", "show=read&q=%28text%29"),
+        ("/api/worklist", "answer=positive"),
+        ("/events", ""),
+    ]
+    assert b"Ames" not in content
