@@ -13,7 +13,6 @@ _SOURCE = CodedValue("110153", "Source Role ID")
 _STUDY = CodedValue("110180", "Study Instance UID")
 _SOP_CLASS = CodedValue("110181", "SOP Class UID")
 _NODE = CodedValue("110182", "Node ID")
-_ADDRESS = CodedValue("12", "URI", "RFC-3881")
 _PATIENT_NUMBER = CodedValue("2", "Patient Number", "RFC-3881")
 
 
@@ -142,29 +141,6 @@ def query(
                 details={"TransferSyntax": transfer_syntax_uid},
             ),
         ),
-    )
-
-
-def list_viewed(at: datetime, node: Node, user: str, host: str, *, path: str, filters: str) -> AuditMessage:
-    """Return the message of a person who looked at a list of studies (PS3.15 section A.5.3.10).
-
-    Parameters
-    ----------
-    user, host
-        Who looked, and from where.
-    filters
-        What was asked for, as the query of an address; never a patient's name.
-    """
-    return AuditMessage(
-        event=CodedValue("110112", "Query"),
-        action="E",
-        at=at,
-        outcome=EventOutcome.SUCCESS,
-        participants=(
-            Participant(user, True, (_SOURCE,), host),
-            node.participant(_DESTINATION, is_requestor=False),
-        ),
-        subjects=(Subject(id=path, id_type=_ADDRESS, kind="2", role="3", query=filters.encode()),),
     )
 
 

@@ -167,13 +167,7 @@ class StudyHistory:
 
 @dataclass(frozen=True)
 class UntakenView:
-    """What a destination does not take: it was tried, and waits to be tried again.
-
-    Attributes
-    ----------
-    since
-        When the first of it came up.
-    """
+    """How much a destination failed to take and is sent again, and when the first of it came up."""
 
     count: int
     since: datetime

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from service.audit import AuditTrail, events
+from service.audit.list_events import list_viewed
 from service.ledger.views import InstanceView
 from service.vocabulary.facts import EventKind
 from service.vocabulary.identity import Identity
@@ -64,7 +65,7 @@ class PageAuditor:
         """Note that a list was shown, or a stream of its changes began; one message for each path and its filters."""
         if self._is_news(name, address, f"list {path}?{filters}"):
             node = self._trail.node
-            self._trail.note(events.list_viewed, node, name, address, path=path, filters=filters)
+            self._trail.note(list_viewed, node, name, address, path=path, filters=filters)
 
     def marked(self, name: str, address: str, identity: Identity, what: EventKind) -> None:
         """Note that a study was closed, for it was read, or opened again."""
