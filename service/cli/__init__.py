@@ -43,6 +43,7 @@ _COMMANDS = {
     "simulate": "service.cli.simulate:simulate",
     "close": "service.cli.reading:close",
     "reopen": "service.cli.reading:reopen",
+    "export": "service.cli.export:export",
     "feedback": "service.cli.feedback:feedback",
     "retry": "service.cli.remedy:retry",
     "reanalyse": "service.cli.remedy:reanalyse",

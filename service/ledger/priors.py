@@ -28,7 +28,9 @@ class Priors:
         if study.hold is not None or len(patients) != 1 or None in patients:
             return ()
         row = InstanceRecord
-        theirs = select(row.study_id).where(row.patient_digest.in_(patients), row.state.not_in(SILENT))
+        theirs = select(row.study_id).where(
+            row.patient_digest.in_(patients), row.state.not_in(SILENT), row.shadow_id.is_(None)
+        )
         with reading(self._engine) as session:
             rows = session.scalars(
                 select(StudyRecord)

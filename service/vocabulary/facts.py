@@ -177,6 +177,18 @@ class Opinion(StrEnum):
     """The image does not allow to tell."""
 
 
+class LeftOut(StrEnum):
+    """Why a result that people said something of is not in an exported data set."""
+
+    NO_LABEL = "no_label"
+    """Nothing that was said tells what the image shows."""
+    CONTRADICTION = "contradiction"
+    NO_CLASS = "no_class"
+    """The checkpoint has no class for what was said."""
+    NO_PIXELS = "no_pixels"
+    BURNED_IN = "burned_in"
+
+
 class Grouping(StrEnum):
     """What people's opinions are counted by."""
 

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from service.vocabulary.facts import Opinion
 from service.vocabulary.language import Language
+from service.vocabulary.roles import Role
 from tests.service.sample_site import busy_morning
 from tests.service.web.test_server import serving
 
@@ -31,16 +33,22 @@ def seen(
         "AXE_CORE": str(tools / "axe-core"),
     }
     site = busy_morning(tmp_path_factory.mktemp("site"))
-    site.settings = site.settings.model_copy(update={"language": request.param})
+    web = site.settings.web.model_copy(update={"roles_without_login": tuple(Role)})
+    site.settings = site.settings.model_copy(update={"language": request.param, "web": web})
     held = next(iter(site.ledger.inspection.status().held_studies))
     site.ledger.figures.flush()
-    first = site.ledger.reading_list.page(1).studies[0].study_instance_uid
+    study = site.ledger.reading_list.page(1).studies[0]
+    first, image = study.study_instance_uid, study.instances[0]
+    site.ledger.feedback.give(image.sop_instance_uid, image.version, Opinion.DISAGREE, comment="skin fold", by="lam")
     with serving(site) as address:
         pages = [
             address,
             *(
                 f"{address}{path}"
-                for path in (f"studies/{held}", f"studies/{first}", "?show=late", "machines", "turnaround", "nowhere")
+                for path in (
+                    *(f"studies/{held}", f"studies/{first}", "?show=late"),
+                    *("machines", "turnaround", "nowhere", "agreement"),
+                )
             ),
         ]
         script = str(Path(__file__).with_name("page.cjs"))

@@ -86,6 +86,11 @@ TEXTS = {
     "close_source.hl7": "HL7 message",
     "close_source.ups": "work item completed",
     # What people say of a result
+    "left_out.no_label": "nothing that was said tells what the image shows",
+    "left_out.contradiction": "people contradict each other",
+    "left_out.no_class": "the checkpoint has no class for what was said; see --two-classes",
+    "left_out.no_pixels": "the pixels are gone or cannot be decoded",
+    "left_out.burned_in": "text is burned into the pixels",
     "grouping.overall": "Overall",
     "grouping.month": "By month",
     "grouping.outcome": "By AI result",

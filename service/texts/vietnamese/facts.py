@@ -100,6 +100,11 @@ TEXTS = {
     "order_problem.study_held": "ca chụp đang bị giữ lại",
     "order_problem.several_studies": "nhiều ca chụp có cùng số accession",
     # Results
+    "left_out.no_label": "không ý kiến nào cho biết ảnh cho thấy gì",
+    "left_out.contradiction": "các ý kiến mâu thuẫn nhau",
+    "left_out.no_class": "mô hình không có lớp cho điều đã nêu; xem --two-classes",
+    "left_out.no_pixels": "dữ liệu điểm ảnh không còn hoặc không giải mã được",
+    "left_out.burned_in": "có chữ ghi lên điểm ảnh",
     "grouping.overall": "Toàn bộ",
     "grouping.month": "Theo tháng",
     "grouping.outcome": "Theo kết quả AI",

@@ -5,6 +5,10 @@ TEXTS = {
     "command.no_result": "{uid} không phải là ảnh có kết quả AI còn hiệu lực; `auscult show` liệt kê các ảnh của"
     " một ca chụp",
     "command.which_image": "ca chụp có nhiều ảnh có kết quả; hãy nêu một ảnh: {uids}",
+    "export.feedback": "{count} ảnh; hãy xem các ảnh trước khi giao cho người khác: những gì ghi lên điểm ảnh không bị"
+    " xóa",
+    "export.left_out": "bỏ qua: {count}, {why}",
+    "export.folder": "{folder} đã có nội dung; hãy nêu một thư mục trống hoặc chưa có",
     "agreement.title": "Mức đồng ý với AI",
     "agreement.what": "Với mỗi người và mỗi kết quả chỉ tính ý kiến mới nhất; ai không đánh giá được thì không"
     " tính vào tỷ lệ. Khoảng tin cậy 95 % (Wilson). Mọi người tự chọn kết quả để cho ý kiến, nên"

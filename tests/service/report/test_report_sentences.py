@@ -272,3 +272,9 @@ def test_a_result_after_the_reading_says_so_before_anything_else() -> None:
     )
     assert late[0] == "Note: made after the study was marked as read"
     assert late[1:] == in_time
+
+
+def test_a_withdrawn_result_says_so_and_never_that_nothing_was_analysed_or_found() -> None:
+    withdrawn = replace(content(Outcome.NOT_ANALYSED), reason=Reason.PERSON_DISAGREED)
+    assert result_sentence(withdrawn) == "AI RESULT WITHDRAWN: a person disagreed"
+    assert not any("NOT ANALYSED" in line.text for line in summary_lines(withdrawn, SOURCE))
