@@ -6,8 +6,8 @@ from models.decision import shift_prevalence
 from service.settings import Settings
 from service.texts import Sentence
 from service.vocabulary.errors import AuscultError
-from worker.network import load_checkpoint
-from worker.networks import folders
+from worker.network import load_checkpoint, site_calibration
+from worker.networks import folders, load_checkpoints
 
 #: A probability, and a share of pneumonia that many sites have, to show by what the difference is.
 _EXAMPLE, _FEW = 0.85, 0.05
@@ -29,8 +29,20 @@ def checkpoint(settings: Settings) -> Iterator[tuple[Sentence, bool, Sentence | 
                 point=settings.analysis.operating_point,
             )
             yield Sentence("check.checkpoint"), True, found
+            own = site_calibration(settings.analysis)
+            if own is not None:
+                yield Sentence("check.calibration"), *_calibration(own.digest, own.checkpoint_digest, settings)
             shares = card.calibration.prevalence, settings.analysis.expected_prevalence
             yield Sentence("check.prevalence"), True, _prevalence(*shares)
+
+
+def _calibration(digest: str, checkpoint_digest: str, settings: Settings) -> tuple[bool, Sentence | AuscultError]:
+    """Say which calibration of the site counts; one of another checkpoint is a fault."""
+    try:
+        load_checkpoints(settings.analysis)
+    except AuscultError as error:
+        return False, error
+    return True, Sentence("found.calibration", digest=digest[:12], checkpoint=checkpoint_digest[:12])
 
 
 def _prevalence(calibrated: float, expected: float | None) -> Sentence:

@@ -1,7 +1,7 @@
 """The network that a worker runs, as the settings name it, and its answers in the service's words."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from models.checkpoint import Checkpoint, UnusableCheckpoint, default_path
@@ -9,6 +9,7 @@ from models.decision import decide
 from models.precision import why_not_int8
 from models.predictor import Output, Predictor
 from models.runtimes import OnnxRuntime, Runtime, processor_features
+from models.site_calibration import SiteCalibration, UnusableCalibration
 from service.scope import PopulationLimits
 from service.settings import AnalysisSettings
 from service.vocabulary.errors import CheckpointInvalid, SettingsInvalid
@@ -17,11 +18,18 @@ from service.vocabulary.findings import Finding, Outcome, Prediction
 
 @dataclass(frozen=True)
 class Network:
-    """A checkpoint on a runtime, with the operating point that decides."""
+    """A checkpoint on a runtime, with the operating point that decides.
+
+    Attributes
+    ----------
+    calibration_digest
+        Of the site's own calibration, which the checkpoint's card has been given; None where there is none.
+    """
 
     predictor: Predictor
     operating_point: str
     expected_prevalence: float | None
+    calibration_digest: str | None = None
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -58,6 +66,7 @@ class Network:
             checkpoint_version=card.version,
             checkpoint_digest=self.checkpoint.digest,
             transform=card.transform,
+            calibration_digest=self.calibration_digest,
             input_digest=output.input_digest,
             cam=output.cam,
             runtime={**self.predictor.runtime_fingerprint(), "batch_size": output.batch_size},
@@ -78,6 +87,12 @@ def load_checkpoint(settings: AnalysisSettings, folder: Path | None = None) -> C
         checkpoint = Checkpoint.load(folder or settings.checkpoint or default_path())
     except UnusableCheckpoint as error:
         raise CheckpointInvalid(str(error)) from None
+    own = site_calibration(settings)
+    if own is not None and own.checkpoint_digest == checkpoint.digest:
+        try:
+            checkpoint = replace(checkpoint, card=own.laid_over(checkpoint.card))
+        except UnusableCalibration as error:
+            raise SettingsInvalid(f"analysis.calibration: {error}") from None
     try:
         checkpoint.card.operating_point(settings.operating_point)
     except ValueError as error:
@@ -95,7 +110,25 @@ def load_network(settings: AnalysisSettings, folder: Path | None = None) -> Netw
     """
     checkpoint = load_checkpoint(settings, folder)
     predictor = Predictor(checkpoint, _runtime(checkpoint, settings), settings.batch_size)
-    return Network(predictor, settings.operating_point, settings.expected_prevalence)
+    own = site_calibration(settings)
+    digest = own.digest if own is not None and own.checkpoint_digest == checkpoint.digest else None
+    return Network(predictor, settings.operating_point, settings.expected_prevalence, digest)
+
+
+def site_calibration(settings: AnalysisSettings) -> SiteCalibration | None:
+    """Return the site's own calibration, where the settings name one.
+
+    Raises
+    ------
+    SettingsInvalid
+        When its file cannot be used.
+    """
+    if settings.calibration is None:
+        return None
+    try:
+        return SiteCalibration.load(settings.calibration)
+    except UnusableCalibration as error:
+        raise SettingsInvalid(f"analysis.calibration: {error}") from None
 
 
 def _runtime(checkpoint: Checkpoint, settings: AnalysisSettings) -> Runtime:

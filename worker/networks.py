@@ -10,7 +10,8 @@ from pydicom import Dataset
 from models.checkpoint import Checkpoint, default_path
 from service.scope import fits
 from service.settings import AnalysisSettings, ScopeSettings
-from worker.network import Network, load_checkpoint, load_network
+from service.vocabulary.errors import SettingsInvalid
+from worker.network import Network, load_checkpoint, load_network, site_calibration
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,14 @@ def load_checkpoints(settings: AnalysisSettings) -> tuple[Checkpoint, ...]:
     CheckpointInvalid, SettingsInvalid
         See `worker.network.load_checkpoint`.
     """
-    return tuple(load_checkpoint(settings, folder) for folder in folders(settings))
+    checkpoints = tuple(load_checkpoint(settings, folder) for folder in folders(settings))
+    own = site_calibration(settings)
+    if own is not None and own.checkpoint_digest not in {checkpoint.digest for checkpoint in checkpoints}:
+        raise SettingsInvalid(
+            f"analysis.calibration: {settings.calibration} was made for another checkpoint"
+            f" ({own.checkpoint_digest[:12]}); run `auscult acceptance` with this one, or take it out"
+        )
+    return checkpoints
 
 
 def load_networks(settings: AnalysisSettings, rules: ScopeSettings) -> Networks:
@@ -60,4 +68,5 @@ def load_networks(settings: AnalysisSettings, rules: ScopeSettings) -> Networks:
     CheckpointInvalid, SettingsInvalid
         See `worker.network.load_checkpoint`.
     """
+    load_checkpoints(settings)  # says what is wrong with them together
     return Networks(tuple(load_network(settings, folder) for folder in folders(settings)), rules)

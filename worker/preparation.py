@@ -154,7 +154,11 @@ class Preparation:
             return OutOfScope(claim, reason or Reason.PIXELS_UNDECODABLE, verdict.chest, digest, flags, superseding)
         before = claim.predecessor if superseding is Supersession.IDENTITY_CORRECTED else None
         known = before.prediction if before is not None else None
-        if before is not None and known is not None and known.checkpoint_digest == network.checkpoint.digest:
+        if (
+            before is not None
+            and known is not None
+            and _judged_as(known) == (network.checkpoint.digest, network.calibration_digest)
+        ):
             # What the network doubted of the pixels holds for the same pixels, unless the rule is another by now.
             doubts = [flag for flag in _OF_THE_NETWORK if flag in before.flags]
             if Flag.UNLIKE_TRAINING not in doubts or self.rules.unlike_training == "analyse":
@@ -168,6 +172,10 @@ def _take_birth_date_of_order(dataset: Dataset, claim: ClaimedInstance) -> tuple
         return ()
     dataset.PatientBirthDate = claim.ordered_birth_date
     return (Flag.AGE_BY_ORDER,) if age_in_years(dataset) is not None else ()
+
+
+def _judged_as(prediction: Prediction) -> tuple[str, str | None]:
+    return prediction.checkpoint_digest, prediction.calibration_digest
 
 
 def _with_pixels(dataset: Dataset, verdict: ScopeVerdict) -> ScopeVerdict:

@@ -1,7 +1,7 @@
 """Compute a result again from the stored bytes, and say how exactly it agrees."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from io import BytesIO
 
 import numpy as np
@@ -12,7 +12,7 @@ from service.objects import ObjectStore
 from service.settings import Settings
 from service.vocabulary.errors import AuscultError
 from service.vocabulary.findings import Prediction
-from worker.network import Network, load_network
+from worker.network import Network, load_network, site_calibration
 from worker.networks import load_checkpoints
 
 #: On another runtime or processor the last bits differ; more than this is another result.
@@ -93,6 +93,12 @@ def replay(settings: Settings, ledger: Ledger, store: ObjectStore, sop_instance_
             f"the result came from checkpoint {prediction.checkpoint_name} {prediction.checkpoint_version}"
             f" ({prediction.checkpoint_digest[:12]}), not from one at hand; point analysis.checkpoint to it"
         )
+    own = site_calibration(settings.analysis)
+    if prediction.calibration_digest != (own.digest if own is not None else None):
+        raise AuscultError(
+            f"the result came by the site's calibration {(prediction.calibration_digest or 'none')[:12]}, which is not"
+            " the one that the settings name; point analysis.calibration to it"
+        )
     folder = checkpoints[prediction.checkpoint_digest].folder
     # In the recorded precision, whatever the setting says today: 8-bit results differ in more than the last bits.
     network = load_network(settings.analysis.model_copy(update={"precision": precision}), folder)
@@ -126,5 +132,7 @@ def _compute(settings: Settings, store: ObjectStore, network: Network, key: str,
     dataset = read_instance(BytesIO(store.read(key)))
     display = decode(dataset, max_pixels=settings.scope.maximum_pixels).display()
     output = network.predictor.replay(display, int(recorded.runtime.get("batch_size", 1)))
-    at_recorded_point = Network(network.predictor, recorded.operating_point, recorded.prevalence)
+    at_recorded_point = replace(
+        network, operating_point=recorded.operating_point, expected_prevalence=recorded.prevalence
+    )
     return at_recorded_point.prediction(output)

@@ -48,6 +48,7 @@ class InUse:
     checkpoint_digest: str
     operating_point: str
     prevalence: float
+    calibration_digest: str | None
     since: datetime
 
 
@@ -93,9 +94,12 @@ class Drift:
             newest = session.scalars(select(row).order_by(row.id.desc()).limit(1)).one_or_none()
             if newest is None:
                 return None
-            first = select(func.min(row.created_at)).where(row.checkpoint_digest == newest.checkpoint_digest)
+            own = newest.calibration_digest
+            first = select(func.min(row.created_at)).where(
+                row.checkpoint_digest == newest.checkpoint_digest, row.calibration_digest.is_not_distinct_from(own)
+            )
             since = session.scalars(first).one()
-            return InUse(newest.checkpoint_digest, newest.operating_point, newest.prevalence, since)
+            return InUse(newest.checkpoint_digest, newest.operating_point, newest.prevalence, own, since)
 
     def groups(self) -> list[tuple[int, str]]:
         """Return each machine's number with each view that it has sent."""
@@ -176,6 +180,10 @@ def _observations(group: tuple[int, str], in_use: InUse) -> Select[Any, Any, Any
             image.version == 1,
             image.state.not_in(_UNSETTLED),
             image.analysed_at >= in_use.since,
-            result.checkpoint_digest.is_(None) | (result.checkpoint_digest == in_use.checkpoint_digest),
+            result.id.is_(None)
+            | (
+                (result.checkpoint_digest == in_use.checkpoint_digest)
+                & result.calibration_digest.is_not_distinct_from(in_use.calibration_digest)
+            ),
         )
     )

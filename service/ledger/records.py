@@ -122,6 +122,8 @@ class PredictionRecord(Record):
     checkpoint_version: Mapped[str] = mapped_column(String(32))
     checkpoint_digest: Mapped[str] = mapped_column(String(64))
     transform: Mapped[str] = mapped_column(String(100))
+    #: Of the site's own calibration that was laid over the checkpoint's card; None where there was none.
+    calibration_digest: Mapped[str | None] = mapped_column(String(64))
     input_digest: Mapped[str] = mapped_column(String(64))
     cam: Mapped[bytes] = mapped_column(LargeBinary)
     cam_rows: Mapped[int]

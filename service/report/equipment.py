@@ -49,8 +49,8 @@ class Equipment:
 
     def device_uid(self, algorithm: "Algorithm | None") -> str:
         """Return the UID of the device as it was for this result: another checkpoint makes it another device."""
-        checkpoint = algorithm.checkpoint_digest if algorithm else ""
-        return derive_uid("device", self.device_serial_number, self.software_version, checkpoint)
+        judged_by = (algorithm.checkpoint_digest, *filter(None, [algorithm.calibration_digest])) if algorithm else ("",)
+        return derive_uid("device", self.device_serial_number, self.software_version, *judged_by)
 
 
 class Algorithm(NamedTuple):
@@ -61,6 +61,7 @@ class Algorithm(NamedTuple):
     checkpoint_digest: str
     operating_point: str
     transform: str
+    calibration_digest: str | None
 
     @classmethod
     def of(cls, prediction: Prediction) -> Self:
@@ -72,7 +73,16 @@ class Algorithm(NamedTuple):
             f"operating point {prediction.operating_point}: lower {prediction.lower:.6g}, upper {prediction.upper:.6g},"
             f" prevalence {prediction.prevalence:.6g}",
             prediction.transform,
+            prediction.calibration_digest,
         )
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """What the result rests on: the checkpoint, and where there is one the site's own calibration."""
+        checkpoint = f"checkpoint SHA-256 {self.checkpoint_digest}"
+        if self.calibration_digest is None:
+            return (checkpoint,)
+        return checkpoint, f"site calibration SHA-256 {self.calibration_digest}"
 
 
 def contributing_equipment(equipment: Equipment, algorithm: Algorithm | None) -> list[ContributingEquipment]:
@@ -86,7 +96,7 @@ def contributing_equipment(equipment: Equipment, algorithm: Algorithm | None) ->
         manufacturer_model_name=algorithm.name[:64],
         software_versions=algorithm.version[:64],
         device_serial_number=equipment.device_serial_number,
-        contribution_description=f"Classification of the radiograph; checkpoint SHA-256 {algorithm.checkpoint_digest}",
+        contribution_description="; ".join(("Classification of the radiograph", *algorithm.digests)),
     )
     item.DeviceUID = equipment.device_uid(algorithm)
     return [item]
@@ -104,7 +114,7 @@ def algorithm_identification(algorithm: Algorithm) -> AlgorithmIdentification:
         name=algorithm.name,
         version=algorithm.version,
         parameters=[
-            f"checkpoint SHA-256 {algorithm.checkpoint_digest}",
+            *algorithm.digests,
             algorithm.operating_point,
             f"transform {algorithm.transform}",
         ],

@@ -116,7 +116,7 @@ def conclusion_lines(content: ReportContent) -> list[Line]:
     if prediction is not None:
         prevalence = say("report.prevalence", prevalence=share_text(prediction.prevalence))
         lines.append(Line(codes.ASSUMED_PREVALENCE, prevalence))
-        lines.append(Line(codes.MODEL, f"{prediction.checkpoint_name} {prediction.checkpoint_version}"))
+        lines.append(Line(codes.MODEL, _model(prediction, say)))
     if content.population:
         lines.append(Line(codes.VALIDATED_ON, content.population))
     if content.limits:
@@ -185,3 +185,10 @@ def _type_words(pneumonia_type: Finding | None, margin: float | None, say: Texts
     if margin is None:
         return say("report.type_undetermined")
     return say("report.type_undetermined_by", margin=share_text(margin))
+
+
+def _model(prediction: Prediction, say: Texts) -> str:
+    model = f"{prediction.checkpoint_name} {prediction.checkpoint_version}"
+    if prediction.calibration_digest is None:
+        return model
+    return say("report.site_calibration", model=model, digest=prediction.calibration_digest[:12])

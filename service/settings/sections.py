@@ -151,6 +151,11 @@ class AnalysisSettings(Section):
         description="Folders of further checkpoints. An image goes to the first, `checkpoint` before these, of whose"
         " card's population it is by age, view and body part.",
     )
+    calibration: Path | None = Field(
+        None,
+        description="File of the site's own calibration, as `auscult acceptance` wrote it for one of these checkpoints;"
+        " its digest stands with each result and in each report. That of the checkpoint's card when absent.",
+    )
     device: str = Field("cpu", description="`cpu` (ONNX Runtime), or a torch device such as `cuda:0`.")
     threads: Annotated[int, Field(ge=0)] = Field(0, description="Threads of the network; 0 takes the number of cores.")
     precision: Literal["float32", "int8"] = Field(

@@ -62,6 +62,7 @@ class PredictionSummary:
     checkpoint_version: str
     checkpoint_digest: str
     transform: str
+    calibration_digest: str | None = None
     runtime: Mapping[str, str | int] = field(default_factory=dict)
 
 

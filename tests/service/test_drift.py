@@ -201,5 +201,5 @@ def test_another_checkpoint_begins_anew(site: SampleSite) -> None:
     assert Watch(DriftSettings(), site.ledger.drift).machines()[0].reference.kind is ReferenceKind.CARD
     in_use = site.ledger.drift.in_use()
     assert in_use is not None
-    other = type(in_use)("other", in_use.operating_point, in_use.prevalence, site.now + timedelta(seconds=1))
+    other = type(in_use)("other", in_use.operating_point, in_use.prevalence, None, site.now + timedelta(seconds=1))
     assert site.ledger.drift.first((1, "PA"), other, 100) == []

@@ -6,6 +6,10 @@ import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from models.card import Card
 from models.decision import decide
 from models.failures import FailureRow
 from models.predictor import Output, Predictor
@@ -29,14 +33,34 @@ def find_failures(
         chunk = images[start : start + 8]
         outputs = predictor.predict([read_display_values(image.path) for image in chunk])
         for image, output in zip(chunk, outputs, strict=True):
-            decision = decide(output.probabilities, card, POINT)
-            wrong = "negative" if image.target in card.pneumonia_classes else "positive"
-            if decision.outcome == wrong:
-                name = Path(image.name).name
-                p = round(decision.p_pneumonia, 4)
-                row = FailureRow(name, card.classes[image.target], wrong, p, notes.get(name, ""))
+            row = _failure(card, image, output.probabilities, notes)
+            if row is not None:
                 found.append((row, image, output))
     return sorted(found, key=lambda entry: -abs(entry[0].p_pneumonia - 0.5))
+
+
+def failures_of(
+    card: Card, probabilities_NK: NDArray[np.float64], images: Sequence[LabelledImage]
+) -> list[tuple[FailureRow, LabelledImage]]:
+    """Return the same of images whose probabilities are known, without notes."""
+    found = []
+    for image, row_K in zip(images, probabilities_NK, strict=True):
+        row = _failure(card, image, dict(zip(card.classes, map(float, row_K), strict=True)), {})
+        if row is not None:
+            found.append((row, image))
+    return sorted(found, key=lambda entry: -abs(entry[0].p_pneumonia - 0.5))
+
+
+def _failure(
+    card: Card, image: LabelledImage, probabilities: Mapping[str, float], notes: Mapping[str, str]
+) -> FailureRow | None:
+    """Return what is wrong with an image's outcome; None where it is right, or undecided."""
+    decision = decide(probabilities, card, POINT)
+    wrong = "negative" if image.target in card.pneumonia_classes else "positive"
+    if decision.outcome != wrong:
+        return None
+    name = Path(image.name).name
+    return FailureRow(name, card.classes[image.target], wrong, round(decision.p_pneumonia, 4), notes.get(name, ""))
 
 
 def read_notes(path: Path) -> dict[str, str]:

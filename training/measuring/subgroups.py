@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -31,11 +31,27 @@ _BANDS = ((1.2, "below 1.2"), (1.4, "1.2 to 1.4"), (1.6, "1.4 to 1.6"), (np.inf,
 def measure_subgroups(
     card: Card, probabilities_NK: NDArray[np.float64], images: Sequence[LabelledImage]
 ) -> tuple[SubgroupRow, ...]:
-    """Return a row for each part of the images; an image of which an aspect is unknown has no part in it."""
+    """Return a row for each part of the images that the collection's own marks tell apart."""
+    return measure_parts(card, probabilities_NK, images, _aspects(card, images))
+
+
+def measure_parts(
+    card: Card,
+    probabilities_NK: NDArray[np.float64],
+    images: Sequence[LabelledImage],
+    aspects: Mapping[str, Sequence[str]],
+) -> tuple[SubgroupRow, ...]:
+    """Return a row for each value of each aspect; an image of which an aspect is unknown has no part in it.
+
+    Parameters
+    ----------
+    aspects
+        For each aspect the value of every image, empty where it is unknown.
+    """
     targets_N = np.array([image.target for image in images], dtype=np.int64)
     groups_N = np.array([image.group for image in images])
     found = []
-    for aspect, values in _aspects(card, images).items():
+    for aspect, values in aspects.items():
         for value in sorted(set(values) - {""}):
             part = np.flatnonzero(np.array(values) == value)
             metrics = _figures(probabilities_NK[part], targets_N[part], groups_N[part], card)

@@ -22,6 +22,8 @@ TEXTS = {
     "check.listener_tls_port": "listener TLS port",
     "check.hl7_port": "HL7 port",
     "check.web_port": "web port",
+    "check.calibration": "site calibration",
+    "found.calibration": "the site's calibration {digest} is laid over checkpoint {checkpoint}",
     "check.shadow": "shadow",
     "check.callers": "callers",
     "check.certificates": "certificates",

@@ -46,6 +46,7 @@ TEXTS = {
     "report.priority.was_read": "{priority}, not raised: the study was marked as read before",
     "report.priority.routine": "{priority}, no change; an AI result never lowers a priority",
     "report.operating_point": "{name}: suspected from {upper}, no pneumonia pattern below {lower}",
+    "report.site_calibration": "{model}, site calibration {digest}",
     "report.limits_unknown": "The checkpoint's card, which says what it was not made for, is not at hand or"
     " does not say it.",
     # The picture

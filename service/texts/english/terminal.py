@@ -11,6 +11,7 @@ TEXTS = {
     "status.orders": "of orders: {state}",
     "status.outbox": "to {destination}: {state}",
     "status.commitments": "storage commitment to peers: {state}",
+    "status.calibration": "site calibration",
     "status.oldest_waiting": "oldest waiting",
     "status.not_let_in": "not let in this week, the latest first",
     # auscult worklist

@@ -22,6 +22,8 @@ TEXTS = {
     "check.listener_tls_port": "cổng nhận DICOM qua TLS",
     "check.hl7_port": "cổng HL7",
     "check.web_port": "cổng của trang",
+    "check.calibration": "hiệu chuẩn tại chỗ",
+    "found.calibration": "hiệu chuẩn tại chỗ {digest} được áp lên mô hình {checkpoint}",
     "check.shadow": "chạy ngầm",
     "check.callers": "thiết bị gọi đến",
     "check.certificates": "chứng thư",

@@ -46,6 +46,7 @@ TEXTS = {
     "report.priority.was_read": "{priority}, không tăng: ca chụp đã được đánh dấu là đã đọc trước đó",
     "report.priority.routine": "{priority}, không thay đổi; kết quả AI không bao giờ hạ mức ưu tiên",
     "report.operating_point": "{name}: nghi viêm phổi từ {upper}, không có hình ảnh viêm phổi dưới {lower}",
+    "report.site_calibration": "{model}, hiệu chuẩn tại chỗ {digest}",
     "report.limits_unknown": "Thẻ mô tả của mô hình, nơi ghi những gì mô hình không được tạo ra để làm, không có"
     " sẵn hoặc không ghi điều đó.",
     # The picture

@@ -11,6 +11,7 @@ TEXTS = {
     "status.orders": "về phiếu chỉ định: {state}",
     "status.outbox": "đến {destination}: {state}",
     "status.commitments": "cam kết lưu trữ cho thiết bị khác: {state}",
+    "status.calibration": "hiệu chuẩn tại chỗ",
     "status.oldest_waiting": "chờ lâu nhất",
     "status.not_let_in": "bị từ chối trong tuần này, mới nhất trước",
     # auscult worklist

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from service.ledger import Subscription, Which
-from service.ledger.database import reading
+from service.ledger.database import reading, writing
 from service.ledger.message_records import MessageRecord
 from service.ledger.reading_list import Wanted
-from service.ledger.records import DeliveryRecord, InstanceRecord, ReportRecord
+from service.ledger.records import DeliveryRecord, InstanceRecord, ReportRecord, StudyRecord
+from service.ledger.work_item_records import WorkItemEventRecord, WorkItemRecord, WorkItemSubscriptionRecord
 from service.operations.bootstrap import open_ledger
 from service.settings import Settings
 from service.vocabulary.acquisition import Acquisition, Machine
@@ -125,7 +126,15 @@ def seen(site: SampleSite) -> list[object]:
     ]
     status = site.ledger.inspection.status()
     counts = (status.studies, status.open_studies, status.came_after, sorted(status.held_studies))
-    return [*lists, counts, sorted(left(site))]
+    item, event = WorkItemRecord, WorkItemEventRecord
+    with reading(site.engine) as session:
+        columns = (StudyRecord.study_instance_uid, item.number, event.event, event.step_state)
+        told = session.execute(select(*columns).select_from(event).join(item).join(StudyRecord)).all()
+    priors = [
+        [prior.study_instance_uid for prior in site.ledger.priors.of(study)]
+        for study in sorted(site.ledger.reading_list.page(100).studies, key=_uid)
+    ]
+    return [*lists, counts, sorted(left(site)), sorted(map(tuple, told)), priors]
 
 
 def _uid(study: Any) -> str:
@@ -149,6 +158,9 @@ def test_nothing_leaves_a_shadow_source_and_nobody_sees_that_it_sends(
     """Of two sites, one gets what the other gets and what a source in shadow sends beside it: they show the same."""
     folders = (Path(copytree(empty, tmp_path_factory.mktemp("site") / "data")) for _ in range(2))
     site, twin = (SampleSite(folder, subscriptions=EVERYTHING) for folder in folders)
+    for one in (site, twin):
+        with writing(one.engine) as session:
+            session.add(WorkItemSubscriptionRecord(ae_title="STATION", created_at=one.now))
     site.ledger.shadow.enter(TRIAL)
     for image in sequence:
         go(site, image)

@@ -37,6 +37,7 @@ _OTHER_PREDICTION: dict[str, Any] = {
     "checkpoint_version": "1.1",
     "checkpoint_digest": "ef" * 32,
     "transform": "crop 224",
+    "calibration_digest": "cd" * 32,
     "input_digest": "00" * 32,
     "cam": activation() * np.float32(0.99),
 }

@@ -1,0 +1,1 @@
+"""Acceptance: a checkpoint on a site's own labelled images, and the calibration that follows."""
