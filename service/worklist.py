@@ -77,6 +77,8 @@ class Row:
         When the last of its images, or of their results, came.
     reading
         That a person has read it; None while it is open.
+    claimed_by
+        AE title of the workstation that reads it just now.
     boost
         By how much its priority moves it forward: it is read as if it had arrived so much earlier.
     overtakable_until
@@ -104,6 +106,7 @@ class Row:
     deliveries: tuple[Delivered, ...]
     held: bool
     reading: ReadingView | None
+    claimed_by: str | None
     boost: timedelta
     overtakable_until: datetime | None = None
     overtaking: Overtaking | None = None
@@ -157,6 +160,7 @@ def row_of(say: Texts, study: StudyView, number: int, now: datetime) -> Row:
         deliveries=tuple(_delivered(study.deliveries)),
         held=study.hold is not None,
         reading=study.reading,
+        claimed_by=study.claimed_by,
         boost=study.first_received_at - study.reading_rank_at,
     )
 

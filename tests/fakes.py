@@ -161,11 +161,11 @@ class Answers:
 
 
 @contextmanager
-def awaiting_answers(port: int = 0) -> Iterator[Answers]:
-    """Listen for answers to storage commitments on 127.0.0.1, as a modality does: an SCU that is called back."""
+def awaiting_answers(port: int = 0, sop_class: str = StorageCommitmentPushModel) -> Iterator[Answers]:
+    """Listen for N-EVENT-REPORT on 127.0.0.1, as a modality or a workstation does: an SCU that is called back."""
     answers = Answers()
     ae = AE(ae_title="MODALITY")
-    ae.add_supported_context(StorageCommitmentPushModel, scu_role=True, scp_role=True)
+    ae.add_supported_context(sop_class, scu_role=True, scp_role=True)
     handlers: list[Any] = [(evt.EVT_CONN_OPEN, without_delay), (evt.EVT_N_EVENT_REPORT, answers.take)]
     server = cast(ThreadedAssociationServer, ae.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers))
     answers.port = int(server.server_address[1])

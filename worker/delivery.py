@@ -19,6 +19,7 @@ from worker.commitment_answers import CommitmentAnswers
 from worker.liveness import Activity
 from worker.report_building import ReportBuilding
 from worker.rounds import Rounds, run
+from worker.work_item_events import WorkItemEvents
 
 
 class Delivery:
@@ -58,6 +59,9 @@ class Delivery:
         for peer in settings.peers:
             answers = CommitmentAnswers(settings, peer, ledger, store, f"{owner}/answers {peer.ae_title}"[:100])
             self._start(answers, f"answers {peer.ae_title}", stop, settings.analysis.poll)
+            if settings.work_items.ae_titles:
+                events = WorkItemEvents(settings, peer, ledger, f"{owner}/events {peer.ae_title}"[:100])
+                self._start(events, f"events {peer.ae_title}", stop, settings.analysis.poll)
 
     def _start(self, rounds: Rounds, name: str, stop: threading.Event, poll: float) -> None:
         bell = threading.Event()

@@ -17,7 +17,7 @@ from service.audit import AuditTrail
 from service.dicom.auditor import Auditor
 from service.dicom.commitment.listening import CommitmentService
 from service.dicom.entity import check
-from service.dicom.work_items.listening import WorkItemService
+from service.dicom.work_items.listening import work_items_of
 from service.intake import Intake
 from service.ledger import Ledger
 from service.operations.bootstrap import open_ledger, open_store, owner
@@ -54,7 +54,7 @@ def build_listener(
         intake,
         commitment,
         trail,
-        work_items=WorkItemService(settings.work_items, ledger.work_items, auditor, wakes),
+        work_items=work_items_of(settings, ledger, auditor, wakes),
         shares_port=shares_port,
         beat=beat,
         refused=refused,

@@ -41,6 +41,7 @@ from service.ledger.site_keys import SiteKeys
 from service.ledger.telling import Subscription, Subscriptions
 from service.ledger.timekeeping import ClockView, Timekeeping
 from service.ledger.turnarounds import Turnarounds
+from service.ledger.work_item_outbox import DueWorkItemEvent, WorkItemOutbox
 from service.ledger.work_items import WorkItems, WorkItemView
 from service.process.clock import Clock, utc_now
 from service.vocabulary.figures import Tally
@@ -106,6 +107,7 @@ class Ledger:
         self.priors = Priors(engine)
         self.reading_list = ReadingList(engine, order)
         self.work_items = WorkItems(engine, clock, tally, told, claim_limit)
+        self.work_item_outbox = WorkItemOutbox(engine, clock)
 
 
 __all__ = [
@@ -126,6 +128,7 @@ __all__ = [
     "DueDelivery",
     "DueMessage",
     "DueReport",
+    "DueWorkItemEvent",
     "EarlierReport",
     "Feedback",
     "FeedbackView",
@@ -160,6 +163,7 @@ __all__ = [
     "Taken",
     "Timekeeping",
     "Which",
+    "WorkItemOutbox",
     "WorkItemView",
     "WorkItems",
 ]

@@ -42,6 +42,7 @@ from service.ledger.views import (
     reading_view,
     report_view,
 )
+from service.ledger.work_item_records import WorkItemRecord
 from service.vocabulary.facts import Failure, Hold, PrioritySource
 from service.vocabulary.findings import Outcome
 from service.vocabulary.states import CommitmentState, DeliveryState, Priority, State
@@ -216,11 +217,20 @@ def study_views(session: Session, studies: Sequence[StudyRecord]) -> list[StudyV
     for query in (counted, messages):
         for study_id, destination, state, count in session.execute(query):
             deliveries[study_id].append((destination, state, count))
-    return [_study_view(study, current[study.id].values(), deliveries[study.id]) for study in studies]
+    item = WorkItemRecord
+    claims = select(item.study_id, item.performer).where(item.study_id.in_(ids), item.claimed_until.is_not(None))
+    claimed_by = _pairs(session, claims)
+    return [
+        _study_view(study, current[study.id].values(), deliveries[study.id], claimed_by.get(study.id))
+        for study in studies
+    ]
 
 
 def _study_view(
-    study: StudyRecord, current: Iterable[InstanceRecord], deliveries: Iterable[tuple[str, str, int]]
+    study: StudyRecord,
+    current: Iterable[InstanceRecord],
+    deliveries: Iterable[tuple[str, str, int]],
+    claimed_by: str | None,
 ) -> StudyView:
     return StudyView(
         id=study.id,
@@ -231,6 +241,7 @@ def _study_view(
         reading_rank_at=study.reading_rank_at,
         hold=hold_of(study),
         reading=reading_view(study),
+        claimed_by=claimed_by,
         instances=tuple(sorted((instance_view(row) for row in current), key=lambda view: (view.received_at, view.id))),
         deliveries=by_destination(deliveries),
     )

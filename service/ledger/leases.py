@@ -17,6 +17,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from service.ledger.message_records import MessageRecord
 from service.ledger.record_base import LeasedRecord
 from service.ledger.records import CommitmentRequestRecord, DeliveryRecord, InstanceRecord, ReportRecord
+from service.ledger.work_item_records import WorkItemEventRecord
 from service.process.clock import recent_leap
 from service.vocabulary.errors import LeaseLost
 from service.vocabulary.states import DeliveryState
@@ -216,5 +217,7 @@ OBJECTS = Lease(
 )
 #: On messages.
 MESSAGES = Lease(MessageRecord, MessageRecord.next_attempt_at)
+#: On events of work items.
+WORK_ITEM_EVENTS = Lease(WorkItemEventRecord, WorkItemEventRecord.next_attempt_at)
 #: On what peers ask of us.
 REQUESTS = Lease(CommitmentRequestRecord, CommitmentRequestRecord.next_attempt_at)

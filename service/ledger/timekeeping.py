@@ -10,7 +10,7 @@ from sqlalchemy import Engine, Select, select
 
 from service.ledger.counts import ClockStepRecord
 from service.ledger.database import reading, writing
-from service.ledger.leases import IMAGES, LOCK, MESSAGES, OBJECTS, REQUESTS, Lease
+from service.ledger.leases import IMAGES, LOCK, MESSAGES, OBJECTS, REQUESTS, WORK_ITEM_EVENTS, Lease
 from service.ledger.message_records import MessageRecord
 from service.ledger.records import (
     CommitmentRequestRecord,
@@ -18,6 +18,7 @@ from service.ledger.records import (
     EventRecord,
     InstanceRecord,
 )
+from service.ledger.work_item_records import WorkItemEventRecord
 from service.process.clock import Clock, ClockStep
 from service.texts import Sentence
 from service.vocabulary.states import CommitmentState, State
@@ -122,5 +123,6 @@ def _ahead(now: datetime) -> list[tuple[Lease[Any], Select[Any]]]:
         (IMAGES, IMAGES.ahead(select(images).where(images.reports_due.is_(True)), now)),
         (OBJECTS, OBJECTS.ahead(select(objects).where(objects.next_attempt_at.is_not(None)), now)),
         (MESSAGES, MESSAGES.ahead(select(messages).where(messages.next_attempt_at.is_not(None)), now)),
+        (WORK_ITEM_EVENTS, WORK_ITEM_EVENTS.ahead(select(WorkItemEventRecord), now)),
         (REQUESTS, REQUESTS.ahead(select(requests).where(requests.state == CommitmentState.WAITING.value), now)),
     ]

@@ -84,6 +84,8 @@ class StudyView:
         The moment that the study is sorted by: its arrival minus the boost of its priority.
     reading
         None while the study is open.
+    claimed_by
+        AE title of the workstation that reads it just now.
     instances
         Without our own objects, duplicates and superseded versions.
     deliveries
@@ -98,6 +100,7 @@ class StudyView:
     reading_rank_at: datetime
     hold: Hold | None
     reading: ReadingView | None
+    claimed_by: str | None
     instances: tuple[InstanceView, ...]
     deliveries: Mapping[str, Mapping[DeliveryState, int]]
 

@@ -4,7 +4,7 @@ A study whose reading becomes a work item of its own accord, or stops being one,
 was read elsewhere, or is to be read again. Its row is locked by the caller, so that two never make one work item twice.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -57,6 +57,19 @@ def note(
     subscription = WorkItemSubscriptionRecord
     wanted = or_(subscription.work_item_id == item.id, subscription.work_item_id.is_(None))
     titles = session.scalars(select(subscription.ae_title).where(wanted).distinct()).all()
+    note_to(session, titles, item, event, at, said)
+    return len(titles)
+
+
+def note_to(
+    session: Session,
+    titles: Iterable[str],
+    item: WorkItemRecord,
+    event: WorkItemEvent,
+    at: datetime,
+    said: Mapping[str, Any] | None = None,
+) -> None:
+    """Write an event for each of some AE titles."""
     session.add_all(
         WorkItemEventRecord(
             ae_title=title,
@@ -70,7 +83,6 @@ def note(
         )
         for title in titles
     )
-    return len(titles)
 
 
 def note_study(session: Session, study: StudyRecord, at: datetime) -> None:

@@ -56,6 +56,7 @@ class Sweep:
         self.ledger.counts.put_together()
         self.ledger.turnarounds.forget(self.keep_turnarounds)
         self.ledger.orders.forget(self.keep_orders)
+        self.ledger.work_item_outbox.forget()
         if ended := self.ledger.work_items.end_abandoned():
             log.warning("%d claims of readings ended: nothing was heard of their workstations", ended)
         woken = []

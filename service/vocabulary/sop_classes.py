@@ -14,6 +14,8 @@ STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 
 #: Unified Procedure Step. Every work item is an instance of Push, by whatever class it is asked for (PS3.4 CC.3.1).
 UPS_PUSH, UPS_WATCH, UPS_PULL, UPS_EVENT, UPS_QUERY = (f"1.2.840.10008.5.1.4.34.6.{number}" for number in range(1, 6))
+#: Well-known instances that stand for every work item, and for those that match (PS3.4 section CC.2.3.1).
+UPS_GLOBAL, UPS_FILTERED = "1.2.840.10008.5.1.4.34.5", "1.2.840.10008.5.1.4.34.5.1"
 #: Those that our listener is the SCP of.
 UPS_OFFERED = (UPS_PULL, UPS_WATCH, UPS_QUERY)
 

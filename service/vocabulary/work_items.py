@@ -60,10 +60,14 @@ class WorkItemStatus(IntEnum):
 
 
 class WorkItemAction(IntEnum):
-    """Action Type ID of an N-ACTION (PS3.4 Tables CC.2.1-1 and CC.2.2-1)."""
+    """Action Type ID of an N-ACTION (PS3.4 Tables CC.2.1-1, CC.2.2-1 and CC.2.3-1)."""
 
     CHANGE_STATE = 1
     REQUEST_CANCEL = 2
+    SUBSCRIBE = 3
+    UNSUBSCRIBE = 4
+    SUSPEND = 5
+    """Be told of no work item to come; those that were subscribed to singly stay."""
 
 
 class WorkItemEvent(IntEnum):

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from service.audit import AuditTrail
 from service.dicom.auditor import Auditor
 from service.dicom.commitment.listening import CommitmentService
-from service.dicom.work_items.listening import WorkItemService
+from service.dicom.work_items.listening import work_items_of
 from service.intake import Intake
 from service.ledger import Ledger
 from service.ledger.database import connect
@@ -119,7 +119,7 @@ def listening(data_dir: Path, *, tables: dict[str, Any] | None = None, **listene
     try:
         with AuditTrail(settings) as trail:
             auditor = Auditor(trail, settings.listener.ae_title)
-            work_items = WorkItemService(settings.work_items, ledger.work_items, auditor, waker)
+            work_items = work_items_of(settings, ledger, auditor, waker)
             with Listener(settings.listener, intake, commitment, trail, work_items=work_items) as server:
                 yield Site(settings, engine, store, waker, intake, server)
     finally:

@@ -16,12 +16,13 @@ from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import empty_value_for_VR
 
 from service.dicom.normalised import normalised
-from service.ledger import WorkItemView
+from service.ledger import DueWorkItemEvent, WorkItemView
 from service.ledger.views import InstanceView, StudyView
+from service.settings import WorkItemSettings
 from service.vocabulary.identity import Identity
 from service.vocabulary.sop_classes import UPS_PUSH
 from service.vocabulary.states import Priority
-from service.vocabulary.work_items import WorkItemState
+from service.vocabulary.work_items import WorkItemEvent, WorkItemState
 
 #: Scheduled Procedure Step Priority (0074,1200).
 PRIORITIES = {Priority.ROUTINE: "LOW", Priority.URGENT: "MEDIUM", Priority.STAT: "HIGH"}
@@ -36,6 +37,11 @@ class Labels:
     worklist_label: str
     step_label: str
     retrieve_ae_title: str | None
+
+
+def labels_of(settings: WorkItemSettings) -> Labels:
+    """Return what the work items of our list have in common."""
+    return Labels(settings.worklist_label, settings.step_label, settings.retrieve_ae_title)
 
 
 @dataclass(frozen=True)
@@ -148,6 +154,15 @@ def work_item(view: WorkItemView, labels: Labels) -> Dataset:
         progress.ProcedureStepDiscontinuationReasonCodeSequence = [_code(*_DISCONTINUED)]
         dataset.ProcedureStepProgressInformationSequence = [progress]
     return dataset
+
+
+def event_information(event: DueWorkItemEvent, item: Dataset) -> Dataset:
+    """Return what a subscriber is told of an event (PS3.4 Table CC.2.4-1)."""
+    said = Dataset.from_json(dict(event.said))
+    if event.event is WorkItemEvent.STATE:
+        said.ProcedureStepState, said.InputReadinessState = event.state.value, item.InputReadinessState
+    said.SpecificCharacterSet = item.SpecificCharacterSet
+    return said
 
 
 #: What a performer may set of a work item of ours, by keyword: all else is what we scheduled.

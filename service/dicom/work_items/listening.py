@@ -11,12 +11,13 @@ from pynetdicom.dimse_primitives import C_FIND, N_ACTION, N_GET, N_SET
 from service.dicom.acceptor.contract import Oversized, Peer
 from service.dicom.auditor import Auditor
 from service.dicom.identity import is_valid_uid
-from service.dicom.work_items.content import PERFORMED, Labels, performed_of, work_item
+from service.dicom.work_items.content import PERFORMED, labels_of, performed_of, work_item
 from service.dicom.work_items.matching import matches, selected
-from service.ledger import WorkItems, WorkItemView
+from service.dicom.work_items.subscribing import Subscribing
+from service.ledger import Ledger, WorkItems, WorkItemView
 from service.operations.wake import Task, Waker
 from service.process.log import get_logger
-from service.settings import WorkItemSettings
+from service.settings import Settings, WorkItemSettings
 from service.vocabulary.errors import Unavailable
 from service.vocabulary.sop_classes import UPS_OFFERED
 from service.vocabulary.work_items import WorkItemAction, WorkItemState, WorkItemStatus
@@ -44,6 +45,7 @@ class WorkItemService:
 
     settings: WorkItemSettings
     work_items: WorkItems
+    subscribing: Subscribing
     auditor: Auditor
     waker: Waker
 
@@ -114,25 +116,30 @@ class WorkItemService:
         return WorkItemStatus.NOT_ALL_KEPT if not status and left_out else status, None
 
     def act(self, event: evt.Event) -> _Answer:
-        """Answer N-ACTION: a change of state, or somebody's wish that the performer cancels."""
+        """Answer N-ACTION: a change of state, a subscription, or somebody's wish that the performer cancels."""
         request = cast(N_ACTION, event.request)
         if not self._may(event):
             return WorkItemStatus.NOT_AUTHORIZED, None
         if isinstance(request.ActionInformation, Oversized):
             return WorkItemStatus.RESOURCE_LIMITATION, None
-        uid = str(request.RequestedSOPInstanceUID)
         try:
-            match request.ActionTypeID:
-                case WorkItemAction.CHANGE_STATE:
-                    return self._change(event, uid), None
-                case WorkItemAction.REQUEST_CANCEL:
-                    said = event.action_information if request.ActionInformation else Dataset()
-                    status = self.work_items.request_cancel(uid, said.to_json_dict())
-                    self.waker.wake(Task.DELIVER)
-                    return status, None
+            return self._act(event, request, str(request.RequestedSOPInstanceUID)), None
         except Exception as error:  # noqa: BLE001 - as above
             return self._refuse(event, "action", error), None
-        return WorkItemStatus.NO_SUCH_ACTION, None
+        finally:
+            self.waker.wake(Task.DELIVER)
+
+    def _act(self, event: evt.Event, request: N_ACTION, uid: str) -> WorkItemStatus:
+        match request.ActionTypeID:
+            case WorkItemAction.CHANGE_STATE:
+                return self._change(event, uid)
+            case WorkItemAction.REQUEST_CANCEL:
+                said = event.action_information if request.ActionInformation else Dataset()
+                said.RequestingAE = cast(Peer, event.assoc).calling_ae_title
+                return self.work_items.request_cancel(uid, said.to_json_dict())
+            case WorkItemAction.SUBSCRIBE | WorkItemAction.UNSUBSCRIBE | WorkItemAction.SUSPEND as action:
+                return self.subscribing.act(WorkItemAction(action), uid, event.action_information)
+        return WorkItemStatus.NO_SUCH_ACTION
 
     def _change(self, event: evt.Event, uid: str) -> WorkItemStatus:
         asked, title = event.action_information, cast(Peer, event.assoc).calling_ae_title
@@ -147,7 +154,6 @@ class WorkItemService:
         log.info("%s asks for %s of work item %s: 0x%04X", ascii(title), wanted, uid[:64], changed.status)
         if changed.closed is not None:
             self.auditor.closed(changed.closed.instances[0].identity)
-        self.waker.wake(Task.DELIVER)
         return changed.status
 
     def _may(self, event: evt.Event) -> bool:
@@ -170,9 +176,7 @@ class WorkItemService:
 
     def _shown(self, view: WorkItemView) -> Dataset | None:
         """Return a work item's data set; None where nothing of its study stands any more."""
-        said = self.settings
-        labels = Labels(said.worklist_label, said.step_label, said.retrieve_ae_title)
-        return work_item(view, labels) if view.study.instances else None
+        return work_item(view, labels_of(self.settings)) if view.study.instances else None
 
     @staticmethod
     def _refuse(event: evt.Event, what: str, error: Exception) -> WorkItemStatus:
@@ -183,3 +187,9 @@ class WorkItemService:
         log.warning("%s about work items from %s refused: %s", what, ascii(title), reason)
         is_away = isinstance(error, Unavailable)
         return WorkItemStatus.RESOURCE_LIMITATION if is_away else WorkItemStatus.INVALID_ARGUMENT
+
+
+def work_items_of(settings: Settings, ledger: Ledger, auditor: Auditor, waker: Waker) -> WorkItemService:
+    """Return the listener's service of work items."""
+    subscribing = Subscribing(ledger.work_item_outbox, {peer.ae_title.strip() for peer in settings.peers})
+    return WorkItemService(settings.work_items, ledger.work_items, subscribing, auditor, waker)

@@ -34,6 +34,7 @@ TEXTS = {
     "place.bound": "may still be overtaken for {span}",
     "place.bound_over": "cannot be overtaken any more",
     "show.read": "read",
+    "reading.claimed": "being read at {name}",
     "reading.read": "read {time}, {source}",
     "reading.read_by": "read {time} by {name}, {source}",
     "reading.late": "An image or a result came after the study was read: {time}",

@@ -34,6 +34,7 @@ TEXTS = {
     "place.bound": "còn có thể bị vượt trong {span}",
     "place.bound_over": "không thể bị vượt nữa",
     "show.read": "đã đọc",
+    "reading.claimed": "đang được đọc tại {name}",
     "reading.read": "đã đọc lúc {time}, {source}",
     "reading.read_by": "{name} đã đọc lúc {time}, {source}",
     "reading.late": "Có ảnh hoặc kết quả đến sau khi ca chụp đã được đọc: {time}",

@@ -16,6 +16,7 @@ from service.ledger import SiteKeys
 from service.vocabulary.errors import LedgerUnavailable
 from service.vocabulary.facts import CloseSource, Day, Searched, Shelf, Sort, Standing
 from service.vocabulary.states import Priority
+from service.vocabulary.work_items import WorkItemState
 from service.web.list_address import Address, address_of, midnights
 from service.web.live_events import LiveEvents
 from service.web.marking import Forms
@@ -261,3 +262,15 @@ def test_an_open_page_is_told_when_the_list_has_changed_and_nothing_else(
     site.ledger.readings.close(str(dataset.StudyInstanceUID), CloseSource.COMMAND)
     assert next(events) == ("changed", "2")
     assert next(events) == ("beat", "2")
+
+
+def test_a_study_that_a_workstation_has_claimed_says_who_reads_it_until_it_is_left(
+    site: SampleSite, client: httpx.Client
+) -> None:
+    site.receive()
+    work = site.ledger.work_items
+    (item,) = work.of_studies(work.offered())
+    work.change(item.sop_instance_uid, WorkItemState.IN_PROGRESS, "1.2.3", "WS_ROOM_3")
+    assert "being read at \u2068WS_ROOM_3\u2069" in page(client).text
+    work.change(item.sop_instance_uid, WorkItemState.CANCELED, "1.2.3", "WS_ROOM_3")
+    assert "being read at" not in page(client).text
