@@ -5,14 +5,17 @@ import threading
 
 import click
 
+from service.audit import AuditTrail, events
 from service.hl7.hearing import Hearing
 from service.hl7.listener import Hl7Listener
 from service.operations.bootstrap import open_ledger
 from service.process import log as logging_setup
 from service.process.heartbeat import Heartbeat
 from service.process.log import get_logger
-from service.settings import load
+from service.settings import Settings, load
+from service.vocabulary.facts import EventKind
 from service.vocabulary.figures import HL7_HEARD, HL7_REFUSED
+from service.vocabulary.identity import Identity
 
 log = get_logger(__name__)
 
@@ -25,9 +28,19 @@ def listen_hl7() -> None:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
+    with AuditTrail(settings) as trail, trail.activity("auscult listen-hl7"):
+        _serve(settings, trail, stopping)
+
+
+def _serve(settings: Settings, trail: AuditTrail, stopping: threading.Event) -> None:
+    """Hear until told to stop."""
+
+    def note(identity: Identity) -> None:
+        trail.note(events.study_marked, trail.node, "", "", identity, what=EventKind.STUDY_CLOSED.value)
+
     ledger = open_ledger(settings)
     tally = ledger.figures.tally
-    hearing = Hearing(settings, ledger.orders, lambda heard: tally.count(HL7_HEARD, heard))
+    hearing = Hearing(settings, ledger.orders, lambda heard: tally.count(HL7_HEARD, heard), note)
     listener = Hl7Listener(settings.hl7, hearing, lambda reason: tally.count(HL7_REFUSED, reason))
     listener.start()
     heartbeat = Heartbeat(settings.heartbeat_dir, "hl7")

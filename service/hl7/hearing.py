@@ -16,6 +16,7 @@ from service.process.log import get_logger, origin
 from service.process.sparingly import Sparing
 from service.settings import Settings
 from service.vocabulary.errors import Unavailable
+from service.vocabulary.identity import Identity
 from service.vocabulary.orders import HeardMessage
 
 log = get_logger(__name__)
@@ -39,6 +40,10 @@ def _uncounted(_heard: Heard) -> None:
     """Count nothing."""
 
 
+def _untold(_identity: Identity) -> None:
+    """Tell nobody."""
+
+
 @dataclass
 class Hearing:
     """Answers the blocks of all connections; thread-safe.
@@ -47,11 +52,14 @@ class Hearing:
     ----------
     count
         Is told what was made of each message.
+    taken_off
+        Is told of each study that a message took off the list, by the identity of an image.
     """
 
     settings: Settings
     orders: Orders
     count: Callable[[Heard], None] = _uncounted
+    taken_off: Callable[[Identity], None] = _untold
     clock: Clock = utc_now
     warnings: Sparing = field(default_factory=lambda: Sparing(log))
 
@@ -102,11 +110,13 @@ class Hearing:
         said = content.replace(b"\n", b"\r").partition(b"\r")[2]
         digest = hashlib.sha256(said).hexdigest()
         try:
-            is_news = self.orders.hear(HeardMessage(sender, header.value(10)[:199], digest, orders))
+            kept = self.orders.hear(HeardMessage(sender, header.value(10)[:199], digest, orders))
         except Unavailable as error:
             self.warnings.warn("ledger", f"an HL7 message is refused for now: {error}")
             return MessageAnswer.UNAVAILABLE, Heard.UNAVAILABLE
-        return MessageAnswer.TAKEN, Heard.KEPT if is_news else Heard.REPEATED
+        for identity in kept.taken_off:
+            self.taken_off(identity)
+        return MessageAnswer.TAKEN, Heard.KEPT if kept.is_news else Heard.REPEATED
 
     def _objection(self, message: Hl7Message | None, *, is_cut: bool) -> MessageAnswer | None:
         """Return why a message is refused: the first reason that holds."""

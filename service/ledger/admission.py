@@ -188,9 +188,9 @@ class Admission:
         if raise_priority(study, arrival.order_priority, arrival.priority_source, self._order):
             self._subscriptions.tell(session, MessageEvent.PRIORITY_RAISED, study, instance, now)
         held = settle_patient(session, study, instance, now)
-        settle_arrival(session, study, instance, now, self._order, self._subscriptions)
+        heard = settle_arrival(session, study, instance, now, self._order, self._subscriptions)
         evidence = arrival.final_evidence
-        closed = self._close(session, study, evidence, now) if evidence is not None else None
+        closed = heard if evidence is None else self._close(session, study, evidence, now) or heard
         return Receipt(Registered.NEW_VERSION if versions else Registered.NEW, held, closed)
 
     def _close(self, session: Session, study: StudyRecord, evidence: frozenset[str], now: datetime) -> Closed | None:

@@ -6,7 +6,7 @@ the study that it may mean says why.
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Engine, delete, func, or_, select
@@ -39,6 +39,22 @@ _MOST_STUDIES = 20
 
 
 @dataclass(frozen=True)
+class Kept:
+    """What the ledger made of a message.
+
+    Attributes
+    ----------
+    is_news
+        False for one that was kept before.
+    taken_off
+        Of each study that it took off the list, the identity of an image.
+    """
+
+    is_news: bool
+    taken_off: tuple[Identity, ...] = ()
+
+
+@dataclass(frozen=True)
 class _Use:
     """What a use of an order needs, within a transaction of the caller.
 
@@ -55,6 +71,10 @@ class _Use:
     arrived: InstanceRecord | None = None
 
 
+#: That a study was taken off the list, and who an image of it is of.
+_TakenOff = tuple[Closed, Identity]
+
+
 class Orders:
     """Keeps what is heard of orders, and uses it."""
 
@@ -67,8 +87,8 @@ class Orders:
         self._tally = tally
         self._subscriptions = subscriptions
 
-    def hear(self, message: HeardMessage) -> bool:
-        """Keep what a message says, durably, and use what can be used; return whether it was news.
+    def hear(self, message: HeardMessage) -> Kept:
+        """Keep what a message says, durably, and use what can be used.
 
         Raises
         ------
@@ -81,10 +101,10 @@ class Orders:
                     closed = self._hear(session, message)
             except IntegrityError:
                 continue  # it came on two connections at once: look again
-            for one in closed or ():
+            for one, _ in closed or ():
                 if one.waited is not None:
                     self._tally.turn(TO_READ, one.waited, one.source, self._clock())
-            return closed is not None
+            return Kept(closed is not None, tuple(identity for _, identity in closed or ()))
         raise LedgerUnavailable("the database refuses the row time and again; check its integrity")
 
     def forget(self, keep: timedelta, limit: int = 1000) -> int:
@@ -98,7 +118,7 @@ class Orders:
                 session.scalars(delete(OrderRecord).where(OrderRecord.id.in_(old)).returning(OrderRecord.id)).all()
             )
 
-    def _hear(self, session: Session, message: HeardMessage) -> list[Closed] | None:
+    def _hear(self, session: Session, message: HeardMessage) -> list[_TakenOff] | None:
         known = select(OrderRecord.id).where(
             OrderRecord.sender == message.sender,
             OrderRecord.message_id == message.message_id,
@@ -135,8 +155,14 @@ def settle_arrival(
     at: datetime,
     order: ReadingOrder,
     subscriptions: Subscriptions,
-) -> None:
-    """Use what was heard of a study's orders before an image of it came; the study's row and names are locked."""
+) -> Closed | None:
+    """Use what was heard of a study's orders before an image of it came; the study's row and names are locked.
+
+    Returns
+    -------
+    Closed or None
+        That the study was read already.
+    """
     session.flush()
     accession = identity_of(instance).accession_number.strip()[:64]
     if accession:
@@ -151,8 +177,8 @@ def settle_arrival(
     states = [OrderState.WAITING.value, OrderState.NOT_USED.value]
     waiting = select(OrderRecord).where(OrderRecord.state.in_(states), or_(*named)).order_by(OrderRecord.id)
     use = _Use(session, order, subscriptions, at, instance)
-    for row in session.scalars(waiting.with_for_update(**LOCK)).all():
-        _settle(use, row)
+    settled = [_settle(use, row) for row in session.scalars(waiting.with_for_update(**LOCK)).all()]
+    return next((found[0] for found in settled if found is not None), None)
 
 
 def birth_date_of(session: Session, study_id: int, identity: Identity) -> str:
@@ -191,7 +217,7 @@ def _patient_of(row: OrderRecord) -> OrderedPatient:
     return OrderedPatient(ids, tuple(row.patient_names), row.birth_date)
 
 
-def _settle(use: _Use, row: OrderRecord) -> Closed | None:
+def _settle(use: _Use, row: OrderRecord) -> _TakenOff | None:
     """Use an order for the one study that it is of, or say why it is not used."""
     # Until there is an image to read, neither a result nor a cancellation has anything to take off the list.
     studies = [one for one in _studies(use.session, row) if _is_order(row) or listed(use.session, one)]
@@ -238,7 +264,7 @@ def _problem(session: Session, row: OrderRecord, study: StudyRecord) -> OrderPro
     return None if problem is OrderProblem.NO_PATIENT_ID and is_same_study else problem
 
 
-def _use(use: _Use, row: OrderRecord, study: StudyRecord) -> Closed | None:
+def _use(use: _Use, row: OrderRecord, study: StudyRecord) -> _TakenOff | None:
     session, event = use.session, OrderEvent(row.event)
     row.state, row.problem, row.study_id = OrderState.USED.value, None, study.id
     instance = use.arrived or first_image(session, study)
@@ -257,7 +283,10 @@ def _use(use: _Use, row: OrderRecord, study: StudyRecord) -> Closed | None:
     if use.arrived is not None:
         # Nobody can tell whether whoever reported has seen it.
         came_after(session, study, use.arrived, use.at)
-    return closed if event is OrderEvent.READ else None
+    if closed is None:
+        return None
+    # Nobody has read what was cancelled, so nobody has waited for it.
+    return closed if event is OrderEvent.READ else replace(closed, waited=None), identity_of(instance)
 
 
 def _refuse(use: _Use, row: OrderRecord, study: StudyRecord, problem: OrderProblem) -> None:

@@ -22,6 +22,7 @@ from service.hl7.listener import Hl7Listener, TurnedAway
 from service.settings import Settings
 from service.vocabulary.errors import LedgerUnavailable, SettingsInvalid
 from service.vocabulary.facts import CloseSource
+from service.vocabulary.identity import Identity
 from service.vocabulary.orders import OrderState
 from tests.certificates import Authority
 from tests.servers import find_program, wait_until
@@ -40,6 +41,10 @@ class Heeding:
     port: int
     heard: Counter[str] = field(default_factory=Counter)
     away: Counter[str] = field(default_factory=Counter)
+    taken_off: list[str] = field(default_factory=list)
+
+    def note(self, identity: Identity) -> None:
+        self.taken_off.append(identity.study_instance_uid)
 
     def states(self) -> dict[OrderState, int]:
         return dict(self.site.ledger.inspection.status().orders)
@@ -49,7 +54,7 @@ class Heeding:
 def listening(site: SampleSite, receivers: Any = (), **changes: Any) -> Iterator[Heeding]:
     settings = Settings(data_dir=site.folder, hl7={"port": 0, **changes}, receivers=receivers)
     found = Heeding(site, 0)
-    hearing = Hearing(settings, site.ledger.orders, lambda heard: found.heard.update([heard]))
+    hearing = Hearing(settings, site.ledger.orders, lambda heard: found.heard.update([heard]), found.note)
     listener = Hl7Listener(settings.hl7, hearing, lambda reason: found.away.update([reason]))
     listener.start()
     found.port = listener.port
@@ -82,6 +87,7 @@ def test_a_final_result_takes_the_study_off_the_list_before_it_is_acknowledged(h
     assert found is not None
     assert found.study.reading is not None
     assert found.study.reading.source is CloseSource.HL7
+    assert heeding.taken_off == [str(image.StudyInstanceUID)]  # for the audit trail
     assert heeding.heard == {Heard.PASSED_OVER: 1, Heard.KEPT: 1}
 
 
@@ -147,7 +153,7 @@ def test_our_own_messages_that_come_back_close_nothing_whoever_passes_them_on(si
 def test_nothing_is_acknowledged_while_the_ledger_cannot_take_it(
     heeding: Heeding, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away(_message: object) -> bool:
+    def away(_message: object) -> None:
         raise LedgerUnavailable
 
     with Sender(heeding.port) as ris:
@@ -162,7 +168,7 @@ def test_nothing_is_acknowledged_while_the_ledger_cannot_take_it(
 def test_a_fault_of_our_own_is_answered_and_no_word_of_the_message_is_told(
     heeding: Heeding, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def breaks(_message: object) -> bool:
+    def breaks(_message: object) -> None:
         raise ValueError("Lam^Anh")
 
     monkeypatch.setattr(heeding.site.ledger.orders, "hear", breaks)

@@ -80,7 +80,8 @@ def lines(site: SampleSite, image: Dataset, *kinds: EventKind) -> list[str]:
 
 def test_a_final_result_takes_its_study_off_the_list_and_its_place_stays_in_the_history(either: SampleSite) -> None:
     first, image = receive(either, accession_number="A-0"), receive(either)
-    assert either.ledger.orders.hear(message(order(OrderEvent.READ), number=7))
+    kept = either.ledger.orders.hear(message(order(OrderEvent.READ), number=7))
+    assert [identity.study_instance_uid for identity in kept.taken_off] == [str(image.StudyInstanceUID)]
     reading = study(either, image).reading
     assert reading is not None
     assert reading.source is CloseSource.HL7
@@ -93,12 +94,12 @@ def test_a_final_result_takes_its_study_off_the_list_and_its_place_stays_in_the_
 
 def test_a_message_that_comes_again_changes_nothing_and_is_no_news(either: SampleSite) -> None:
     image, said = receive(either), message(order(OrderEvent.READ))
-    assert either.ledger.orders.hear(said)
+    assert either.ledger.orders.hear(said).is_news
     either.ledger.readings.reopen(str(image.StudyInstanceUID))
-    assert not either.ledger.orders.hear(said)
+    assert not either.ledger.orders.hear(said).is_news
     assert study(either, image).reading is None
     # A sender that begins to count anew says something else under an old number.
-    assert either.ledger.orders.hear(replace(said, digest="f" * 64))
+    assert either.ledger.orders.hear(replace(said, digest="f" * 64)).is_news
     assert study(either, image).reading is not None
 
 
