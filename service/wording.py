@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from enum import Enum, IntEnum
 from typing import Any
 
+from service.ledger.order_views import OrderView
 from service.texts import Texts, code_of
 from service.vocabulary.event_details import EventDetail
 from service.vocabulary.facts import CloseSource, Failure, Hold, MessageEvent, Opinion, Reason, Supersession
@@ -55,6 +56,20 @@ def _value_in_words(say: Texts, name: str, value: Any) -> object:
     if name == "reason":
         return reason_in_words(say, value)
     return say.of_stored(_CODES[name], value) if name in _CODES else value
+
+
+def order_in_words(say: Texts, order: OrderView) -> str:
+    """Return what a message said of an order, and why it is not used where it is not."""
+    said = [say.of(order.event)]
+    if order.priority is not None:
+        said.append(say.of(order.priority))
+    if order.patient_class:
+        said.append(say("order.patient_class", name=order.patient_class))
+    if order.indication:
+        said.append(say("order.indication", text=order.indication))
+    if order.problem is not None:
+        said.append(say("order.not_used", problem=say.of(order.problem)))
+    return "; ".join(said)
 
 
 def person_name(value: str) -> str:

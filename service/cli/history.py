@@ -14,7 +14,7 @@ from service.report.content import percent, share_text
 from service.texts import Texts
 from service.vocabulary.facts import EventKind
 from service.vocabulary.report_kinds import ReportKind
-from service.wording import calendar_date, detail_in_words, person_name, reason_in_words
+from service.wording import calendar_date, detail_in_words, order_in_words, person_name, reason_in_words
 from service.worklist import answer_of, row_of
 
 #: What stands on the left, and what it is.
@@ -62,6 +62,8 @@ def _study(say: Texts, history: StudyHistory) -> Lines:
         yield say("show.read"), say("reading.read", time=_moment(study.reading.at), source=source)
         if late is not None:
             yield say("show.note"), say("reading.late", time=_moment(late))
+    for order in history.orders:
+        yield say("order.title"), f"{_moment(order.heard_at)} {order_in_words(say, order)}"
     if study.instances:
         yield say("show.result"), Text(row.answer.sentence, "bold")
     if study.hold:

@@ -15,8 +15,8 @@ from service.ledger.database import reading
 from service.ledger.drift import standing_alarms
 from service.ledger.kept_counts import SILENT, kept
 from service.ledger.message_records import MessageRecord
-from service.ledger.message_views import message_view
-from service.ledger.orders import order_counts
+from service.ledger.message_views import messages_of
+from service.ledger.order_views import order_counts, orders_of
 from service.ledger.records import (
     CommitmentRequestRecord,
     DeliveryRecord,
@@ -37,7 +37,6 @@ from service.ledger.views import (
     StatusView,
     StudyHistory,
     StudyView,
-    by_destination,
     instance_view,
     reading_view,
     report_view,
@@ -79,7 +78,7 @@ class Inspection:
                 out_of_scope=by_label(kept_counts.OUT_OF_SCOPE),
                 failures=failures,
                 outcomes={Outcome(name): count for name, count in by_label(kept_counts.OUTCOMES).items()},
-                outbox=by_destination(outbox),
+                outbox=_by_destination(outbox),
                 commitment_requests=_commitment_requests(session),
                 orders=order_counts(session),
                 oldest_unanswered_since=_oldest_unanswered(session),
@@ -114,16 +113,6 @@ class Inspection:
             reports = session.scalars(
                 _reports().where(InstanceRecord.study_id == study_id).order_by(ReportRecord.created_at, ReportRecord.id)
             ).unique()
-            messages = session.scalars(
-                select(MessageRecord)
-                .options(
-                    joinedload(MessageRecord.instance).load_only(
-                        InstanceRecord.sop_instance_uid, InstanceRecord.version
-                    )
-                )
-                .where(MessageRecord.study_id == study_id)
-                .order_by(MessageRecord.id)
-            )
             return StudyHistory(
                 study=study_views(session, [study])[0],
                 versions=tuple(instance_view(row) for row in versions),
@@ -132,7 +121,8 @@ class Inspection:
                     for event, sop_uid, version in events
                 ),
                 reports=tuple(report_view(row) for row in reports),
-                messages=tuple(message_view(row) for row in messages),
+                messages=messages_of(session, study_id),
+                orders=orders_of(session, study_id),
             )
 
     def instance(self, sop_instance_uid: str) -> InstanceView | None:
@@ -243,7 +233,7 @@ def _study_view(
         reading=reading_view(study),
         claimed_by=claimed_by,
         instances=tuple(sorted((instance_view(row) for row in current), key=lambda view: (view.received_at, view.id))),
-        deliveries=by_destination(deliveries),
+        deliveries=_by_destination(deliveries),
     )
 
 
@@ -298,3 +288,11 @@ def _oldest_unsent(session: Session) -> datetime | None:
 
 def _pairs(session: Session, query: Select[Any, Any]) -> dict[Any, Any]:
     return {key: value for key, value in session.execute(query)}  # noqa: C416 - rows are not typed as pairs
+
+
+def _by_destination(rows: Iterable[tuple[str, str, int]]) -> dict[str, dict[DeliveryState, int]]:
+    """Return counts of rows ``(destination, state, count)`` by destination and state."""
+    counts: dict[str, dict[DeliveryState, int]] = {}
+    for destination, state, count in rows:
+        counts.setdefault(destination, {})[DeliveryState(state)] = count
+    return counts

@@ -3,7 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import select
+from sqlalchemy.orm import Session, joinedload
+
 from service.ledger.message_records import MessageRecord
+from service.ledger.records import InstanceRecord
 from service.vocabulary.facts import MessageEvent
 from service.vocabulary.states import DeliveryState
 
@@ -25,7 +29,7 @@ class MessageView:
     confirmed_at: datetime | None
 
 
-def message_view(row: MessageRecord) -> MessageView:
+def _view(row: MessageRecord) -> MessageView:
     """Return what is shown of a message."""
     return MessageView(
         event=MessageEvent(row.event),
@@ -40,3 +44,10 @@ def message_view(row: MessageRecord) -> MessageView:
         next_attempt_at=row.next_attempt_at,
         confirmed_at=row.confirmed_at,
     )
+
+
+def messages_of(session: Session, study_id: int) -> tuple[MessageView, ...]:
+    """Return the messages of a study, in the order of their events."""
+    image = joinedload(MessageRecord.instance).load_only(InstanceRecord.sop_instance_uid, InstanceRecord.version)
+    found = select(MessageRecord).options(image).where(MessageRecord.study_id == study_id)
+    return tuple(_view(row) for row in session.scalars(found.order_by(MessageRecord.id)))

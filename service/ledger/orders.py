@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Engine, delete, func, or_, select
+from sqlalchemy import ColumnElement, Engine, delete, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -134,12 +134,6 @@ class Orders:
         session.add_all(rows)
         session.flush()
         return [closed for row in rows if (closed := _settle(use, row)) is not None]
-
-
-def order_counts(session: Session) -> dict[OrderState, int]:
-    """Return how many of what was heard is in which state."""
-    rows = session.execute(select(OrderRecord.state, func.count()).group_by(OrderRecord.state))
-    return {OrderState(state): count for state, count in rows}
 
 
 def lock_names(session: Session, *names: str) -> None:

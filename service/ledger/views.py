@@ -1,12 +1,13 @@
 """What the inspection part shows: plain values, detached from the database."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from service.ledger.drift import DriftAlarm
 from service.ledger.message_views import MessageView
+from service.ledger.order_views import OrderView
 from service.ledger.records import InstanceRecord, ReportRecord, StudyRecord
 from service.ledger.summaries import summary_of
 from service.ledger.version_0_1 import flags_of, supersession_of
@@ -159,13 +160,14 @@ class ReportView:
 
 @dataclass(frozen=True)
 class StudyHistory:
-    """All that the ledger knows of a study: every version, every event, every report, every message."""
+    """All that the ledger knows of a study: versions, events, reports, messages, and what was said of its orders."""
 
     study: StudyView
     versions: tuple[InstanceView, ...]
     events: tuple[EventView, ...]
     reports: tuple[ReportView, ...]
     messages: tuple[MessageView, ...] = ()
+    orders: tuple[OrderView, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -190,10 +192,8 @@ class StatusView:
         Images that are not analysed, and images that failed or whose report could not be built, by reason.
     outbox
         Objects and messages by destination and state.
-    commitment_requests
-        Storage commitments that peers ask of us, by state.
-    orders
-        What a RIS said of orders, by what became of it.
+    commitment_requests, orders
+        Storage commitments that peers ask of us, and what a RIS said of orders, by state.
     oldest_unanswered_since
         Since when the peer that waits longest for our answer has been waiting; None when none waits.
     oldest_waiting_since
@@ -290,11 +290,3 @@ def report_view(row: ReportRecord) -> ReportView:
             for delivery in sorted(row.deliveries, key=lambda delivery: delivery.destination)
         ),
     )
-
-
-def by_destination(rows: Iterable[tuple[str, str, int]]) -> dict[str, dict[DeliveryState, int]]:
-    """Return counts of rows ``(destination, state, count)`` by destination and state."""
-    counts: dict[str, dict[DeliveryState, int]] = {}
-    for destination, state, count in rows:
-        counts.setdefault(destination, {})[DeliveryState(state)] = count
-    return counts

@@ -22,7 +22,7 @@ from service.web.asking import uid, viewer
 from service.web.pictures import activation_png, grey_values, heat_map_png, radiograph_png
 from service.web.problem import Problem
 from service.web.site import Site
-from service.wording import json_value
+from service.wording import json_value, order_in_words
 from service.worklist import row_of, rows_of
 
 #: Doubts under which no heat map is shown.
@@ -51,6 +51,7 @@ class StudyPage:
             now=now,
             priors=[row_of(site.say, prior, 1, now) for prior in priors],
             feedback=feedback,
+            orders=[(order.heard_at, order_in_words(site.say, order)) for order in history.orders],
             report_text=self._newest_text(history.reports),
             viewer_address=_viewer_address(site.settings.web.viewer, history.study),
             opinions=list(Opinion),

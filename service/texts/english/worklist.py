@@ -1,6 +1,10 @@
 """The reading worklist in page and terminal: answers, alarms and what goes with them."""
 
 TEXTS = {
+    "order.patient_class": "patient class {name}",
+    "order.indication": "indication: {text}",
+    "order.not_used": "not used, {problem}",
+    "order.title": "Orders",
     "worklist.banner": "AI triage results: research use only, not a medical device, not a radiologist report",
     "worklist.order": "Place in the order of reading",
     "worklist.priority": "Priority",

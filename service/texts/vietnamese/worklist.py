@@ -1,6 +1,10 @@
 """The reading worklist in page and terminal: answers, alarms and what goes with them."""
 
 TEXTS = {
+    "order.patient_class": "loại bệnh nhân {name}",
+    "order.indication": "chỉ định: {text}",
+    "order.not_used": "không dùng, {problem}",
+    "order.title": "Phiếu chỉ định",
     "worklist.banner": "Kết quả phân loại bằng AI: chỉ dùng cho nghiên cứu, không phải thiết bị y tế, không phải kết"
     " quả đọc của bác sĩ",
     "worklist.order": "Vị trí trong thứ tự đọc",

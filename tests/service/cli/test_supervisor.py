@@ -30,6 +30,7 @@ def test_delivery_workers_run_beside_each_other(monkeypatch: pytest.MonkeyPatch)
     Supervisor(parts(deliveries=3), {}).run(OneLook())
     assert started.count(("work", "deliver")) == 3
     assert sorted(set(started)) == [("listen",), ("sweep",), ("web",), ("work", "deliver"), ("work", "infer")]
+    assert ("listen-hl7",) in parts(hears_hl7=True)
 
 
 def test_a_machine_has_a_delivery_worker_for_each_four_cores(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,7 +30,7 @@ from service.vocabulary.orders import (
     OrderState,
 )
 from service.vocabulary.states import Priority
-from service.wording import detail_in_words
+from service.wording import detail_in_words, order_in_words
 from tests.invariants import Invariant
 from tests.service.sample_site import ENGLISH, SampleSite
 
@@ -104,13 +104,19 @@ def test_a_message_that_comes_again_changes_nothing_and_is_no_news(either: Sampl
 
 
 def test_an_order_before_its_image_raises_the_study_when_that_comes_and_says_why(either: SampleSite) -> None:
-    either.ledger.orders.hear(message(order(priority=Priority.STAT), number=8))
+    said = order(priority=Priority.STAT, indication="Cough", patient_class="E")
+    either.ledger.orders.hear(message(said, number=8))
     assert either.ledger.inspection.status().orders == {OrderState.WAITING: 1}
     image = receive(either)
     found = study(either, image)
     assert (found.priority, found.priority_source) == (Priority.STAT, PrioritySource.ORDER)
     assert found.reading_rank_at < found.first_received_at
     assert lines(either, image, EventKind.ORDER_HEARD) == ["order, by RIS|HOSP, message M8"]
+    history = either.ledger.inspection.history(str(image.StudyInstanceUID))
+    assert history is not None
+    assert [order_in_words(ENGLISH, said) for said in history.orders] == [
+        "order; STAT; patient class E; indication: Cough"
+    ]
     # Nothing lowers it again.
     either.ledger.orders.hear(message(order(priority=Priority.ROUTINE)))
     assert study(either, image).priority is Priority.STAT
@@ -190,6 +196,9 @@ def test_a_result_of_another_patient_is_not_used_and_the_study_says_why(
     (line,) = lines(site, image, EventKind.ORDER_NOT_USED)
     assert line.endswith(f": {problem}")
     assert site.ledger.inspection.status().orders == {OrderState.NOT_USED: 1}
+    history = site.ledger.inspection.history(str(image.StudyInstanceUID))
+    assert history is not None
+    assert [order_in_words(ENGLISH, said) for said in history.orders] == [f"final result; not used, {problem}"]
     # It is said once, not for every image.
     receive(site, IssuerOfPatientID="HOSP", study_instance_uid=str(image.StudyInstanceUID))
     assert len(lines(site, image, EventKind.ORDER_NOT_USED)) == 1

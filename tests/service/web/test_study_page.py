@@ -17,8 +17,9 @@ from service.ledger import NewReport
 from service.report import ReportContent
 from service.vocabulary.facts import EventKind, Flag, Opinion, Reason
 from service.vocabulary.findings import Finding, Outcome
+from service.vocabulary.orders import HeardMessage, HeardOrder, OrderedPatient, OrderEvent
 from service.vocabulary.roles import Role
-from service.vocabulary.states import DeliveryState
+from service.vocabulary.states import DeliveryState, Priority
 from tests.service.sample_site import LEASE, SampleSite
 from tests.service.web.page import Element, parse
 
@@ -288,3 +289,11 @@ def _text_report(site: SampleSite) -> Dataset:
     )
     site.ledger.reporting.save(due, [new])
     return built.dataset
+
+
+def test_what_the_ris_said_of_the_order_stands_on_the_page(site: SampleSite, client: httpx.Client) -> None:
+    patient = OrderedPatient((("P-1", ()),))
+    order = HeardOrder(OrderEvent.ORDERED, patient, "", "A-1", Priority.STAT, "Cough <b>", "E")
+    site.ledger.orders.hear(HeardMessage("RIS|", "M1", "0" * 64, (order,)))
+    page = client.get(f"/studies/{site.receive(patient_id='P-1', accession_number='A-1').StudyInstanceUID}").text
+    assert "order; STAT; patient class E; indication: Cough &lt;b&gt;" in page
