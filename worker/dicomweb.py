@@ -17,7 +17,7 @@ from service.dicom.scu import is_permanent, is_taken
 from service.settings import DicomwebSettings
 from service.settings.secret_files import read_password
 from service.vocabulary.errors import PermanentDeliveryFailure, TransientDeliveryFailure
-from worker.http_wire import HttpAnswer, exchanged, failure_of
+from worker.http_wire import HttpAnswer, bearer, exchanged, failure_of
 
 _JSON = "application/dicom+json"
 #: Most bytes of an answer about one instance; one that says more of it is read no further, and not understood.
@@ -101,15 +101,12 @@ class DicomwebArchive:
     def _login(self) -> dict[str, str]:
         """Return the header by which we log in; its file is read each time, so that a new one counts at once."""
         ours = self._destination
-        path = ours.token_file or ours.password_file
-        if path is None:
-            return {}
+        if ours.password_file is None:
+            return bearer(ours.token_file)
         try:
-            secret = read_password(path).get_secret_value()
+            secret = read_password(ours.password_file).get_secret_value()
         except ValueError as error:
             raise TransientDeliveryFailure(str(error)) from None
-        if ours.user is None:
-            return {"Authorization": f"Bearer {secret}"}
         return {"Authorization": f"Basic {base64.b64encode(f'{ours.user}:{secret}'.encode()).decode()}"}
 
 

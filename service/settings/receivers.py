@@ -133,12 +133,18 @@ class FhirSettings(HttpReceiverSettings):
     token_file: Path | None = Field(
         None, description="File whose first line is the token that the server wants as `Authorization: Bearer`."
     )
+    tasks: bool = Field(
+        False,
+        description="Keep a Task for the reading of each order too, with its priority: requested, completed when the"
+        " study was read, of which it is told then whatever `events` says.",
+    )
     language: Language | None = Field(None, description="Language of the texts; `report.language` when absent.")
 
     @property
     def told(self) -> frozenset[MessageEvent]:
         """Those of `events` that it has a message for."""
-        return self.events & {MessageEvent.RESULT, MessageEvent.RESULT_SUPERSEDED}
+        told = self.events & {MessageEvent.RESULT, MessageEvent.RESULT_SUPERSEDED}
+        return told | {MessageEvent.PRIORITY_RAISED, MessageEvent.STUDY_READ} if self.tasks else told
 
 
 class WorklistOwnerSettings(ReceiverSettings):

@@ -1,6 +1,11 @@
 """FHIR R4: what the AI says of an order as one DiagnosticReport, which each further message replaces.
 
-Source: FHIR 4.0.1, DiagnosticReport and Observation. The report is preliminary, never final: that is a person's.
+Beside it, where the settings want it, one Task for the order's reading. The report is preliminary, never final: that is
+a person's; and the task is a proposal, for an order is a person's too.
+
+References
+----------
+FHIR 4.0.1, DiagnosticReport, Observation and Task
 """
 
 import hashlib
@@ -20,15 +25,24 @@ from service.texts import texts_in
 from service.vocabulary.facts import MessageEvent
 from service.vocabulary.identity import Identity
 from service.vocabulary.report_kinds import OWN_SCHEME
+from service.vocabulary.states import Priority
+from service.vocabulary.uids import MODEL_NAME
 from worker.channels.told import Image, Status, images_left, images_told, is_same_order
 from worker.channels.words import result_sentence, withdrawal_sentence
 from worker.http_wire import bearer, delivered
 
-_SYSTEMS = {
+#: Code systems by DICOM's coding scheme designators.
+SYSTEMS = {
     "SCT": "http://snomed.info/sct",
     "DCM": "http://dicom.nema.org/resources/ontology/DCM",
     OWN_SCHEME: "urn:auscult:concepts",
 }
+
+
+#: What is to be done, as UPS work items name it (PS3.16 CID 9231).
+_READING = CodedConcept("110005", "DCM", "Interpretation")
+#: Request priority by ours; "asap" stands for none.
+PRIORITIES = {Priority.ROUTINE: "routine", Priority.URGENT: "urgent", Priority.STAT: "stat"}
 
 
 class FhirChannel:
@@ -39,16 +53,19 @@ class FhirChannel:
         self._say = texts_in(receiver.language or settings.report.language)
 
     def build(self, message: DueMessage, study: StudyHistory) -> bytes | None:
-        """Return the DiagnosticReport as it is to stand, or None when the event changes nothing of it."""
+        """Return the resources as they are to stand, or None when the event changes nothing of them."""
         images: Sequence[Image] = ()
         if message.event is MessageEvent.RESULT:
             images = images_told(message, study, self._receiver.name, _is_same_report)
         elif message.event is MessageEvent.RESULT_SUPERSEDED:
             images = images_left(message, study, self._receiver.name, _is_same_report)
-        return json.dumps(self._report(message, images), ensure_ascii=False).encode() if images else None
+        resources = [self._report(message, images)] if images else []
+        if self._receiver.tasks:
+            resources += self._tasks(message, study, images)
+        return json.dumps(resources, ensure_ascii=False).encode() if resources else None
 
-    def send(self, message: DueMessage, payload: bytes) -> str:
-        """Put the report at its place on the server; the same again changes nothing.
+    def send(self, _message: DueMessage, payload: bytes) -> str:
+        """Put each resource at its place on the server; the same again changes nothing.
 
         Raises
         ------
@@ -56,8 +73,12 @@ class FhirChannel:
             When the server does not take it, for now or for good.
         """
         headers = {"Content-Type": "application/fhir+json; charset=utf-8", **bearer(self._receiver.token_file)}
-        url = f"{self._receiver.url.rstrip('/')}/DiagnosticReport/{_resource_id(message.instance.identity)}"
-        return delivered(self._receiver, "PUT", url, payload, headers)
+        base, answer = self._receiver.url.rstrip("/"), ""
+        for resource in json.loads(payload):
+            url = f"{base}/{resource['resourceType']}/{resource['id']}"
+            body = json.dumps(resource, ensure_ascii=False).encode()
+            answer = delivered(self._receiver, "PUT", url, body, headers)
+        return answer
 
     def close(self) -> None:
         """Nothing is kept open between two messages."""
@@ -65,7 +86,7 @@ class FhirChannel:
     def _report(self, message: DueMessage, images: Sequence[Image]) -> dict[str, Any]:
         identity, subject = message.instance.identity, _subject(message.instance.identity)
         is_withdrawn = all(image.status is Status.WITHDRAWN for image in images)
-        report: dict[str, Any] = {
+        report = {
             "resourceType": "DiagnosticReport",
             "id": _resource_id(identity),
             "contained": [self._observation(image, subject) for image in images],
@@ -79,11 +100,16 @@ class FhirChannel:
             "imagingStudy": [{"identifier": _uid(message.study_instance_uid)}],
             "conclusion": "\n".join(self._conclusion(message, images)),
         }
-        if identity.accession_number:
-            kind = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "ACSN"}]}
-            order = {"identifier": {"type": kind, "value": identity.accession_number}}
-            report["basedOn"] = [{"type": "ServiceRequest", **order}]
-        return report
+        return {**report, **_based_on(identity)}
+
+    def _tasks(self, message: DueMessage, study: StudyHistory, told: Sequence[Image]) -> list[dict[str, Any]]:
+        """Return the tasks that an event changes: that of the order which a result is of, else each of the study's."""
+        if message.event in (MessageEvent.RESULT, MessageEvent.RESULT_SUPERSEDED):
+            stands = any(image.status is not Status.WITHDRAWN for image in told)
+            return [_task(message, study, message.instance.identity, stands=stands)] if told else []
+        known = images_told(message, study, self._receiver.name, lambda *_: True)
+        orders = {_resource_id(image.view.identity): image.view.identity for image in known}
+        return [_task(message, study, identity, stands=True) for _, identity in sorted(orders.items())]
 
     def _conclusion(self, message: DueMessage, images: Sequence[Image]) -> list[str]:
         lines = [
@@ -109,7 +135,7 @@ class FhirChannel:
             del observation["note"]
         if result is None:
             reason = {
-                "coding": [{"system": _SYSTEMS[OWN_SCHEME], "code": view.reason}],
+                "coding": [{"system": SYSTEMS[OWN_SCHEME], "code": view.reason}],
                 "text": result_sentence(self._say, view),
             }
             return {**observation, "dataAbsentReason": reason}
@@ -123,6 +149,44 @@ class FhirChannel:
         ]
         observation["method"] = {"text": f"{result.checkpoint_name} {result.checkpoint_version}"}
         return observation
+
+
+def _task(message: DueMessage, study: StudyHistory, identity: Identity, *, stands: bool) -> dict[str, Any]:
+    """Return the reading of an order as it is to stand.
+
+    Parameters
+    ----------
+    stands
+        Whether anything that was told of the order still holds.
+    """
+    reading, report = study.study.reading, _resource_id(identity)
+    done = {"executionPeriod": {"end": _instant(reading.at)}} if reading is not None else {}
+    return {
+        "resourceType": "Task",
+        "id": f"reading-{report}",
+        "status": "entered-in-error" if not stands else "completed" if reading is not None else "requested",
+        "intent": "proposal",
+        "priority": PRIORITIES[message.priority],
+        "code": _concept(_READING),
+        "focus": {"type": "ImagingStudy", "identifier": _uid(message.study_instance_uid)},
+        "for": _subject(identity),
+        **done,
+        "authoredOn": _instant(study.study.first_received_at),
+        "lastModified": _instant(message.occurred_at),
+        "requester": {"type": "Device", "display": MODEL_NAME},
+        "input": [
+            {"type": _concept(codes.PLAIN_CHEST_X_RAY), "valueReference": {"reference": f"DiagnosticReport/{report}"}}
+        ],
+        **_based_on(identity),
+    }
+
+
+def _based_on(identity: Identity) -> dict[str, Any]:
+    if not identity.accession_number:
+        return {}
+    kind = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "ACSN"}]}
+    order = {"identifier": {"type": kind, "value": identity.accession_number}}
+    return {"basedOn": [{"type": "ServiceRequest", **order}]}
 
 
 def _is_same_report(one: Identity, other: Identity) -> bool:
@@ -149,7 +213,7 @@ def _uid(value: str) -> dict[str, str]:
 
 
 def _concept(concept: CodedConcept) -> dict[str, Any]:
-    coding = {"system": _SYSTEMS[concept.scheme_designator], "code": concept.value, "display": concept.meaning}
+    coding = {"system": SYSTEMS[concept.scheme_designator], "code": concept.value, "display": concept.meaning}
     return {"coding": [coding]}
 
 

@@ -24,7 +24,7 @@ from service.vocabulary.facts import Flag, MessageEvent, PrioritySource, Reason,
 from service.vocabulary.findings import Finding
 from service.vocabulary.states import DeliveryState
 from tests.certificates import Authority
-from tests.servers import free_port
+from tests.servers import free_port, listens, running
 from tests.worker.channels.conftest import Telling
 
 SCHEMA = json.loads((Path(__file__).parents[3] / "docs/reference/webhook.schema.json").read_text())
@@ -298,3 +298,28 @@ def test_over_tls_the_certificate_must_hold_the_name_that_the_settings_give(
 def test_a_url_that_would_tell_of_patients_in_the_clear_or_is_none_is_refused(secret: Path, url: str) -> None:
     with pytest.raises(ValidationError):
         webhook(secret, 1, url=url)
+
+
+def test_a_receiver_that_nobody_here_wrote_believes_the_signature_and_no_other(
+    telling: Any, tmp_path: Path, program: Callable[[str], str], lack: Any
+) -> None:
+    modules = Path(__file__).parents[3] / "build" / "fhir"
+    node, port = program("node"), free_port()
+    if not (modules / "node_modules" / "standardwebhooks").is_dir():
+        lack("build/fhir holds no standardwebhooks, such as .ci/run unpacks")
+    script = Path(__file__).parents[2] / "webhook_receiver.cjs"
+    (tmp_path / "secret").write_text(SECRET)
+    told: Telling = telling(webhook(tmp_path / "secret", port))
+    told.site.receive(accession_number="ACC-7")
+    told.site.infer(0.9, Flag.AGE_UNKNOWN)
+    wrong = "whsec_" + base64.b64encode(b"another key that is not ours ...").decode()
+    with running([node, str(script), str(modules), str(port), wrong], tmp_path / "wrong", lambda: listens(port)):
+        told.tell()
+        assert "HTTP 401" in str(told.detail())
+    with running([node, str(script), str(modules), str(port), SECRET], tmp_path / "right", lambda: listens(port)):
+        told.site.now += _MINUTE
+        told.tell()
+    assert set(told.states) == {DeliveryState.CONFIRMED}
+    believed = [json.loads(line) for line in (tmp_path / "right").read_text().splitlines()]
+    assert {message["study"]["accession_number"] for message in believed} == {"ACC-7"}
+    assert (tmp_path / "wrong").read_text() == ""
