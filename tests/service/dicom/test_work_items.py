@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import json
+import random
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydicom import Dataset
-from pydicom.uid import ImplicitVRLittleEndian, generate_uid
+from pydicom.uid import generate_uid
 from pynetdicom import AE
-from pynetdicom.association import Association
 
 from service.ledger.work_items import WorkItems
 from service.vocabulary.errors import LedgerUnavailable
-from service.vocabulary.sop_classes import UPS_PULL, UPS_PUSH, UPS_QUERY, UPS_WATCH
+from service.vocabulary.sop_classes import UPS_PULL, UPS_PUSH, UPS_QUERY, UPS_WATCH, VERIFICATION
 from service.vocabulary.work_items import WorkItemStatus
 from tests.phantoms import chest
-from tests.service.listening import Site, associated, listening, send
+from tests.service.dicom.raw_commitment import echo_command
+from tests.service.dicom.raw_scu import EXPLICIT, RawAssociation, command_set
+from tests.service.dicom.workstation import workstation
+from tests.service.listening import Site, listening, send
 
+ROOT = Path(__file__).parents[3]
 TABLES = {"work_items": {"ae_titles": ["WS1", "WS2"]}}
 
 
@@ -29,52 +34,10 @@ def site(tmp_path: Path) -> Iterator[Site]:
         yield site
 
 
-class Workstation:
-    """What a workstation asks, over one association."""
-
-    def __init__(self, association: Association) -> None:
-        self.association: Any = association
-
-    def find(self, sop_class: str = UPS_PULL, **keys: Any) -> list[Dataset]:
-        wanted = Dataset()
-        for keyword, value in {"SOPInstanceUID": "", "PatientID": "", "ProcedureStepState": "", **keys}.items():
-            setattr(wanted, keyword, value)
-        answers = list(self.association.send_c_find(wanted, sop_class))
-        self.status = answers[-1][0].Status
-        return [found for _, found in answers if found is not None]
-
-    def get(self, uid: str, tags: list[int] | None = None) -> tuple[int, Any]:
-        status, found = self.association.send_n_get(tags or [], UPS_PUSH, uid, meta_uid=UPS_PULL)
-        return status.Status, found
-
-    def set(self, uid: str, **values: Any) -> int:
-        said = Dataset()
-        for keyword, value in values.items():
-            setattr(said, keyword, value)
-        return int(self.association.send_n_set(said, UPS_PUSH, uid, meta_uid=UPS_PULL)[0].Status)
-
-    def change(self, uid: str, state: str, key: str) -> int:
-        return self.act(uid, 1, ProcedureStepState=state, TransactionUID=key)
-
-    def act(self, uid: str, action: int, context: str = UPS_PULL, **values: Any) -> int:
-        said = Dataset()
-        for keyword, value in values.items():
-            setattr(said, keyword, value)
-        return int(self.association.send_n_action(said, action, UPS_PUSH, uid, meta_uid=context)[0].Status)
-
-
-@contextmanager
-def workstation(site: Site, title: str = "WS1") -> Iterator[Workstation]:
-    contexts = [(sop_class, str(ImplicitVRLittleEndian)) for sop_class in (UPS_PULL, UPS_WATCH, UPS_QUERY)]
-    with associated(site.port, *contexts, calling=title) as association:
-        assert association.is_established
-        yield Workstation(association)
-
-
 def test_a_workstation_finds_claims_and_completes_a_reading(site: Site) -> None:
     image, key = chest(seed=1, patient_name="Trần^Văn=Á"), str(generate_uid(prefix=None))
     assert send(site.port, image) == [0]
-    with workstation(site) as ours:
+    with workstation(site.port) as ours:
         (found,) = ours.find()
         uid = str(found.SOPInstanceUID)
         assert (found.ProcedureStepState, found.PatientID) == ("SCHEDULED", image.PatientID)
@@ -108,7 +71,7 @@ def _progress(percent: str) -> Dataset:
 
 def test_two_workstations_never_have_one_reading(site: Site) -> None:
     send(site.port, chest())
-    with workstation(site) as ours, workstation(site, "WS2") as other:
+    with workstation(site.port) as ours, workstation(site.port, "WS2") as other:
         uid = str(other.find()[0].SOPInstanceUID)
         assert ours.change(uid, "IN PROGRESS", "1.2.3") == 0x0000
         assert other.change(uid, "IN PROGRESS", "1.2.4") == WorkItemStatus.WRONG_TRANSACTION_UID
@@ -123,7 +86,7 @@ def test_a_query_finds_what_matches_and_returns_what_it_asks_for(site: Site, sop
     send(site.port, *images)
     request = Dataset()
     request.StudyInstanceUID, request.AccessionNumber = images[2].StudyInstanceUID, ""
-    with workstation(site) as ours:
+    with workstation(site.port) as ours:
         assert len(ours.find(sop_class)) == 3
         assert [found.PatientID for found in ours.find(sop_class, PatientID="P-1")] == ["P-1"]
         assert len(ours.find(sop_class, PatientName="doe^*")) == 3
@@ -139,9 +102,9 @@ def test_a_query_finds_what_matches_and_returns_what_it_asks_for(site: Site, sop
 
 def test_who_is_not_named_gets_nothing_and_without_names_nothing_is_offered(site: Site, tmp_path: Path) -> None:
     send(site.port, chest())
-    with workstation(site) as ours:
+    with workstation(site.port) as ours:
         uid = str(ours.find()[0].SOPInstanceUID)
-    with workstation(site, "STRANGER") as stranger:
+    with workstation(site.port, "STRANGER") as stranger:
         assert (stranger.find(), stranger.status) == ([], WorkItemStatus.NOT_AUTHORIZED)
         assert stranger.get(uid) == (WorkItemStatus.NOT_AUTHORIZED, None)
         assert stranger.change(uid, "IN PROGRESS", "1.2.3") == WorkItemStatus.NOT_AUTHORIZED
@@ -155,7 +118,7 @@ def test_who_is_not_named_gets_nothing_and_without_names_nothing_is_offered(site
 
 def test_what_cannot_be_understood_gets_its_status_and_the_association_goes_on(site: Site) -> None:
     send(site.port, chest())
-    with workstation(site) as ours:
+    with workstation(site.port) as ours:
         uid = str(ours.find()[0].SOPInstanceUID)
         assert ours.get("1.2.3")[0] == WorkItemStatus.NO_SUCH_WORK_ITEM
         assert ours.change("1.2.3", "IN PROGRESS", "1.2") == WorkItemStatus.NO_SUCH_WORK_ITEM
@@ -174,7 +137,46 @@ def test_a_ledger_that_is_away_is_told_as_such(site: Site, monkeypatch: pytest.M
 
     for method in ("offered", "find", "change"):
         monkeypatch.setattr(WorkItems, method, away)
-    with workstation(site) as ours:
+    with workstation(site.port) as ours:
         assert (ours.find(), ours.status) == ([], WorkItemStatus.UNABLE_TO_PROCESS)
         assert ours.get("1.2.3")[0] == WorkItemStatus.RESOURCE_LIMITATION
         assert ours.change("1.2.3", "IN PROGRESS", "1.2.4") == WorkItemStatus.RESOURCE_LIMITATION
+
+
+def test_a_workstation_made_of_dcmjs_dimse_claims_and_completes(
+    site: Site, program: Callable[[str], str], lack: Any
+) -> None:
+    node, modules = program("node"), ROOT / "build" / "ups" / "node_modules"
+    if not (modules / "dcmjs-dimse").is_dir():
+        lack("build/ups holds no dcmjs-dimse, such as .ci/run unpacks")
+    image = chest(patient_name="Trần^Văn")
+    assert send(site.port, image) == [0]
+    asked = [node, str(ROOT / "tests" / "ups_workstation.cjs"), str(modules), str(site.port)]
+    done = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=True)
+    answers = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    assert [(answer["what"], answer["status"]) for answer in answers] == [
+        ("find", 0), ("IN PROGRESS", 0), ("get", 0), ("set", 0), ("COMPLETED", 0),
+    ], done.stdout  # fmt: skip
+    assert "Trần" in json.dumps(answers[0]["found"], ensure_ascii=False)
+    references = answers[2]["found"][0]["InputInformationSequence"]
+    assert str(image.SOPInstanceUID) in json.dumps(references)
+    assert site.studies[0].closed_by == "WS1"
+
+
+@pytest.mark.parametrize("command", [0x0020, 0x0110, 0x0120, 0x0130, 0x0140], ids=hex)
+def test_no_data_set_of_any_command_brings_the_listener_down(site: Site, command: int) -> None:
+    draw = random.Random(command)
+    uids = {0x0003: UPS_PUSH, 0x1001: "1.2.3"} if command in (0x0110, 0x0120, 0x0130) else {0x0002: UPS_PULL}
+    for _ in range(12):
+        data = draw.randbytes(draw.randrange(2, 200) // 2 * 2)
+        contexts = [(1, UPS_PULL, (EXPLICIT,)), (3, VERIFICATION, (EXPLICIT,))]
+        with RawAssociation(site.port, contexts, calling="WS1") as association:
+            fields: dict[int, Any] = {**uids, 0x0100: command, 0x0110: 1, 0x0800: 1}
+            if command == 0x0130:
+                fields[0x1008] = draw.randrange(7)
+            if command == 0x0020:
+                fields[0x0700] = 0
+            association.request(command_set(fields), data, 1)
+            assert (association.message().number(0x0900) or 0) >= 0x0100
+            association.request(echo_command(), None, 3)
+            assert association.message().number(0x0900) == 0x0000
