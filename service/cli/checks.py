@@ -16,7 +16,6 @@ from service import audit
 from service.cli.alive import answers_health
 from service.cli.certificates import reachable, shows_certificate
 from service.cli.found import Found
-from service.cli.partners import echo_error
 from service.demo.phantom import phantom_values
 from service.dicom.contexts import ENCAPSULATED_TRANSFER_SYNTAXES, PLAIN_TRANSFER_SYNTAXES
 from service.dicom.pixels import decode, read_instance
@@ -25,6 +24,7 @@ from service.ledger.database import connect, reading, tables_problem
 from service.ledger.trouble import RESTORE
 from service.objects import ObjectStore
 from service.operations.bootstrap import open_ledger, open_store
+from service.partners import echo_error
 from service.process import heartbeat
 from service.process.clock import utc_now
 from service.process.ports import require_free

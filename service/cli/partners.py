@@ -1,12 +1,9 @@
 """Checks of the systems that we call: destinations of reports, peers, and receivers of messages."""
 
-import socket
-
 from service.cli.found import Found
-from service.dicom.scu import DestinationAssociation
-from service.settings import DicomwebSettings, NodeSettings, ReceiverSettings, Settings
+from service.partners import answers
+from service.settings import Settings
 from service.texts import Sentence
-from service.vocabulary.errors import DeliveryFailed
 
 
 def destinations(settings: Settings) -> Found:
@@ -14,44 +11,12 @@ def destinations(settings: Settings) -> Found:
     if not settings.destinations:
         yield Sentence("check.destinations"), True, Sentence("found.no_destination")
     for destination in settings.destinations:
-        if isinstance(destination, DicomwebSettings):
-            answer = _connected(destination)
-        else:
-            answer = _echoed(settings, destination)
-        yield Sentence("check.destination", name=destination.name), *answer
+        yield Sentence("check.destination", name=destination.name), *answers(settings, destination)
     for peer in settings.peers:
-        yield Sentence("check.peer", title=peer.ae_title), *_echoed(settings, peer)
+        yield Sentence("check.peer", title=peer.ae_title), *answers(settings, peer)
 
 
 def receivers(settings: Settings) -> Found:
     """Check that each receiver of messages takes connections."""
     for receiver in settings.receivers:
-        yield Sentence("check.receiver", name=receiver.name), *_connected(receiver)
-
-
-def _connected(receiver: ReceiverSettings | DicomwebSettings) -> tuple[bool, Sentence]:
-    host, port = receiver.address
-    address, code = f"{host}:{port}", "found.connects"
-    try:
-        socket.create_connection((host, port), receiver.connect_timeout).close()
-    except OSError:
-        code = "found.no_connection"
-    return code == "found.connects", Sentence(code, address=address)
-
-
-def _echoed(settings: Settings, node: NodeSettings) -> tuple[bool, Sentence]:
-    error = echo_error(DestinationAssociation(node, settings.calling_ae_title(node)))
-    where = Sentence("found.node", title=node.ae_title, address=f"{node.host}:{node.port}")
-    if error is None:
-        return True, Sentence("found.echo", node=where)
-    return False, Sentence("found.no_echo", node=where, error=error)
-
-
-def echo_error(association: DestinationAssociation) -> DeliveryFailed | None:
-    """Return why a node does not answer a C-ECHO; None where it does."""
-    try:
-        with association:
-            association.echo()
-    except DeliveryFailed as error:
-        return error
-    return None
+        yield Sentence("check.receiver", name=receiver.name), *answers(settings, receiver)

@@ -12,9 +12,11 @@ from sqlalchemy import Engine
 from service.ledger.admission import Admission, Arrival, ArrivalKind, Registered
 from service.ledger.analysis import Analysis
 from service.ledger.api_tokens import ApiToken, ApiTokens
+from service.ledger.checkpoints import Checkpoints
 from service.ledger.claims import ClaimedInstance, Predecessor
 from service.ledger.commitment_requests import CommitmentRequests, DueCommitment
 from service.ledger.commitments import Answered, Commitments
+from service.ledger.dead_letters import DeadLetters
 from service.ledger.deliveries import DueDelivery, SentObject
 from service.ledger.drift import Drift
 from service.ledger.feedback import CountedFeedback, Feedback, FeedbackView, LabelledResult
@@ -97,6 +99,8 @@ class Ledger:
         self.sign_ins = SignIns(engine, clock, lasting or Lasting())
         self.api_tokens = ApiTokens(engine, clock)
         self.site_keys = SiteKeys(engine)
+        self.dead_letters = DeadLetters(engine)
+        self.checkpoints = Checkpoints(engine)
         self.remedies = Remedies(engine, clock)
         self.retention = Retention(engine, clock)
         self.counts = KeptCounts(engine)

@@ -27,6 +27,7 @@ from service.settings import Settings
 from service.texts import texts_in
 from service.vocabulary.errors import StoreFull, Unavailable
 from service.vocabulary.roles import Role
+from service.web.administration_page import AdministrationPage
 from service.web.agreement_page import AgreementPage
 from service.web.asking import viewer
 from service.web.auditor import PageAuditor
@@ -70,7 +71,7 @@ def create_app(settings: Settings, ledger: Ledger, trail: audit.AuditTrail, cloc
         settings.web.response_timeout / 2,
         lambda request: site.auditor.listed(*viewer(request), "/events", ""),
     )
-    endpoints = [*_endpoints(site, common, live), *ways_in.endpoints]
+    endpoints = [*_endpoints(site, common, live), *AdministrationPage(site).endpoints, *ways_in.endpoints]
     static = StaticFiles(directory=Path(str(files("service.web") / "static")))
     return Starlette(
         routes=[

@@ -47,7 +47,7 @@ def seen(
                 f"{address}{path}"
                 for path in (
                     *(f"studies/{held}", f"studies/{first}", "?show=late"),
-                    *("machines", "turnaround", "nowhere", "agreement"),
+                    *("machines", "turnaround", "nowhere", "agreement", "administration"),
                 )
             ),
         ]

@@ -1,6 +1,7 @@
 """English (United States)."""
 
 from service.texts.english import (
+    administration,
     checks,
     facts,
     feedback,
@@ -19,6 +20,7 @@ from service.texts.english import (
 )
 
 TEXTS = {
+    **administration.TEXTS,
     **checks.TEXTS,
     **facts.TEXTS,
     **feedback.TEXTS,

@@ -1,6 +1,7 @@
 """Vietnamese; complete, and not yet reviewed by a clinician."""
 
 from service.texts.vietnamese import (
+    administration,
     checks,
     facts,
     feedback,
@@ -19,6 +20,7 @@ from service.texts.vietnamese import (
 )
 
 TEXTS = {
+    **administration.TEXTS,
     **checks.TEXTS,
     **facts.TEXTS,
     **feedback.TEXTS,
