@@ -265,9 +265,10 @@ def _held_studies(session: Session) -> dict[str, Hold]:
 
 
 def _oldest_unsent(session: Session) -> datetime | None:
-    free = StudyRecord.held_reason.is_(None)
-    unbuilt = (
-        select(func.min(InstanceRecord.analysed_at)).join(StudyRecord).where(InstanceRecord.reports_due.is_(True), free)
+    free, held = StudyRecord.held_reason.is_(None), select(StudyRecord.id).where(StudyRecord.held_reason.is_not(None))
+    # The few that are held are looked up: PostgreSQL without statistics would look at every study first.
+    unbuilt = select(func.min(InstanceRecord.analysed_at)).where(
+        InstanceRecord.reports_due.is_(True), InstanceRecord.study_id.not_in(held)
     )
     pending = (
         select(func.min(DeliveryRecord.created_at))
@@ -280,7 +281,7 @@ def _oldest_unsent(session: Session) -> datetime | None:
     messages = select(func.min(message.created_at)).where(
         message.state == DeliveryState.PENDING.value,
         message.next_attempt_at.is_not(None),
-        message.study_id.not_in(select(StudyRecord.id).where(StudyRecord.held_reason.is_not(None))),
+        message.study_id.not_in(held),
     )
     moments = [session.scalars(query).one() for query in (unbuilt, pending, messages)]
     return min((moment for moment in moments if moment is not None), default=None)
