@@ -83,7 +83,7 @@ class Round:
     milliseconds: Mapping[str, float]
 
 
-def _encoded() -> list[tuple[bytes, str, str]]:
+def radiographs() -> list[tuple[bytes, str, str]]:
     """Return the radiographs as data sets, each with its SOP and its Study Instance UID."""
     named = os.environ.get("AUSCULT_BENCH_IMAGES")
     folder = Path(named) if named else Path(str(files("service.demo") / "radiographs"))
@@ -119,7 +119,8 @@ def _send(service: Service, images: list[tuple[bytes, str, str]]) -> None:
         association.release()
 
 
-def _turn(service: Service, images: list[tuple[bytes, str, str]]) -> Round:
+def turn(service: Service, images: list[tuple[bytes, str, str]]) -> Round:
+    """Send images, and wait until everything about them is settled; return what that took."""
     wanted, used = service.arrived() + _OBJECTS * len(images), service.seconds()
     began = time.perf_counter()
     _send(service, images)
@@ -167,7 +168,8 @@ def _counting(folder: Path) -> Callable[[], int]:
     return lambda: len(os.listdir(folder))  # noqa: PTH208 - the cheapest look, a thousand times a second
 
 
-def _auscult(folder: Path, stack: ExitStack, **tables: Any) -> Service:
+def auscult(folder: Path, stack: ExitStack, **tables: Any) -> Service:
+    """Start auscult with dcmtk's storescp as its destination."""
     scp = stack.enter_context(storescp(folder))
     target = {"name": "pacs", "ae_title": scp.ae_title, "host": "127.0.0.1", "port": scp.port}
     return _running(folder, stack, target, _counting(scp.folder), **tables)
@@ -200,7 +202,7 @@ def _running(
 def _celery(folder: Path, stack: ExitStack) -> Service:
     redis_url = stack.enter_context(redis_server(folder))
     database_url = stack.enter_context(postgres_server()).create_database()
-    return _auscult(folder, stack, queue={"url": redis_url}, database={"url": database_url})
+    return auscult(folder, stack, queue={"url": redis_url}, database={"url": database_url})
 
 
 _HOLDER = """
@@ -228,10 +230,10 @@ def _confirmed(folder: Path, stack: ExitStack) -> Service:
 
 
 def _makers() -> dict[str, Callable[[Path, ExitStack], Service]]:
-    found: dict[str, Callable[[Path, ExitStack], Service]] = {_NAIVE: _naive, _AUSCULT: _auscult}
+    found: dict[str, Callable[[Path, ExitStack], Service]] = {_NAIVE: _naive, _AUSCULT: auscult}
     card = Checkpoint.load(default_path()).card
     if why_not_int8(card.name, card.int8, processor_features()) is None:
-        found["auscult, int8"] = lambda folder, stack: _auscult(folder, stack, analysis={"precision": "int8"})
+        found["auscult, int8"] = lambda folder, stack: auscult(folder, stack, analysis={"precision": "int8"})
     if find_program("redis-server") and find_program("initdb"):
         found["auscult, PostgreSQL and Celery"] = _celery
     found["auscult, confirmed by C-FIND"] = _confirmed
@@ -253,7 +255,7 @@ def _rows(measured: Mapping[str, list[Round]], images: int) -> Iterator[str]:
         rate = statistics.median(item.rate for item in rounds)
         yield f"| {name} | {rate:.1f} | {ratio} | {told} |"
     yield ""
-    yield f"{len(next(iter(measured.values())))} rounds of {images} images each, medians."
+    yield f"{len(next(iter(measured.values())))} rounds of {images} images each, medians. {processor.load()}"
 
 
 def _idle(services: Mapping[str, Service], image: tuple[bytes, str, str]) -> Iterator[str]:
@@ -276,20 +278,20 @@ def main() -> None:
     parser.add_argument("--only", nargs="*")
     parser.add_argument("--print", action="store_true", help="write nothing into the document")
     chosen = parser.parse_args()
-    every = _encoded()
+    every = radiographs()
     makers = {name: make for name, make in _makers().items() if not chosen.only or name in chosen.only}
     with tempfile.TemporaryDirectory(prefix="auscult-pipeline-") as root, ExitStack() as stack:
         services = {}
-        for number, (name, make) in enumerate(makers.items()):
-            folder = Path(root) / str(number)
+        for place, (name, make) in enumerate(makers.items()):
+            folder = Path(root) / str(place)
             folder.mkdir()
             services[name] = make(folder, stack)
         measured: dict[str, list[Round]] = {name: [] for name in services}
-        for turn in range(chosen.rounds + 1):
-            images = [every[(turn * chosen.images + place) % len(every)] for place in range(chosen.images)]
+        for number in range(chosen.rounds + 1):
+            images = [every[(number * chosen.images + one) % len(every)] for one in range(chosen.images)]
             for name, service in services.items():
-                took = _turn(service, images)
-                if turn:  # the first round warms everything up
+                took = turn(service, images)
+                if number:  # the first round warms everything up
                     measured[name].append(took)
         idle = list(_idle({name: item for name, item in services.items() if name in (_NAIVE, _AUSCULT)}, every[0]))
         markdown = "\n".join([*_rows(measured, chosen.images), "", *idle])

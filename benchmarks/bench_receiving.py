@@ -1,10 +1,12 @@
 """Images received per second and processor time: this listener, plain and over TLS, others beside it.
 
 They take turns. Only the ratios within one run mean something: absolute values move several-fold with the machine's
-other work.
-Usage: python -m benchmarks.bench_receiving [ROUNDS]
+other work. What is printed is also written into docs/performance.md.
+
+Usage: python -m benchmarks.bench_receiving [--rounds 3] [--print]
 """
 
+import argparse
 import os
 import ssl
 import statistics
@@ -12,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -21,15 +23,19 @@ from typing import NamedTuple
 import click
 from pydicom.uid import ExplicitVRLittleEndian
 
-from benchmarks import processor
+from benchmarks import document, processor
+from benchmarks.processor import load
 from tests.certificates import Authority
 from tests.phantoms import chest, encoded
 from tests.servers import find_program, free_port, orthanc, wait_until
 from tests.service.dicom.raw_scu import CR, RawAssociation, data_pdu
 from tests.service.listening import prepare
 
-IMAGES = 8
+IMAGES = 16
 ROWS, COLUMNS = 2048, 2048
+
+
+_BASE = "auscult"
 
 
 class Way(NamedTuple):
@@ -39,7 +45,12 @@ class Way(NamedTuple):
     in_turn: int
 
 
-WAYS = {"one": Way(1, 1), "four at a time": Way(4, 1), "one for each image": Way(1, IMAGES)}
+WAYS = {
+    "one association": Way(1, 1),
+    "four at a time": Way(4, 1),
+    "sixteen at a time": Way(16, 1),
+    "one for each image": Way(1, IMAGES),
+}
 
 _PLAIN = """
 import os, sys
@@ -63,9 +74,10 @@ entity.start_server(("127.0.0.1", int(sys.argv[1])), evt_handlers=[(evt.EVT_C_ST
 
 
 @contextmanager
-def _process(
+def answering(
     command: list[str], folder: Path, port: int, environment: dict[str, str] | None = None
 ) -> Iterator[tuple[int, int]]:
+    """Run a program that receives, from when it takes associations; yield its port and process id."""
     process = subprocess.Popen(
         command, cwd=folder, env=os.environ | (environment or {}), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -86,7 +98,8 @@ def _associates(port: int) -> bool:
     return True
 
 
-def _auscult(folder: Path, processes: int) -> tuple[list[str], int, dict[str, str]]:
+def auscult_listen(folder: Path, processes: int) -> tuple[list[str], int, dict[str, str]]:
+    """Return the command of a listener on a new ledger, its port, and its settings as variables."""
     prepare(folder)
     port = free_port()
     environment = {
@@ -109,11 +122,11 @@ class Receiver(NamedTuple):
 def _auscult_over_tls(folder: Path, stack: ExitStack) -> Receiver:
     authority = Authority(folder)
     own, peer = authority.issue("auscult"), authority.issue("sender")
-    command, port, environment = _auscult(folder, 1)
+    command, port, environment = auscult_listen(folder, 1)
     tls_port = free_port()
     settings = {**own.settings(), "ca": str(authority.ca), "port": str(tls_port)}
     environment |= {f"AUSCULT_LISTENER__TLS__{name.upper()}": value for name, value in settings.items()}
-    _, pid = stack.enter_context(_process(command, folder, port, environment))
+    _, pid = stack.enter_context(answering(command, folder, port, environment))
     context = ssl.create_default_context(cafile=str(authority.ca))
     context.load_cert_chain(*peer)
     return Receiver(tls_port, pid, context)
@@ -124,13 +137,15 @@ def _receivers(root: Path, stack: ExitStack) -> dict[str, Receiver]:
     for folder in folders.values():
         folder.mkdir()
     receivers = {}
-    for label, name, processes in (("auscult", "one", 1), ("auscult, 2 processes", "two", 2)):
-        command, port, environment = _auscult(folders[name], processes)
-        receivers[label] = Receiver(*stack.enter_context(_process(command, folders[name], port, environment)))
-    receivers["auscult, TLS"] = _auscult_over_tls(folders["tls"], stack)
+    for label, name, processes in ((_BASE, "one", 1), ("auscult, two processes on one port", "two", 2)):
+        command, port, environment = auscult_listen(folders[name], processes)
+        receivers[label] = Receiver(*stack.enter_context(answering(command, folders[name], port, environment)))
+    receivers["auscult over TLS"] = _auscult_over_tls(folders["tls"], stack)
     port = free_port()
     command = [sys.executable, "-c", _PLAIN, str(port), str(folders["plain"])]
-    receivers["pynetdicom, save_as + fsync"] = Receiver(*stack.enter_context(_process(command, folders["plain"], port)))
+    receivers["pynetdicom, `save_as` and fsync of the file"] = Receiver(
+        *stack.enter_context(answering(command, folders["plain"], port))
+    )
     storescp = find_program("storescp")
     if storescp is not None:
         port = free_port()
@@ -145,14 +160,14 @@ def _receivers(root: Path, stack: ExitStack) -> dict[str, Receiver]:
             "131072",
             str(port),
         ]
-        receivers["dcmtk storescp --fork, no fsync"] = Receiver(
-            *stack.enter_context(_process(command, folders["dcmtk"], port))
+        receivers["dcmtk `storescp --fork`, nothing durable"] = Receiver(
+            *stack.enter_context(answering(command, folders["dcmtk"], port))
         )
     if find_program("Orthanc") is not None:
         # With its own defaults, which sync each file (SyncStorageArea) and keep an index in SQLite.
         running = orthanc(folders["orthanc"], ae_title="AUSCULT", settings={"DicomAlwaysAllowStore": True})
         archive = stack.enter_context(running)
-        receivers["Orthanc"] = Receiver(archive.dicom_port, archive.process.pid)
+        receivers["Orthanc, with its own defaults"] = Receiver(archive.dicom_port, archive.process.pid)
     return receivers
 
 
@@ -164,8 +179,9 @@ def _deliver(to: Receiver, name: str, way: Way, send: Callable[[RawAssociation, 
             assoc.release()
 
 
-def _sender() -> Callable[[RawAssociation, str], None]:
-    part10 = encoded(chest(rows=ROWS, columns=COLUMNS))
+def sender(rows: int, columns: int) -> Callable[[RawAssociation, str], None]:
+    """Return what sends an image of so many pixels under a UID of its own."""
+    part10 = encoded(chest(rows=rows, columns=columns))
     data = part10[144 + int.from_bytes(part10[140:144], "little") :]
     uid = str(chest().SOPInstanceUID)
 
@@ -183,15 +199,30 @@ def _sender() -> Callable[[RawAssociation, str], None]:
     return send
 
 
+def _rows(receivers: Iterable[str], measured: Mapping[tuple[str, Way], list[tuple[float, float]]]) -> Iterator[str]:
+    yield f"| receiver | {' | '.join(WAYS)} |"
+    yield f"| --- |{' --- |' * len(WAYS)}"
+    for label in receivers:
+        cells = []
+        for way in WAYS.values():
+            own, base = measured[label, way], measured[_BASE, way]
+            ratio = statistics.median(a / b for (a, _), (b, _) in zip(own, base, strict=True))
+            rate, cost = (statistics.median(values) for values in zip(*own, strict=True))
+            cells.append(f"{rate:.1f} ({ratio:.2f}), {cost:.0f} ms")
+        yield f"| {label} | {' | '.join(cells)} |"
+
+
 def main() -> None:
-    """Print the table."""
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    send = _sender()
+    """Print the table, and write it down."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--print", action="store_true", help="write nothing into the document")
+    arguments = parser.parse_args()
+    send = sender(ROWS, COLUMNS)
+    measured: dict[tuple[str, Way], list[tuple[float, float]]] = {}
     with tempfile.TemporaryDirectory(prefix="auscult-receiving-") as folder, ExitStack() as stack:
         receivers = _receivers(Path(folder), stack)
-        rates: dict[tuple[str, Way], list[float]] = {}
-        costs: dict[tuple[str, Way], list[float]] = {}
-        for number in range(rounds + 1):
+        for number in range(arguments.rounds + 1):
             for way in WAYS.values():
                 for label, to in receivers.items():
                     used, started = processor.seconds(to.pid), time.perf_counter()
@@ -199,19 +230,14 @@ def main() -> None:
                         jobs = [pool.submit(_deliver, to, f"S{i}", way, send) for i in range(way.at_a_time)]
                         for job in jobs:
                             job.result()
+                    took, cost = time.perf_counter() - started, processor.seconds(to.pid) - used
                     if number:  # the first round warms everything up
-                        rates.setdefault((label, way), []).append(IMAGES / (time.perf_counter() - started))
-                        costs.setdefault((label, way), []).append(processor.seconds(to.pid) - used)
-    base = "auscult"
-    click.echo(f"{ROWS} x {COLUMNS} x 16 bit, {rounds} rounds of {IMAGES} images; associations: {', '.join(WAYS)}")
-    click.echo(f"images/s (ratio to {base}), processor ms an image")
-    for label in receivers:
-        cells = []
-        for way in WAYS.values():
-            rate = statistics.median(rates[label, way])
-            cost = 1000 * statistics.mean(costs[label, way]) / IMAGES
-            cells.append(f"{rate:7.1f} ({rate / statistics.median(rates[base, way]):4.2f}) {cost:4.0f} ms")
-        click.echo(f"{label:36} {'   '.join(cells)}")
+                        measured.setdefault((label, way), []).append((IMAGES / took, 1000 * cost / IMAGES))
+        markdown = "\n".join(_rows(receivers, measured))
+    markdown += f"\n\n{arguments.rounds} rounds of {IMAGES} images each way, medians. {load()}"
+    click.echo(markdown)
+    if not arguments.print:
+        document.write("receiving", markdown)
 
 
 if __name__ == "__main__":

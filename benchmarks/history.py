@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydicom.uid import ComputedRadiographyImageStorage, EnhancedSRStorage, ExplicitVRLittleEndian
-from sqlalchemy import Engine, insert
+from sqlalchemy import Engine, func, insert, select
 
 from service.ledger.message_records import MessageRecord
 from service.ledger.record_base import Record
@@ -31,24 +31,51 @@ _AT_ONCE = 5000
 Row = dict[str, Any]
 
 
-def fill(engine: Engine, instances: int, end: datetime | None = None) -> None:
-    """Write so many delivered images, one a minute until `end`, into an empty ledger."""
+def fill(engine: Engine, instances: int, end: datetime | None = None, *, unread: int | None = None) -> None:
+    """Write so many delivered images, one a minute until `end`, into an empty ledger.
+
+    Parameters
+    ----------
+    unread
+        How many of their studies nobody has read, the last ones; all where it is None.
+    """
+    read = 0 if unread is None else max(0, instances - unread)
     end = end or datetime.now(UTC) - timedelta(days=2)
     for first in range(0, instances, _AT_ONCE):
         rows: dict[type[Record], list[Row]] = {}
         for number in range(first, min(first + _AT_ONCE, instances)):
-            for record, row in _image(number, end - timedelta(minutes=instances - number)):
+            for record, row in _image(number, end - timedelta(minutes=instances - number), is_read=number < read):
                 rows.setdefault(record, []).append(row)
         with engine.connect().execution_options(writes=True) as connection, connection.begin():
             for record, own in rows.items():
                 connection.execute(insert(record), own)
+    if engine.dialect.name == "postgresql":
+        _count_on(engine)
 
 
-def _image(number: int, at: datetime) -> Iterator[tuple[type[Record], Row]]:
+def _count_on(engine: Engine) -> None:
+    """Let PostgreSQL number what comes after the rows whose numbers were given to it, and know how many there are."""
+    with engine.connect() as connection, connection.begin():
+        for record in (StudyRecord, InstanceRecord, ReportRecord):
+            sequence = func.pg_get_serial_sequence(record.__tablename__, "id")
+            connection.execute(select(func.setval(sequence, select(func.max(record.id)).scalar_subquery())))
+        connection.exec_driver_sql("ANALYZE")  # as it does by itself within minutes
+
+
+def _image(number: int, at: datetime, *, is_read: bool) -> Iterator[tuple[type[Record], Row]]:
     uid, key = f"2.25.{number}", f"{number:064x}"
     excluded = number % _OUT_OF_SCOPE == 0
     state = (State.OUT_OF_SCOPE if excluded else State.DELIVERED).value
-    yield StudyRecord, {"id": number + 1, "study_instance_uid": uid, "first_received_at": at, "reading_rank_at": at}
+    yield (
+        StudyRecord,
+        {
+            "id": number + 1,
+            "study_instance_uid": uid,
+            "first_received_at": at,
+            "reading_rank_at": at,
+            "closed_at": at + timedelta(hours=1) if is_read else None,
+        },
+    )
     yield (
         InstanceRecord,
         {

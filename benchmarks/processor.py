@@ -22,6 +22,11 @@ def children(pid: int) -> list[int]:
     return found
 
 
+def load() -> str:
+    """Return a sentence on what else the machine does: it moves absolute values several-fold."""
+    return f"{os.cpu_count()} cores, on which {os.getloadavg()[1]:.0f} processes or threads ran or waited on average."
+
+
 def _of(pid: int) -> float:
     try:
         _, _, rest = Path(f"/proc/{pid}/stat").read_text().rpartition(")")
