@@ -278,11 +278,8 @@ def _oldest_unsent(session: Session) -> datetime | None:
         .where(DeliveryRecord.state == DeliveryState.PENDING.value, DeliveryRecord.next_attempt_at.is_not(None), free)
     )
     message = MessageRecord
-    messages = select(func.min(message.created_at)).where(
-        message.state == DeliveryState.PENDING.value,
-        message.next_attempt_at.is_not(None),
-        message.study_id.not_in(held),
-    )
+    untold = (message.state == DeliveryState.PENDING.value, message.next_attempt_at.is_not(None))
+    messages = select(func.min(message.created_at)).where(*untold, message.study_id.not_in(held))
     moments = [session.scalars(query).one() for query in (unbuilt, pending, messages)]
     return min((moment for moment in moments if moment is not None), default=None)
 
