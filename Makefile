@@ -134,9 +134,10 @@ pictures: $(TEST) ## Run the demo and take the README's pictures and table of it
 	@$(BIN)/python -m docs.pictures
 
 .PHONY: bench
-bench: $(TEST) ## Run the benchmarks; each prints its table
+bench: $(TEST) ## Run the benchmarks; each prints its table, and most write it into docs/performance.md, of which capacity.md follows
 	@for script in benchmarks/bench_*.py; do \
 		echo "== $$script"; $(BIN)/python -m "benchmarks.$$(basename "$$script" .py)"; done
+	@$(BIN)/python -m docs.generate
 
 .PHONY: lock
 lock: $(BASE) ## Write requirements/*.txt anew from pyproject.toml, with hashes and without index addresses; LOCK_ARGS=--upgrade renews
