@@ -117,6 +117,8 @@ def _parts(parts: Sequence[SubgroupRow]) -> str:
         )
         for part in parts
     ]
+    if not rows:
+        return "<p>Neither headers nor the manifest tell machine or age.</p>"
     return _table(("by", "part", "images of patients", *names), rows)
 
 
