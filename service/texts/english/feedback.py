@@ -8,6 +8,7 @@ TEXTS = {
     " is not removed",
     "export.left_out": "left out: {count}, {why}",
     "export.folder": "{folder} holds something already; name a folder that is empty or not there",
+    "agreement.link": "Agreement",
     "agreement.title": "Agreement with the AI",
     "agreement.what": "Of each person and result the newest opinion counts; those who could not tell take no part"
     " in the share. Intervals are of 95 % (Wilson). People choose what they give an opinion on,"

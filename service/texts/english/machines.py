@@ -22,7 +22,7 @@ TEXTS = {
     "machines.last": "Last image",
     "machines.in_shadow": "in shadow",
     "machines.put_in_shadow": "Put in shadow",
-    "machines.put_of": "Put machine {machine} in shadow",
+    "machines.put_of": "Put in shadow: {machine}",
     "machines.how_to_leave": "It leaves by `auscult shadow leave` with its go-live report.",
     "machines.compared": "View {view}: {images} images compared with {reference}",
     "machines.compared_site": "View {view}: {images} images compared with {reference} ({count})",

@@ -83,7 +83,7 @@ TEXTS = {
     # What a person does about it
     "page.why_here": "Why it stands here",
     "page.open_viewer": "Open in the site's viewer",
-    "page.feedback": "Is this result right?",
+    "page.feedback": "Image {number}: is this result right?",
     "page.sees": "sees {finding}",
     "page.said_before": "said before",
     "page.finding": "What the image shows",

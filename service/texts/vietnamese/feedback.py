@@ -9,6 +9,7 @@ TEXTS = {
     " xóa",
     "export.left_out": "bỏ qua: {count}, {why}",
     "export.folder": "{folder} đã có nội dung; hãy nêu một thư mục trống hoặc chưa có",
+    "agreement.link": "Mức đồng ý",
     "agreement.title": "Mức đồng ý với AI",
     "agreement.what": "Với mỗi người và mỗi kết quả chỉ tính ý kiến mới nhất; ai không đánh giá được thì không"
     " tính vào tỷ lệ. Khoảng tin cậy 95 % (Wilson). Mọi người tự chọn kết quả để cho ý kiến, nên"

@@ -22,7 +22,7 @@ TEXTS = {
     "machines.last": "Ảnh gần nhất",
     "machines.in_shadow": "đang chạy ngầm",
     "machines.put_in_shadow": "Cho chạy ngầm",
-    "machines.put_of": "Cho máy {machine} chạy ngầm",
+    "machines.put_of": "Cho chạy ngầm: {machine}",
     "machines.how_to_leave": "Máy thôi chạy ngầm bằng `auscult shadow leave` kèm báo cáo vận hành.",
     "machines.compared": "Tư thế {view}: {images} ảnh so với {reference}",
     "machines.compared_site": "Tư thế {view}: {images} ảnh so với {reference} ({count})",

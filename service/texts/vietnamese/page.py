@@ -83,7 +83,7 @@ TEXTS = {
     # What a person does about it
     "page.why_here": "Vì sao đứng ở đây",
     "page.open_viewer": "Mở bằng trình xem của cơ sở",
-    "page.feedback": "Kết quả này có đúng không?",
+    "page.feedback": "Ảnh {number}: kết quả này có đúng không?",
     "page.sees": "thấy {finding}",
     "page.said_before": "ý kiến trước đó",
     "page.finding": "Ảnh cho thấy gì",

@@ -19,7 +19,9 @@ export class Viewer {
     this.pointers = new Map();
     this.slider = figure.querySelector('[data-do="map"]');
     this.map = null;
-    figure.querySelector(".screen").replaceChildren(this.canvas);
+    const screen = figure.querySelector(".screen");
+    screen.style.aspectRatio = `${grey.columns} / ${grey.rows}`;
+    screen.replaceChildren(this.canvas);
     for (const hidden of figure.querySelectorAll("[hidden]")) hidden.hidden = false;
     this.listen();
     this.reset();
