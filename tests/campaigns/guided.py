@@ -11,7 +11,7 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["service.dicom"]):
+with atheris.instrument_imports(include=["service.dicom", "service.hl7"]):
     from tests.campaigns import parsers
 
 #: An input that takes longer than this counts as a hang, and a process that takes so much more memory as a bomb.

@@ -21,10 +21,14 @@ from service.dicom.command import CommandSet, InvalidCommand
 from service.dicom.element_heads import LONG_VRS, SHORT_VRS
 from service.dicom.header import read_values
 from service.dicom.pixels import jpeg, jpeg_2000, rle
+from service.hl7.meaning import orders_in
+from service.hl7.message import messages_in, parse
+from service.settings import Hl7ListenerSettings, OrdersSettings
 from service.vocabulary.errors import NotDicom, ObjectTooLarge, UndecodablePixels
 from tests import phantoms
 from tests.campaigns.mutation import BIG_ENDIAN
 from tests.service.dicom.raw_scu import CR, DEFLATED, EXPLICIT, IMPLICIT, association_request, data_pdu, store_command
+from tests.service.hl7.samples import order, result
 
 SYNTAXES = (EXPLICIT, IMPLICIT, BIG_ENDIAN, DEFLATED)
 READERS = (jpeg.read, jpeg.read, jpeg.read, jpeg_2000.read)
@@ -88,6 +92,17 @@ def take_association(data: bytes) -> None:
         assert (said.contexts, said.information.roles) == (answer.contexts, answer.information.roles)
 
 
+def take_hl7(data: bytes) -> None:
+    """Read the messages of a block, and what they say; each value stays within what the ledger's columns take."""
+    for content in messages_in(data):
+        found = parse(content)
+        for said in orders_in(found, Hl7ListenerSettings(), OrdersSettings()) if found is not None else ():
+            assert said.study_instance_uid or said.accession_number
+            assert len(said.study_instance_uid) <= 64
+            assert len(said.accession_number) <= 64
+            assert len(said.patient.birth_date) in (0, 8)
+
+
 TAKERS: tuple[Callable[[bytes], None], ...] = (
     take_message,
     take_header,
@@ -95,6 +110,7 @@ TAKERS: tuple[Callable[[bytes], None], ...] = (
     take_frame,
     take_runs,
     take_association,
+    take_hl7,
 )
 
 
@@ -154,6 +170,7 @@ def seeds() -> list[bytes]:
         found.append(bytes((TAKERS.index(take_frame), index)) + _frame(uid))
     request = association_request([(1, CR, (EXPLICIT, IMPLICIT))], user=("name", "passcode"), roles=(CR,))[6:]
     found.append(bytes((TAKERS.index(take_association),)) + request)
+    found += [bytes((TAKERS.index(take_hl7),)) + message for message in (order(), result(uid="1.2.3"))]
     return [*found, bytes((TAKERS.index(take_runs), 0)) + _frame(RLELossless)]
 
 
