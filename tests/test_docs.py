@@ -10,6 +10,7 @@ from PIL import Image
 from starlette.routing import Route
 
 from docs.generate import PARTS, ROOT, documents, part_names, with_parts_renewed
+from docs.tables import duties
 from docs.tables.commands import all_commands
 from docs.tables.errors import answers
 from docs.tables.invariants import proofs
@@ -131,6 +132,11 @@ def test_every_route_of_the_page_has_a_heading(ledger: Ledger, tmp_path: Path) -
     asked = {f"{'POST' if 'POST' in (route.methods or ()) else 'GET'} {route.path}" for route in routes}
     assert {"GET /", "GET /healthz"} <= asked
     assert [request for request in sorted(asked) if f"`{request}`" not in found] == []
+
+
+def test_every_duty_names_documents_and_tests_that_there_are() -> None:
+    assert duties.missing() == []
+    assert len(duties.DUTIES) > 8
 
 
 def test_every_invariant_has_a_test() -> None:

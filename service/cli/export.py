@@ -1,9 +1,12 @@
 """`auscult export`: what the ledger knows, for other programs."""
 
+import json
+from datetime import datetime
 from pathlib import Path
 
 import click
 
+from service.ledger.log_export import LogExport
 from service.operations.bootstrap import open_ledger, open_store
 from service.settings import load
 from service.texts import texts_in
@@ -14,6 +17,19 @@ from service.vocabulary.facts import LeftOut
 @click.group()
 def export() -> None:
     """Write what the ledger knows into files for other programs."""
+
+
+_DAY = click.DateTime(["%Y-%m-%d"])
+
+
+@export.command()
+@click.option("--from", "since", type=_DAY, required=True, help="First day, in this machine's time zone.")
+@click.option("--to", "until", type=_DAY, required=True, help="The day after the last.")
+def logs(since: datetime, until: datetime) -> None:
+    """Print the log of a period as JSON lines: every event and every result, without names and pixels."""
+    ledger = open_ledger(load())
+    for line in LogExport(ledger.engine).lines(since.astimezone(), until.astimezone()):
+        click.echo(json.dumps(line, ensure_ascii=False))
 
 
 @export.command()
