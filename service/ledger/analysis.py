@@ -132,9 +132,9 @@ def _fail(
     row.not_before = None
     # What an earlier version says may be of another identity: it must not go out in place of this one.
     supersede_earlier(session, row, Supersession.LATER_FAILED, now, subscriptions)
+    study = study_of(session, row)
     advance(session, row, State.FAILED, now, EventKind.FAILED, detail)
     row.is_chest = True  # not known, and silence would read as normal: so the report is due as for a chest image
     row.reports_due = True
-    study = study_of(session, row)
     came_after(session, study, row, now)
     subscriptions.tell(session, MessageEvent.RESULT, study, row, now)

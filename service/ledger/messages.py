@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Engine, Select, exists, or_, select
+from sqlalchemy import ColumnElement, Engine, Select, exists, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from service.ledger.database import reading, writing
 from service.ledger.leases import MESSAGES
 from service.ledger.message_records import MessageRecord
-from service.ledger.records import StudyRecord
+from service.ledger.records import InstanceRecord, StudyRecord
 from service.ledger.rows import record
 from service.ledger.views import InstanceView, instance_view
 from service.process.clock import Clock
@@ -189,6 +189,31 @@ def _waiting(destination: str, now: datetime) -> Select[MessageRecord]:
             MessageRecord.next_attempt_at.is_not(None),
             StudyRecord.held_reason.is_(None),
             ~is_earlier_open,
+            ~_is_to_be_taken_back_elsewhere(),
+        )
+    )
+
+
+def _is_to_be_taken_back_elsewhere() -> ColumnElement[bool]:
+    """Return whether an image's result is still to be taken back under another study, whose UID was corrected.
+
+    A study on hold is not waited for: nothing is told of it, however long that takes.
+    """
+    earlier, image, study = aliased(MessageRecord), aliased(InstanceRecord), aliased(StudyRecord)
+    own = aliased(InstanceRecord)
+    return exists(
+        select(earlier.id)
+        .join(image, image.id == earlier.instance_id)
+        .join(study, study.id == earlier.study_id)
+        .join(own, own.sop_instance_uid == image.sop_instance_uid)
+        .where(
+            own.id == MessageRecord.instance_id,
+            earlier.event == MessageEvent.RESULT_SUPERSEDED.value,
+            earlier.state == DeliveryState.PENDING.value,
+            earlier.destination == MessageRecord.destination,
+            earlier.study_id != MessageRecord.study_id,
+            earlier.id < MessageRecord.id,
+            study.held_reason.is_(None),
         )
     )
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Engine, Select, exists, func, select
+from sqlalchemy import Engine, Select, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from service.ledger.acquisitions import copy_acquisition
@@ -20,7 +20,7 @@ from service.ledger.records import (
     ReportRecord,
     StudyRecord,
 )
-from service.ledger.rows import advance, by_person, let_go, record
+from service.ledger.rows import advance, by_person, let_go, record, withdraw
 from service.ledger.version_0_1 import AGAIN, RELEASED, keep_supersession
 from service.ledger.versions import with_same_bytes
 from service.process.clock import Clock
@@ -60,11 +60,14 @@ class Remedies:
         """
         now = self._clock()
         with writing(self._engine) as session:
-            instances = session.scalars(_of(uid).where(InstanceRecord.state != State.SUPERSEDED.value)).all()
+            # Locked, so that none is superseded meanwhile; a later version before an earlier one (ADR 0022).
+            given_up = _given_up(uid).order_by(InstanceRecord.id.desc())
+            instances = session.scalars(given_up.with_for_update(of=InstanceRecord, **LOCK)).all()
             answers = _retry_answers(session, now) if uid is None else 0
-            started = sum(_retry(session, instance, now) for instance in instances)
-            # Behind the images, as a version that supersedes one and withdraws its messages does (ADR 0022).
-            return answers + started + _retry_messages(session, uid, now)
+            started = sum(
+                _retry(session, instance, now) for instance in instances if instance.state != State.SUPERSEDED.value
+            )
+            return answers + started + sum(_retry_messages(session, instance, now) for instance in instances)
 
     def reanalyse(self, which: Which, is_kept: Callable[[str], bool], by: str = "") -> int:
         """Have images analysed again whose result is in force, reported or not.
@@ -162,8 +165,18 @@ def _in_force(which: Which) -> Select[InstanceRecord]:
     return query
 
 
-def _of(uid: str | None) -> Select[InstanceRecord]:
-    query = select(InstanceRecord).join(StudyRecord)
+def _given_up(uid: str | None) -> Select[InstanceRecord]:
+    """Return the images of which something was given up: the analysis, a report, or what was to be sent or told."""
+    dead = DeliveryState.DEAD.value
+    deliveries = exists().where(
+        DeliveryRecord.report_id == ReportRecord.id,
+        ReportRecord.instance_id == InstanceRecord.id,
+        DeliveryRecord.state == dead,
+    )
+    messages = exists().where(MessageRecord.instance_id == InstanceRecord.id, MessageRecord.state == dead)
+    query = (
+        select(InstanceRecord).join(StudyRecord).where(or_(InstanceRecord.state.in_(_REPORTABLE), deliveries, messages))
+    )
     if uid is None:
         return query
     return query.where((InstanceRecord.sop_instance_uid == uid) | (StudyRecord.study_instance_uid == uid))
@@ -180,19 +193,18 @@ def _retry_answers(session: Session, now: datetime) -> int:
     return len(dead)
 
 
-def _retry_messages(session: Session, uid: str | None, now: datetime) -> int:
+def _retry_messages(session: Session, instance: InstanceRecord, now: datetime) -> int:
     """Start the messages again that were given up, but for a result that no longer stands."""
-    stands = (InstanceRecord.state != State.SUPERSEDED.value) | MessageRecord.event.in_(_OUTLASTING)
     dead = session.scalars(
         select(MessageRecord).where(
-            MessageRecord.state == DeliveryState.DEAD.value,
-            MessageRecord.instance_id.in_(_of(uid).where(stands).with_only_columns(InstanceRecord.id)),
+            MessageRecord.instance_id == instance.id, MessageRecord.state == DeliveryState.DEAD.value
         )
     ).all()
-    for message in dead:
+    stand = [row for row in dead if instance.state != State.SUPERSEDED.value or row.event in _OUTLASTING]
+    for message in stand:
         message.state = DeliveryState.PENDING.value
         message.next_attempt_at = message.created_at = now
-    return len(dead)
+    return len(stand)
 
 
 def _retry(session: Session, instance: InstanceRecord, now: datetime) -> int:
@@ -207,9 +219,10 @@ def _retry(session: Session, instance: InstanceRecord, now: datetime) -> int:
         delivery.next_attempt_at = delivery.created_at = now
     if instance.state == State.FAILED.value and instance.reason == Failure.ANALYSIS_FAILED:
         instance.attempts, instance.not_before, instance.reports_due = 0, None, False
+        withdraw(session, instance)  # that it was not analysed
         keep_supersession(instance, Supersession.ANALYSED_AGAIN)
         advance(session, instance, State.RECEIVED, now, EventKind.RETRIED, by_person(""))
-        return len(dead) + 1
+        return 1
     if instance.detail and not dead and not instance.reports and instance.state in _REPORTABLE:
         instance.detail, instance.attempts, instance.reports_due = None, 0, True
         if instance.state == State.FAILED.value:

@@ -81,6 +81,9 @@ class Results:
             row.is_chest = True
             if superseding_reason is not None:
                 supersede_earlier(session, row, superseding_reason, now, self._subscriptions)
+            # Last of the rows that are locked here: image, then outbox, then study (ADR 0022). Before the line of the
+            # history that a result's number in its study is counted by, so that no two have the same.
+            study = study_of(session, row)
             session.add(record_of(prediction, row.id, now, reused))
             note_distance(session, row, distance)
             advance(
@@ -92,8 +95,6 @@ class Results:
                 EventDetail.OUTCOME.of(outcome=prediction.outcome.value),
             )
             row.reports_due = True
-            # Last of the rows that are locked here: image, then outbox, then study (ADR 0022).
-            study = study_of(session, row)
             came_after(session, study, row, now)
             rose = row.shadow_id is None and raise_priority(study, priority, PrioritySource.PREDICTION, self._order)
             self._subscriptions.tell(session, MessageEvent.RESULT, study, row, now)
@@ -124,11 +125,11 @@ class Results:
             row.reason = reason.value
             if superseding_reason is not None:
                 supersede_earlier(session, row, superseding_reason, now, self._subscriptions)
+            study = study_of(session, row)
             note_distance(session, row, distance)
             why = EventDetail.REASON.of(reason=reason.value)
             advance(session, row, State.OUT_OF_SCOPE, now, EventKind.OUT_OF_SCOPE, why)
             row.reports_due = True
-            study = study_of(session, row)
             came_after(session, study, row, now)
             self._subscriptions.tell(session, MessageEvent.RESULT, study, row, now)
         self._tally.count(OUT_OF_SCOPE, reason.value)

@@ -93,10 +93,14 @@ def _is_wanted(session: Session, subscription: Subscription, event: MessageEvent
     if event is MessageEvent.RESULT and instance.reason is not None:
         return subscription.not_analysed == "all" or (subscription.not_analysed == "chest_only" and instance.is_chest)
     if event is MessageEvent.RESULT_SUPERSEDED and MessageEvent.RESULT in subscription.events:
-        # A message that may have gone out; what was never told needs no taking back.
+        # A message that may have gone out; what was never told needs no taking back. One of an earlier version counts:
+        # where this one was to correct it, and never was told, nothing else takes that back.
         tried = exists(
-            select(MessageRecord.id).where(
-                MessageRecord.instance_id == instance.id,
+            select(MessageRecord.id)
+            .join(InstanceRecord, InstanceRecord.id == MessageRecord.instance_id)
+            .where(
+                InstanceRecord.sop_instance_uid == instance.sop_instance_uid,
+                InstanceRecord.version <= instance.version,
                 MessageRecord.destination == subscription.destination,
                 MessageRecord.event == MessageEvent.RESULT.value,
                 MessageRecord.attempts > 0,

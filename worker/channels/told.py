@@ -129,23 +129,23 @@ def images_left(
 def image_withdrawn(
     message: DueMessage, study: StudyHistory, receiver: str, is_same: IsSame = is_same_order
 ) -> Image | None:
-    """Return the image whose result is taken back; None where a later version corrects it.
+    """Return the image whose result is taken back; None where a later version corrects it, or none was told.
 
     That is one of the same patient and order whose result this receiver is told: it comes next. It may not be, for a
-    receiver chooses of which images that are not analysed it is told.
+    receiver chooses of which images that are not analysed it is told. What was told may be of an earlier version that
+    this one was to correct, and did not.
     """
     old = message.instance
-    comes = {
-        (item.sop_instance_uid, item.version)
-        for item in _results(study, receiver)
-        if item.state is not DeliveryState.WITHDRAWN
-    }
-    later = [view for view in study.versions if (view.sop_instance_uid, view.version) in comes]
-    if any(
-        view.sop_instance_uid == old.sop_instance_uid
-        and view.version > old.version
-        and is_same(old.identity, view.identity)
-        for view in later
-    ):
+    results = _results(study, receiver)
+    tried = {(item.sop_instance_uid, item.version) for item in results if item.attempts}
+    comes = {(item.sop_instance_uid, item.version) for item in results if item.state is not DeliveryState.WITHDRAWN}
+    alike = [
+        (view.version, (view.sop_instance_uid, view.version))
+        for view in study.versions
+        if view.sop_instance_uid == old.sop_instance_uid and is_same(old.identity, view.identity)
+    ]
+    is_corrected = any(version > old.version and key in comes for version, key in alike)
+    was_told = not results or any(version <= old.version and key in tried for version, key in alike)
+    if is_corrected or not was_told:
         return None
     return Image(_numbers(study)[old.sop_instance_uid], old, Status.WITHDRAWN)

@@ -257,7 +257,9 @@ def test_a_result_that_no_longer_stands_is_not_started_again(sites: Any) -> None
 def test_what_is_started_again_is_locked_image_first_as_where_one_is_superseded(sites: Any) -> None:
     site = sites(ALL)
     site.receive()
-    site.fail("the pixel data cannot be decoded")
+    site.infer(0.1)
+    (report,) = site.ledger.reporting.claim("builder", 10, LEASE)
+    site.ledger.reporting.save_failure(report, "MemoryError", site.now, 1)
     (due,) = claim(site)
     site.ledger.messages.save_dead(due, "refused")
     changed: list[str] = []
@@ -269,6 +271,23 @@ def test_what_is_started_again_is_locked_image_first_as_where_one_is_superseded(
 
     assert site.ledger.remedies.retry() == 2
     assert changed == ["instances", "messages"]
+
+
+def test_an_analysis_that_is_started_again_takes_back_what_says_that_it_failed(sites: Any) -> None:
+    site = sites(ALL)
+    site.receive()
+    site.fail("out of memory")
+    site.report("pacs", "archive")
+    for due in site.ledger.outbox.claim("courier", "archive", DeliveryState.PENDING, 10, LEASE):
+        site.ledger.outbox.save_dead(due, 0xA900, "refused")
+    assert site.ledger.remedies.retry() == 1
+    assert not site.ledger.outbox.any_due()
+    assert claim(site) == []
+    site.infer(0.95)
+    site.report("pacs")
+    assert [event for event in take_all(site) if event is MessageEvent.RESULT] == [MessageEvent.RESULT]
+    sent = site.ledger.outbox.claim("courier", "pacs", DeliveryState.PENDING, 10, LEASE)
+    assert {due.outcome for due in sent} == {Outcome.POSITIVE}
 
 
 def test_the_reading_of_a_study_is_told_and_a_priority_that_it_kept_down_when_it_comes_back(sites: Any) -> None:

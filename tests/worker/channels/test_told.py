@@ -7,11 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from service.ledger import DueMessage, Subscription
+from service.ledger.database import writing
+from service.ledger.records import StudyRecord
+from service.ledger.rows import hold, let_go
 from service.ledger.views import StudyHistory
 from service.settings import ReceiverSettings
-from service.vocabulary.facts import MessageEvent, Reason, Supersession
+from service.vocabulary.facts import Hold, MessageEvent, Reason, Supersession
 from service.vocabulary.findings import Outcome
 from tests.service.sample_site import LEASE, SampleSite
 from worker.channels.told import Status, image_withdrawn, images_told
@@ -91,3 +95,39 @@ def test_a_result_is_taken_back_where_the_receiver_is_not_told_of_what_took_its_
     image = image_withdrawn(message, study, "ris")
     assert image is not None
     assert (image.view.version, image.status) == (1, Status.WITHDRAWN)
+
+
+def test_what_was_told_is_taken_back_where_the_version_that_was_to_correct_it_never_was_told(site: SampleSite) -> None:
+    first = site.receive(patient_id="P-1")
+    site.infer(0.95)
+    take_all(site)
+    again(site, first, patient_id="P-1")
+    site.infer(0.1, superseding=Supersession.IMAGE_REPLACED)
+    message, study = due(site)
+    assert image_withdrawn(message, study, "ris") is None, "the second is about to correct it"
+    site.ledger.messages.save_nothing_to_tell(message)
+    with writing(site.engine) as session:
+        hold(session.scalars(select(StudyRecord)).one(), Hold.TWO_PATIENTS, site.now)
+    again(site, first, patient_id="P-2")
+    site.infer(0.4, superseding=Supersession.IDENTITY_CORRECTED)
+    with writing(site.engine) as session:
+        let_go(session.scalars(select(StudyRecord)).one())
+    message, study = due(site)
+    image = image_withdrawn(message, study, "ris")
+    assert image is not None
+    assert (image.status, image.view.identity.patient_id) == (Status.WITHDRAWN, "P-1")
+
+
+def test_a_result_is_taken_back_under_its_study_before_another_is_told_under_the_corrected_one(
+    site: SampleSite,
+) -> None:
+    first = site.receive()
+    site.infer(0.95)
+    take_all(site)
+    site.receive(study_instance_uid="1.2.3.4.5", sop_instance_uid=str(first.SOPInstanceUID))
+    site.infer(0.95, superseding=Supersession.IDENTITY_CORRECTED)
+    message, _ = due(site)
+    assert (message.event, message.study_instance_uid) == (MessageEvent.RESULT_SUPERSEDED, first.StudyInstanceUID)
+    site.ledger.messages.save_taken(message, "taken")
+    message, _ = due(site)
+    assert (message.event, message.study_instance_uid) == (MessageEvent.RESULT, "1.2.3.4.5")
