@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from multiprocessing import connection
@@ -20,6 +21,7 @@ from service.dicom.entity import check
 from service.dicom.work_items.listening import work_items_of
 from service.intake import Intake
 from service.ledger import Ledger
+from service.objects import ObjectStore
 from service.operations.bootstrap import open_ledger, open_store, owner
 from service.operations.wake import waker
 from service.process import log as logging_setup
@@ -38,14 +40,20 @@ _RESTART_PAUSE_S = 1.0
 
 
 def build_listener(
-    settings: Settings, ledger: Ledger, trail: AuditTrail, beat: Callable[[], None], *, shares_port: bool
+    settings: Settings,
+    ledger: Ledger,
+    store: ObjectStore,
+    trail: AuditTrail,
+    beat: Callable[[], None],
+    *,
+    shares_port: bool,
 ) -> Listener:
-    """Return a listener on the ledger, and on the store and the wake-up channel of the settings."""
+    """Return a listener on the ledger and the store, and on the wake-up channel of the settings."""
 
     def refused(status: int) -> None:
         ledger.figures.tally.count(REFUSED, f"0x{status:04X}")
 
-    store, wakes = open_store(settings), waker(settings)
+    wakes = waker(settings)
     intake = Intake(settings, store, ledger.admission, wakes)
     commitment = CommitmentService(settings, ledger, store, wakes, owner())
     auditor = Auditor(trail, settings.listener.ae_title)
@@ -90,23 +98,36 @@ def _serve(settings: Settings, stopping: threading.Event, *, shares_port: bool =
     bound_arenas()
     with AuditTrail(settings) as trail:
         ledger, heartbeat = open_ledger(settings), Heartbeat(settings.heartbeat_dir, "listen")
-        listener = build_listener(settings, ledger, trail, heartbeat.beat, shares_port=shares_port)
+        store = open_store(settings)
+        listener = build_listener(settings, ledger, store, trail, heartbeat.beat, shares_port=shares_port)
         listener.start()
         with trail.activity("auscult listen"), ledger.refusals.kept(), ledger.figures.kept():
-            _wait(settings, listener, stopping)
+            _wait(settings, listener, store, stopping)
         heartbeat.stop()
 
 
-def _wait(settings: Settings, listener: Listener, stopping: threading.Event) -> None:
+def _wait(settings: Settings, listener: Listener, store: ObjectStore, stopping: threading.Event) -> None:
     ports = {"": listener.port, " over TLS": listener.tls_port}
     address = " and ".join(f"{settings.listener.host}:{port}{how}" for how, port in ports.items() if port is not None)
     log.info("listening on %s as %s, process %d", address, settings.listener.ae_title, os.getpid())
     parent = multiprocessing.parent_process()
+    clear_at = time.monotonic()
     while not stopping.wait(1.0):
+        if time.monotonic() >= clear_at:
+            clear_at = time.monotonic() + settings.sweep.incomplete_after
+            _clear(store, settings.sweep.incomplete_after)
         if parent is not None and not parent.is_alive():
             break
     listener.stop()
     log.info("stopped listening on %s, process %d", address, os.getpid())
+
+
+def _clear(store: ObjectStore, older_than_s: float) -> None:
+    """Remove what a listener that crashed had half received: it lies on this machine, which need not have a sweep."""
+    try:
+        store.remove_incomplete(older_than_s)
+    except OSError as error:
+        log.warning("what was half received cannot be removed (%s)", error.strerror)
 
 
 def _serve_child(settings: Settings) -> None:

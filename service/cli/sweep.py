@@ -39,7 +39,11 @@ def _sweep(settings: Settings, trail: AuditTrail, *, once: bool) -> None:
     ledger, store = open_ledger(settings), open_store(settings)
     keep_turnarounds = timedelta(days=settings.turnaround.keep_days)
     keep_orders = timedelta(days=settings.orders.keep_days)
-    sweeper = Sweep(settings.sweep, ledger, store, waker(settings), keep_turnarounds, keep_orders)
+    receivers = [receiver.name for receiver in settings.receivers]
+    give_up_after = timedelta(seconds=settings.delivery.give_up_after)
+    sweeper = Sweep(
+        settings.sweep, ledger, store, waker(settings), keep_turnarounds, keep_orders, receivers, give_up_after
+    )
     retention = RetentionRounds(settings.retention, ledger, store, trail)
     if once:
         swept = sweeper.once()

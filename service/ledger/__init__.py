@@ -43,6 +43,7 @@ from service.ledger.site_keys import SiteKeys
 from service.ledger.telling import Subscription, Subscriptions
 from service.ledger.timekeeping import ClockView, Timekeeping
 from service.ledger.turnarounds import Turnarounds
+from service.ledger.unaddressed import Unaddressed
 from service.ledger.work_item_outbox import DueWorkItemEvent, WorkItemOutbox
 from service.ledger.work_items import WorkItems, WorkItemView
 from service.process.clock import Clock, utc_now
@@ -86,6 +87,7 @@ class Ledger:
         self.reporting = Reporting(engine, clock, tally, told)
         self.outbox = Outbox(engine, clock, tally, look_again)
         self.messages = Messages(engine, clock, tally)
+        self.unaddressed = Unaddressed(engine, clock)
         self.commitments = Commitments(engine, clock, tally, look_again)
         self.commitment_requests = CommitmentRequests(engine, clock)
         self.timekeeping = Timekeeping(engine, clock)

@@ -11,7 +11,7 @@ from service.ledger.database import reading, writing
 from service.ledger.leases import MESSAGES
 from service.ledger.message_records import MessageRecord
 from service.ledger.records import InstanceRecord, StudyRecord
-from service.ledger.rows import record
+from service.ledger.rows import free_since, record
 from service.ledger.views import InstanceView, instance_view
 from service.process.clock import Clock
 from service.vocabulary.event_details import EventDetail
@@ -114,13 +114,18 @@ class Messages:
         with writing(self._engine) as session:
             MESSAGES.give_back(MESSAGES.held(session, message, list(DeliveryState)))
 
+    def free_since(self, message: DueMessage) -> datetime:
+        """Return from when on a message could be told: its study may have been on hold."""
+        with reading(self._engine) as session:
+            return free_since(session, message.instance.id, message.created_at)
+
     def save_taken(self, message: DueMessage, detail: str) -> None:
         """Record that the destination took the message, and in which words it said so."""
         now = self._clock()
         with writing(self._engine) as session:
             # Withdrawn while it was under way: that it was taken is a fact all the same.
             row = MESSAGES.held(session, message, _HOLDABLE)
-            _settle(session, row, DeliveryState.CONFIRMED, now, EventKind.CONFIRMED, detail)
+            settle(session, row, DeliveryState.CONFIRMED, now, EventKind.CONFIRMED, detail)
             row.confirmed_at = now
             destination = row.destination
         self._tally.count(MESSAGES_TAKEN, destination)
@@ -149,14 +154,15 @@ class Messages:
         """Give a message up; `auscult retry` starts it again."""
         with writing(self._engine) as session:
             row = MESSAGES.held(session, message, _HOLDABLE)
-            _settle(session, row, DeliveryState.DEAD, self._clock(), EventKind.DEAD, detail)
+            settle(session, row, DeliveryState.DEAD, self._clock(), EventKind.DEAD, detail)
             destination = row.destination
         self._tally.count(MESSAGES_DEAD, destination)
 
 
-def _settle(
+def settle(
     session: Session, row: MessageRecord, state: DeliveryState, at: datetime, event: EventKind, detail: str
 ) -> None:
+    """Settle a message, with a line in the history of its image."""
     row.state, row.detail = state.value, detail
     MESSAGES.settle(row)
     _note(session, row, at, event, detail)

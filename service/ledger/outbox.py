@@ -26,6 +26,7 @@ from service.ledger.keys import Holds, assumed, name_objects
 from service.ledger.leases import OBJECTS
 from service.ledger.records import DeliveryRecord, InstanceRecord, ReportRecord, StudyRecord
 from service.ledger.reports import NewReport, variant_of
+from service.ledger.rows import free_since
 from service.process.clock import Clock
 from service.vocabulary.event_details import EventDetail
 from service.vocabulary.facts import EventKind
@@ -49,6 +50,11 @@ class Outbox:
         """Return whether an object waits to be sent to a destination, or any, or confirmed; it takes no lock."""
         with reading(self._engine) as session:
             return any(OBJECTS.any_due(session, _waiting_in(state, destination), self._clock()) for state in OPEN)
+
+    def free_since(self, row: DueDelivery) -> datetime:
+        """Return from when on an object could be sent: its study may have been on hold."""
+        with reading(self._engine) as session:
+            return free_since(session, row.instance_id, row.created_at)
 
     def next_due(self, destination: str, states: Sequence[DeliveryState] = OPEN) -> datetime | None:
         """Return when a destination's next row is due, at the earliest; a look that takes no lock."""

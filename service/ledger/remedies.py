@@ -202,6 +202,8 @@ def _retry_messages(session: Session, instance: InstanceRecord, now: datetime) -
     ).all()
     stand = [row for row in dead if instance.state != State.SUPERSEDED.value or row.event in _OUTLASTING]
     for message in stand:
+        # A study may have become more urgent since.
+        message.priority, message.priority_source = instance.study.priority, instance.study.priority_source
         message.state = DeliveryState.PENDING.value
         message.next_attempt_at = message.created_at = now
     return len(stand)

@@ -81,8 +81,7 @@ class Results:
             row.is_chest = True
             if superseding_reason is not None:
                 supersede_earlier(session, row, superseding_reason, now, self._subscriptions)
-            # Last of the rows that are locked here: image, then outbox, then study (ADR 0022). Before the line of the
-            # history that a result's number in its study is counted by, so that no two have the same.
+            # Last of the rows locked here (ADR 0022), before the line that a result's number in its study counts.
             study = study_of(session, row)
             session.add(record_of(prediction, row.id, now, reused))
             note_distance(session, row, distance)

@@ -122,6 +122,22 @@ def let_go(study: StudyRecord) -> None:
     study.held_reason = study.hold = study.held_at = None
 
 
+def free_since(session: Session, instance_id: int, created_at: datetime) -> datetime:
+    """Return from when on something could go out that was written at a moment, about an image.
+
+    That is the moment at which its study was last let go, where that is later: what waited for a person was not tried.
+    """
+    study = select(InstanceRecord.study_id).where(InstanceRecord.id == instance_id).scalar_subquery()
+    let_go = session.scalars(
+        select(EventRecord.at)
+        .join(InstanceRecord)
+        .where(InstanceRecord.study_id == study, EventRecord.event == EventKind.STUDY_RELEASED.value)
+        .order_by(EventRecord.at.desc())
+        .limit(1)
+    ).first()
+    return max(created_at, let_go) if let_go is not None else created_at
+
+
 def _is_one_patient(rows: Sequence[InstanceRecord]) -> bool:
     """Return whether instances can be of one patient, or a person said that they are.
 

@@ -1,6 +1,7 @@
 """The sweep: wakes workers again for what a crash or a broker lost, and clears away what a crash left behind."""
 
 import socket
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -30,6 +31,8 @@ class Sweep:
     ----------
     keep_turnarounds, keep_orders
         For how long the lengths of waits are kept, and what was heard of orders.
+    receivers, give_up_after
+        Who is told by messages, and for how long others' wait for one to come back.
     """
 
     settings: SweepSettings
@@ -38,6 +41,8 @@ class Sweep:
     waker: Waker
     keep_turnarounds: timedelta
     keep_orders: timedelta
+    receivers: Collection[str]
+    give_up_after: timedelta
 
     def once(self) -> Swept:
         """Sweep once.
@@ -59,6 +64,8 @@ class Sweep:
         self.ledger.work_item_outbox.forget()
         if ended := self.ledger.work_items.end_abandoned():
             log.warning("%d claims of readings ended: nothing was heard of their workstations", ended)
+        if dropped := self.ledger.unaddressed.drop(self.receivers, self.give_up_after):
+            log.warning("%d messages were dropped: the settings do not name their receivers any more", dropped)
         woken = []
         if self.ledger.analysis.any_due():
             woken.append(Task.INFER)

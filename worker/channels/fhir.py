@@ -195,8 +195,13 @@ def _is_same_report(one: Identity, other: Identity) -> bool:
 
 
 def _resource_id(identity: Identity) -> str:
-    """Return the ID of an order's report: what comes later of the order replaces it."""
+    """Return the ID of an order's report: what comes later of the order replaces it.
+
+    A Patient ID without its issuer names no patient: two sites number theirs alike.
+    """
     order = f"{identity.study_instance_uid}/{identity.accession_number}/{identity.patient_id}"
+    if identity.issuer_of_patient_id:
+        order += f"/{identity.issuer_of_patient_id}"
     return f"ai-{hashlib.sha256(order.encode()).hexdigest()[:40]}"
 
 

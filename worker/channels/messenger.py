@@ -134,7 +134,10 @@ class Messenger:
 
     def _put_off(self, row: DueMessage, error: TransientDeliveryFailure) -> None:
         now = self._clock()
-        if is_given_up(row.created_at, now, self._settings):
+        # Most are young enough without a look at whether their study was on hold.
+        if is_given_up(row.created_at, now, self._settings) and is_given_up(
+            self._messages.free_since(row), now, self._settings
+        ):
             self._give_up(row, error)
             return
         pause = pause_after(error, row.attempts, self._settings, self._receiver)

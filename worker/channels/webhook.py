@@ -98,12 +98,18 @@ class WebhookChannel:
         """Return the key; its file is read for each message, so that a new one counts from the next on."""
         try:
             text = read_password(self._receiver.secret_file).get_secret_value().removeprefix("whsec_")
-            return base64.b64decode(text, validate=True)
+            key = base64.b64decode(text, validate=True)
         except binascii.Error:
-            why = f"{self._receiver.secret_file} holds no base64; write one such as `openssl rand -base64 32` makes"
-            raise TransientDeliveryFailure(why) from None
+            raise self._no_key("base64") from None
         except ValueError as error:
             raise TransientDeliveryFailure(str(error)) from None
+        if not key:  # anybody could sign with it
+            raise self._no_key("key")
+        return key
+
+    def _no_key(self, lacks: str) -> TransientDeliveryFailure:
+        path = self._receiver.secret_file
+        return TransientDeliveryFailure(f"{path} holds no {lacks}; write one such as `openssl rand -base64 32` makes")
 
 
 def _patient(identity: Identity) -> dict[str, str]:

@@ -27,10 +27,18 @@ def listener(tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> Iter
     settings = tmp_path / "auscult.toml"
     settings.write_text(f'data_dir = "{tmp_path}"\n[listener]\nport = {port}\nprocesses = 2\n', encoding="utf-8")
     monkeypatch.setenv("AUSCULT_CONFIG", str(settings))
+    left = half_received(tmp_path)
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"of a listener that crashed")
+    os.utime(left, (0, 0))
     auscult = [sys.executable, "-m", "service.cli"]
     subprocess.run([*auscult, "db", "upgrade"], check=True, capture_output=True)
     with servers.running([*auscult, "listen"], tmp_path / "log", lambda: echoes(port)) as process:
         yield process
+
+
+def half_received(folder: Path) -> Path:
+    return folder / "objects" / "incoming" / "77-abc"
 
 
 def echoes(port: int) -> bool:
@@ -63,9 +71,10 @@ def children(parent: int) -> list[int]:
 
 
 def test_a_listener_process_that_is_killed_is_replaced_while_the_other_serves_and_one_signal_ends_all(
-    listener: subprocess.Popen[bytes], port: int
+    listener: subprocess.Popen[bytes], port: int, tmp_path: Path
 ) -> None:
     servers.wait_until(lambda: len(children(listener.pid)) == 2, "two processes listen")
+    servers.wait_until(lambda: not half_received(tmp_path).exists(), "what another had half received is removed")
     killed = children(listener.pid)[0]
     os.kill(killed, signal.SIGKILL)
     servers.wait_until(lambda: echoes(port), "the other process serves")

@@ -69,7 +69,7 @@ def test_two_images_of_a_study_that_settle_at_once_have_numbers_of_their_own(sit
     site.receive(study_instance_uid=STUDY)
     site.receive(study_instance_uid=STUDY)
     claims = site.ledger.analysis.claim("worker", 2, LEASE, 3)
-    numbers = []
+    numbers: list[int] = []
 
     def settle(index: int) -> Callable[[], None]:
         def work() -> None:

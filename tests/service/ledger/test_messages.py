@@ -346,3 +346,59 @@ def test_a_look_for_due_messages_stays_short_whatever_history_leaves_behind(site
             )
         ).fetchall()
     assert "ix_messages_open" in str(plan)
+
+
+def test_a_message_for_a_receiver_that_is_gone_waits_for_it_and_is_dropped_when_it_would_be_given_up(
+    sites: Any,
+) -> None:
+    site = sites(Subscription("ris", frozenset({MessageEvent.RESULT})))
+    messages, patience = site.ledger.messages, timedelta(days=3)
+    unaddressed = site.ledger.unaddressed
+    image = site.receive()
+    site.infer(0.1)
+    site.report()
+    site.now += timedelta(days=2)
+    assert unaddressed.drop([], patience) == 0, "it may come back"
+    assert len(claim(site)) == 1
+    site.now += timedelta(days=2)
+    assert unaddressed.drop(["ris"], patience) == 0
+    (due,) = claim(site)
+    messages.release(due)
+    assert unaddressed.drop(["another"], patience) == 1
+    assert events(site) == [("result", DeliveryState.WITHDRAWN)]
+    assert site.ledger.inspection.status().oldest_unsent_since is None
+    history = site.ledger.inspection.history(str(image.StudyInstanceUID))
+    said = detail_in_words(ENGLISH, history.events[-1].facts) or ""
+    assert "the settings name no such receiver any more" in said
+
+
+def test_what_waited_for_a_person_is_as_old_as_its_release(sites: Any) -> None:
+    site = sites(ALL)
+    image = site.receive()
+    site.infer(0.1)
+    site.report("pacs")
+    with writing(site.engine) as session:
+        hold(session.scalars(select(StudyRecord)).one(), Hold.TWO_PATIENTS, site.now)
+    written = site.now
+    site.now += timedelta(days=9)
+    site.ledger.remedies.release(str(image.StudyInstanceUID))
+    (due,) = claim(site)
+    assert (due.created_at, site.ledger.messages.free_since(due)) == (written, site.now)
+    site.ledger.messages.release(due)
+    assert site.ledger.unaddressed.drop([], timedelta(days=3)) == 0
+    (report,) = site.ledger.outbox.claim("courier", "pacs", DeliveryState.PENDING, 1, LEASE)
+    assert (report.created_at, site.ledger.outbox.free_since(report)) == (written, site.now)
+
+
+def test_a_priority_that_is_told_again_is_the_one_that_stands(sites: Any) -> None:
+    site = sites(Subscription("ris", frozenset({MessageEvent.PRIORITY_RAISED})))
+    image = site.receive()
+    site.infer(0.9)
+    (due,) = claim(site)
+    assert due.priority is Priority.URGENT
+    site.ledger.messages.save_dead(due, "refused")
+    site.receive(study_instance_uid=str(image.StudyInstanceUID), order=Priority.STAT, source=PrioritySource.AE_TITLE)
+    take_all(site)
+    site.ledger.remedies.retry()
+    (due,) = claim(site)
+    assert (due.priority, due.priority_source) == (Priority.STAT, PrioritySource.AE_TITLE)

@@ -116,6 +116,24 @@ def test_a_result_told_of_another_patient_is_entered_in_error(telling: Any, serv
     assert "normal" not in json.dumps(server.kept).replace("abnormalities NOT assessed", "").lower()
 
 
+def test_patients_of_two_issuers_with_one_number_have_reports_of_their_own(telling: Any, server: FhirServer) -> None:
+    told: Telling = telling(fhir(server))
+    first = told.site.receive(patient_id="P-1", IssuerOfPatientID="EAST")
+    told.site.infer(0.1)
+    told.tell()
+    told.site.receive(
+        study_instance_uid=str(first.StudyInstanceUID),
+        sop_instance_uid=str(first.SOPInstanceUID),
+        patient_id="P-1",
+        IssuerOfPatientID="WEST",
+    )
+    told.site.infer(0.1, superseding=Supersession.IDENTITY_CORRECTED)
+    told.tell()
+    subjects = ((report["subject"]["identifier"], report["status"]) for report in server.kept.values())
+    stands = {number["assigner"]["display"]: status for number, status in subjects}
+    assert stands == {"EAST": "entered-in-error", "WEST": "preliminary"}
+
+
 def test_a_report_without_patient_id_is_taken_back_when_the_number_is_known(telling: Any, server: FhirServer) -> None:
     told: Telling = telling(fhir(server))
     first = told.site.receive(patient_id="", accession_number="ACC-1")

@@ -237,7 +237,7 @@ def test_another_key_is_told_apart(telling: Any, boards: Any, secret: Path) -> N
     board.errors.clear()
 
 
-@pytest.mark.parametrize("text", [None, "", "no base64!"])
+@pytest.mark.parametrize("text", [None, "", "no base64!", "whsec_"])
 def test_a_key_that_cannot_be_read_is_said_to_be_so(telling: Any, secret: Path, text: str | None) -> None:
     secret.unlink() if text is None else secret.write_text(text)
     told: Telling = telling(webhook(secret, 1))
