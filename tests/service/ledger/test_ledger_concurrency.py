@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from service.ledger import Arrival, SentObject
 from service.vocabulary.facts import Supersession
 from service.vocabulary.states import DeliveryState, Priority, State
+from service.vocabulary.work_items import WorkItemState, WorkItemStatus
 from tests import phantoms
 from tests.invariants import Invariant
 from tests.service.sample_site import LEASE, SampleSite, identity_of, prediction
@@ -90,3 +92,30 @@ def test_a_version_that_supersedes_one_that_is_being_sent_waits_for_nobody(site:
             lambda due=due: outbox.save_sent([SentObject(due, 0x0000, confirm_at=site.now)]),  # type: ignore[misc]
         )
     assert site.ledger.inspection.status().states[State.SUPERSEDED] == ROUNDS
+
+
+@pytest.mark.proves(Invariant.NO_CIRCULAR_WAIT)
+def test_one_of_two_workstations_claims_a_reading_while_others_look_at_the_list_and_its_results_come(
+    site: SampleSite,
+) -> None:
+    work = site.ledger.work_items
+    for _ in range(ROUNDS):
+        site.receive()
+        answers: list[int] = []
+
+        def claim(key: str, uid: str, answers: list[int] = answers) -> None:
+            answers.append(work.change(uid, WorkItemState.IN_PROGRESS, key, f"WS{key[-1]}").status)
+
+        at_once(*(lambda: work.of_studies(work.offered()) for _ in range(2)))  # the same one is made by both
+        uid = work.of_studies(work.offered())[-1].sop_instance_uid
+        at_once(
+            partial(claim, "1.2.1", uid),
+            partial(claim, "1.2.2", uid),
+            lambda: work.of_studies(work.offered()),
+            lambda: site.infer(0.9),
+        )
+        assert sorted(answers) == [WorkItemStatus.SUCCESS, WorkItemStatus.WRONG_TRANSACTION_UID]
+        found = work.find(uid)
+        assert found is not None
+        key = f"1.2.{(found.performer or '')[-1]}"
+        assert work.change(uid, WorkItemState.COMPLETED, key, "WS").status == WorkItemStatus.SUCCESS
