@@ -27,7 +27,7 @@ TEXTS = {
     "administration.system": "Hệ thống",
     "administration.version": "Phiên bản",
     "administration.tables": "Bảng dữ liệu",
-    "administration.checkpoint": "Checkpoint",
+    "administration.checkpoint": "Mô hình (checkpoint)",
     "administration.storage": "Lưu trữ",
     "administration.free": "còn trống {free}, dự trữ {reserve}",
     "administration.oldest_waiting": "Chờ phân tích lâu nhất",
