@@ -148,11 +148,14 @@ def parse(content: bytes) -> Hl7Message | None:
     declared = head.split(delimiters.field)[17:18]
     text = _decoded(content, declared[0].split(delimiters.repetition)[0].strip().upper() if declared else "")
     lines: list[str] = []
-    for line in re.split(r"[\r\n]+", text):
+    # Some senders pad with NUL, which says nothing, and which PostgreSQL keeps in no text.
+    for line in re.split(r"[\r\n]+", text.replace("\0", "")):
         if _SEGMENT.fullmatch(line[:3]) and line[3:4] in ("", delimiters.field):
             lines.append(line)
         elif line.strip() and lines:
             lines[-1] += f" {line.strip()}"  # a line feed that stood in a text
+    if not lines:
+        return None
     return Hl7Message(
         tuple(_segment(line, delimiters) for line in lines if line[:3] not in _ENVELOPE),
     )
@@ -160,10 +163,10 @@ def parse(content: bytes) -> Hl7Message | None:
 
 def _delimiters(head: str) -> Delimiters | None:
     field, others = head[3:4], head[4:].split(head[3:4], maxsplit=1)[0] if len(head) > 4 else ""
-    if not field or field.isalnum() or field.isspace() or not 1 <= len(others) <= 5:
-        return None
     marks = [field, *others[:4]]
-    if len(set(marks)) != len(marks) or any(mark.isalnum() or mark.isspace() for mark in marks):
+    # Of ASCII, for they must part the text in whatever character set it is.
+    is_one = all(mark.isascii() and mark.isprintable() and not mark.isalnum() and mark != " " for mark in marks)
+    if not field or not 1 <= len(others) <= 5 or not is_one or len(set(marks)) != len(marks):
         return None
     # A delimiter that is not named is not used.
     return Delimiters(*marks, *("\0" for _ in range(5 - len(marks))))

@@ -137,6 +137,7 @@ def test_an_accession_number_is_read_where_the_site_has_it() -> None:
     [
         lambda content: content.replace(b"\r", b"\n"),
         lambda content: content.replace(b"\r", b"\r\n"),
+        lambda content: content.replace(b"Lam", b"L\0am\0"),
         lambda content: content.rstrip(b"\r"),
         lambda content: content + b"\r\r",
         lambda content: content.replace(b"ZDS", b"ZZZ|unknown\rNTE|1||a line\nand another\rZDS"),
@@ -175,7 +176,18 @@ def test_japanese_is_read_in_its_own_character_set() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"MSH", b"MSH|", b"MSHA^~\\&|", b"MSH||||", b"MSH|||||\rPID|1", b"MSH|^^~\\|"]
+    "content",
+    [
+        b"",
+        b"MSH",
+        b"MSH|",
+        b"MSHA^~\\&|",
+        b"MSH\xc3^~\\&\xc3",
+        b"MSH|^\0|",
+        b"MSH||||",
+        b"MSH|||||\rPID|1",
+        b"MSH|^^~\\|",
+    ],
 )
 def test_what_has_no_delimiters_is_no_message(content: bytes) -> None:
     assert parse(content) is None
