@@ -281,6 +281,7 @@ def gateway(
     destinations: Iterable[Mapping[str, Any]] = (),
     *,
     peers: Iterable[Mapping[str, Any]] = (),
+    receivers: Iterable[Mapping[str, Any]] = (),
     parts: Sequence[str] = PARTS,
     port: int | None = None,
     database_url: str | None = None,
@@ -296,6 +297,8 @@ def gateway(
         An empty folder.
     peers
         Who asks for storage commitment.
+    receivers
+        Who is told by messages.
     parts
         The commands to run, each a process; `EVERYTHING` is `auscult up`.
     port
@@ -317,6 +320,7 @@ def gateway(
         tables["queue"] = {"url": redis_url}
     tables = {"data_dir": data_dir or str(folder / "data"), **tables}
     tables |= {"destinations": [dict(item) for item in destinations], "peers": [dict(item) for item in peers]}
+    tables["receivers"] = [dict(item) for item in receivers]
     running = Gateway(folder, tables)
     try:
         if "up" not in parts:
