@@ -1,8 +1,5 @@
 """A listener on a ledger and a store of its own, as tests want it."""
 
-import functools
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,7 +18,6 @@ from service.dicom.work_items.listening import work_items_of
 from service.intake import Intake
 from service.ledger import Ledger
 from service.ledger.database import connect
-from service.ledger.migration import upgrade
 from service.ledger.records import EventRecord, InstanceRecord, StudyRecord
 from service.objects import LocalStore
 from service.operations.wake import Task
@@ -83,20 +79,12 @@ class Site:
         return self.store.read(self.instances[index].object_key)
 
 
-@functools.cache
-def _empty_ledger() -> Path:
-    """Return an SQLite file with current tables; it is made once, since migrations take their time."""
-    path = Path(tempfile.mkdtemp(prefix="auscult-ledger-")) / "ledger.sqlite"
-    upgrade(f"sqlite:///{path}")
-    return path
-
-
 def prepare(data_dir: Path, *, tables: dict[str, Any] | None = None, **listener: Any) -> Settings:
     """Return settings for a site in a folder, its tables in place."""
     options = {"port": 0, "minimum_free_bytes": 0} | listener
     settings = load(data_dir=data_dir, listener=options, **(tables or {}))
     data_dir.mkdir(exist_ok=True)
-    shutil.copy(_empty_ledger(), data_dir / "ledger.sqlite")
+    ledgers.prepare(settings.database_url)
     return settings
 
 

@@ -22,7 +22,6 @@ from service.ledger import (
     kept_counts,
 )
 from service.ledger.database import connect, reading, tables_problem
-from service.ledger.migration import upgrade
 from service.objects import LocalStore
 from service.settings import Settings
 from service.texts import texts_in
@@ -33,7 +32,7 @@ from service.vocabulary.identity import Identity
 from service.vocabulary.language import Language
 from service.vocabulary.states import DeliveryState, Priority
 from service.vocabulary.uids import derive_uid
-from tests import phantoms
+from tests import ledgers, phantoms
 
 LEASE = timedelta(minutes=1)
 ENGLISH = texts_in(Language.ENGLISH)
@@ -93,7 +92,7 @@ class SampleSite:
         database = {} if self.url is None else {"database": {"url": self.url}}
         self.settings = Settings(data_dir=self.folder, web={"port": 0}, **database)  # type: ignore[arg-type]
         self.folder.mkdir(parents=True, exist_ok=True)
-        upgrade(self.settings.database_url)
+        ledgers.prepare(self.settings.database_url)
         self.engine = connect(self.settings.database_url)
         self.ledger = Ledger(self.engine, clock=lambda: self.now, subscriptions=self.subscriptions)
         self.store = LocalStore(self.settings.objects_dir)

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from models.checkpoint import Checkpoint
 from service.audit import AuditTrail
-from service.ledger import Arrival, Ledger, database, migration
+from service.ledger import Arrival, Ledger, database
 from service.ledger.admission import Receipt
 from service.ledger.records import DeliveryRecord, EventRecord, InstanceRecord, ReportRecord, StudyRecord
 from service.objects import LocalStore
@@ -24,7 +24,7 @@ from service.settings import Settings
 from service.vocabulary.facts import PrioritySource
 from service.vocabulary.identity import Identity
 from service.vocabulary.states import Priority
-from tests import phantoms
+from tests import ledgers, phantoms
 from tests.fakes import CountingWaker, TurnedClock
 from worker.courier import Courier
 from worker.inference import Inference
@@ -140,7 +140,7 @@ def gateway(tmp_path: Path) -> Iterator[Any]:
         # Phantoms are unlike radiographs; what becomes of such images has tests of its own.
         settings = {"scope": {"unlike_training": "ignore"}, **settings}
         made = Settings(data_dir=tmp_path, destinations=destinations, **settings)
-        migration.upgrade(made.database_url)
+        ledgers.prepare(made.database_url)
         engine = database.connect(made.database_url)
         engines.append(engine)
         ledger = Ledger(engine, made.worklist.reading_order, clock)
