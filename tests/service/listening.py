@@ -23,6 +23,7 @@ from service.objects import LocalStore
 from service.operations.wake import Task
 from service.scp import Listener
 from service.settings import Settings, load
+from tests import ledgers
 
 
 @dataclass
