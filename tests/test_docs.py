@@ -10,7 +10,7 @@ from PIL import Image
 from starlette.routing import Route
 
 from docs.generate import PARTS, ROOT, documents, part_names, with_parts_renewed
-from docs.tables import duties
+from docs.tables import duties, ihe
 from docs.tables.commands import all_commands
 from docs.tables.errors import answers
 from docs.tables.invariants import proofs
@@ -136,6 +136,7 @@ def test_every_route_of_the_page_has_a_heading(ledger: Ledger, tmp_path: Path) -
 
 def test_every_duty_names_documents_and_tests_that_there_are() -> None:
     assert duties.missing() == []
+    assert ihe.missing() == []
     assert len(duties.DUTIES) > 8
 
 

@@ -44,15 +44,6 @@ DUTIES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        "IHE AIR",
-        "Results are Structured Reports that name device and source image",
-        (
-            "docs/conformance.md",
-            "docs/adr/0009-report-objects.md",
-        ),
-    ),
-    ("IHE AIW-I", "Work is offered and followed as work items", ("docs/conformance.md", "docs/adr/0030-work-items.md")),
-    (
         "IHE ATNA",
         "Who did and saw what is in an audit trail",
         (
@@ -69,16 +60,17 @@ def duties() -> str:
     """Return what is asked with links to what answers it."""
     return table(
         ("asked by", "what", "answered by"),
-        [(who, what, ", ".join(_link(place) for place in places)) for who, what, places in DUTIES],
+        [(who, what, ", ".join(link(place) for place in places)) for who, what, places in DUTIES],
     )
 
 
 def missing() -> list[str]:
     """Return the documents and tests that are named and are not there."""
-    return [place for _, _, places in DUTIES for place in places if not _exists(place)]
+    return [place for _, _, places in DUTIES for place in places if not exists(place)]
 
 
-def _exists(place: str) -> bool:
+def exists(place: str) -> bool:
+    """Return whether a document, or a test of a file, is there."""
     file, _, name = place.partition("::")
     path = ROOT / file
     if not path.is_file():
@@ -88,7 +80,8 @@ def _exists(place: str) -> bool:
     )
 
 
-def _link(place: str) -> str:
+def link(place: str) -> str:
+    """Return a link to a document or a test, from a page of docs/."""
     file, _, name = place.partition("::")
     relative = file.removeprefix("docs/") if file.startswith("docs/") else f"../{file}"
     text = name.replace("_", " ").removeprefix("test ") if name else Path(file).name
