@@ -1,6 +1,6 @@
 """What a person has to see to, in words and with its remedy: what stands above the worklist and in `auscult status`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -8,7 +8,7 @@ from service.ledger.turnarounds import Late
 from service.ledger.views import StatusView
 from service.texts import Texts
 from service.vocabulary.facts import Failure
-from service.vocabulary.states import CommitmentState, DeliveryState
+from service.vocabulary.states import CommitmentState, DeliveryState, Priority
 from service.wording import duration
 
 #: An image that waits longer than this for its analysis means that no worker runs, or that it is overrun.
@@ -34,13 +34,26 @@ class Alarm:
     study_instance_uid: str | None = None
 
 
-def alarms(say: Texts, status: StatusView, now: datetime, late: Sequence[Late] = ()) -> list[Alarm]:
-    """Return what a person has to see to, the gravest first."""
+def alarms(
+    say: Texts,
+    status: StatusView,
+    now: datetime,
+    late: Sequence[Late] = (),
+    unread_targets: Mapping[Priority, timedelta] | None = None,
+) -> list[Alarm]:
+    """Return what a person has to see to, the gravest first.
+
+    Parameters
+    ----------
+    unread_targets
+        How long a study may stand unread, by its priority; of others nothing is said.
+    """
     return [
         *_held(say, status),
         *_given_up(say, status),
         *_untaken(say, status, now),
         *_waiting(say, status, now),
+        *_unread(say, status, now, unread_targets or {}),
         *_unanswered(say, status, now),
         *_late(say, late),
         *_drifting(say, status),
@@ -79,6 +92,15 @@ def _waiting(say: Texts, status: StatusView, now: datetime) -> Iterator[Alarm]:
     ):
         if since is not None and now - since > bound:
             yield Alarm(say(code, span=duration(say, now - since)), "auscult doctor")
+
+
+def _unread(say: Texts, status: StatusView, now: datetime, targets: Mapping[Priority, timedelta]) -> Iterator[Alarm]:
+    """Yield the priorities of which a study stands unread; what is never read is in no figure of readings."""
+    for priority, since in status.oldest_unread_since.items():
+        target = targets.get(priority)
+        if target is not None and now - since > target:
+            spans = {"span": duration(say, now - since), "target": duration(say, target)}
+            yield Alarm(say("alarm.unread", priority=say.of(priority), **spans), "auscult worklist")
 
 
 def _drifting(say: Texts, status: StatusView) -> Iterator[Alarm]:

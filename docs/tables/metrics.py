@@ -14,7 +14,7 @@ from service.vocabulary.drift import Characteristic
 from service.vocabulary.figures import FIGURES, TO_FLAG
 from service.vocabulary.findings import Outcome
 from service.vocabulary.orders import OrderState
-from service.vocabulary.states import CommitmentState, DeliveryState, State
+from service.vocabulary.states import CommitmentState, DeliveryState, Priority, State
 from service.web.metrics import Scrape
 from service.web.room_figures import RoomFigures
 from service.web.turnaround_figures import TurnaroundFigures
@@ -31,6 +31,7 @@ _SITE = StatusView(
     outbox={"pacs": {DeliveryState.CONFIRMED: 1}},
     oldest_waiting_since=_NOW,
     oldest_unsent_since=_NOW,
+    oldest_unread_since={Priority.STAT: _NOW},
     held_studies={},
     orders={OrderState.USED: 1},
     commitment_requests={CommitmentState.WAITING: 1},
@@ -46,7 +47,8 @@ def metrics() -> str:
     totals = {(figure.name, "x"): 1.0 for figure in FIGURES if figure.label}
     scrape, room = Scrape(_SITE, totals, clock, audit_fails=False), RoomFigures(Room(Path("/"), 0))
     took = {TO_FLAG.name: Turnaround(TO_FLAG.name, 1, timedelta(1), timedelta(1))}
-    turnarounds = TurnaroundFigures({"CT1": took}, TurnaroundSettings().targets)
+    wanted = TurnaroundSettings()
+    turnarounds = TurnaroundFigures({"CT1": took}, wanted.targets, wanted.unread_targets)
     for family in (*scrape.collect(), *room.collect(), *turnarounds.collect()):
         labels = sorted({label for sample in family.samples for label in sample.labels} - {"le"})
         name = f"{family.name}_total" if family.type == "counter" else family.name

@@ -1,5 +1,6 @@
 """Every setting, from the models that check it."""
 
+import json
 from collections.abc import Callable, Iterator
 from enum import Enum
 from types import NoneType
@@ -121,7 +122,8 @@ def _default(field: FieldInfo) -> str:
     if isinstance(value, bool):
         return f"default `{str(value).lower()}`"
     if isinstance(value, dict):
-        return "default `{}`"
+        pairs = ", ".join(f"{key} = {json.dumps(item)}" for key, item in value.items())
+        return f"default `{{ {pairs} }}`" if pairs else "default `{}`"
     text = value.get_secret_value() if hasattr(value, "get_secret_value") else str(value)
     return f"default `{text}`" if text else "empty by default"
 

@@ -47,7 +47,8 @@ def status(as_json: bool) -> None:
     settings, now = load(), utc_now()
     ledger, say = open_ledger(settings), texts_in(settings.language)
     view, refused = ledger.inspection.status(), refused_callers(say, ledger, now)
-    found = alarms(say, view, now, ledger.turnarounds.late(settings.turnaround.targets, settings.turnaround.least))
+    wanted = settings.turnaround
+    found = alarms(say, view, now, ledger.turnarounds.late(wanted.targets, wanted.least), wanted.unread_targets)
     if as_json:
         took = json_value(ledger.turnarounds.by_source(timedelta(days=1)))
         more = {"alarms": json_value(found), "refused": json_value(refused), "turnaround": took}
@@ -135,20 +136,20 @@ def worklist(limit: int, uids: bool, watch: bool, as_json: bool) -> None:
         listed = rows(say, ledger.reading_list, utc_now(), limit)
         print_json({"notice": say("worklist.banner"), "rows": json_value(listed)})
         return
-    console = Console()
+    console, targets = Console(), settings.turnaround.unread_targets
     if not watch:
-        console.print(_worklist(say, ledger, limit, uids))
+        console.print(_worklist(say, ledger, limit, uids, targets))
         return
-    with Live(_worklist(say, ledger, limit, uids), console=console, auto_refresh=False) as live:
+    with Live(_worklist(say, ledger, limit, uids, targets), console=console, auto_refresh=False) as live:
         try:
             while True:
                 time.sleep(2)
-                live.update(_worklist(say, ledger, limit, uids), refresh=True)
+                live.update(_worklist(say, ledger, limit, uids, targets), refresh=True)
         except KeyboardInterrupt:
             return
 
 
-def _worklist(say: Texts, ledger: Ledger, limit: int, uids: bool) -> Group:
+def _worklist(say: Texts, ledger: Ledger, limit: int, uids: bool, targets: Mapping[Priority, timedelta]) -> Group:
     now = utc_now()
     table = Table(title=say("worklist.banner"), title_style="italic yellow", title_justify="left", expand=True)
     table.add_column("#", justify="right")
@@ -159,7 +160,7 @@ def _worklist(say: Texts, ledger: Ledger, limit: int, uids: bool) -> Group:
         table.add_row(*_cells(say, row, uids))
     found = [
         Text(say("worklist.alarm", text=alarm.text, remedy=alarm.remedy), "bold red")
-        for alarm in alarms(say, ledger.inspection.status(), now)
+        for alarm in alarms(say, ledger.inspection.status(), now, unread_targets=targets)
     ]
     return Group(*found, table if listed else Text(say("worklist.empty")))
 

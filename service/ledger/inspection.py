@@ -27,6 +27,7 @@ from service.ledger.records import (
     StudyRecord,
 )
 from service.ledger.shadow import visible
+from service.ledger.unread import oldest_unread
 from service.ledger.untaken import untaken
 from service.ledger.version_0_1 import hold_of
 from service.ledger.views import (
@@ -84,6 +85,7 @@ class Inspection:
                 oldest_unanswered_since=_oldest_unanswered(session),
                 oldest_waiting_since=_oldest_waiting(session),
                 oldest_unsent_since=_oldest_unsent(session),
+                oldest_unread_since=oldest_unread(session),
                 held_studies=_held_studies(session),
                 drifting=tuple(standing_alarms(session)),
                 untaken=untaken(session),

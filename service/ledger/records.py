@@ -19,6 +19,7 @@ class StudyRecord(Record):
     __table_args__ = (
         Index("ix_studies_held", "first_received_at", **where("held_reason IS NOT NULL")),
         Index("ix_studies_open", "reading_rank_at", "first_received_at", "id", **where("closed_at IS NULL")),
+        Index("ix_studies_priority_open", "priority", "first_received_at", **where("closed_at IS NULL")),
         Index("ix_studies_closed", "closed_at", **where("closed_at IS NOT NULL")),
         Index("ix_studies_late", "came_after_at", **where("came_after_at IS NOT NULL")),
     )

@@ -201,6 +201,8 @@ class StatusView:
     oldest_unsent_since
         Since when the result that waits longest for its report, or a report or message for its destination, has been
         waiting; None when none waits. What is on hold is left out.
+    oldest_unread_since
+        By priority above routine, when the open study that arrived first came.
     held_studies
         Study Instance UIDs on hold and why.
     drifting
@@ -223,6 +225,7 @@ class StatusView:
     oldest_waiting_since: datetime | None
     oldest_unsent_since: datetime | None
     held_studies: Mapping[str, Hold]
+    oldest_unread_since: Mapping[Priority, datetime] = field(default_factory=dict)
     drifting: tuple[DriftAlarm, ...] = ()
     untaken: Mapping[str, UntakenView] = field(default_factory=dict)
 

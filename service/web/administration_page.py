@@ -97,7 +97,7 @@ class AdministrationPage:
             "administration.html",
             now=now,
             status=status,
-            alarms=alarms(site.say, status, now),
+            alarms=alarms(site.say, status, now, unread_targets=site.settings.turnaround.unread_targets),
             partners=[(name, *_address(partner)) for name, partner in self._partners.items()],
             told={name: (is_well, site.say.told(said)) for name, (is_well, said) in told.items()},
             dead=ledger.dead_letters.newest(),

@@ -157,8 +157,9 @@ class _Common:
     def api_status(self, _request: Request) -> Response:
         status, now = self._ledger.inspection.status(), self._clock()
         refused = json_value(refused_callers(self._say, self._ledger, now))
-        late = self._ledger.turnarounds.late(self._settings.turnaround.targets, self._settings.turnaround.least)
-        found = alarms(self._say, status, now, late)
+        wanted = self._settings.turnaround
+        late = self._ledger.turnarounds.late(wanted.targets, wanted.least)
+        found = alarms(self._say, status, now, late, wanted.unread_targets)
         return JSONResponse({**json_value(status), "alarms": json_value(found), "refused": refused})
 
     def healthz(self, _request: Request) -> Response:
@@ -185,7 +186,8 @@ class _Common:
         status, totals = self._ledger.inspection.status(), self._ledger.figures.totals()
         refused = refused_callers(self._say, self._ledger, self._clock())
         recent = self._ledger.turnarounds.by_source(timedelta(hours=2))
-        turnarounds = TurnaroundFigures(recent, self._settings.turnaround.targets)
+        wanted = self._settings.turnaround
+        turnarounds = TurnaroundFigures(recent, wanted.targets, wanted.unread_targets)
         page = exposition(
             status,
             totals,

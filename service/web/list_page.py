@@ -56,7 +56,7 @@ class ListPage:
             "address": address,
             "days": self._days_of(now) if address.shelf is Shelf.OPEN else [],
             "status": status,
-            "alarms": alarms(self._say, status, now, late),
+            "alarms": alarms(self._say, status, now, late, self._turnaround.unread_targets),
             "refused": refused_callers(self._say, self._ledger, now),
             "is_shadowed": bool(self._ledger.shadow.standing()),
             "now": now,

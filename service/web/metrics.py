@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from service.ledger.unread import URGENT
 from service.ledger.views import MANY, StatusView
 from service.objects import Room
 from service.process.clock import Clock
@@ -87,6 +88,9 @@ class Scrape(Collector):
         waiting, unsent = self._age(status.oldest_waiting_since), self._age(status.oldest_unsent_since)
         yield _single("oldest_waiting_seconds", "Age of the image that waits longest for its analysis.", waiting)
         yield _single("oldest_unsent_seconds", "Age of the result or report that waits longest to be sent.", unsent)
+        oldest = {priority.name.lower(): self._age(status.oldest_unread_since.get(priority)) for priority in URGENT}
+        text = "Age of the study that arrived first of those that nobody has read."
+        yield _family("oldest_unread_seconds", text, "priority", oldest)
         yield _not_let_in(self._refused)
         yield _single("audit_failing", "Whether the audit trail of this machine fails.", self._audit_fails)
         yield _single("studies", "Studies in the worklist, read or not.", status.studies)
@@ -139,7 +143,7 @@ def _histogram(figure: Figure, totals: Mapping[FigureKey, float]) -> Metric:
     return HistogramMetricFamily(f"auscult_{figure.name}", figure.text, buckets=buckets, sum_value=total)
 
 
-def _family(name: str, text: str, label: str, counts: Mapping[Any, int]) -> Metric:
+def _family(name: str, text: str, label: str, counts: Mapping[Any, float]) -> Metric:
     family = GaugeMetricFamily(f"auscult_{name}", text, labels=[label])
     for value, number in counts.items():
         family.add_metric([str(value)], number)

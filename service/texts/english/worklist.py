@@ -52,6 +52,8 @@ TEXTS = {
     " tried again, the first for {span} now.",
     "alarm.unanalysed_for_long": "An image has been waiting {span} for its analysis.",
     "alarm.unsent_for_long": "A report or message has been waiting {span} to be sent.",
+    "alarm.unread": "A study of priority {priority} that arrived {span} ago is still to be read; the target is"
+    " {target}.",
     "alarm.commitment_dead.one": "1 storage commitment could not be answered.",
     "alarm.commitment_dead.many": "{count} storage commitments could not be answered.",
     "alarm.commitment_for_long": "A peer has been waiting {span} for the answer to its storage commitment; it must be"

@@ -53,6 +53,7 @@ TEXTS = {
     " được gửi lại, cái đầu tiên đã {span}.",
     "alarm.unanalysed_for_long": "Một ảnh đã chờ phân tích {span}.",
     "alarm.unsent_for_long": "Một báo cáo hoặc thông điệp đã chờ gửi {span}.",
+    "alarm.unread": "Một ca có mức ưu tiên {priority} đến cách đây {span} vẫn chưa được đọc; mục tiêu là {target}.",
     "alarm.commitment_dead.one": "Không trả lời được 1 yêu cầu cam kết lưu trữ.",
     "alarm.commitment_dead.many": "Không trả lời được {count} yêu cầu cam kết lưu trữ.",
     "alarm.commitment_for_long": "Một thiết bị đã chờ {span} để được trả lời yêu cầu cam kết lưu trữ; thiết bị này phải"

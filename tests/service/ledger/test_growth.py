@@ -13,8 +13,9 @@ from benchmarks.history import fill
 from service.ledger import Subscription
 from service.ledger.database import reading, writing
 from service.ledger.reading_list import Wanted
+from service.ledger.unread import oldest_unread
 from service.vocabulary.facts import CloseSource, MessageEvent, Shelf
-from service.vocabulary.states import DeliveryState
+from service.vocabulary.states import DeliveryState, Priority
 from tests.service.sample_site import LEASE, SampleSite
 
 #: Tables that history fills.
@@ -92,4 +93,24 @@ def test_no_look_at_open_work_reads_through_history(tmp_path: Path, statistics: 
         site.ledger.readings.reopen(str(newest.StudyInstanceUID))
     assert len(read) > 20
     assert through_history(site, read) == set()
+    site.close()
+
+
+@pytest.mark.parametrize("statistics", [False, True])
+def test_the_oldest_unread_study_is_one_step_into_an_index(tmp_path: Path, statistics: bool) -> None:
+    site = SampleSite(tmp_path / "data")
+    fill(site.engine, 600, unread=300)
+    site.ledger.counts.recount()
+    with writing(site.engine) as session:
+        session.execute(text("UPDATE studies SET priority = id % 3"))
+        if statistics:
+            session.execute(text("ANALYZE"))
+    with statements(site.engine) as read, reading(site.engine) as session:
+        assert set(oldest_unread(session)) == {Priority.URGENT, Priority.STAT}
+    with reading(site.engine) as session:
+        for statement, parameters in read:
+            plan = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            steps = [str(row[3]) for row in plan]
+            assert steps[0] == "SEARCH studies USING INDEX ix_studies_priority_open (priority=?)"
+            assert not [step for step in steps if "SCAN" in step or "B-TREE" in step]
     site.close()

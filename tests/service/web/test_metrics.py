@@ -15,8 +15,9 @@ from service.vocabulary.facts import Hold
 from service.vocabulary.figures import BATCH, CONFIRMED, FIGURES, REFUSED, TO_REPORT, FigureKey, Tally
 from service.vocabulary.findings import Outcome
 from service.vocabulary.orders import OrderState
-from service.vocabulary.states import CommitmentState, DeliveryState, State
+from service.vocabulary.states import CommitmentState, DeliveryState, Priority, State
 from service.web.metrics import exposition
+from service.web.turnaround_figures import TurnaroundFigures
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 STATUS = StatusView(
@@ -33,6 +34,7 @@ STATUS = StatusView(
     oldest_unanswered_since=NOW - timedelta(seconds=50),
     oldest_waiting_since=NOW - timedelta(seconds=90),
     oldest_unsent_since=NOW - timedelta(seconds=70),
+    oldest_unread_since={Priority.STAT: NOW - timedelta(minutes=4)},
     held_studies={"1.2.3": Hold.TWO_PATIENTS},
 )
 
@@ -61,6 +63,16 @@ def test_each_state_reason_outcome_and_delivery_is_counted() -> None:
 def test_the_age_of_the_oldest_waiting_image_is_told() -> None:
     assert samples(STATUS)["auscult_oldest_waiting_seconds", ()] == 90
     assert samples(STATUS)["auscult_oldest_unsent_seconds", ()] == 70
+
+
+def test_the_age_of_the_oldest_unread_study_is_told_by_priority_and_is_nothing_where_there_is_none() -> None:
+    assert samples(STATUS)["auscult_oldest_unread_seconds", ("stat",)] == 240
+    assert samples(STATUS)["auscult_oldest_unread_seconds", ("urgent",)] == 0
+
+
+def test_the_targets_of_unread_studies_are_told_for_the_rule_that_compares_them() -> None:
+    found = TurnaroundFigures({}, {}, {Priority.STAT: timedelta(hours=1)}).collect()
+    assert {sample.labels["priority"]: sample.value for family in found for sample in family.samples} == {"stat": 3600}
 
 
 def test_peers_that_wait_for_an_answer_are_counted_and_their_age_is_told() -> None:
