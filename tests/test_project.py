@@ -268,7 +268,7 @@ def test_every_file_that_names_the_version_names_this_one() -> None:
     heading = rf"^## \[{re.escape(version)}\] - \d{{4}}-\d\d-\d\d$"
     assert re.search(heading, (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert f"\nARG VERSION={version}\n" in (ROOT / "Dockerfile").read_text()
-    files = [ROOT / "docker-compose.yml", *(ROOT / "kubernetes").glob("*.yaml"), *(ROOT / "docs/howto").glob("*.md")]
+    files = [ROOT / "docker-compose.yml", *(ROOT / "kubernetes").rglob("*.yaml"), *(ROOT / "docs/howto").glob("*.md")]
     tags = {path.name: {*re.findall(r"\bauscult:(\d+\.\d+\.\d+)-", path.read_text())} for path in files}
     assert {"docker-compose.yml", "listen.yaml", "kubernetes.md"} <= {name for name in tags if tags[name]}
     assert {tag for found in tags.values() for tag in found} == {version}

@@ -237,12 +237,15 @@ def test_the_database_and_the_broker_are_reached_by_nobody_outside() -> None:
     assert networks["inside"] == {"internal": True}
 
 
-def test_what_is_published_beyond_this_machine_is_the_listener_and_the_page_with_its_login_alone() -> None:
+def test_what_is_published_beyond_this_machine_is_the_listeners_and_the_page_with_its_login_alone() -> None:
     for service in SERVICES.values():
         for port in service.table.get("ports", []):
-            assert service.name in ("listen", "page") or port.startswith("127.0.0.1:"), f"{service.name}: {port}"
-    port = SERVICES["listen"].table["ports"][0].rpartition(":")[2]
-    assert SERVICES["listen"].environment["AUSCULT_LISTENER__PORT"] == port
+            assert service.name in ("listen", "hl7", "page") or port.startswith("127.0.0.1:"), f"{service.name}: {port}"
+    for name, variable in (("listen", "AUSCULT_LISTENER__PORT"), ("hl7", "AUSCULT_HL7__PORT")):
+        port = SERVICES[name].table["ports"][0].rpartition(":")[2]
+        assert SERVICES[name].environment[variable] == port
+    # HL7 has no login: it is heard where a site says so.
+    assert SERVICES["hl7"].table["profiles"] == ["hl7"]
 
 
 def test_everything_that_is_named_is_declared_and_everything_declared_is_used() -> None:

@@ -11,7 +11,8 @@ from tests.containers import compose
 from tests.containers.dockerfile import ROOT
 from tests.containers.test_files import is_setting, read_command
 
-FILES = sorted((ROOT / "kubernetes").glob("*.yaml"))
+#: What every site applies, and what one does that hears a RIS.
+FILES = sorted((ROOT / "kubernetes").glob("*.yaml")) + sorted((ROOT / "kubernetes" / "hl7").glob("*.yaml"))
 DOCUMENTS = [(path.name, one) for path in FILES for one in yaml.safe_load_all(path.read_text())]
 PODS = {
     one["metadata"]["labels"]["app.kubernetes.io/component"]: one
@@ -106,6 +107,18 @@ def test_what_selects_pods_selects_some_and_ports_lead_somewhere() -> None:
         part = one["spec"]["selector"]["matchLabels"]["app.kubernetes.io/component"]
         # A budget that no pod can be spared from would stop every drain.
         assert PODS[part]["spec"]["replicas"] > one["spec"]["minAvailable"]
+
+
+def test_what_hears_hl7_is_applied_by_a_site_s_own_word_alone() -> None:
+    optional = {name for name, one in compose.services().items() if one.is_ours and one.table.get("profiles")}
+    assert "hl7" in optional
+    by_default = [one for path in (ROOT / "kubernetes").glob("*.yaml") for one in yaml.safe_load_all(path.read_text())]
+    assert not any("hl7" in one["metadata"]["name"] for one in by_default)
+    (policy,) = (one for one in of_kind("NetworkPolicy") if one["metadata"]["name"] == "auscult-hl7")
+    (allowed,) = policy["spec"]["ingress"]
+    assert [port["port"] for port in allowed["ports"]] == [container("hl7")["ports"][0]["containerPort"]]
+    own = {item["name"]: item["value"] for item in container("hl7")["env"]}
+    assert own["AUSCULT_HL7__PORT"] == str(allowed["ports"][0]["port"])
 
 
 def test_scaling_asks_for_a_metric_that_there_is() -> None:
