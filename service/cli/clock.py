@@ -1,5 +1,7 @@
 """What `auscult doctor` says of the clock."""
 
+from datetime import timedelta
+
 from service.cli.found import Found
 from service.ledger import Timekeeping
 from service.ledger.database import connect, tables_problem
@@ -15,7 +17,7 @@ def clock(settings: Settings) -> Found:
     try:
         if tables_problem(engine) is not None:
             return  # the check of the database says so
-        found = Timekeeping(engine, utc_now).view()
+        found = Timekeeping(engine, utc_now, timedelta(seconds=settings.work_items.claim_limit)).view()
         yield Sentence("check.clock"), found.ahead is None, found.sentence
     except Unavailable as error:
         yield Sentence("check.clock"), False, error

@@ -90,7 +90,7 @@ class Ledger:
         self.unaddressed = Unaddressed(engine, clock)
         self.commitments = Commitments(engine, clock, tally, look_again)
         self.commitment_requests = CommitmentRequests(engine, clock)
-        self.timekeeping = Timekeeping(engine, clock)
+        self.timekeeping = Timekeeping(engine, clock, claim_limit)
         self.figures = Figures(engine, tally)
         self.turnarounds = Turnarounds(engine, clock)
         self.refusals = Refusals(engine, clock, tally)

@@ -1,4 +1,4 @@
-"""What the ledger does about clocks that are set: pauses and leases keep their length, and somebody is told."""
+"""What the ledger does about clocks that are set: pauses, leases and claims keep their length, and somebody is told."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import reduce
 from typing import Any
 
-from sqlalchemy import Engine, Select, select
+from sqlalchemy import ColumnElement, Engine, Select, select
 
 from service.ledger.counts import ClockStepRecord
 from service.ledger.database import reading, writing
@@ -18,7 +18,7 @@ from service.ledger.records import (
     EventRecord,
     InstanceRecord,
 )
-from service.ledger.work_item_records import WorkItemEventRecord
+from service.ledger.work_item_records import WorkItemEventRecord, WorkItemRecord
 from service.process.clock import Clock, ClockStep
 from service.texts import Sentence
 from service.vocabulary.states import CommitmentState, State
@@ -72,11 +72,18 @@ class ClockView:
 
 
 class Timekeeping:
-    """Records that a clock was set, and rights what was timed by it."""
+    """Records that a clock was set, and rights what was timed by it.
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
+    Parameters
+    ----------
+    claim_limit
+        How long a claim of a work item stands at most, from when anything was heard of its performer.
+    """
+
+    def __init__(self, engine: Engine, clock: Clock, claim_limit: timedelta) -> None:
         self._engine = engine
         self._clock = clock
+        self._claim_limit = claim_limit
 
     def note(self, steps: Sequence[ClockStep], host: str) -> None:
         """Record that a machine's clock was set; what waits has not waited for longer because of it."""
@@ -90,19 +97,39 @@ class Timekeeping:
                 for row in (*objects, *messages):
                     # Only the age that giving up is reckoned from.
                     row.created_at += forward
+        if forward:
+            self._move_claims(WorkItemRecord.claimed_until.is_not(None), forward)
 
     def rewind(self) -> int:
-        """Cap every lease and pause that was set in the future against its own length; return how many there were."""
+        """Cap each lease, pause and claim set in the future against its own length; return how many there were."""
         now, found = self._clock(), 0
+        # A claim is as long as any other, so one that ends later than a new one would was set by a clock ahead.
+        is_ahead = WorkItemRecord.claimed_until > now + self._claim_limit + _TOLERANCE
         with reading(self._engine) as session:
-            if not any(session.scalars(ahead.limit(1)).first() for _, ahead in _ahead(now)):
-                return 0
+            has_claims = session.scalars(select(WorkItemRecord.id).where(is_ahead).limit(1)).first() is not None
+            has_rows = any(session.scalars(ahead.limit(1)).first() for _, ahead in _ahead(now))
+        if has_claims:
+            found += self._move_claims(is_ahead, timedelta(0))
+        if not has_rows:
+            return found
         with writing(self._engine) as session:
             for queue, ahead in _ahead(now):
                 for row in session.scalars(ahead.with_for_update(skip_locked=True, **LOCK)):
                     queue.rewind(row, now)
                     found += 1
         return found
+
+    def _move_claims(self, which: ColumnElement[bool], by: timedelta) -> int:
+        """Have claims end later, though never later than one that begins now; return how many there were."""
+        # A transaction of its own, which holds work items alone: nobody waits for it in a circle.
+        with writing(self._engine) as session:
+            latest = self._clock() + self._claim_limit
+            claimed = select(WorkItemRecord).where(which).order_by(WorkItemRecord.id)
+            rows = session.scalars(claimed.with_for_update(**LOCK)).all()
+            for row in rows:
+                if row.claimed_until is not None:
+                    row.claimed_until = min(row.claimed_until + by, latest)
+            return len(rows)
 
     def view(self) -> ClockView:
         """Return what is known of the clocks; a look that takes no lock."""

@@ -22,7 +22,7 @@ from service.ledger.telling import Subscriptions
 from service.ledger.views import StudyView
 from service.ledger.work_item_events import end, note, open_item
 from service.ledger.work_item_records import WorkItemRecord
-from service.process.clock import Clock
+from service.process.clock import Clock, recent_leap
 from service.vocabulary.event_details import EventDetail
 from service.vocabulary.facts import CloseSource, EventKind
 from service.vocabulary.figures import TO_READ, Tally
@@ -184,7 +184,7 @@ class WorkItems:
     def end_abandoned(self) -> int:
         """End the claims of whose performers nothing was heard for too long; return how many there were."""
         item, now = WorkItemRecord, self._clock()
-        abandoned = select(item.sop_instance_uid).where(item.claimed_until < now)
+        abandoned = select(item.sop_instance_uid).where(item.claimed_until < now - recent_leap())
         with reading(self._engine) as session:
             uids = session.scalars(abandoned).all()
         for uid in uids:
@@ -221,7 +221,8 @@ def _locked(session: Session, sop_instance_uid: str, now: datetime) -> WorkItemR
 
 def _stands(session: Session, item: WorkItemRecord, now: datetime) -> bool:
     """Return whether a work item goes on; a claim that was abandoned is ended."""
-    if item.claimed_until is None or item.claimed_until >= now:
+    # A clock that was set forward ends no claim, no more than a lease; the sweeper then moves its end.
+    if item.claimed_until is None or item.claimed_until >= now - recent_leap():
         return True
     end(session, item, WorkItemState.CANCELED, now)
     _note_left(session, item, now)

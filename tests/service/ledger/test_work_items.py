@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.ledger import WorkItemView
+from service.process import clock as process_clock
+from service.process.clock import ClockStep, ClockWatch
 from service.vocabulary.facts import CloseSource
 from service.vocabulary.work_items import WorkItemState, WorkItemStatus, answer_to_change
 from tests.service.sample_site import SampleSite
@@ -108,6 +110,54 @@ def test_a_claim_of_whose_workstation_nothing_is_heard_ends_and_a_word_renews_it
     assert change(site, item, COMPLETED) == WorkItemStatus.MAY_NO_LONGER_BE_UPDATED
     (again,) = items(site)
     assert again.state is SCHEDULED
+
+
+def test_a_claim_outlasts_a_clock_that_was_set_forward(site: SampleSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    watch = ClockWatch()
+    monkeypatch.setattr(process_clock, "WATCH", watch)
+    process_clock.utc_now()
+    site.receive()
+    (item,) = items(site)
+    change(site, item, IN_PROGRESS)
+    leap = timedelta(days=2)
+    watch._offset = (watch._offset or 0.0) - leap.total_seconds()  # the next look finds the clock two days on
+    process_clock.utc_now()
+    site.now += leap
+    # What finds it out first may be the listener, which sweeps nothing.
+    assert site.ledger.work_items.end_abandoned() == 0
+    assert items(site)[0].sop_instance_uid == item.sop_instance_uid
+    site.ledger.timekeeping.note(watch.take(), "gateway-1")
+    monkeypatch.setattr(process_clock, "WATCH", ClockWatch())  # the grace is over
+    site.now += timedelta(hours=3)
+    assert site.ledger.work_items.end_abandoned() == 0
+    assert site.ledger.timekeeping.rewind() == 0
+    site.now += timedelta(hours=2)
+    assert site.ledger.work_items.end_abandoned() == 1
+
+
+def test_a_claim_by_a_clock_ahead_ends_after_its_own_length(site: SampleSite) -> None:
+    ahead = timedelta(days=2)
+    site.now += ahead
+    site.receive()
+    (item,) = items(site)
+    change(site, item, IN_PROGRESS)
+    site.now -= ahead
+    assert site.ledger.timekeeping.rewind() == 1
+    assert site.ledger.timekeeping.rewind() == 0
+    site.now += timedelta(hours=4, seconds=-1)
+    assert site.ledger.work_items.end_abandoned() == 0
+    site.now += timedelta(seconds=2)
+    assert site.ledger.work_items.end_abandoned() == 1
+
+
+def test_no_clock_lengthens_a_claim_beyond_that_of_one_that_begins_now(site: SampleSite) -> None:
+    site.receive()
+    (item,) = items(site)
+    change(site, item, IN_PROGRESS)
+    # Of another machine, whose clock was behind the one by which it was claimed.
+    site.ledger.timekeeping.note([ClockStep(site.now, 86400.0)], "gateway-2")
+    site.now += timedelta(hours=4, seconds=1)
+    assert site.ledger.work_items.end_abandoned() == 1
 
 
 def test_a_study_that_is_read_elsewhere_is_no_work_any_more_and_one_opened_again_is(site: SampleSite) -> None:
