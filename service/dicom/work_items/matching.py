@@ -62,8 +62,17 @@ def _is_one(vr: str, wanted: str, value: str) -> bool:
         return wanted == value
     if vr == "PN":
         wanted, value = wanted.casefold(), value.casefold()
-    pattern = "".join({"*": ".*", "?": "."}.get(letter, re.escape(letter)) for letter in wanted)
-    return re.fullmatch(pattern, value, re.DOTALL) is not None
+    return re.fullmatch(_pattern(wanted), value, re.DOTALL) is not None
+
+
+def _pattern(wanted: str) -> str:
+    """Return the pattern of a value with wildcards."""
+    first, *others = ("".join("." if it == "?" else re.escape(it) for it in one) for one in re.split(r"\*+", wanted))
+    if not others:
+        return first
+    # What stands between two asterisks is looked for once, from the left: a peer's many asterisks must not have every
+    # way of parting the value tried.
+    return first + "".join(f"(?>.*?{one})" for one in others[:-1]) + f".*{others[-1]}"
 
 
 def _is_within(wanted: str, value: str) -> bool:
