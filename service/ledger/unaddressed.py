@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Engine, Select, select
 
 from service.ledger.database import writing
-from service.ledger.leases import LOCK
+from service.ledger.leases import LOCK, MESSAGES
 from service.ledger.message_records import MessageRecord
 from service.ledger.messages import settle
 from service.ledger.records import StudyRecord
@@ -44,14 +44,14 @@ class Unaddressed:
         now = self._clock()
         since = now - older_than
         with writing(self._engine) as session:
-            rows = session.scalars(_waiting(receivers, since)).all()
+            rows = session.scalars(_waiting(receivers, since, now)).all()
             old = [row for row in rows if free_since(session, row.instance_id, row.created_at) < since]
             for row in old:
                 settle(session, row, DeliveryState.WITHDRAWN, now, EventKind.DEAD, _NO_RECEIVER)
             return len(old)
 
 
-def _waiting(receivers: Collection[str], since: datetime) -> Select[MessageRecord]:
+def _waiting(receivers: Collection[str], since: datetime, now: datetime) -> Select[MessageRecord]:
     """Return messages from before a moment for receivers that are none of these; they are locked."""
     return (
         select(MessageRecord)
@@ -61,7 +61,7 @@ def _waiting(receivers: Collection[str], since: datetime) -> Select[MessageRecor
             MessageRecord.next_attempt_at.is_not(None),
             MessageRecord.destination.not_in(list(receivers)),
             MessageRecord.created_at < since,
-            MessageRecord.lease_until.is_(None),
+            MESSAGES.is_free(now),
             StudyRecord.held_reason.is_(None),
         )
         .order_by(MessageRecord.id)

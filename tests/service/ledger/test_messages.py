@@ -372,6 +372,18 @@ def test_a_message_for_a_receiver_that_is_gone_waits_for_it_and_is_dropped_when_
     assert "the settings name no such receiver any more" in said
 
 
+def test_what_a_courier_that_died_had_in_hand_is_dropped_too_when_its_receiver_is_gone(sites: Any) -> None:
+    site = sites(Subscription("ris", frozenset({MessageEvent.RESULT})))
+    site.receive()
+    site.infer(0.1)
+    site.report()
+    assert len(claim(site)) == 1
+    assert site.ledger.unaddressed.drop([], timedelta(0)) == 0, "it may be under way"
+    site.now += timedelta(days=3)
+    assert site.ledger.unaddressed.drop([], timedelta(days=2)) == 1
+    assert events(site) == [("result", DeliveryState.WITHDRAWN)]
+
+
 def test_what_waited_for_a_person_is_as_old_as_its_release(sites: Any) -> None:
     site = sites(ALL)
     image = site.receive()
