@@ -87,9 +87,10 @@ def orders_in(message: Hl7Message, listener: Hl7ListenerSettings, rules: OrdersS
     """
     found: list[HeardOrder] = []
     unread: set[tuple[str, str]] = set()
+    only_uid = _only_uid(message)
     for group in _groups(message):
         event = _result(group, listener) if message.kind in RESULTS else _order(group, listener)
-        for uid, accession in _studies(group, message, listener):
+        for uid, accession in _studies(group, only_uid, listener):
             if event is not None:
                 found.append(_heard(event, group, uid, accession, rules))
             elif message.kind in RESULTS:
@@ -145,12 +146,12 @@ def _order(group: _Group, listener: Hl7ListenerSettings) -> OrderEvent | None:
     return None
 
 
-def _studies(group: _Group, message: Hl7Message, listener: Hl7ListenerSettings) -> Iterator[tuple[str, str]]:
+def _studies(group: _Group, only_uid: str, listener: Hl7ListenerSettings) -> Iterator[tuple[str, str]]:
     """Yield the Study Instance UID and the accession number of each study that a group names; one of both at least."""
     accessions, uids = (map(place_of, names) for names in (listener.accession_fields, listener.study_uid_fields))
     accession, uid = group.first(list(accessions)), group.first(list(uids))
     observed = (one.value(5) for one in group.named("OBX") if one.value(3) in _STUDY_CODES)
-    uid = uid or next(filter(None, observed), "") or _only_uid(message)
+    uid = uid or next(filter(None, observed), "") or only_uid
     steps = group.named("IPC")
     for step in steps if len(steps) > 1 else [None]:
         # Each step of an order for images may be of a study of its own.

@@ -81,7 +81,10 @@ class MllpPeer:
             size += len(inside)
             head += inside[: _HEAD - len(head)]
             is_cut = size > self._maximum_bytes
-            pieces = [] if is_cut else [*pieces, inside]
+            if is_cut:
+                pieces.clear()
+            else:
+                pieces.append(inside)
             if end:
                 self._rest = rest
                 return Block(head, is_cut=True) if is_cut else Block(b"".join(pieces))

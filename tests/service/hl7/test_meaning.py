@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from time import process_time
 from typing import Any
 
 import pytest
@@ -199,6 +200,13 @@ def test_each_message_of_a_block_is_found_and_an_envelope_is_none() -> None:
     assert [one.header.value(10) for one in found if one] == ["1", "2"]
     assert [segment.name for one in found if one for segment in one.segments][-1] == "OBX"
     assert list(messages_in(b"PID|1\rXMSH|")) == []
+
+
+def test_very_many_orders_in_one_message_keep_the_listener_no_longer_than_their_number() -> None:
+    content = order(number="1") + b"ORC|ZZ\r" * 25_000
+    began = process_time()
+    assert len(heard(content)) == 1
+    assert process_time() - began < 5
 
 
 def test_a_patient_is_not_taken_over_to_the_next_patients_order() -> None:
