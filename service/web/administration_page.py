@@ -1,6 +1,7 @@
 """The page of administration: what the system stands on, what is wrong with it, and who may use it."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from importlib.metadata import version
 
@@ -20,6 +21,7 @@ from service.vocabulary.errors import StoreUnavailable
 from service.vocabulary.roles import Role
 from service.vocabulary.states import DeliveryState
 from service.web.asking import person_of, viewer
+from service.web.contract import TEXT, form
 from service.web.endpoint import Endpoint
 from service.web.problem import Problem
 from service.web.site import Site
@@ -39,16 +41,17 @@ class AdministrationPage:
     @property
     def endpoints(self) -> list[Endpoint]:
         """What it answers."""
+        named, numbered = (form({field: TEXT}, HTTPStatus.NOT_FOUND) for field in ("name", "number"))
         return [
             Endpoint(_PATH, self.show),
-            Endpoint(f"{_PATH}/echo", self.echo, Role.ADMINISTRATOR, "POST"),
-            Endpoint(f"{_PATH}/retry", self.retry, Role.ADMINISTRATOR, "POST"),
-            Endpoint(f"{_PATH}/revoke", self.revoke, Role.ADMINISTRATOR, "POST"),
-            Endpoint(f"{_PATH}/sign-out", self.sign_out, Role.ADMINISTRATOR, "POST"),
+            Endpoint(f"{_PATH}/echo", self.echo, Role.ADMINISTRATOR, "POST", replace(named, statuses=(HTTPStatus.OK,))),
+            Endpoint(f"{_PATH}/retry", self.retry, Role.ADMINISTRATOR, "POST", form()),
+            Endpoint(f"{_PATH}/revoke", self.revoke, Role.ADMINISTRATOR, "POST", numbered),
+            Endpoint(f"{_PATH}/sign-out", self.sign_out, Role.ADMINISTRATOR, "POST", form({"name": TEXT})),
         ]
 
     def show(self, request: Request) -> Response:
-        """PartnerAnswer with the page."""
+        """Answer with the page."""
         return self._page(request, {})
 
     async def echo(self, request: Request) -> Response:

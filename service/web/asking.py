@@ -10,7 +10,8 @@ from service.security.person import Person
 from service.web.auditor import NOT_KNOWN
 from service.web.problem import Problem
 
-_UID = re.compile(r"[0-9.]{1,64}")
+#: What a path may name.
+UID = re.compile(r"[0-9.]{1,64}")
 
 
 def identified(scope: Scope, person: Person) -> Scope:
@@ -38,6 +39,6 @@ def uid(request: Request) -> str:
         When it is none.
     """
     named = str(request.path_params["uid"])
-    if not _UID.fullmatch(named):
+    if not UID.fullmatch(named):
         raise Problem(HTTPStatus.NOT_FOUND, "problem.no_uid")
     return named

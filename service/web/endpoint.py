@@ -1,7 +1,7 @@
 """What the page answers: each endpoint with the role that it needs."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
@@ -13,6 +13,7 @@ from service.texts import Sentence
 from service.texts.catalogue import code_of
 from service.vocabulary.roles import Role
 from service.web.asking import person_of
+from service.web.contract import Contract
 from service.web.problem import Problem
 
 
@@ -26,17 +27,25 @@ class Endpoint:
         A plain function runs in a thread, where it may ask the ledger; a coroutine function must not block.
     role
         The role without which it is answered with 403; None for what is open to everybody, without a login too.
+    contract
+        What it takes and answers, for its document.
     """
 
     path: str
     handler: Callable[..., Any]
     role: Role | None = Role.READER
     method: str = "GET"
+    contract: Contract = field(default_factory=Contract)
 
     def route(self) -> Route:
         """Return Starlette's route to it."""
         needs = [] if self.role is None else [Middleware(_Needs, role=self.role)]
         return Route(self.path, self.handler, methods=[self.method], middleware=needs)
+
+
+def is_for_programs(path: str) -> bool:
+    """Return whether problems at a path are told as JSON."""
+    return path.startswith(("/api/", "/dicomweb/"))
 
 
 class _Needs:

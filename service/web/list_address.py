@@ -12,10 +12,23 @@ from urllib.parse import urlencode
 from service.ledger.reading_list import Wanted
 from service.vocabulary.facts import Day, Searched, Shelf, Sort, Standing
 from service.vocabulary.states import Priority
+from service.web.contract import TEXT, Schema
 from service.web.problem import Problem
 
 _E = TypeVar("_E", bound=StrEnum)
 _MOST_TEXT = 64
+
+#: The parts of a list's address that its document tells of.
+QUERY: Mapping[str, Schema] = {
+    "show": {"enum": list(Shelf)},
+    "answer": {"enum": list(Standing)},
+    "priority": {"enum": [priority.name.lower() for priority in Priority]},
+    "from": TEXT,
+    "day": {"enum": list(Day)},
+    "q": TEXT,
+    "sort": {"enum": list(Sort)},
+    "page": {"type": "integer", "minimum": 1, "maximum": 100_000},
+}
 
 
 @dataclass(frozen=True)

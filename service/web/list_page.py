@@ -13,12 +13,19 @@ from service.settings import Settings
 from service.texts import Texts
 from service.vocabulary.facts import Day, Shelf, Sort, Standing
 from service.vocabulary.states import Priority
-from service.web.list_address import Address, address_of, midnights, number
+from service.web.list_address import QUERY, Address, address_of, midnights, number
 from service.wording import json_value
-from service.worklist import rows_of
+from service.worklist import Row, rows_of
 
 #: Studies on one page.
 PAGE = 100
+#: What the JSON of the list takes, and what stands in it.
+LISTED_QUERY = {
+    **QUERY,
+    "limit": {"type": "integer", "minimum": 1, "maximum": 1000},
+    "offset": {"type": "integer", "minimum": 0, "maximum": 10_000_000},
+}
+LISTED = {"notice": str, "studies": int, "rows": list[Row]}
 
 
 class ListPage:

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from service.drift.overview import overview
+from service.drift.overview import MachineRow, overview
 from service.vocabulary.roles import Role
 from service.vocabulary.shadow import ShadowSource
 from service.web.asking import person_of, viewer
@@ -19,6 +19,8 @@ from service.wording import json_value
 _SHOWN = 200
 #: Width and height of a chart in its own units; the line of the alarm stands one unit below its top.
 _WIDTH, _HEIGHT = 200, 40
+#: What stands in the JSON.
+MEMBERS = {"machines": list[MachineRow]}
 
 
 class MachinesPage:

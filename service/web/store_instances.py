@@ -29,6 +29,7 @@ from service.storing import Storing
 from service.vocabulary.figures import REFUSED
 from service.vocabulary.refusals import Refusal, RefusalReason
 from service.web.asking import person_of
+from service.web.contract import Contract
 from service.web.endpoint import Endpoint
 from service.web.problem import Problem
 from service.web.senders import CHALLENGE, SENDER, STORE_PATH, Senders
@@ -40,6 +41,13 @@ log = get_logger(__name__)
 _AT_ONCE = 4
 #: A sender that got nothing in may try again so many seconds later.
 _RETRY_AFTER_S = 60
+_CONTRACT = Contract(
+    (JSON, *MEDIA_TYPES),
+    statuses=(HTTPStatus.OK, HTTPStatus.ACCEPTED, HTTPStatus.CONFLICT, HTTPStatus.SERVICE_UNAVAILABLE),
+    problems=(HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_ACCEPTABLE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
+    body="multipart/related",
+    is_for_senders=True,
+)
 
 
 class StoreInstances:
@@ -127,7 +135,7 @@ def store_endpoints(
     intake = Intake(settings, store, ledger.admission, waker(settings))
     storing = Storing(intake, Auditor(trail, settings.listener.ae_title), refused)
     answer = StoreInstances(settings, ledger, storing, senders).answer
-    return [Endpoint(path, answer, None, "POST") for path in (STORE_PATH, f"{STORE_PATH}/{{uid}}")]
+    return [Endpoint(path, answer, None, "POST", _CONTRACT) for path in (STORE_PATH, f"{STORE_PATH}/{{uid}}")]
 
 
 def _media_type(accept: str) -> str:

@@ -12,6 +12,7 @@ from service.operations.wake import Task, waker
 from service.vocabulary.facts import CloseSource, EventKind, Opinion
 from service.vocabulary.findings import Finding
 from service.web.asking import person_of, uid, viewer
+from service.web.contract import TEXT, form
 from service.web.marking import marked
 from service.web.problem import Problem
 from service.web.site import Site
@@ -19,6 +20,15 @@ from service.worklist import row_of
 
 #: Characters of a comment.
 _LONGEST = 500
+
+#: What the form of an opinion has.
+OPINION_FORM = form(
+    {"opinion": {"enum": list(Opinion)}, "version": TEXT},
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.CONFLICT,
+    finding={"enum": ["", *Finding]},
+    comment=TEXT,
+)
 
 #: Does something about a study that a form asks for, in the name of a person; returns whether it was news.
 _Change = Callable[[StudyHistory, Mapping[str, str], str], bool]

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from http import HTTPStatus
+from typing import get_type_hints
 from urllib.parse import quote
 
 from pydicom.errors import InvalidDicomError
@@ -23,10 +24,13 @@ from service.web.pictures import activation_png, grey_values, heat_map_png, radi
 from service.web.problem import Problem
 from service.web.site import Site
 from service.wording import json_value, order_in_words
-from service.worklist import row_of, rows_of
+from service.worklist import Answer, row_of, rows_of
 
 #: Doubts under which no heat map is shown.
 _WITHHOLDING = (Flag.ACTIVATION_OFF_LUNGS, Flag.LUNG_FIELD_NOT_FOUND)
+
+#: What stands in the JSON.
+MEMBERS = {"notice": str, "answer": Answer, **get_type_hints(StudyHistory)}
 
 
 class StudyPage:
@@ -110,7 +114,7 @@ class StudyPage:
         report, content = self._report(request)
         if report.kind in PICTURE_KINDS:
             raise Problem(HTTPStatus.NOT_FOUND, "problem.no_text")
-        return PlainTextResponse("\n".join(report_lines(content)) + "\n")
+        return _rendered(lambda: PlainTextResponse("\n".join(report_lines(content)) + "\n"), report.object_removed_at)
 
     def heat_map(self, request: Request) -> Response:
         """Answer with a heat map as it was sent."""
@@ -198,7 +202,7 @@ def _rendered(answer: Callable[[], Response], removed_at: datetime | None) -> Re
     except ObjectMissing:
         code = "problem.pixels_missing" if removed_at is None else "problem.pixels_removed"
         raise Problem(HTTPStatus.GONE, code) from None
-    except ObjectDamaged:
+    except (ObjectDamaged, InvalidDicomError):
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "problem.bytes_damaged") from None
     except UndecodablePixels:
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "problem.pixels_undecodable") from None

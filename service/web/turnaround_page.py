@@ -1,17 +1,27 @@
 """How long things took, by source and by hour, as a page and as JSON."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from service.ledger.turnarounds import Turnaround
 from service.vocabulary.figures import TURNAROUNDS
+from service.web.contract import TEXT
 from service.web.site import Site
 from service.wording import json_value
 
 _SPAN = timedelta(days=1)
+QUERY = {"from": TEXT}
+#: What stands in the JSON.
+MEMBERS = {
+    "targets": dict[str, timedelta],
+    "source": str,
+    "by_source": dict[str, dict[str, Turnaround]],
+    "by_hour": list[dict[str, datetime | Turnaround]],
+}
 
 
 class TurnaroundPage:

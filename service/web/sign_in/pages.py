@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from service.security.person import Person
 from service.vocabulary.roles import Role
 from service.web.asking import person_of, viewer
+from service.web.contract import TEXT, Contract, form, page
 from service.web.endpoint import Endpoint
 from service.web.sign_in.basic import Passwords
 from service.web.sign_in.sessions import Sessions
@@ -28,6 +30,10 @@ _PATIENCE_S = 600
 _LONGEST_BACK = 1024
 #: Whose forms those are that are filled in before anybody is known.
 _NOBODY = ""
+_PASSWORD_FORM = form({"name": TEXT, "password": TEXT}, HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO_MANY_REQUESTS)
+#: What leads to the provider, and from there to the page; and what the provider's answer brings.
+_LEADING = Contract(statuses=(HTTPStatus.SEE_OTHER,), problems=(HTTPStatus.FORBIDDEN,))
+_ANSWERED = ["code", "state", "error"]
 
 
 class SignInPages:
@@ -48,13 +54,17 @@ class SignInPages:
     @property
     def endpoints(self) -> list[Endpoint]:
         """What they answer; nothing where there is no way in that has a page."""
-        found = [Endpoint("/sign-in", self.show, None), Endpoint("/sign-out", self.sign_out, Role.READER, "POST")]
+        found = [
+            Endpoint("/sign-in", self.show, None, contract=page({"back": TEXT})),
+            Endpoint("/sign-out", self.sign_out, Role.READER, "POST", form()),
+        ]
         if self._passwords is not None:
-            found.append(Endpoint("/sign-in", self.sign_in, None, "POST"))
+            found.append(Endpoint("/sign-in", self.sign_in, None, "POST", _PASSWORD_FORM))
         if self._provider is not None:
+            begin, finish = (replace(_LEADING, query=dict.fromkeys(names, TEXT)) for names in (["back"], _ANSWERED))
             found += [
-                Endpoint("/sign-in/oidc", self.begin, None),
-                Endpoint("/sign-in/oidc/answer", self.finish, None),
+                Endpoint("/sign-in/oidc", self.begin, None, contract=begin),
+                Endpoint("/sign-in/oidc/answer", self.finish, None, contract=finish),
             ]
         return found if self._passwords or self._provider else []
 

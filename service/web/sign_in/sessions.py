@@ -24,11 +24,11 @@ class Sessions:
         self._sign_ins = sign_ins
         self._users = users
         self.is_secure = is_secure
-        self._cookie = "__Host-auscult" if is_secure else "auscult"
+        self.cookie = "__Host-auscult" if is_secure else "auscult"
 
     def person(self, request: Request) -> Person | None:
         """Return whose session the request brings; None where it has ended."""
-        token = request.cookies.get(self._cookie)
+        token = request.cookies.get(self.cookie)
         if token is None:
             return None
         # A list that keeps itself current is no sign of anybody who sits before it.
@@ -48,14 +48,14 @@ class Sessions:
         self._end(request)
         credential = self._users.credential(person.name) if self._users and person.way is SignInWay.PASSWORD else ""
         token = self._sign_ins.begin(person.name, person.roles, person.way or SignInWay.PASSWORD, credential)
-        response.set_cookie(self._cookie, token, path="/", secure=self.is_secure, httponly=True, samesite="lax")
+        response.set_cookie(self.cookie, token, path="/", secure=self.is_secure, httponly=True, samesite="lax")
 
     def end(self, request: Request, response: Response) -> None:
         """Sign a person out: the token is worth nothing from now on, in this browser or another."""
         self._end(request)
-        response.delete_cookie(self._cookie, path="/", secure=self.is_secure, httponly=True, samesite="lax")
+        response.delete_cookie(self.cookie, path="/", secure=self.is_secure, httponly=True, samesite="lax")
 
     def _end(self, request: Request) -> None:
-        token = request.cookies.get(self._cookie)
+        token = request.cookies.get(self.cookie)
         if token is not None:
             self._sign_ins.end(token)

@@ -37,6 +37,7 @@ class WaysIn:
 
             provider = Provider(web.oidc, web.groups)
         self._site = site
+        self.cookie = sessions.cookie
         self.endpoints: list[Endpoint] = SignInPages(site, sessions, self._passwords, provider).endpoints
         proxy = Proxy(web.proxy, web.groups, site.auditor) if web.proxy is not None else None
         found: list[Way | None] = [Tokens(site.ledger.api_tokens, site.auditor), self._passwords, proxy]
