@@ -15,10 +15,10 @@ from service.ledger.kept_counts import SILENT, listed
 from service.ledger.keys import Holds, assumed, name_objects
 from service.ledger.leases import LOCK
 from service.ledger.orders import lock_names, settle_arrival
-from service.ledger.readings import Closed, came_after, close
+from service.ledger.readings import Closed, came_after, close, first_image
 from service.ledger.records import InstanceRecord, ReportRecord, StudyRecord
 from service.ledger.rows import raise_priority, record, settle_patient
-from service.ledger.shadow import is_shadowed, shadow_of
+from service.ledger.shadow import is_all_in_shadow, shadow_of
 from service.ledger.telling import Subscriptions
 from service.ledger.work_item_events import note_study
 from service.objects import StoredObject
@@ -167,7 +167,9 @@ class Admission:
             return Receipt(Registered.OWN if arrival.kind is ArrivalKind.OWN else Registered.KNOWN)
         instance.version = versions[0].version + 1 if versions else 1
         # A study that only images in shadow are of is news with the first one that is not.
-        is_news = instance.shadow_id is None and not _has_other(session, study)
+        is_news = instance.shadow_id is None and is_all_in_shadow(session, study.id)
+        if is_news:
+            _begin_anew(session, study, now, self._order)
         session.add(instance)
         session.flush()
         if is_news:
@@ -256,11 +258,12 @@ def _same_bytes(versions: Sequence[InstanceRecord], arrival: Arrival) -> Instanc
     return None
 
 
-def _has_other(session: Session, study: StudyRecord) -> bool:
-    """Return whether a study has something that did not come in shadow."""
-    row = InstanceRecord
-    other = select(row.id).where(row.study_id == study.id, ~is_shadowed()).limit(1)
-    return session.scalars(other).first() is not None
+def _begin_anew(session: Session, study: StudyRecord, now: datetime, order: ReadingOrder) -> None:
+    """Let a study stand on the list as one that comes now: neither its place nor a reading is from its shadow."""
+    study.first_received_at, study.reading_rank_at = now, order.rank(now, Priority(study.priority))
+    if study.closed_at is not None:
+        record(session, first_image(session, study), now, EventKind.STUDY_REOPENED)
+        study.closed_at = study.closed_by = study.close_source = study.came_after_at = None
 
 
 def _in_force(session: Session, study: StudyRecord) -> set[str]:

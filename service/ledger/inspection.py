@@ -26,7 +26,7 @@ from service.ledger.records import (
     ReportRecord,
     StudyRecord,
 )
-from service.ledger.shadow import visible
+from service.ledger.shadow import is_shadowed, visible
 from service.ledger.unread import oldest_unread
 from service.ledger.untaken import untaken
 from service.ledger.version_0_1 import hold_of
@@ -128,12 +128,12 @@ class Inspection:
             )
 
     def instance(self, sop_instance_uid: str) -> InstanceView | None:
-        """Return the version of an instance that is in force, or the latest where none is."""
+        """Return the version of an instance that is in force, or the latest where none is; one in shadow for want."""
         with reading(self._engine) as session:
             rows = session.scalars(
                 _instances()
                 .where(InstanceRecord.sop_instance_uid == sop_instance_uid)
-                .order_by(InstanceRecord.state.in_(SILENT), InstanceRecord.version.desc())
+                .order_by(is_shadowed(), InstanceRecord.state.in_(SILENT), InstanceRecord.version.desc())
                 .limit(1)
             ).all()
             return instance_view(rows[0]) if rows else None

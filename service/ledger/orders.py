@@ -22,6 +22,7 @@ from service.ledger.order_records import AccessionRecord, OrderRecord
 from service.ledger.readings import Closed, came_after, close, first_image
 from service.ledger.records import InstanceRecord, StudyRecord
 from service.ledger.rows import current_versions, identity_of, raise_priority, record
+from service.ledger.shadow import is_all_in_shadow
 from service.ledger.telling import Subscriptions
 from service.process.clock import Clock
 from service.vocabulary.errors import LedgerUnavailable
@@ -213,8 +214,7 @@ def _patient_of(row: OrderRecord) -> OrderedPatient:
 
 def _settle(use: _Use, row: OrderRecord) -> _TakenOff | None:
     """Use an order for the one study that it is of, or say why it is not used."""
-    # Until there is an image to read, neither a result nor a cancellation has anything to take off the list.
-    studies = [one for one in _studies(use.session, row) if _is_order(row) or listed(use.session, one)]
+    studies = [one for one in _studies(use.session, row) if _can_be_used(use.session, row, one)]
     found = [(study, _problem(use.session, row, study)) for study in studies]
     fitting = [study for study, problem in found if problem is None]
     if len(fitting) == 1:
@@ -224,6 +224,11 @@ def _settle(use: _Use, row: OrderRecord) -> _TakenOff | None:
         if problem is not None:
             _refuse(use, row, study, problem)
     return None
+
+
+def _can_be_used(session: Session, row: OrderRecord, study: StudyRecord) -> bool:
+    # Until there is an image to read, nothing can be taken off the list. One in shadow does not say whose a study is.
+    return not is_all_in_shadow(session, study.id) if _is_order(row) else listed(session, study)
 
 
 def _is_order(row: OrderRecord) -> bool:

@@ -136,7 +136,7 @@ def stands_before(study: StudyRecord) -> ColumnElement[bool]:
 
 def _since_first_result(session: Session, study: StudyRecord, at: datetime) -> timedelta | None:
     row = InstanceRecord
-    first = select(func.min(row.analysed_at)).where(row.study_id == study.id, row.state.not_in(SILENT))
+    first = select(func.min(row.analysed_at)).where(row.study_id == study.id, row.state.not_in(SILENT), ~is_shadowed())
     analysed_at = session.scalars(first).one()
     return max(at - analysed_at, timedelta(0)) if analysed_at is not None else None
 

@@ -15,6 +15,7 @@ from service.ledger.predictions import prediction_of, record_of
 from service.ledger.readings import came_after
 from service.ledger.records import InstanceRecord, PredictionRecord
 from service.ledger.rows import advance, hold, raise_priority, settle_patient, study_of, supersede_earlier
+from service.ledger.shadow import is_shadowed
 from service.ledger.telling import Subscriptions
 from service.ledger.version_0_1 import keep_flags
 from service.process.clock import Clock
@@ -161,13 +162,13 @@ class Results:
             came_after(session, study, row, now)
 
     def latest(self, sop_instance_uid: str) -> RecordedResult | None:
-        """Return the result of the latest version of an instance that has one."""
+        """Return the result of the latest version of an instance that has one; one in shadow where no other has."""
         with reading(self._engine) as session:
             row = session.scalars(
                 select(PredictionRecord)
                 .join(InstanceRecord)
                 .where(InstanceRecord.sop_instance_uid == sop_instance_uid)
-                .order_by(InstanceRecord.version.desc())
+                .order_by(is_shadowed(), InstanceRecord.version.desc())
                 .limit(1)
             ).first()
             if row is None:

@@ -108,7 +108,9 @@ class Shadow:
 def shadow_of(session: Session, ae_title: str, machine_id: int | None) -> int | None:
     """Return the number of the period in shadow that an image which is received now belongs to; None for most."""
     row = ShadowRecord
-    is_meant = (row.ae_title == ae_title.strip()) | (row.machine_id == machine_id)
+    is_meant = row.ae_title == ae_title.strip()
+    if machine_id is not None:  # as NULL it would be every period of an AE title
+        is_meant |= row.machine_id == machine_id
     return session.scalars(select(row.id).where(_stands(), is_meant).order_by(row.id).limit(1)).one_or_none()
 
 
@@ -118,6 +120,13 @@ def alike(instance: InstanceRecord) -> ColumnElement[bool]:
     An image in shadow replaces, contradicts and repeats only what is in shadow too.
     """
     return is_shadowed() if instance.shadow_id is not None else ~is_shadowed()
+
+
+def is_all_in_shadow(session: Session, study_id: int) -> bool:
+    """Return whether nothing of a study came outside shadow; it is so of one that nothing has come of yet."""
+    row = InstanceRecord
+    other = select(row.id).where(row.study_id == study_id, ~is_shadowed()).limit(1)
+    return session.scalars(other).first() is None
 
 
 def is_shadowed() -> ColumnElement[bool]:

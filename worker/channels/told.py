@@ -65,8 +65,9 @@ def as_it_stands(message: DueMessage, study: StudyHistory) -> DueMessage | None:
 
 
 def _numbers(study: StudyHistory) -> dict[str, int]:
-    """Return the number of each image of a study: their order of arrival."""
-    uids = dict.fromkeys(view.sop_instance_uid for view in study.versions if view.state is not State.OWN)
+    """Return the number of each image of a study: their order of arrival, as if those in shadow had not come."""
+    seen = [view for view in study.versions if view.state is not State.OWN and not view.in_shadow]
+    uids = dict.fromkeys(view.sop_instance_uid for view in seen)
     return {uid: number for number, uid in enumerate(uids, 1)}
 
 

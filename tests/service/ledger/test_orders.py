@@ -29,6 +29,7 @@ from service.vocabulary.orders import (
     OrderProblem,
     OrderState,
 )
+from service.vocabulary.shadow import ShadowSource
 from service.vocabulary.states import Priority
 from service.wording import detail_in_words, order_in_words
 from tests.invariants import Invariant
@@ -331,3 +332,16 @@ def test_a_name_agrees_whatever_its_case_accents_and_components(order_name: str,
     identity = Identity("1", "2", "3", "4", "P-1", "", image_name)
     found = problem_of(OrderedPatient((("P-1", ()),), (order_name,)), [identity])
     assert found is (None if same else OrderProblem.NAME)
+
+
+def test_an_order_of_a_study_that_is_in_shadow_waits_for_an_image_that_is_not(either: SampleSite) -> None:
+    """Nobody knows yet whose the study is: the image that tells may be another patient's."""
+    either.ledger.shadow.enter(ShadowSource("TRIAL"))
+    image = receive(either, ae="TRIAL", patient_id="P-2")
+    uid = str(image.StudyInstanceUID)
+    either.ledger.orders.hear(message(order(priority=Priority.STAT, study_instance_uid=uid)))
+    assert either.ledger.inspection.status().orders == {OrderState.WAITING: 1}
+    assert study(either, image).priority is Priority.ROUTINE
+    receive(either, patient_id="P-2", study_instance_uid=uid)
+    assert either.ledger.inspection.status().orders == {OrderState.NOT_USED: 1}
+    assert study(either, image).priority is Priority.ROUTINE

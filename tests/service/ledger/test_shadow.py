@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from shutil import copytree
 from typing import Any
@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from service.ledger import Subscription, Which
+from service.ledger import ArrivalKind, Subscription, Which
 from service.ledger.database import reading, writing
 from service.ledger.message_records import MessageRecord
 from service.ledger.reading_list import Wanted
@@ -114,13 +114,15 @@ def seen(site: SampleSite) -> list[object]:
         [
             (
                 study.study_instance_uid,
+                study.first_received_at,
+                study.reading_rank_at,
                 study.priority,
                 study.hold,
                 study.reading and replace(study.reading, at=site.now, came_after_at=None),
                 study.reading is not None and study.reading.came_after_at is not None,
                 [(view.sop_instance_uid, view.state, view.result and view.result.outcome) for view in study.instances],
             )
-            for study in sorted(site.ledger.reading_list.page(100, 0, Wanted(shelf)).studies, key=_uid)
+            for study in site.ledger.reading_list.page(100, 0, Wanted(shelf)).studies
         ]
         for shelf in (Shelf.OPEN, Shelf.READ, Shelf.LATE)
     ]
@@ -157,7 +159,8 @@ def test_nothing_leaves_a_shadow_source_and_nobody_sees_that_it_sends(
 ) -> None:
     """Of two sites, one gets what the other gets and what a source in shadow sends beside it: they show the same."""
     folders = (Path(copytree(empty, tmp_path_factory.mktemp("site") / "data")) for _ in range(2))
-    site, twin = (SampleSite(folder, subscriptions=EVERYTHING) for folder in folders)
+    now = datetime.now(UTC).replace(microsecond=0)
+    site, twin = (SampleSite(folder, subscriptions=EVERYTHING, now=now) for folder in folders)
     for one in (site, twin):
         with writing(one.engine) as session:
             session.add(WorkItemSubscriptionRecord(ae_title="STATION", created_at=one.now))
@@ -256,3 +259,45 @@ def test_a_setting_puts_in_and_its_absence_lets_nothing_out(tmp_path: Path) -> N
 def test_retention_lets_go_what_was_in_shadow(shadowed: SampleSite) -> None:
     shadowed.report("pacs")
     assert len(shadowed.ledger.retention.mark(shadowed.now + timedelta(days=1), 10, lambda _: None)) == 1
+
+
+def test_of_a_source_that_is_not_in_shadow_nothing_is_not_even_what_no_machine_made(site: SampleSite) -> None:
+    """What is no image has no machine: that is not the machine of a period that names an AE title."""
+    site.ledger.shadow.enter(TRIAL)
+    image = site.receive(ae="PACS", kind=ArrivalKind.NOT_AN_IMAGE, acquisition=ROOM)
+    site.receive(ae="TRIAL", kind=ArrivalKind.NOT_AN_IMAGE, acquisition=ROOM)
+    with reading(site.engine) as session:
+        rows = session.execute(select(InstanceRecord.sop_instance_uid, InstanceRecord.shadow_id)).all()
+    assert {uid for uid, shadow in rows if shadow is None} == {image.SOPInstanceUID}
+    (study,) = site.ledger.reading_list.page(10, 0, Wanted(Shelf.SHADOW)).studies
+    assert study.study_instance_uid != image.StudyInstanceUID
+
+
+def test_a_study_comes_anew_with_its_first_image_that_is_not_in_shadow(shadowed: SampleSite) -> None:
+    """Whoever looked at it in shadow has not read it, and it has not waited since."""
+    (study,) = shadowed.ledger.reading_list.page(10, 0, Wanted(Shelf.SHADOW)).studies
+    assert shadowed.ledger.readings.close(study.study_instance_uid, CloseSource.PAGE, "Dr. A")
+    shadowed.now += timedelta(hours=20)
+    other = shadowed.receive(ae="PACS")
+    shadowed.now += timedelta(hours=1)
+    shadowed.receive(
+        ae="PACS", study_instance_uid=study.study_instance_uid, patient_id=study.instances[0].identity.patient_id
+    )
+    first, last = shadowed.ledger.reading_list.page(10).studies
+    assert (first.study_instance_uid, last.study_instance_uid) == (other.StudyInstanceUID, study.study_instance_uid)
+    assert last.first_received_at == shadowed.now
+    assert last.reading is None
+    assert shadowed.ledger.reading_list.count() == 2
+
+
+def test_what_is_shown_of_an_image_is_not_of_its_version_in_shadow(shadowed: SampleSite) -> None:
+    uid = shadowed.receive(ae="PACS", acquisition=ROOM).SOPInstanceUID
+    shadowed.infer(0.1)
+    live = shadowed.ledger.inspection.instance(uid)
+    shadowed.receive(ae="TRIAL", acquisition=ROOM, sop_instance_uid=uid)
+    shadowed.infer(0.9)
+    assert live is not None
+    shown, result = shadowed.ledger.inspection.instance(uid), shadowed.ledger.results.latest(uid)
+    assert shown is not None
+    assert result is not None
+    assert (shown.version, result.object_key, result.prediction.p_pneumonia) == (1, live.object_key, 0.1)

@@ -17,6 +17,7 @@ from service.ledger.views import StudyHistory
 from service.settings import ReceiverSettings
 from service.vocabulary.facts import Hold, MessageEvent, Reason, Supersession
 from service.vocabulary.findings import Outcome
+from service.vocabulary.shadow import ShadowSource
 from tests.service.sample_site import LEASE, SampleSite
 from worker.channels.told import Status, image_withdrawn, images_told
 
@@ -131,3 +132,14 @@ def test_a_result_is_taken_back_under_its_study_before_another_is_told_under_the
     site.ledger.messages.save_taken(message, "taken")
     message, _ = due(site)
     assert (message.event, message.study_instance_uid) == (MessageEvent.RESULT, "1.2.3.4.5")
+
+
+def test_an_image_in_shadow_takes_no_number(site: SampleSite) -> None:
+    """A receiver that is told of image 2 alone would ask for image 1."""
+    site.ledger.shadow.enter(ShadowSource("TRIAL"))
+    first = site.receive(ae="TRIAL")
+    site.infer(0.95)
+    site.receive(study_instance_uid=str(first.StudyInstanceUID))
+    site.infer(0.95)
+    message, study = due(site)
+    assert [image.number for image in images_told(message, study, "ris")] == [1]
