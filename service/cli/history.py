@@ -114,6 +114,8 @@ def _result(say: Texts, result: ResultView) -> Lines:
         runtime=", ".join(f"{name} {value}" for name, value in result.runtime.items()),
     )
     yield say("show.computed"), say("show.reused", computed=computed) if result.reused else computed
+    if result.calibration_digest is not None:
+        yield say("status.calibration"), result.calibration_digest[:12]
 
 
 def _reports(say: Texts, reports: list[ReportView]) -> Table:

@@ -25,6 +25,7 @@ _RESULT = (
     "checkpoint_name",
     "checkpoint_version",
     "checkpoint_digest",
+    "calibration_digest",
     "input_digest",
 )
 

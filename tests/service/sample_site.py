@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from service.ledger import (
     Arrival,
@@ -21,7 +21,8 @@ from service.ledger import (
     Subscription,
     kept_counts,
 )
-from service.ledger.database import connect, reading, tables_problem
+from service.ledger.database import connect, reading, tables_problem, writing
+from service.ledger.records import PredictionRecord
 from service.objects import LocalStore
 from service.settings import Settings
 from service.texts import texts_in
@@ -145,6 +146,11 @@ class SampleSite:
             priority=Priority.URGENT if result.outcome is Outcome.POSITIVE else Priority.ROUTINE,
             superseding_reason=superseding,
         )
+
+    def calibrate(self, digest: str) -> None:
+        """Let every result be one that a site's own calibration took part in."""
+        with writing(self.engine) as session:
+            session.execute(update(PredictionRecord).values(calibration_digest=digest))
 
     def exclude(self, reason: Reason, *, is_chest: bool = True) -> None:
         """Settle the one image that waits as not analysed."""

@@ -155,6 +155,7 @@ def _result(view: InstanceView) -> dict[str, Any] | None:
             "version": result.checkpoint_version,
             "digest": result.checkpoint_digest,
         },
+        "calibration_digest": result.calibration_digest,
     }
 
 

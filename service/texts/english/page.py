@@ -62,6 +62,7 @@ TEXTS = {
     "page.operating_point": "Operating point",
     "page.limits": "{name}: positive from {upper}, negative below {lower}",
     "page.model": "Model",
+    "page.calibration": "Site calibration",
     "page.reused": "(result of the earlier version: same pixels)",
     "page.from": "From",
     "page.state": "State",

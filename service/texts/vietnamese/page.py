@@ -62,6 +62,7 @@ TEXTS = {
     "page.operating_point": "Điểm vận hành",
     "page.limits": "{name}: dương tính từ {upper}, âm tính dưới {lower}",
     "page.model": "Mô hình",
+    "page.calibration": "Hiệu chuẩn tại chỗ",
     "page.reused": "(kết quả của phiên bản trước: cùng điểm ảnh)",
     "page.from": "Nguồn",
     "page.state": "Trạng thái",

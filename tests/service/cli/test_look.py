@@ -77,6 +77,7 @@ def test_show_tells_how_a_result_came_about_and_where_its_reports_are(site: Samp
     site.infer(0.962)
     site.report("pacs")
     site.deliver("pacs")
+    site.calibrate("e1" * 32)
     report_uid = site.ledger.inspection.history(str(dataset.StudyInstanceUID)).reports[0].sop_instance_uid  # type: ignore[union-attr]
 
     for uid in (str(dataset.StudyInstanceUID), str(dataset.SOPInstanceUID), report_uid):
@@ -84,6 +85,8 @@ def test_show_tells_how_a_result_came_about_and_where_its_reports_are(site: Samp
         assert "bacterial pneumonia 77.0 %, viral pneumonia 19.2 %" in output
         assert "at a prevalence of 30 %" in output
         assert "negative below 30 %, positive from 62 %" in output
+        assert "site calibration" in output
+        assert "e1e1e1e1e1e1" in output
         assert "confirmed" in output
         assert "0x0000" in output
         assert str(dataset.SOPInstanceUID) in output

@@ -19,11 +19,13 @@ def test_a_period_s_events_and_results_are_exported_without_names(tmp_path: Path
     site.now += timedelta(days=30)
     dataset = site.receive(patient_name="Brown^Berta")
     site.infer(0.97)
+    site.calibrate("e" * 64)
     lines = _lines(site)
     results = [line for line in lines if line["kind"] == "result"]
     assert {line["sop_instance_uid"] for line in results} <= {dataset.SOPInstanceUID, before.SOPInstanceUID}
     assert results[-1]["outcome"] == "positive"
     assert results[-1]["checkpoint_digest"]
+    assert results[-1]["calibration_digest"] == "e" * 64
     assert {"received"} <= {line["event"] for line in lines if line["kind"] == "event"}
     assert "Ames" not in json.dumps(lines)
     assert "Brown" not in json.dumps(lines)

@@ -123,12 +123,14 @@ def test_every_event_is_posted_signed_and_by_the_schema(telling: Any, boards: An
     told: Telling = telling(webhook(secret, board.port, events=list(MessageEvent)))
     image = told.site.receive(accession_number="ACC-7", patient_name="Nguyễn^Văn An", patient_id="P-1")
     told.site.infer(0.9, Flag.AGE_UNKNOWN, kind=Finding.VIRAL_PNEUMONIA)
+    told.site.calibrate("e" * 64)
     told.site.report("pacs")
     told.tell()
     assert [message["event"] for message in board.taken] == ["result", "priority_raised", "reports_built"]
     (result,) = board.taken[0]["images"]
     assert (result["outcome"], result["status"], result["flags"]) == ("positive", "new", ["age_unknown"])
     assert (result["result"]["p_pneumonia"], result["result"]["pneumonia_type"]) == (0.9, "viral_pneumonia")
+    assert result["result"]["calibration_digest"] == "e" * 64
     assert board.taken[0]["study"] == {
         "study_instance_uid": str(image.StudyInstanceUID),
         "accession_number": "ACC-7",
