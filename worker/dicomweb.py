@@ -22,7 +22,7 @@ from worker.http_wire import HttpAnswer, bearer, exchanged, failure_of
 _JSON = "application/dicom+json"
 #: Most bytes of an answer about one instance; one that says more of it is read no further, and not understood.
 _MOST = 1 << 20
-_FAILED, _STORED = "00081198", "00081199"
+_FAILED, _STORED, _OTHER_FAILURES = "00081198", "00081199", "0008119A"
 _INSTANCE_UID, _FAILURE_REASON, _WARNING_REASON = "00081155", "00081197", "00081196"
 _SOP_INSTANCE_UID = "00080018"
 _SUCCESS = 0x0000
@@ -62,6 +62,8 @@ class DicomwebArchive:
         reason = _failure_reason(answer, instance.sop_instance_uid)
         if reason is not None:
             return _judged(reason)
+        if _fails(answer, instance.sop_instance_uid):
+            raise TransientDeliveryFailure(f"the server answered HTTP {answer.status} and a failure without its reason")
         if answer.status in (200, 202):
             return _warning(answer, instance.sop_instance_uid)
         message = f"the server answered HTTP {answer.status}"
@@ -127,6 +129,14 @@ def _judged(reason: int) -> int:
 def _failure_reason(answer: HttpAnswer, uid: str) -> int | None:
     """Return why the server did not store the instance; None where it names no such reason."""
     return _of_instance(answer, _FAILED, uid, _FAILURE_REASON)
+
+
+def _fails(answer: HttpAnswer, uid: str) -> bool:
+    """Return whether a server that says it took the request names a failure, and not the instance among what it has."""
+    said = _parsed(answer)
+    has_failed = any(_values(said, sequence) for sequence in (_FAILED, _OTHER_FAILURES))
+    is_stored = any(_first(item, _INSTANCE_UID) == uid for item in _values(said, _STORED))
+    return answer.status in (200, 202) and has_failed and not is_stored
 
 
 def _warning(answer: HttpAnswer, uid: str) -> int:

@@ -30,7 +30,7 @@ from tests.invariants import Invariant
 from tests.service.audit.test_audit import GRAMMAR
 from tests.worker.conftest import Gateway
 from tests.worker.test_courier import ready, states
-from worker.dicomweb import DicomwebArchive, _failure_reason
+from worker.dicomweb import DicomwebArchive, _fails, _failure_reason
 from worker.http_wire import HttpAnswer
 
 
@@ -260,3 +260,12 @@ def test_a_search_whose_answer_is_no_list_says_nothing(gateway: Any) -> None:
 def test_settings_that_cannot_be_meant_are_refused(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         Settings(destinations=[{"name": "web", "channel": "dicomweb", "url": "https://x/y", **changes}])
+
+
+@pytest.mark.parametrize("sequence", ["00081198", "0008119A"])
+def test_a_failure_that_names_no_reason_is_none_the_less_one(sequence: str) -> None:
+    """A status of success is of the request; without a search afterwards the report would be lost."""
+    stored = {"00081199": {"vr": "SQ", "Value": [{"00081155": {"vr": "UI", "Value": ["1.2"]}}]}}
+    failed = {sequence: {"vr": "SQ", "Value": [{}]}}
+    for said, fails in ((failed, True), (stored, False), ({}, False), ({**failed, **stored}, False)):
+        assert _fails(HttpAnswer(202, json.dumps(said).encode()), "1.2") == fails
