@@ -11,7 +11,7 @@ from service.ledger.leases import IMAGES
 from service.ledger.predictions import prediction_of
 from service.ledger.records import InstanceRecord
 from service.ledger.rows import identity_of
-from service.ledger.shadow import alike
+from service.ledger.shadow import alike, both_alike
 from service.ledger.version_0_1 import flags_of
 from service.vocabulary.facts import Flag
 from service.vocabulary.findings import Prediction
@@ -66,6 +66,7 @@ def waiting() -> Select[InstanceRecord]:
         select(earlier.id).where(
             earlier.sop_instance_uid == InstanceRecord.sop_instance_uid,
             earlier.version < InstanceRecord.version,
+            both_alike(earlier, InstanceRecord),
             earlier.state.in_([State.RECEIVED.value, State.CLAIMED.value]),
         )
     )

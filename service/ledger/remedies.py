@@ -21,6 +21,7 @@ from service.ledger.records import (
     StudyRecord,
 )
 from service.ledger.rows import advance, by_person, let_go, record, withdraw
+from service.ledger.shadow import both_alike
 from service.ledger.version_0_1 import AGAIN, RELEASED, keep_supersession
 from service.ledger.versions import with_same_bytes
 from service.process.clock import Clock
@@ -141,6 +142,7 @@ def _in_force(which: Which) -> Select[InstanceRecord]:
         select(later.id).where(
             later.sop_instance_uid == InstanceRecord.sop_instance_uid,
             later.version > InstanceRecord.version,
+            both_alike(later, InstanceRecord),
             later.state.in_(under_way),
         )
     )

@@ -16,7 +16,7 @@ from service.ledger.database import reading, writing
 from service.ledger.message_records import MessageRecord
 from service.ledger.records import DeliveryRecord, InstanceRecord, ReportRecord, StudyRecord
 from service.ledger.rows import identity_of, record
-from service.ledger.shadow import is_shadowed
+from service.ledger.shadow import both_alike, is_shadowed
 from service.process.clock import Clock
 from service.vocabulary.event_details import EventDetail
 from service.vocabulary.facts import EventKind
@@ -183,6 +183,7 @@ def _has_version_under_way() -> ColumnElement[bool]:
     return exists(
         select(other.id).where(
             other.sop_instance_uid == InstanceRecord.sop_instance_uid,
+            both_alike(other, InstanceRecord),
             or_(other.state.in_([state.value for state in _UNDER_WAY]), other.reports_due.is_(True)),
         )
     )

@@ -122,6 +122,11 @@ def alike(instance: InstanceRecord) -> ColumnElement[bool]:
     return is_shadowed() if instance.shadow_id is not None else ~is_shadowed()
 
 
+def both_alike(one: type[InstanceRecord], other: type[InstanceRecord]) -> ColumnElement[bool]:
+    """Return the condition that two images are both in shadow, or neither is."""
+    return one.shadow_id.is_(None) == other.shadow_id.is_(None)
+
+
 def is_all_in_shadow(session: Session, study_id: int) -> bool:
     """Return whether nothing of a study came outside shadow; it is so of one that nothing has come of yet."""
     row = InstanceRecord

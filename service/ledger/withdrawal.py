@@ -31,9 +31,9 @@ def withdraw_flag(
     if row.shadow_id is not None:
         return
     last = select(func.max(InstanceRecord.version)).where(InstanceRecord.sop_instance_uid == row.sop_instance_uid)
-    if session.scalars(last).one() != row.version:
+    if session.scalars(last.where(~is_shadowed())).one() != row.version:
         return
-    version = with_same_bytes(row, row.version + 1, State.OUT_OF_SCOPE, at)
+    version = with_same_bytes(row, session.scalars(last).one() + 1, State.OUT_OF_SCOPE, at)
     version.pixel_digest, version.flag_codes, version.is_chest = row.pixel_digest, row.flag_codes, True
     version.reason, version.analysed_at, version.reports_due = Reason.PERSON_DISAGREED.value, at, True
     session.add(version)

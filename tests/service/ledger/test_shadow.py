@@ -21,7 +21,7 @@ from service.ledger.work_item_records import WorkItemEventRecord, WorkItemRecord
 from service.operations.bootstrap import open_ledger
 from service.settings import Settings
 from service.vocabulary.acquisition import Acquisition, Machine
-from service.vocabulary.facts import CloseSource, MessageEvent, PrioritySource, Reason, Shelf, Supersession
+from service.vocabulary.facts import CloseSource, MessageEvent, Opinion, PrioritySource, Reason, Shelf, Supersession
 from service.vocabulary.shadow import Departure, ShadowSource
 from service.vocabulary.states import Priority, State
 from tests.invariants import Invariant
@@ -301,3 +301,27 @@ def test_what_is_shown_of_an_image_is_not_of_its_version_in_shadow(shadowed: Sam
     assert shown is not None
     assert result is not None
     assert (shown.version, result.object_key, result.prediction.p_pneumonia) == (1, live.object_key, 0.1)
+
+
+def test_a_version_in_shadow_keeps_nothing_of_another_waiting(site: SampleSite) -> None:
+    """Neither its analysis, nor a withdrawal, nor another look at it, nor its bytes beyond their time."""
+    site.ledger.shadow.enter(TRIAL)
+    uid = str(site.receive(ae="PACS", acquisition=ROOM).SOPInstanceUID)
+    site.infer(0.9)
+    site.receive(ae="TRIAL", acquisition=ROOM, sop_instance_uid=uid)
+    claim = site.claim()
+    assert site.ledger.remedies.reanalyse(Which(uid), lambda _: True) == 1
+    site.infer(0.9, superseding=Supersession.ANALYSED_AGAIN)
+    site.ledger.results.save_held(claim, claim.object_key)
+    assert site.ledger.feedback.give(uid, 3, Opinion.DISAGREE, by="Ada", withdraws=True)
+    with reading(site.engine) as session:
+        rows = session.execute(select(InstanceRecord.version, InstanceRecord.state).order_by(InstanceRecord.version))
+        assert [tuple(row) for row in rows] == [
+            (1, State.SUPERSEDED.value),
+            (2, State.HELD.value),
+            (3, State.SUPERSEDED.value),
+            (4, State.OUT_OF_SCOPE.value),
+        ]
+    site.report()
+    marked = site.ledger.retention.mark(site.now + timedelta(days=1), 10, lambda _: None)
+    assert len(marked) == 3
