@@ -34,24 +34,28 @@ class Figures:
             When the database cannot take it; the counts are kept for the next time.
         """
         counts, turnarounds = self.tally.take(), self.tally.take_turnarounds()
-        if not counts:
+        if not counts and not turnarounds:
             return
-        # In one order for all processes, so that no two wait for each other.
-        rows = [{"name": name, "label": label, "value": counts[name, label]} for name, label in sorted(counts)]
-        statement = _INSERT[self._engine.dialect.name](FigureRecord).values(rows)
-        added = statement.on_conflict_do_update(
-            index_elements=[FigureRecord.name, FigureRecord.label],
-            set_={"value": FigureRecord.value + statement.excluded.value},
-        )
         try:
             with writing(self._engine) as session:
-                session.execute(added)
+                if counts:
+                    session.execute(self._summed(counts))
                 if turnarounds:
                     session.execute(self._added(turnarounds))
         except Unavailable:
             self.tally.add(counts)
             self.tally.add_turnarounds(turnarounds)
             raise
+
+    def _summed(self, counts: dict[FigureKey, float]) -> Insert:
+        # In one order for all processes, so that no two wait for each other.
+        rows = [{"name": name, "label": label, "value": counts[name, label]} for name, label in sorted(counts)]
+        statement = _INSERT[self._engine.dialect.name](FigureRecord).values(rows)
+        summed: Insert = statement.on_conflict_do_update(
+            index_elements=[FigureRecord.name, FigureRecord.label],
+            set_={"value": FigureRecord.value + statement.excluded.value},
+        )
+        return summed
 
     def _added(self, turnarounds: Counter[TurnaroundKey]) -> Insert:
         row = TurnaroundRecord

@@ -52,7 +52,12 @@ class MachinesPage:
 
         def mark(_: Mapping[str, str]) -> None:
             number = str(request.path_params["number"])
-            if not number.isascii() or not number.isdigit() or not site.ledger.machines.known(int(number[:12])):
+            if (
+                not number.isascii()
+                or not number.isdigit()
+                or len(number) > 12
+                or not site.ledger.machines.known(int(number))
+            ):
                 raise Problem(HTTPStatus.NOT_FOUND, "problem.no_machine")
             site.ledger.shadow.enter(ShadowSource(machine_id=int(number)), person_of(request.scope).name)
 

@@ -1,6 +1,7 @@
 """Figures: every process adds to the same sums, and none is lost while the ledger is away."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from service.ledger.database import connect
 from service.ledger.migration import upgrade
 from service.vocabulary.errors import LedgerUnavailable
 from service.vocabulary.facts import Reason
-from service.vocabulary.figures import BATCH, RECEIVED, SENT
+from service.vocabulary.figures import BATCH, RECEIVED, SENT, TO_FLAG
 from service.vocabulary.states import DeliveryState
 from tests.service.sample_site import SampleSite
 
@@ -82,3 +83,11 @@ def test_the_desks_count_what_they_committed(site: SampleSite) -> None:
     assert totals["reports_dead", "archive"] == 2
     assert totals["receipt_to_report_seconds", "1.0"] == 3
     assert totals["receipt_to_confirmed_seconds", "1.0"] == 2
+
+
+def test_a_wait_is_brought_to_the_ledger_though_nothing_else_was_counted(site: SampleSite) -> None:
+    """A flush may come between the two halves of a wait: its histogram and its hour."""
+    site.ledger.figures.tally.turn(TO_FLAG, timedelta(seconds=2), "CR_1", site.now)
+    site.ledger.figures.tally.take()
+    site.ledger.figures.flush()
+    assert set(site.ledger.turnarounds.by_source(timedelta(hours=1))) == {"CR_1"}
