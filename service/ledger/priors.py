@@ -4,8 +4,9 @@ from sqlalchemy import Engine, select
 
 from service.ledger.database import reading
 from service.ledger.inspection import study_views
-from service.ledger.kept_counts import SILENT
+from service.ledger.kept_counts import SILENT, is_listed
 from service.ledger.records import InstanceRecord, StudyRecord
+from service.ledger.shadow import has_shadowed
 from service.ledger.views import StudyView
 
 #: Studies that are shown.
@@ -35,6 +36,7 @@ class Priors:
             rows = session.scalars(
                 select(StudyRecord)
                 .where(StudyRecord.id.in_(theirs), StudyRecord.id != study.id, StudyRecord.held_reason.is_(None))
+                .where(is_listed() | ~has_shadowed())
                 .order_by(StudyRecord.first_received_at.desc(), StudyRecord.id.desc())
                 .limit(_MOST)
             ).all()

@@ -14,9 +14,10 @@ from sqlalchemy.orm import Session
 
 from service.ledger.database import reading, writing
 from service.ledger.machine_records import ShadowRecord
-from service.ledger.records import InstanceRecord
+from service.ledger.records import InstanceRecord, StudyRecord
 from service.process.clock import Clock
 from service.vocabulary.shadow import Departure, ShadowSource
+from service.vocabulary.states import State
 
 
 @dataclass(frozen=True)
@@ -139,9 +140,17 @@ def is_shadowed() -> ColumnElement[bool]:
     return InstanceRecord.shadow_id.is_not(None)
 
 
+def has_shadowed() -> ColumnElement[bool]:
+    """Return the condition on studies that an image was received of in shadow."""
+    # Through the index of the few that are.
+    return StudyRecord.id.in_(select(InstanceRecord.study_id).where(is_shadowed()))
+
+
 def visible(rows: Sequence[InstanceRecord]) -> list[InstanceRecord]:
-    """Return the images by which a study is shown: those in shadow only where there are no others."""
-    return [row for row in rows if row.shadow_id is None] or list(rows)
+    """Return the images by which a study is shown: those in shadow only where no other stands for it on a list."""
+    others = [row for row in rows if row.shadow_id is None]
+    stands = any(row.state != State.OUT_OF_SCOPE.value or row.analysed_at is not None for row in others)
+    return others if stands else list(rows)
 
 
 def _stands() -> ColumnElement[bool]:

@@ -325,3 +325,16 @@ def test_a_version_in_shadow_keeps_nothing_of_another_waiting(site: SampleSite) 
     site.report()
     marked = site.ledger.retention.mark(site.now + timedelta(days=1), 10, lambda _: None)
     assert len(marked) == 3
+
+
+def test_a_report_of_others_hides_no_image_in_shadow_and_makes_no_prior_of_it(shadowed: SampleSite) -> None:
+    """A PACS that is not in shadow sends the final report of a study whose scanner is."""
+    (before,) = shadowed.ledger.reading_list.page(10, 0, Wanted(Shelf.SHADOW)).studies
+    patient = before.instances[0].identity.patient_id
+    uid = before.study_instance_uid
+    shadowed.receive(ae="PACS", kind=ArrivalKind.NOT_AN_IMAGE, study_instance_uid=uid, patient_id=patient)
+    (study,) = shadowed.ledger.reading_list.page(10, 0, Wanted(Shelf.SHADOW)).studies
+    assert [view.in_shadow for view in study.instances] == [True, False]
+    shadowed.receive(ae="PACS", acquisition=ROOM, patient_id=patient)
+    (later,) = shadowed.ledger.reading_list.page(10).studies
+    assert shadowed.ledger.priors.of(later) == ()
