@@ -50,7 +50,7 @@ class LogExport:
                     .join(InstanceRecord, InstanceRecord.id == record.instance_id)
                     .join(StudyRecord, StudyRecord.id == InstanceRecord.study_id)
                     .where(moment >= since, moment < until)
-                    .order_by(record.id)
+                    .order_by(moment, record.id)
                     .execution_options(yield_per=_AT_ONCE)
                 )
                 for row, sop_instance_uid, version, study_instance_uid in session.execute(wanted):

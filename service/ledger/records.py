@@ -130,7 +130,7 @@ class PredictionRecord(Record):
     cam_rows: Mapped[int]
     cam_columns: Mapped[int]
     runtime: Mapped[dict[str, Any]]
-    created_at: Mapped[datetime]
+    created_at: Mapped[datetime] = mapped_column(index=True)
     reused: Mapped[bool] = mapped_column(default=False)
 
     instance: Mapped[InstanceRecord] = relationship(back_populates="prediction")
@@ -247,7 +247,7 @@ class EventRecord(Record):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     instance_id: Mapped[int] = mapped_column(ForeignKey("instances.id"), index=True)
-    at: Mapped[datetime]
+    at: Mapped[datetime] = mapped_column(index=True)
     event: Mapped[str] = mapped_column(String(64))
     state: Mapped[str] = mapped_column(String(16))
     detail: Mapped[str | None] = mapped_column(Text)

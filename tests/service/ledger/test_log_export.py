@@ -4,7 +4,9 @@ import json
 from datetime import timedelta
 from pathlib import Path
 
+from service.ledger.database import reading
 from service.ledger.log_export import LogExport
+from tests.service.ledger.test_growth import statements
 from tests.service.operations.test_retention import delivered, sweep
 from tests.service.sample_site import SampleSite
 
@@ -30,6 +32,24 @@ def test_a_period_s_events_and_results_are_exported_without_names(tmp_path: Path
     assert "Ames" not in json.dumps(lines)
     assert "Brown" not in json.dumps(lines)
     assert len(_lines(site, days=31)) > len(lines)
+    site.close()
+
+
+def test_a_period_is_found_without_reading_what_happened_before_it(tmp_path: Path) -> None:
+    site = SampleSite(tmp_path)
+    site.receive()
+    site.infer(0.1)
+    with statements(site.engine) as read:
+        assert _lines(site)
+    with reading(site.engine) as session:
+        first = [
+            str(session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()[0][3])
+            for statement, parameters in read
+        ]
+    assert first == [
+        "SEARCH events USING INDEX ix_events_at (at>? AND at<?)",
+        "SEARCH predictions USING INDEX ix_predictions_created_at (created_at>? AND created_at<?)",
+    ]
     site.close()
 
 
