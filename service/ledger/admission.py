@@ -18,7 +18,7 @@ from service.ledger.orders import lock_names, settle_arrival
 from service.ledger.readings import Closed, came_after, close, first_image
 from service.ledger.records import InstanceRecord, ReportRecord, StudyRecord
 from service.ledger.rows import raise_priority, record, settle_patient
-from service.ledger.shadow import is_all_in_shadow, shadow_of
+from service.ledger.shadow import is_all_in_shadow, is_shadowed, shadow_of
 from service.ledger.telling import Subscriptions
 from service.ledger.work_item_events import note_study
 from service.objects import StoredObject
@@ -267,8 +267,8 @@ def _begin_anew(session: Session, study: StudyRecord, now: datetime, order: Read
 
 
 def _in_force(session: Session, study: StudyRecord) -> set[str]:
-    """Return the SOP Instance UIDs of what we hold of a study, without our own objects."""
-    uids = select(InstanceRecord.sop_instance_uid).where(InstanceRecord.study_id == study.id)
+    """Return the SOP Instance UIDs of what we hold of a study, without our own objects and what is in shadow."""
+    uids = select(InstanceRecord.sop_instance_uid).where(InstanceRecord.study_id == study.id, ~is_shadowed())
     return set(session.scalars(uids.where(InstanceRecord.state.not_in(SILENT))))
 
 

@@ -107,6 +107,7 @@ class SampleSite:
         ae: str = "CR_ROOM_1",
         kind: ArrivalKind = ArrivalKind.IMAGE,
         acquisition: Acquisition = UNKNOWN,
+        final_evidence: frozenset[str] | None = None,
         **attributes: Any,
     ) -> Dataset:
         """Store and register a phantom; return its data set."""
@@ -123,6 +124,7 @@ class SampleSite:
                 acquisition=acquisition,
                 order_priority=order,
                 priority_source=source,
+                final_evidence=final_evidence,
             )
         )
         return dataset

@@ -338,3 +338,16 @@ def test_a_report_of_others_hides_no_image_in_shadow_and_makes_no_prior_of_it(sh
     shadowed.receive(ae="PACS", acquisition=ROOM, patient_id=patient)
     (later,) = shadowed.ledger.reading_list.page(10).studies
     assert shadowed.ledger.priors.of(later) == ()
+
+
+def test_a_final_report_on_an_image_in_shadow_alone_does_not_close_the_study(shadowed: SampleSite) -> None:
+    (before,) = shadowed.ledger.reading_list.page(10, 0, Wanted(Shelf.SHADOW)).studies
+    patient = before.instances[0].identity.patient_id
+    same: dict[str, Any] = {"study_instance_uid": before.study_instance_uid, "patient_id": patient}
+    live = shadowed.receive(ae="PACS", acquisition=ROOM, **same)
+    seen = frozenset({before.instances[0].sop_instance_uid})
+    shadowed.receive(ae="PACS", kind=ArrivalKind.NOT_AN_IMAGE, final_evidence=seen, **same)
+    assert shadowed.ledger.reading_list.count() == 1
+    seen |= {str(live.SOPInstanceUID)}
+    shadowed.receive(ae="PACS", kind=ArrivalKind.NOT_AN_IMAGE, final_evidence=seen, **same)
+    assert shadowed.ledger.reading_list.count() == 0
