@@ -16,7 +16,7 @@ def prepare(url: str) -> None:
     if place.get_backend_name() != "sqlite" or place.database is None or Path(place.database).exists():
         upgrade(url)
     else:
-        shutil.copyfile(_empty(), place.database)
+        shutil.copy(_empty(), place.database)  # with its mode: nobody else may read it
 
 
 @functools.cache

@@ -142,6 +142,7 @@ def test_many_large_instances_in_one_request_leave_the_memory_flat(site: Site) -
     assert site.web_memory() - before < 30_000_000
 
 
+@pytest.mark.slow
 @pytest.mark.proves(Invariant.KILLED_AT_ANY_STEP)
 def test_a_page_that_is_killed_at_any_step_of_receiving_loses_nothing_and_repeats_nothing(
     site: Site, tmp_path: Path

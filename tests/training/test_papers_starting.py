@@ -37,6 +37,7 @@ def keras(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_grown_network_computes_what_resnet50_computes(resnet50: Path) -> None:
     with torch.device("meta"):
         small, deep = Backbone("resnet50").eval(), Backbone("resnet101").eval()
