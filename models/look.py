@@ -36,12 +36,19 @@ def common_look(image_HW: GreyImage) -> GreyImage:
     """
     if image_HW.max() == image_HW.min():
         return image_HW
-    quantiles = np.linspace(0, 1, len(_GREYS))
-    toned_HW = change_greys(image_HW, np.interp(cumulative_greys(image_HW), quantiles, _GREYS))
+    toned_HW = common_greys(image_HW)
     spectrum_HF = np.fft.rfft2(toned_HW)
     gain_HF = ring_gains(spectrum_HF, _common_power(len(image_HW)))
     changed: GreyImage = np.clip(np.fft.irfft2(spectrum_HF * gain_HF, s=image_HW.shape), 0, 1).astype(np.float32)
     return changed
+
+
+def common_greys(image_HW: GreyImage) -> GreyImage:
+    """Return an image in [0, 1] with the greys that all images get: its tone curve is undone, their order stays."""
+    if image_HW.max() == image_HW.min():
+        return image_HW
+    quantiles = np.linspace(0, 1, len(_GREYS))
+    return change_greys(image_HW, np.interp(cumulative_greys(image_HW), quantiles, _GREYS))
 
 
 def cumulative_greys(image_HW: GreyImage) -> NDArray[np.float64]:

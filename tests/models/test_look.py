@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from models.look import common_look, cumulative_greys, ring_power
+from models.look import common_greys, common_look, cumulative_greys, ring_power
+from models.transforms import local_contrast
 
 _SIDE = 128
 
@@ -28,6 +29,23 @@ def test_a_tone_curve_leaves_nothing_behind(gamma: float, factor: float, offset:
     picture = _picture()
     changed = (picture**gamma * factor + offset).astype(np.float32).clip(0, 1)
     assert _alike(common_look(changed), common_look(picture)) > 0.995
+    assert _alike(common_greys(changed), common_greys(picture)) > 0.995
+
+
+def test_a_black_border_changes_nothing_inside_where_greys_alone_are_made_alike() -> None:
+    """A border's edges change a spectrum more than a machine does: to the whole look they are a machine."""
+    picture, margin = _picture(), _SIDE // 12
+    framed = np.zeros_like(picture)
+    inside = (slice(margin, -margin),) * 2
+    framed[inside] = picture[inside]
+    # Local contrast of the finest window, away from the border itself.
+    kept = (slice(3 * margin, -3 * margin),) * 2
+    greys, look = (
+        _alike(local_contrast(alike(framed))[0][kept], local_contrast(alike(picture))[0][kept])
+        for alike in (common_greys, common_look)
+    )
+    assert greys > 0.99
+    assert look < greys
 
 
 @pytest.mark.parametrize("sigma", [0.6, 1.0])
@@ -69,6 +87,7 @@ def test_greys_stay_greys_and_the_size_stays(seed: int) -> None:
 def test_a_blank_picture_is_left_as_it_is() -> None:
     blank = np.full((50, 50), 0.3, dtype=np.float32)
     assert np.array_equal(common_look(blank), blank)
+    assert np.array_equal(common_greys(blank), blank)
 
 
 def test_the_share_of_darker_pixels_rises_from_level_to_level() -> None:

@@ -121,6 +121,7 @@ _MEANINGS = {
     "stretch-224-clahe-standardised-v1": [-2.1579, -2.1414, -0.0895, 2.0121],
     "stretch-224-local-contrast-v1": [-0.8732, -0.8674, 0.0002, 0.8732],
     "stretch-224-common-look-v1": [0.9727, 0.8976, -0.0525, -0.0495],
+    "stretch-224-common-greys-v1": [-0.9664, -0.9749, 0.0298, 1.4617],
 }
 
 
