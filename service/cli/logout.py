@@ -2,8 +2,6 @@
 
 import click
 
-from service.audit.administration_events import AuditedChange
-from service.cli.marking import note_administered
 from service.cli.speech import site_texts
 from service.operations.bootstrap import open_ledger
 from service.settings import load
@@ -16,8 +14,5 @@ def logout(name: str) -> None:
 
     To keep the name out, take it out of the file of users, or out of the group at the hospital's provider, first.
     """
-    settings = load()
-    ended = open_ledger(settings).sign_ins.end_all(name)
-    if ended:
-        note_administered(settings, AuditedChange.USERS, f"all sessions of {name} were ended ({ended})")
+    ended = open_ledger(load()).sign_ins.end_all(name)
     click.echo(site_texts().number_of("logout.ended", ended, name=name))

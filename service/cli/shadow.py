@@ -6,8 +6,6 @@ from pathlib import Path
 import click
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from service.audit.administration_events import AuditedChange
-from service.cli.marking import note_administered
 from service.cli.person import user_name
 from service.go_live import ReportSection, go_live
 from service.ledger import Ledger
@@ -44,12 +42,9 @@ def list_sources() -> None:
 @click.argument("source")
 def enter(source: str) -> None:
     """Put a source in shadow, from its next image on."""
-    settings, ledger, say = _opened()
+    _, ledger, say = _opened()
     named = _source(say, ledger, source)
-    is_new = ledger.shadow.enter(named, user_name())
-    if is_new:
-        note_administered(settings, AuditedChange.SOFTWARE, f"{named} was put in shadow")
-    click.echo(say("shadow.entered" if is_new else "shadow.was_in", source=named))
+    click.echo(say("shadow.entered" if ledger.shadow.enter(named, user_name()) else "shadow.was_in", source=named))
 
 
 @shadow.command()
@@ -99,7 +94,6 @@ def leave(source: str, file: Path, person: str) -> None:
     came = ledger.shadow.leave(named, hashlib.sha256(file.read_bytes()).hexdigest(), person.strip())
     if came is not Departure.LEFT:
         raise AuscultError(say(f"shadow.{came.name.lower()}", source=named))
-    note_administered(settings, AuditedChange.SOFTWARE, f"{named} left shadow on the word of {person.strip()}")
     click.echo(say("shadow.left", source=named, person=person.strip()))
 
 

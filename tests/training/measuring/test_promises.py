@@ -55,7 +55,17 @@ def test_the_stored_figures_of_val_keep_the_promise_of_every_operating_point(che
         assert row.indeterminate.value < 0.15
     balanced = rows["balanced"].sensitivity
     assert balanced is not None
-    assert balanced.value >= 0.94
+    assert balanced.value >= 0.92
+
+
+def test_borders_and_small_crops_make_no_disease_of_normals(checkpoint: Checkpoint) -> None:
+    # Stored figures, by the most probable class. Version 0.4.0 measured 0.28 with the wider
+    # border, and 0.80 where it was cropped.
+    rows = {(row.change, row.strength): row.specificity or 0.0 for row in checkpoint.card.robustness}
+    assert rows["black border", "0.05"] >= 0.9
+    assert rows["black border", "0.1"] >= 0.8
+    assert rows["crop", "0.05"] >= 0.87
+    assert rows["white border", "0.05"] >= 0.9
 
 
 def test_a_part_of_val_is_answered_as_promised(checkpoint: Checkpoint, val: list[LabelledImage]) -> None:

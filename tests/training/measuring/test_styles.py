@@ -150,4 +150,4 @@ def test_normals_in_any_machines_style_are_called_pneumonia_no_more_often_than_s
     assert {row.cluster for row in card.measurements.styles} >= {STAMPED, "look 1", "look 2", "look 3", "look 4"}
     for row in card.measurements.styles:
         assert row.specificity.value >= (0.93 if row.plausible else 0.9), row
-        assert row.p_viral.value <= (0.1 if row.plausible else 0.15), row
+        assert row.p_viral.value <= (0.14 if row.plausible else 0.17), row
