@@ -134,7 +134,6 @@ _NETWORKS = {(row.recipe.backbone, row.recipe.head): row for row in ROWS}
 _QUICKEST = next(row for row in _NETWORKS.values() if row.recipe.backbone == "resnet50")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "row",
     [pytest.param(row, marks=[] if row is _QUICKEST else pytest.mark.slow) for row in _NETWORKS.values()],
