@@ -114,7 +114,7 @@ def reports(source: Dataset, what: ReportContent) -> list[bytes]:
 def _look(tools: dict[str, str], study: str, folder: Path, letter: str) -> dict[str, dict[str, Any]]:
     pictures = {number: folder / f"{letter}{number}.png" for number in SHOWN}
     wanted = [part for number, text in SHOWN.items() for part in (number, text, str(pictures[number]))]
-    driver = str(Path(__file__).with_name("viewer.cjs"))
+    driver = str(Path(__file__).with_name("ohif.cjs"))
     result = subprocess.run(
         [tools["NODE"], driver, study, *wanted], env=tools, capture_output=True, text=True, timeout=240, check=False
     )
