@@ -68,6 +68,7 @@ def store(event):
     return 0
 
 entity = AE("AUSCULT")
+entity.maximum_associations = 100
 entity.add_supported_context(ComputedRadiographyImageStorage)
 entity.start_server(("127.0.0.1", int(sys.argv[1])), evt_handlers=[(evt.EVT_C_STORE, store)])
 """
@@ -106,6 +107,8 @@ def auscult_listen(folder: Path, processes: int) -> tuple[list[str], int, dict[s
         "AUSCULT_DATA_DIR": str(folder),
         "AUSCULT_LISTENER__PORT": str(port),
         "AUSCULT_LISTENER__PROCESSES": str(processes),
+        # One sender has all of them here; by default it gets half, so that it keeps nobody out.
+        "AUSCULT_LISTENER__MAXIMUM_ASSOCIATIONS_PER_PEER": "20",
         "AUSCULT_LOG__LEVEL": "warning",
     }
     return [sys.executable, "-c", "from service.cli import main; main()", "listen"], port, environment
