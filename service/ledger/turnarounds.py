@@ -88,9 +88,13 @@ class Turnarounds:
         ]
 
     def forget(self, older_than: timedelta) -> None:
-        """Remove the hours that ended longer ago."""
+        """Remove the hours that ended longer ago; a look that takes no lock where there are none."""
+        is_old = TurnaroundRecord.hour < self._clock() - older_than
+        with reading(self._engine) as session:
+            if session.scalars(select(TurnaroundRecord.hour).where(is_old).limit(1)).first() is None:
+                return
         with writing(self._engine) as session:
-            session.execute(delete(TurnaroundRecord).where(TurnaroundRecord.hour < self._clock() - older_than))
+            session.execute(delete(TurnaroundRecord).where(is_old))
 
     def _before(self, span: timedelta) -> datetime:
         """Return the last hour that does not count; the running hour is the last that does."""
