@@ -26,7 +26,10 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 @click.option("--from", "since", type=_DAY, required=True, help="First day, in this machine's time zone.")
 @click.option("--to", "until", type=_DAY, required=True, help="The day after the last.")
 def logs(since: datetime, until: datetime) -> None:
-    """Print the log of a period as JSON lines: every event and every result, without names and pixels."""
+    """Print the log of a period as JSON lines: every event and every result.
+
+    Staff who did something are named; patients' names and pixels are not in it.
+    """
     ledger = open_ledger(load())
     for line in LogExport(ledger.engine).lines(since.astimezone(), until.astimezone()):
         click.echo(json.dumps(line, ensure_ascii=False))

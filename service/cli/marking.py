@@ -3,6 +3,7 @@
 import socket
 
 from service.audit import AuditTrail, events
+from service.audit.administration_events import AuditedChange, administered
 from service.cli.person import user_name
 from service.ledger import Ledger
 from service.ledger.views import StudyHistory
@@ -31,4 +32,11 @@ def note_marked(settings: Settings, history: StudyHistory, event: EventKind) -> 
     trail = AuditTrail(settings)
     identity = history.versions[0].identity
     trail.note(events.study_marked, trail.node, user_name(), socket.gethostname(), identity, what=event.value)
+    trail.close()
+
+
+def note_administered(settings: Settings, change: AuditedChange, what: str) -> None:
+    """Tell the audit trail what was changed about how the site runs, or who may use it."""
+    trail = AuditTrail(settings)
+    trail.note(administered, trail.node, user_name(), socket.gethostname(), change=change, what=what)
     trail.close()

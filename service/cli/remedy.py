@@ -2,7 +2,8 @@
 
 import click
 
-from service.cli.marking import known_history, note_marked
+from service.audit.administration_events import AuditedChange
+from service.cli.marking import known_history, note_administered, note_marked
 from service.cli.person import user_name
 from service.ledger import Which
 from service.operations.bootstrap import open_ledger, open_store
@@ -28,6 +29,8 @@ def retry(uid: str | None) -> None:
     if count:
         if history is not None:
             note_marked(settings, history, EventKind.RETRIED)
+        else:
+            note_administered(settings, AuditedChange.ALL_STUDIES, f"all that was given up was started again ({count})")
         for task in Task:
             waker(settings).wake(task)
     click.echo(say("command.started_again", count=count) if count else say("command.nothing_given_up"))
@@ -62,6 +65,9 @@ def reanalyse(uid: str | None, checkpoint: str | None, yes: bool) -> None:
     if count:
         if uid is not None:
             note_marked(settings, known_history(say, ledger, uid), EventKind.REANALYSIS_ASKED)
+        else:
+            what = f"all images of checkpoint {checkpoint} are to be analysed again ({count})"
+            note_administered(settings, AuditedChange.ALL_STUDIES, what)
         waker(settings).wake(Task.INFER)
     click.echo(say("command.to_be_analysed", count=count) if count else say("command.nothing_to_analyse"))
 

@@ -6,6 +6,8 @@ from pathlib import Path
 import click
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from service.audit.administration_events import AuditedChange
+from service.cli.marking import note_administered
 from service.cli.person import user_name
 from service.go_live import ReportSection, go_live
 from service.ledger import Ledger
@@ -42,9 +44,12 @@ def list_sources() -> None:
 @click.argument("source")
 def enter(source: str) -> None:
     """Put a source in shadow, from its next image on."""
-    _, ledger, say = _opened()
+    settings, ledger, say = _opened()
     named = _source(say, ledger, source)
-    click.echo(say("shadow.entered" if ledger.shadow.enter(named, user_name()) else "shadow.was_in", source=named))
+    is_new = ledger.shadow.enter(named, user_name())
+    if is_new:
+        note_administered(settings, AuditedChange.SOFTWARE, f"{named} was put in shadow")
+    click.echo(say("shadow.entered" if is_new else "shadow.was_in", source=named))
 
 
 @shadow.command()
@@ -94,6 +99,7 @@ def leave(source: str, file: Path, person: str) -> None:
     came = ledger.shadow.leave(named, hashlib.sha256(file.read_bytes()).hexdigest(), person.strip())
     if came is not Departure.LEFT:
         raise AuscultError(say(f"shadow.{came.name.lower()}", source=named))
+    note_administered(settings, AuditedChange.SOFTWARE, f"{named} left shadow on the word of {person.strip()}")
     click.echo(say("shadow.left", source=named, person=person.strip()))
 
 

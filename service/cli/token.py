@@ -7,6 +7,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from service.audit.administration_events import AuditedChange
+from service.cli.marking import note_administered
 from service.cli.person import user_name
 from service.cli.speech import site_texts
 from service.operations.bootstrap import open_ledger
@@ -40,9 +42,12 @@ def create(name: str, roles: tuple[str, ...], days: int) -> None:
     say = site_texts()
     if not _NAME.fullmatch(name):
         raise AuscultError(say("token.bad_name"))
-    ledger = open_ledger(load())
+    settings = load()
     may = frozenset(map(Role, roles)) or frozenset({Role.READER})
-    made = ledger.api_tokens.create(name, may, user_name(), timedelta(days=days))
+    made = open_ledger(settings).api_tokens.create(name, may, user_name(), timedelta(days=days))
+    note_administered(
+        settings, AuditedChange.USERS, f"a token was made for {name}: {', '.join(sorted(may))}, {days} days"
+    )
     click.echo(say("token.created", days=days), err=True)
     click.echo(made)
 
@@ -69,7 +74,8 @@ def list_() -> None:
 @click.argument("number", type=int)
 def revoke(number: int) -> None:
     """End the token NUMBER of the list, now."""
-    say = site_texts()
-    if not open_ledger(load()).api_tokens.revoke(number):
+    settings, say = load(), site_texts()
+    if not open_ledger(settings).api_tokens.revoke(number):
         raise AuscultError(say("token.unknown", number=number))
+    note_administered(settings, AuditedChange.USERS, f"token {number} was revoked")
     click.echo(say("token.ended", number=number))

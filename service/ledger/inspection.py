@@ -127,12 +127,13 @@ class Inspection:
                 orders=orders_of(session, study_id),
             )
 
-    def instance(self, sop_instance_uid: str) -> InstanceView | None:
-        """Return the version of an instance that is in force, or the latest where none is; one in shadow for want."""
+    def instance(self, sop_instance_uid: str, version: int | None = None) -> InstanceView | None:
+        """Return a version of an instance: by default the one in force, or else the latest; one in shadow for want."""
+        wanted = InstanceRecord.sop_instance_uid == sop_instance_uid
         with reading(self._engine) as session:
             rows = session.scalars(
                 _instances()
-                .where(InstanceRecord.sop_instance_uid == sop_instance_uid)
+                .where(wanted if version is None else wanted & (InstanceRecord.version == version))
                 .order_by(is_shadowed(), InstanceRecord.state.in_(SILENT), InstanceRecord.version.desc())
                 .limit(1)
             ).all()

@@ -31,7 +31,7 @@ _RESULT = (
 
 
 class LogExport:
-    """Reads the log; there are UIDs in it, and neither names nor pixels."""
+    """Reads the log; there are UIDs in it and who did something, and neither patients' names nor pixels."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Engine, select
+from sqlalchemy import ColumnElement, Engine, select
 from sqlalchemy.orm import Session
 
 from service.ledger.acquisitions import note_distance
@@ -161,13 +161,13 @@ class Results:
                 hold(study, Hold.CLASHING_INSTANCE, now)
             came_after(session, study, row, now)
 
-    def latest(self, sop_instance_uid: str) -> RecordedResult | None:
-        """Return the result of the latest version of an instance that has one; one in shadow where no other has."""
+    def latest(self, sop_instance_uid: str, version: int | None = None) -> RecordedResult | None:
+        """Return the result of a version, by default of the latest that has one; one in shadow where no other has."""
         with reading(self._engine) as session:
             row = session.scalars(
                 select(PredictionRecord)
                 .join(InstanceRecord)
-                .where(InstanceRecord.sop_instance_uid == sop_instance_uid)
+                .where(InstanceRecord.sop_instance_uid == sop_instance_uid, *_numbered(version))
                 .order_by(is_shadowed(), InstanceRecord.version.desc())
                 .limit(1)
             ).first()
@@ -186,3 +186,7 @@ class Results:
         row.reason = row.detail = None
         row.attempts, row.not_before = 0, None  # from here on, of building the reports
         return row
+
+
+def _numbered(version: int | None) -> list[ColumnElement[bool]]:
+    return [] if version is None else [InstanceRecord.version == version]

@@ -76,14 +76,11 @@ class Shadow:
             )
             return True
 
-    def enter_named(self, ae_titles: Iterable[str]) -> None:
-        """Put in shadow what the settings name and is not there yet; a look that takes no lock where all are."""
+    def enter_named(self, ae_titles: Iterable[str]) -> list[ShadowSource]:
+        """Put in shadow what the settings name and is not there yet, and return it; no lock is taken where all are."""
         named = [ShadowSource(title.strip()) for title in ae_titles]
-        if named:
-            there = {view.source for view in self.standing()}
-            for source in named:
-                if source not in there:
-                    self.enter(source)
+        there = {view.source for view in self.standing()} if named else set()
+        return [source for source in named if source not in there and self.enter(source)]
 
     def keep_report(self, source: ShadowSource, digest: str) -> None:
         """Keep the digest of a source's go-live report: the last one is what it leaves by."""

@@ -2,12 +2,16 @@
 
 import os
 import socket
+from collections.abc import Sequence
 from datetime import timedelta
 
+from service.audit import AuditTrail
+from service.audit.administration_events import AuditedChange, administered
 from service.ledger import Lasting, Ledger, Subscription, database
 from service.objects import LocalStore, ObjectStore
 from service.settings import Settings
 from service.vocabulary.errors import LedgerUnavailable, SettingsInvalid
+from service.vocabulary.shadow import ShadowSource
 
 
 def make_data_dir(settings: Settings) -> None:
@@ -59,8 +63,17 @@ def open_ledger(settings: Settings) -> Ledger:
         lasting=lasting,
     )
     # Kept by the ledger from now on: that a later settings file forgets one must not begin to send.
-    ledger.shadow.enter_named(settings.shadow.ae_titles)
+    _note_shadow(settings, ledger.shadow.enter_named(settings.shadow.ae_titles))
     return ledger
+
+
+def _note_shadow(settings: Settings, sources: Sequence[ShadowSource]) -> None:
+    if sources:
+        trail = AuditTrail(settings)
+        for source in sources:
+            what = f"{source} was put in shadow by shadow.ae_titles"
+            trail.note(administered, trail.node, "", "", change=AuditedChange.SOFTWARE, what=what)
+        trail.close()
 
 
 def open_store(settings: Settings) -> ObjectStore:

@@ -1,5 +1,6 @@
 """The page of administration: what the system stands on, what is wrong with it, and who may use it."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from http import HTTPStatus
@@ -10,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from service.alarms import alarms
+from service.audit.administration_events import AuditedChange
 from service.ledger.database import TABLES
 from service.operations.wake import Task, waker
 from service.partners import PartnerAnswer, answers
@@ -27,6 +29,10 @@ from service.web.problem import Problem
 from service.web.site import Site
 
 _PATH = "/administration"
+_NUMBER = re.compile(r"[0-9]{1,12}")
+
+#: Does what a form asks for, and returns what was done, in words for the audit trail; None where nothing was.
+_Act = Callable[[Mapping[str, str]], str | None]
 
 
 class AdministrationPage:
@@ -66,41 +72,57 @@ class AdministrationPage:
     async def retry(self, request: Request) -> Response:
         """Start again all that was given up."""
 
-        def act(_: Mapping[str, str]) -> None:
-            self._site.ledger.remedies.retry()
+        def act(_: Mapping[str, str]) -> str | None:
+            count = self._site.ledger.remedies.retry()
             for task in Task:
                 self._waker.wake(task)
+            return f"all that was given up was started again ({count})" if count else None
 
-        return await self._act(request, act)
+        return await self._act(request, AuditedChange.ALL_STUDIES, act)
 
     async def revoke(self, request: Request) -> Response:
         """End a program's token."""
 
-        def act(fields: Mapping[str, str]) -> None:
+        def act(fields: Mapping[str, str]) -> str:
             number = fields.get("number", "")
-            if not number.isascii() or not number.isdecimal() or not self._site.ledger.api_tokens.revoke(int(number)):
+            if not _NUMBER.fullmatch(number) or not self._site.ledger.api_tokens.revoke(int(number)):
                 raise Problem(HTTPStatus.NOT_FOUND, "problem.no_token")
+            return f"token {number} was revoked"
 
-        return await self._act(request, act)
+        return await self._act(request, AuditedChange.USERS, act)
 
     async def sign_out(self, request: Request) -> Response:
         """End a person's sessions."""
-        return await self._act(request, lambda fields: self._site.ledger.sign_ins.end_all(fields.get("name", "")))
 
-    async def _act(self, request: Request, act: Callable[[Mapping[str, str]], object]) -> Response:
-        fields = await self._site.forms.fields(request, viewer(request)[0])
-        await run_in_threadpool(act, fields)
+        def act(fields: Mapping[str, str]) -> str | None:
+            name = fields.get("name", "")
+            ended = self._site.ledger.sign_ins.end_all(name)
+            return f"all sessions of {name} were ended ({ended})" if ended else None
+
+        return await self._act(request, AuditedChange.USERS, act)
+
+    async def _act(self, request: Request, change: AuditedChange, act: _Act) -> Response:
+        user, address = viewer(request)
+        fields = await self._site.forms.fields(request, user)
+
+        def acted() -> None:
+            done = act(fields)
+            if done is not None:
+                self._site.auditor.administered(user, address, change, done)
+
+        await run_in_threadpool(acted)
         return RedirectResponse(_PATH, HTTPStatus.SEE_OTHER)
 
     def _page(self, request: Request, told: Mapping[str, PartnerAnswer]) -> Response:
         site, ledger, now = self._site, self._site.ledger, self._site.clock()
-        status = ledger.inspection.status()
+        status, turnaround = ledger.inspection.status(), site.settings.turnaround
+        late = ledger.turnarounds.late(turnaround.targets, turnaround.least)
         is_administrator = person_of(request.scope).may(Role.ADMINISTRATOR)
         return site.page(
             "administration.html",
             now=now,
             status=status,
-            alarms=alarms(site.say, status, now, unread_targets=site.settings.turnaround.unread_targets),
+            alarms=alarms(site.say, status, now, late, turnaround.unread_targets),
             partners=[(name, *_address(partner)) for name, partner in self._partners.items()],
             told={name: (is_well, site.say.told(said)) for name, (is_well, said) in told.items()},
             dead=ledger.dead_letters.newest(),

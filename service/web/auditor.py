@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from service.audit import AuditTrail, events
+from service.audit.administration_events import AuditedChange, administered
 from service.audit.list_events import list_viewed
 from service.ledger.views import InstanceView
 from service.vocabulary.facts import EventKind
@@ -71,6 +72,10 @@ class PageAuditor:
         """Note that a study was closed, for it was read, or opened again."""
         node = self._trail.node
         self._trail.note(events.study_marked, node, name, address, identity, what=what.value)
+
+    def administered(self, name: str, address: str, change: AuditedChange, what: str) -> None:
+        """Note that somebody changed how the site runs, or who may use it."""
+        self._trail.note(administered, self._trail.node, name, address, change=change, what=what)
 
     def _note_login(self, name: str, address: str, *, succeeded: bool) -> None:
         if self._is_news(name, address, "logged in" if succeeded else "refused"):

@@ -56,9 +56,9 @@ def json_answer(members: Mapping[str, Any], query: Mapping[str, Schema] | None =
     return Contract(("application/json",), members, query=query or {}, problems=more)
 
 
-def stored(media_type: str) -> Contract:
+def stored(media_type: str, query: Mapping[str, Schema] | None = None) -> Contract:
     """Return the contract of what is read from the store, where it may be gone or damaged."""
-    return Contract((media_type,), problems=(HTTPStatus.GONE, HTTPStatus.UNPROCESSABLE_ENTITY))
+    return Contract((media_type,), query=query or {}, problems=(HTTPStatus.GONE, HTTPStatus.UNPROCESSABLE_ENTITY))
 
 
 def form(fields: Mapping[str, Schema] | None = None, *problems: HTTPStatus, **optional: Schema) -> Contract:

@@ -1,11 +1,13 @@
 """The machines that send images: how they compare with their reference, and putting one in shadow."""
 
+import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from service.audit.administration_events import AuditedChange
 from service.drift.overview import MachineRow, overview
 from service.vocabulary.roles import Role
 from service.vocabulary.shadow import ShadowSource
@@ -15,6 +17,7 @@ from service.web.problem import Problem
 from service.web.site import Site
 from service.wording import json_value
 
+_NUMBER = re.compile(r"[0-9]{1,12}")
 #: Images that a chart shows, the latest.
 _SHOWN = 200
 #: Width and height of a chart in its own units; the line of the alarm stands one unit below its top.
@@ -48,18 +51,15 @@ class MachinesPage:
 
     async def put_in_shadow(self, request: Request) -> Response:
         """Put a machine in shadow, from its next image on."""
-        site, (user, _) = self._site, viewer(request)
+        site, (user, address) = self._site, viewer(request)
 
         def mark(_: Mapping[str, str]) -> None:
             number = str(request.path_params["number"])
-            if (
-                not number.isascii()
-                or not number.isdigit()
-                or len(number) > 12
-                or not site.ledger.machines.known(int(number))
-            ):
+            if not _NUMBER.fullmatch(number) or not site.ledger.machines.known(int(number)):
                 raise Problem(HTTPStatus.NOT_FOUND, "problem.no_machine")
-            site.ledger.shadow.enter(ShadowSource(machine_id=int(number)), person_of(request.scope).name)
+            source = ShadowSource(machine_id=int(number))
+            if site.ledger.shadow.enter(source, person_of(request.scope).name):
+                site.auditor.administered(user, address, AuditedChange.SOFTWARE, f"{source} was put in shadow")
 
         return await marked(request, site.forms, user, mark)
 

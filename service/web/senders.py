@@ -18,6 +18,7 @@ from service.settings.secret_files import read_password
 from service.texts import Texts
 from service.vocabulary.errors import SettingsInvalid
 from service.vocabulary.refusals import Refusal, RefusalReason
+from service.vocabulary.roles import SignInWay
 from service.web.asking import person_of
 from service.web.auditor import PageAuditor
 
@@ -54,7 +55,10 @@ class Senders:
     def of(self, request: Request) -> SenderSettings | None:
         """Return who sends a request that has logged in, if that may store from where it is."""
         person = person_of(request.scope)
-        sender: SenderSettings | None = request.scope.get(SENDER) or self._by_user.get(person.name)
+        sender: SenderSettings | None = request.scope.get(SENDER)
+        # A name in the file of users: the provider's, a proxy's or a token's of the same name is another's.
+        if sender is None and person.way is SignInWay.PASSWORD:
+            sender = self._by_user.get(person.name)
         allowed = sender.allowed_addresses if sender is not None else ()
         address = ip_address(request.client.host if request.client else "0.0.0.0")  # noqa: S104 - nobody's address
         return sender if not allowed or any(address in network for network in allowed) else None

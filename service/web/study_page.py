@@ -1,7 +1,8 @@
 """A study's page, and what it shows of images and reports."""
 
 import json
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from http import HTTPStatus
@@ -20,12 +21,16 @@ from service.vocabulary.findings import Finding, Outcome
 from service.vocabulary.report_kinds import PICTURE_KINDS, ReportKind
 from service.vocabulary.states import DeliveryState, State
 from service.web.asking import uid, viewer
+from service.web.contract import Schema
 from service.web.pictures import activation_png, grey_values, heat_map_png, radiograph_png
 from service.web.problem import Problem
 from service.web.site import Site
 from service.wording import json_value, order_in_words
 from service.worklist import Answer, row_of, rows_of
 
+_VERSION = re.compile(r"[1-9][0-9]{0,8}")
+#: What an address of an image's pixels may say: the version that is meant.
+QUERY: Mapping[str, Schema] = {"version": {"type": "integer", "minimum": 1}}
 #: Doubts under which no heat map is shown.
 _WITHHOLDING = (Flag.ACTIVATION_OFF_LUNGS, Flag.LUNG_FIELD_NOT_FOUND)
 
@@ -89,9 +94,9 @@ class StudyPage:
     def activation(self, request: Request) -> Response:
         """Answer with the heat map of a positive, to be laid over its radiograph."""
         site, instance = self._site, self._instance(request)
-        recorded = site.ledger.results.latest(instance.sop_instance_uid)
+        recorded = site.ledger.results.latest(instance.sop_instance_uid, instance.version)
         is_positive = instance.result is not None and instance.result.outcome is Outcome.POSITIVE
-        if recorded is None or not is_positive or recorded.object_key != instance.object_key:
+        if recorded is None or not is_positive:
             raise Problem(HTTPStatus.NOT_FOUND, "problem.no_heat_map")
         maximum, cam = site.settings.scope.maximum_pixels, recorded.prediction.cam
 
@@ -135,8 +140,11 @@ class StudyPage:
         )
 
     def _instance(self, request: Request) -> InstanceView:
-        """Return the image that a path names, which the audit trail is told."""
-        instance = self._site.ledger.inspection.instance(uid(request))
+        """Return the image that a path names, which the audit trail is told: a page asks for the version it shows."""
+        version = request.query_params.get("version")
+        is_number = version is None or _VERSION.fullmatch(version)
+        number = int(version) if version and is_number else None
+        instance = self._site.ledger.inspection.instance(uid(request), number) if is_number else None
         if instance is None:
             raise Problem(HTTPStatus.NOT_FOUND, "problem.no_image")
         self._site.auditor.viewed(*viewer(request), [instance])

@@ -83,9 +83,10 @@ class Login:
 
     def _unknown(self, request: Request) -> Response:
         mode = request.headers.get("sec-fetch-mode", "navigate")
-        is_browsing = request.method == "GET" and "text/html" in request.headers.get("accept", "")
-        if self._has_page and is_browsing and mode == "navigate":
+        if self._has_page and "text/html" in request.headers.get("accept", "") and mode == "navigate":
+            # A form too: with the challenge the browser would keep a name that nobody can sign out.
             back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+            back = back if request.method == "GET" else "/"
             return RedirectResponse(f"/sign-in?back={quote(back, safe='/')}", HTTPStatus.SEE_OTHER)
         # A page's own script asks: with the challenge the browser would ask the person, over a page that still stands.
         return self._refusal(NotLetIn("problem.log_in", headers=self._challenge if mode == "navigate" else {}))

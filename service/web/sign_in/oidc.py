@@ -37,6 +37,8 @@ log = get_logger(__name__)
 _ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"]
 #: Seconds for which what the provider says of itself is remembered.
 _REMEMBERED_S = 600.0
+#: Seconds for which one that did not answer is not asked again: each who waits would wait in turn.
+_PAUSE_S = 5.0
 #: Seconds in which a person signs in there.
 _PATIENCE_S = 600
 _LEEWAY_S = 60
@@ -78,6 +80,7 @@ class Provider:
             raise SettingsInvalid(f"web.oidc.ca = {settings.ca}: is no file of certificates (PEM)") from None
         self._lock = threading.Lock()
         self._metadata: tuple[float, Mapping[str, Any]] | None = None
+        self._away_at: float | None = None
 
     def begin(self, back: str, key: bytes) -> Begun:
         """Begin a sign-in.
@@ -182,10 +185,13 @@ class Provider:
         with self._lock:
             if self._metadata is not None and time.monotonic() - self._metadata[0] < _REMEMBERED_S:
                 return self._metadata[1]
+            if self._away_at is not None and time.monotonic() - self._away_at < _PAUSE_S:
+                raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "problem.provider_away")
             address = f"{self._settings.issuer.rstrip('/')}/.well-known/openid-configuration"
             try:
                 said = _json(client.request("GET", address, withhold_token=True))
-            except (httpx2.HTTPError, ValueError) as error:
+            except (httpx2.HTTPError, TypeError, ValueError) as error:
+                self._away_at = time.monotonic()
                 raise _away(error) from None
             wanted = {"issuer", "authorization_endpoint", "token_endpoint", "jwks_uri"}
             if not wanted <= set(said) or said["issuer"].rstrip("/") != self._settings.issuer.rstrip("/"):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+import anyio.to_thread
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -28,6 +30,8 @@ _PENDING = "auscult-sign-in"
 _PATIENCE_S = 600
 #: Characters of an address that a cookie has room for.
 _LONGEST_BACK = 1024
+#: Sign-ins that wait for the provider at one moment: while it is away, the page's own requests have other threads.
+_AT_ONCE = 4
 #: Whose forms those are that are filled in before anybody is known.
 _NOBODY = ""
 _PASSWORD_FORM = form({"name": TEXT, "password": TEXT}, HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO_MANY_REQUESTS)
@@ -50,6 +54,7 @@ class SignInPages:
         self._sessions = sessions
         self._passwords = passwords
         self._provider = provider
+        self._threads: anyio.CapacityLimiter | None = None
 
     @property
     def endpoints(self) -> list[Endpoint]:
@@ -86,8 +91,20 @@ class SignInPages:
             return self._asked(back, error)
         return self._signed_in(request, person, back)
 
-    def begin(self, request: Request) -> Response:
+    async def begin(self, request: Request) -> Response:
         """Lead the browser to the provider."""
+        return await self._apart(self._begin, request)
+
+    async def finish(self, request: Request) -> Response:
+        """Take the provider's answer."""
+        return await self._apart(self._finish, request)
+
+    async def _apart(self, act: Callable[[Request], Response], request: Request) -> Response:
+        if self._threads is None:
+            self._threads = anyio.CapacityLimiter(_AT_ONCE)  # belongs to the loop that it is made in
+        return await anyio.to_thread.run_sync(act, request, limiter=self._threads)
+
+    def _begin(self, request: Request) -> Response:
         assert self._provider is not None  # noqa: S101
         back = request.query_params.get("back", "/")
         begun = self._provider.begin(back if len(back) <= _LONGEST_BACK else "/", self._key())
@@ -103,8 +120,7 @@ class SignInPages:
         )
         return response
 
-    def finish(self, request: Request) -> Response:
-        """Take the provider's answer."""
+    def _finish(self, request: Request) -> Response:
         assert self._provider is not None  # noqa: S101
         person, back = self._provider.finish(request.query_params, request.cookies.get(_PENDING, ""), self._key())
         response = self._signed_in(request, person, back)

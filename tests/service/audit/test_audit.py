@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from service.audit import AuditMessage, AuditTrail, EventOutcome, events, examine
+from service.audit.administration_events import AuditedChange, administered
 from service.audit.events import Node
 from service.settings import Settings
 from service.vocabulary.identity import Identity
@@ -60,6 +61,10 @@ MESSAGES = {
     ),
     "query": events.query(
         NOW, US, THEM, sop_class_uid="1.2.8", identifier=b"\x08\x00", transfer_syntax_uid="1.2.840.10008.1.2"
+    ),
+    "administered": administered(NOW, US, "dr.lam", "10.1.2.9", change=AuditedChange.USERS, what="token 3 was revoked"),
+    "administered by the settings": administered(
+        NOW, US, "", "", change=AuditedChange.SOFTWARE, what="CR_1 is in shadow"
     ),
     "login": events.user_authentication(NOW, US, "reader", "10.1.2.9", logs_in=True, succeeded=False),
 }

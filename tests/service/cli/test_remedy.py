@@ -7,6 +7,7 @@ from click.testing import Result
 from service.operations.wake import LocalBell, Task
 from service.vocabulary.errors import AuscultError
 from service.vocabulary.states import DeliveryState, State
+from tests.service.audit.alerts import alerts
 from tests.service.sample_site import SampleSite
 
 Auscult = Callable[..., Result]
@@ -26,6 +27,7 @@ def test_a_retry_starts_again_what_was_given_up_and_wakes_the_workers(site: Samp
     assert [bell.wait(0) for bell in bells] == [True, True]
     assert set(site.ledger.inspection.status().states) == {State.RECEIVED, State.REPORTED}
     assert "nothing was given up" in auscult("retry").output
+    assert alerts(site.settings) == [("110132", "all that was given up was started again (2)")]
     for bell in bells:
         bell.close()
 

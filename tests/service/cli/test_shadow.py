@@ -12,6 +12,7 @@ from service.vocabulary.acquisition import Acquisition, Machine
 from service.vocabulary.errors import AuscultError
 from service.vocabulary.facts import Opinion, Reason
 from service.vocabulary.shadow import ShadowSource
+from tests.service.audit.alerts import alerts
 from tests.service.sample_site import SampleSite
 
 Auscult = Callable[..., Result]
@@ -45,6 +46,10 @@ def test_it_leaves_with_its_report_and_a_persons_name(trial: SampleSite, auscult
     left = auscult("shadow", "leave", "TRIAL", "--report", str(page), "--person", "Dr. A")
     assert "on the word of Dr. A" in left.output
     assert auscult("shadow", "list").output == "no source is in shadow\n"
+    assert alerts(trial.settings) == [
+        ("110131", "TRIAL was put in shadow"),
+        ("110131", "TRIAL left shadow on the word of Dr. A"),
+    ]
 
 
 def test_it_stays_without_the_report_or_with_another_file(trial: SampleSite, auscult: Auscult, tmp_path: Path) -> None:

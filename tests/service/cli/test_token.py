@@ -10,6 +10,7 @@ from service.operations.bootstrap import open_ledger
 from service.settings import load
 from service.vocabulary.errors import AuscultError
 from service.vocabulary.roles import Role, SignInWay
+from tests.service.audit.alerts import alerts
 
 Auscult = Callable[..., Result]
 
@@ -36,6 +37,10 @@ def test_a_token_is_printed_once_listed_without_and_revoked(auscult: Auscult) ->
     assert "revoked" in auscult("token", "list").output
     assert isinstance(auscult("token", "revoke", "1").exception, AuscultError)
     assert isinstance(auscult("token", "create", "a\nb").exception, AuscultError)
+    assert alerts(load()) == [
+        ("110137", "a token was made for ris bridge: administrator, 30 days"),
+        ("110137", "token 1 was revoked"),
+    ]
 
 
 def test_a_person_s_sessions_end_on_command(auscult: Auscult) -> None:
@@ -44,3 +49,4 @@ def test_a_person_s_sessions_end_on_command(auscult: Auscult) -> None:
     assert "one session of anna has ended" in auscult("logout", "anna").output
     assert sign_ins.find(token, is_use=True) is None
     assert "0 sessions" in auscult("logout", "anna").output
+    assert alerts(load()) == [("110137", "all sessions of anna were ended (1)")]

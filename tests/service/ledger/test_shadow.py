@@ -25,6 +25,7 @@ from service.vocabulary.facts import CloseSource, MessageEvent, Opinion, Priorit
 from service.vocabulary.shadow import Departure, ShadowSource
 from service.vocabulary.states import Priority, State
 from tests.invariants import Invariant
+from tests.service.audit.alerts import alerts
 from tests.service.sample_site import SampleSite, prediction
 
 TRIAL = ShadowSource("TRIAL")
@@ -250,7 +251,9 @@ def test_a_setting_puts_in_and_its_absence_lets_nothing_out(tmp_path: Path) -> N
     """Fail safe: an edited or lost settings file must not begin to send."""
     SampleSite(tmp_path).close()
     open_ledger(Settings(data_dir=tmp_path, shadow={"ae_titles": ["TRIAL", " SPACED "]})).engine.dispose()
-    ledger = open_ledger(Settings(data_dir=tmp_path))
+    ledger = open_ledger(settings := Settings(data_dir=tmp_path))
+    entered = [("110131", f"{title} was put in shadow by shadow.ae_titles") for title in ("TRIAL", "SPACED")]
+    assert alerts(settings) == entered
     assert [view.source for view in ledger.shadow.standing()] == [TRIAL, ShadowSource("SPACED")]
     assert [view.entered_by for view in ledger.shadow.standing()] == [None, None]
     ledger.engine.dispose()

@@ -12,6 +12,7 @@ from service.vocabulary.roles import Role, SignInWay
 from service.vocabulary.states import DeliveryState
 from tests.fakes import scripted_pacs
 from tests.servers import free_port
+from tests.service.audit.alerts import alerts
 from tests.service.sample_site import SampleSite
 from tests.service.web.page import parse
 from tests.service.web.test_list_page import form_of
@@ -73,6 +74,15 @@ def test_an_administrator_sends_again_ends_sessions_and_revokes_tokens(site: Sam
             assert client.post(f"/administration/{path}", data=form).status_code == 303
         assert client.post("/administration/revoke", data=form | {"number": "9"}).status_code == 404
         assert client.post("/administration/revoke", data=form | {"number": "\u0661"}).status_code == 404
+        assert client.post("/administration/revoke", data=form | {"number": "1" * 5000}).status_code == 404
+        assert client.post("/administration/retry", data=form).status_code == 303, (
+            "of nothing, which is nothing to tell"
+        )
+    assert alerts(site.settings) == [
+        ("110132", "all that was given up was started again (2)"),
+        ("110137", "token 1 was revoked"),
+        ("110137", "all sessions of anna were ended (1)"),
+    ]
     assert site.ledger.dead_letters.newest() == []
     assert site.ledger.sign_ins.current() == []
     assert site.ledger.api_tokens.all()[0].revoked_at is not None

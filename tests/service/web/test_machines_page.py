@@ -7,6 +7,7 @@ from service.drift.watch import Watch
 from service.settings import DriftSettings
 from service.vocabulary.acquisition import Acquisition, Machine
 from service.vocabulary.shadow import ShadowSource
+from tests.service.audit.alerts import alerts
 from tests.service.sample_site import SampleSite
 from tests.service.web.page import Element, parse
 
@@ -79,4 +80,7 @@ def test_an_administrator_puts_a_machine_in_shadow_by_a_form_of_ours(
     answer = administrator.post(form.attributes["action"], data=fields)
     assert (answer.status_code, answer.headers["location"]) == (303, "/machines")
     assert [view.source for view in drifting.ledger.shadow.standing()] == [ShadowSource(machine_id=1)]
+    assert administrator.post(form.attributes["action"], data=fields).status_code == 303, "again, which changes nothing"
+    assert administrator.post("/machines/0000000000017/shadow", data=fields).status_code == 404, "it is not machine 1"
+    assert alerts(drifting.settings) == [("110131", "#1 was put in shadow")]
     assert "in shadow" in page(administrator).text

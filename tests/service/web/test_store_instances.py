@@ -201,6 +201,24 @@ def test_only_the_senders_of_the_settings_may_store_and_others_are_recorded(
     assert TOKEN not in caplog.text
 
 
+@pytest.mark.proves(Invariant.NOBODY_IN_BY_A_BROKEN_CHECK)
+def test_somebody_of_a_sender_s_name_whom_a_proxy_names_is_not_that_sender(site: SampleSite) -> None:
+    write(site.folder / "users", {"pacs": cheap_user("a long enough password")})
+    (site.folder / "secret").write_text("the proxy's secret\n")
+    web = {
+        "users": site.folder / "users",
+        "senders": [{"ae_title": "PACS", "user": "pacs"}],
+        "proxy": {"addresses": ["127.0.0.1/32"], "secret_file": site.folder / "secret"},
+    }
+    named = {"Authorization": "", "X-Remote-User": "pacs", "X-Auscult-Proxy": "the proxy's secret"}
+    with storing(site, web) as client:
+        assert store(client, phantoms.encoded(phantoms.chest(1)), **named).status_code == 403
+        basic = httpx.BasicAuth("pacs", "a long enough password")
+        stored = client.post("/dicomweb/studies", content=body([phantoms.encoded(phantoms.chest(1))]), auth=basic)
+        assert stored.status_code == 200
+    assert len(instances(site)) == 1
+
+
 def test_without_senders_nothing_can_be_stored(site: SampleSite) -> None:
     with serving(site) as address:
         assert httpx.post(f"{address}dicomweb/studies", content=body([b""]), headers=KINDS).status_code == 404

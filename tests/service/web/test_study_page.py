@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -19,6 +20,7 @@ from service.vocabulary.facts import EventKind, Flag, Opinion, Reason
 from service.vocabulary.findings import Finding, Outcome
 from service.vocabulary.orders import HeardMessage, HeardOrder, OrderedPatient, OrderEvent
 from service.vocabulary.roles import Role
+from service.vocabulary.shadow import ShadowSource
 from service.vocabulary.states import DeliveryState, Priority
 from tests.service.sample_site import LEASE, SampleSite
 from tests.service.web.page import Element, parse
@@ -35,6 +37,32 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SampleSite]
     site.settings = site.settings.model_copy(update={"web": web})
     yield site
     site.close()
+
+
+def test_a_page_shows_the_pixels_that_its_result_is_about_whatever_comes_meanwhile(
+    site: SampleSite, client: httpx.Client
+) -> None:
+    dataset = site.receive(patient_id="A")
+    site.infer(0.9)
+    figure = page_of(client, dataset).all("figure", "viewer")[0]
+    addresses = [figure.attributes[name] for name in ("data-grey", "data-activation")]
+    addresses.append(figure.all("img")[0].attributes["src"])
+    before = [client.get(address).content for address in addresses]
+    uids: dict[str, Any] = {
+        "study_instance_uid": str(dataset.StudyInstanceUID),
+        "sop_instance_uid": str(dataset.SOPInstanceUID),
+    }
+    site.ledger.shadow.enter(ShadowSource("TRIAL"))
+    site.receive(patient_id="A", ae="TRIAL", **uids)
+    site.infer(0.95)
+    bare = f"/instances/{dataset.SOPInstanceUID}.png"
+    assert client.get(bare).content == before[2], "what is in shadow is no reader's"
+    site.receive(patient_id="A", **uids)
+    site.infer(0.1)
+    assert client.get(bare).content != before[2]
+    assert [client.get(address).content for address in addresses] == before
+    for version in ("9", "0", "x", "9" * 40):
+        assert client.get(bare, params={"version": version}).status_code == 404
 
 
 def page_of(client: httpx.Client, dataset: Dataset) -> Element:

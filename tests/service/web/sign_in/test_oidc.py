@@ -3,9 +3,10 @@
 import base64
 import hashlib
 import json
+import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -39,7 +40,7 @@ def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @contextmanager
-def page(site: SampleSite, issuer: str) -> Iterator[httpx.Client]:
+def page(site: SampleSite, issuer: str, timeout: float = 10.0) -> Iterator[httpx.Client]:
     """Serve the pages with that provider; yield a browser."""
     (site.folder / "secret").write_text("the client's secret\n")
     port = free_port()
@@ -51,6 +52,7 @@ def page(site: SampleSite, issuer: str) -> Iterator[httpx.Client]:
             "client_id": "auscult",
             "client_secret_file": site.folder / "secret",
             "redirect_uri": f"http://127.0.0.1:{port}/sign-in/oidc/answer",
+            "timeout": timeout,
         },
     }
     site.settings = site.settings.model_copy(update={"web": WebSettings.model_validate(web)})
@@ -146,3 +148,17 @@ def test_a_provider_that_is_away_is_said_in_words(site: SampleSite) -> None:
         away = client.get("/sign-in/oidc")
         assert away.status_code == 503
         assert "does not answer" in away.text
+
+
+def test_a_provider_that_hangs_holds_up_nobody_else(site: SampleSite) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as hanging,
+        page(site, f"http://127.0.0.1:{hanging.getsockname()[1]}", timeout=1.0) as client,
+        ExitStack() as waiting,
+    ):
+        place = (client.base_url.host, client.base_url.port)
+        people = [waiting.enter_context(socket.create_connection(place, timeout=15)) for _ in range(45)]
+        for person in people:  # more than there are threads
+            person.sendall(b"GET /sign-in/oidc HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        assert client.get("/healthz", timeout=3).status_code == 200
+        assert {person.recv(12) for person in people} == {b"HTTP/1.1 503"}

@@ -112,6 +112,13 @@ def test_a_name_that_leaves_the_file_or_gets_another_password_has_no_session(sit
         assert client.get("/").status_code == 303
 
 
+def test_a_form_after_the_end_of_a_session_leads_to_where_one_signs_in(site: SampleSite) -> None:
+    with browsing(site) as client:
+        led = client.post("/studies/1.2/close", data={"token": "x"})
+        assert (led.status_code, led.headers["location"]) == (303, "/sign-in?back=/")
+        assert "www-authenticate" not in led.headers
+
+
 def test_a_page_that_asks_by_itself_is_not_led_away_and_not_asked_for_a_password(site: SampleSite) -> None:
     with browsing(site) as client:
         asked = client.get("/?live=1", headers={"sec-fetch-mode": "cors", "accept": "*/*"})
