@@ -55,9 +55,17 @@ _SPLITS = ("train", "val")
 )
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.")
 @click.option("--recipe", default="resnet50-three-class", show_default=True, help="Name of the recipe.")
+@click.option("--without", metavar="PART", help="Leave a part of the recipe out, to see what it is worth.")
 @click.option("--budget", type=float, help="Minutes of training; the schedule is shortened to fit.")
 def train(
-    data: Path, init: Path, run: Path, about: Path | None, device: str, recipe: str, budget: float | None
+    data: Path,
+    init: Path,
+    run: Path,
+    about: Path | None,
+    device: str,
+    recipe: str,
+    without: str | None,
+    budget: float | None,
 ) -> None:
     """Fine-tune a network; a line for each epoch, and the best weights so far in RUN/best.pt."""
     import numpy as np
@@ -66,12 +74,14 @@ def train(
     from training.exporting.export import ABOUT
     from training.fitting.dataset import find_images, load
     from training.fitting.loop import train as fine_tune
-    from training.fitting.recipes import RECIPES
+    from training.fitting.recipes import PARTS, RECIPES, leave_out
 
     if recipe not in RECIPES:
         raise click.UsageError(f"There is no recipe {recipe!r}; choose one of {', '.join(RECIPES)}.")
-    chosen = RECIPES[recipe]
+    if without is not None and without not in PARTS:
+        raise click.UsageError(f"There is no part {without!r}; choose one of {', '.join(PARTS)}.")
     with faults_named():
+        chosen = RECIPES[recipe] if without is None else leave_out(RECIPES[recipe], without)
         if about is not None:
             findings = read_provenance(about).findings
             chosen = replace(chosen, classes=tuple(findings), findings=dict(findings))

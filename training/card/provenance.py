@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
 from models.card import FindingName, Population, StartingWeights, TrainingData
-from training.fitting.recipes import COMMON_LOOK, FINDINGS, LUNGS, REFINED
+from training.fitting.recipes import COMMON_LOOK, FINDINGS, LUNGS, NORMALISATION, REFINED, whole_name
 
 _IMAGENET = StartingWeights(
     description="ResNet50 v1.5 trained on ImageNet-1k (a TensorFlow official model of 2018), 8-bit per tensor, in "
@@ -39,6 +39,12 @@ _COMMON_LOOK = StartingWeights(
     "`resnet50-three-class-lungs`, 3 epochs on the same training images (160 px: 2, 192 px: 1), the running average at "
     f"the end. That one began with: {_LUNGS.description}",
     licence=_LUNGS.licence,
+)
+
+_NORMALISATION = StartingWeights(
+    description="Version 0.5.0 of this checkpoint, under this project's Apache-2.0: the weights of 0.3.0, seen through "
+    f"`stretch-224-common-greys-v1`. Of these: {_COMMON_LOOK.description}",
+    licence=_COMMON_LOOK.licence,
 )
 
 
@@ -137,8 +143,13 @@ SHIPPED = Provenance(
 
 def origin_of(recipe: str) -> Provenance:
     """Return what is to be said of a run on the published collection: where it begins depends on the recipe."""
-    starts = {REFINED.name: _REFINED, LUNGS.name: _LUNGS, COMMON_LOOK.name: _COMMON_LOOK}
-    return replace(SHIPPED, starting_weights=starts.get(recipe, _IMAGENET))
+    starts = {
+        REFINED.name: _REFINED,
+        LUNGS.name: _LUNGS,
+        COMMON_LOOK.name: _COMMON_LOOK,
+        NORMALISATION.name: _NORMALISATION,
+    }
+    return replace(SHIPPED, starting_weights=starts.get(whole_name(recipe), _IMAGENET))
 
 
 _ADAPTER = TypeAdapter(Provenance)

@@ -31,6 +31,7 @@ from training.fitting.augmentation import augment, exchange_style
 from training.fitting.dataset import ImageSet
 from training.fitting.evidence import evidence_outside
 from training.fitting.inputs import autocast, image_weights, predict_logits, to_input, validation_figures, with_fields
+from training.fitting.learning import optimiser_of, rate_factor
 from training.fitting.recipes import Recipe
 from training.fitting.sampling import Donors, oversample
 
@@ -156,18 +157,9 @@ def _start(recipe: Recipe, init: Path, device: str) -> Run:
     network = Classifier(recipe.backbone, recipe.head, len(recipe.classes), recipe.stages[-1].size, recipe.dropout)
     network.load(init)
     network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    rates = {"backbone": recipe.body_factor, "head": recipe.head_factor}
-    groups = [
-        {
-            "params": [p for p in getattr(network, part).parameters() if (p.ndim > 1) == decayed],
-            "rate": recipe.learning_rate * factor,
-            "weight_decay": recipe.weight_decay if decayed else 0.0,
-        }
-        for part, factor in rates.items()
-        for decayed in (True, False)
-    ]
+    optimiser = optimiser_of(network, recipe)
     average = AveragedModel(network, avg_fn=functools.partial(_follow, recipe.average_decay), use_buffers=True)
-    return Run(network, average, torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=True))
+    return Run(network, average, optimiser)
 
 
 def _follow(decay: float, averaged: torch.Tensor, current: torch.Tensor, steps: torch.Tensor | int) -> torch.Tensor:
@@ -181,19 +173,6 @@ def _follow(decay: float, averaged: torch.Tensor, current: torch.Tensor, steps: 
 def _progress(run: Run, total_work: float, budget_seconds: float | None, running: float = 0.0) -> float:
     timed = (run.seconds + running) / budget_seconds if budget_seconds else 0.0
     return min(1.0, max(run.work / total_work, timed))
-
-
-def rate_factor(recipe: Recipe, progress: float) -> float:
-    """Linear warm-up, then half a cosine down to the final factor.
-
-    References
-    ----------
-    Loshchilov and Hutter, SGDR: stochastic gradient descent with warm restarts, ICLR 2017, equation 5, without restarts
-    """
-    if progress < recipe.warm_up:
-        return max(progress / recipe.warm_up, 0.02)
-    falling = (progress - recipe.warm_up) / (1 - recipe.warm_up)
-    return recipe.final_factor + (1 - recipe.final_factor) * 0.5 * (1 + math.cos(math.pi * falling))
 
 
 def _train_epoch(run: Run, recipe: Recipe, epoch: _Epoch) -> tuple[float, float, float]:

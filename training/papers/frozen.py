@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional
 
 from models.heads import Head
-from training.fitting.loop import rate_factor
+from training.fitting.learning import rate_factor
 from training.fitting.recipes import Recipe
 from training.fitting.sampling import oversample
 from training.papers.splits import Split

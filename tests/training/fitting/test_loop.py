@@ -86,6 +86,26 @@ def test_a_share_of_the_first_weights_stays_in_the_result(init: Path, images: Im
     assert torch.allclose(result[key], 0.75 * end[f"module.{key}"] + 0.25 * first.state_dict()[key], atol=1e-6)
 
 
+@pytest.mark.slow
+def test_where_normalisation_and_head_learn_the_kernels_stay_bit_for_bit(
+    init: Path, images: ImageSet, tmp_path: Path
+) -> None:
+    recipe = replace(_RECIPE, stages=(Stage(32, 1),), trained="normalisation and head", start_share=0.25)
+    train(recipe, images, images, init, tmp_path)
+    result = torch.load(tmp_path / "best.pt", weights_only=True)
+    first = Classifier("resnet50", "dropout-gap", 3, 32)
+    first.load(init)
+    before = first.backbone.state_dict()
+    moved = {key for key, value in before.items() if not torch.equal(result[f"backbone.{key}"], value)}
+    kernels = {key for key, value in first.backbone.named_parameters() if value.ndim > 1}
+    assert kernels
+    assert not moved & kernels
+    assert {"layer4.2.bn3.weight", "layer1.0.bn1.bias", "bn1.running_mean", "bn1.running_var"} <= moved
+    torch.manual_seed(recipe.seed)
+    untrained = Classifier("resnet50", "dropout-gap", 3, 32).head.dense.weight
+    assert not torch.equal(result["head.dense.weight"], untrained)
+
+
 def test_logits_come_for_every_image_in_order(images: ImageSet) -> None:
     class Mean(torch.nn.Module):
         def forward(self, batch: torch.Tensor) -> torch.Tensor:
