@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from models.estimate import Estimate as Estimate  # noqa: PLC0414 - part of this module too
 from models.failures import FailureRow
+from models.naming import NamingRow
 from models.styles import ClusterRow, StyleRow
 from models.versions import VersionRow
 
@@ -293,3 +294,4 @@ class Measurements:
     styles: tuple[StyleRow, ...] = ()
     versions: tuple[VersionRow, ...] = ()
     failures: tuple[FailureRow, ...] = ()
+    naming: tuple[NamingRow, ...] = ()

@@ -21,8 +21,14 @@ class VersionRow:
     styles
         Least specificity among the styles of val's normals: of the plausible ones, and of all; empty where its card has
         none.
+    changes
+        Specificity on val copies with borders or cropped, by the change and its strength; empty where not measured.
+    parts
+        What it sees and how it was trained, by the name of the part; empty where its card does not say.
     """
 
     name: str
     metrics: Mapping[str, Mapping[str, Estimate]]
     styles: Mapping[str, Estimate] = field(default_factory=dict)
+    changes: Mapping[str, float] = field(default_factory=dict)
+    parts: Mapping[str, str] = field(default_factory=dict)

@@ -63,6 +63,19 @@ margin of {card.type_margin:g} alone. A type named on a normal image is wrong.
 {table(header, rows)}"""
 
 
+def naming(card: Card) -> str:
+    """Return what naming the type from each lead onwards would do; nothing where it was not measured."""
+    rows = card.measurements.naming
+    if not rows:
+        return ""
+    body = ([f"{row.lead:g}", *map(show, (row.named, row.right, row.right_in_styles))] for row in rows)
+    return f"""
+What naming from each lead onwards would do, over val's images of pneumonia (cross-fitted), and in the plausible style
+in which it is least often right:
+
+{table(["lead", "named", "of these right", "right in the worst style"], body)}"""
+
+
 def operating_points(card: Card) -> str:
     """Return the section on what each operating point does on each set of images."""
     rows = [

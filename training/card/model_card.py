@@ -10,7 +10,14 @@ from typing import Any
 from models.card import Card
 from training.card import gate_card, reporting_card, style_card
 from training.card.card_evidence import doors, failures, heat_maps, label_noise, robustness, shortcuts
-from training.card.card_reliability import abstention, calibration, operating_points, predictive_values, subgroups
+from training.card.card_reliability import (
+    abstention,
+    calibration,
+    naming,
+    operating_points,
+    predictive_values,
+    subgroups,
+)
 from training.card.external_card import external
 from training.card.markdown import show, table
 from training.card.provenance import SHIPPED
@@ -182,7 +189,7 @@ Chosen on val{_promises(card)}; between the two limits the outcome is "indetermi
 
 {table([*header, "indeterminate"], rows)}
 {_types(card)}
-"""
+{naming(card)}"""
 
 
 def _promises(card: Card) -> str:

@@ -16,7 +16,8 @@ from sklearn.model_selection import GroupKFold
 from models.card import Calibration, OperatingPoint, OperatingPointName, PneumoniaCalibration, Promise
 from models.decision import calibrate, pneumonia_margin
 from models.measurements import Estimate
-from training.measuring.metrics import bootstrap
+from models.naming import NamingRow
+from training.measuring.metrics import bootstrap, known_only, share
 
 _PROMISES: dict[OperatingPointName, Promise] = {
     "rule-in": Promise(missed=0.05, alarmed=0.01),
@@ -25,6 +26,8 @@ _PROMISES: dict[OperatingPointName, Promise] = {
 }
 """Alarms are read by somebody and then dismissed, misses are not: only rule-in spares the one more than the other."""
 _TYPE_ACCURACY = 0.95
+_LEADS = (0.0, 0.2, 0.4, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95)
+"""From which leads the card says what naming would do."""
 
 
 def fit(logits_NK: NDArray[np.float32], targets_N: NDArray[np.int64], pneumonia: tuple[int, ...]) -> Calibration:
@@ -132,13 +135,43 @@ def type_margin(
         P(bacterial) and P(viral) of the same pneumonia images, as they are and in other machines' styles, NaN where not
         rendered: it is right that often in each of them. 1 where no lead is enough: then hardly any type is named.
     """
-    leads = [np.abs(bacterial - viral) / np.maximum(bacterial + viral, 1e-12) for bacterial, viral in kinds]
-    rights = [(viral > bacterial) == is_viral_N for bacterial, viral in kinds]
+    leads, rights = _leads(kinds, is_viral_N)
     for margin in np.arange(0.0, 1.0, 0.01):
         named = [(right_N[lead_N >= margin]) for lead_N, right_N in zip(leads, rights, strict=True)]
         if all(len(right) and right.mean() >= _TYPE_ACCURACY for right in named):
             return round(float(margin), 2)
     return 1.0
+
+
+def naming(
+    kinds: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]],
+    is_viral_N: NDArray[np.bool_],
+    groups_N: NDArray[np.str_],
+) -> tuple[NamingRow, ...]:
+    """Return what each of some leads would name, and how often rightly; arguments as of :func:`type_margin`."""
+    leads, rights = _leads(kinds, is_viral_N)
+    return tuple(_naming_row(lead, leads, rights, groups_N) for lead in _LEADS)
+
+
+def _naming_row(
+    lead: float, leads: Sequence[NDArray[np.float64]], rights: Sequence[NDArray[np.bool_]], groups_N: NDArray[np.str_]
+) -> NamingRow:
+    def of(rows: NDArray[np.int64]) -> dict[str, float]:
+        parts = (share(right_N[rows], lead_N[rows] >= lead) for lead_N, right_N in zip(leads, rights, strict=True))
+        return {"named": float((leads[0][rows] >= lead).mean()), **{str(kind): part for kind, part in enumerate(parts)}}
+
+    found = known_only(bootstrap(of, groups_N))
+    styles = [found[str(kind)] for kind in range(1, len(leads)) if str(kind) in found]
+    worst = min(styles, key=lambda estimate: estimate.value, default=None)
+    return NamingRow(lead, found["named"], found.get("0"), worst)
+
+
+def _leads(
+    kinds: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]], is_viral_N: NDArray[np.bool_]
+) -> tuple[list[NDArray[np.float64]], list[NDArray[np.bool_]]]:
+    """Return, for each kind, the lead of the likelier type as a share of P(pneumonia), and whether it is the label."""
+    leads = [np.abs(bacterial - viral) / np.maximum(bacterial + viral, 1e-12) for bacterial, viral in kinds]
+    return leads, [(viral > bacterial) == is_viral_N for bacterial, viral in kinds]
 
 
 def _shares(

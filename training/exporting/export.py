@@ -22,7 +22,7 @@ from models.runtimes import NetworkOutput, OnnxRuntime
 from models.styles import is_plausible
 from models.unlike import UnlikeTraining
 from training.card.provenance import Provenance, origin_of, read_provenance
-from training.exporting.calibration import cross_fit, fit, operating_points, type_margin
+from training.exporting.calibration import cross_fit, fit, naming, operating_points, type_margin
 from training.exporting.graph import is_residual, write_graph, write_weights
 from training.exporting.int8_graph import write_int8_graph
 from training.exporting.observation import mean_features, value_ranges
@@ -228,7 +228,8 @@ def _calibrated(
         for rendered, found_NK in zip(restyled, other_NK, strict=True)
     )
     of_val = assess(measured, probabilities_NK, images)
-    return replace(measured, measurements=Measurements({"val": of_val}, styles=rows))
+    named = naming(pairs, np.isin(targets_N[typed_N], viral), groups_N[typed_N]) if bacterial and viral else ()
+    return replace(measured, measurements=Measurements({"val": of_val}, styles=rows, naming=named))
 
 
 def _column(card: Card, finding: str) -> list[int]:

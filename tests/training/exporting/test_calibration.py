@@ -4,7 +4,7 @@ import pytest
 pytest.importorskip("sklearn")
 
 from models.decision import calibrate, pneumonia_margin
-from training.exporting.calibration import cross_fit, fit, operating_points, type_margin
+from training.exporting.calibration import cross_fit, fit, naming, operating_points, type_margin
 
 _RANDOM = np.random.default_rng(4)
 _TRUE_LOGITS = _RANDOM.normal(0, 1.5, (4000, 3))
@@ -93,3 +93,28 @@ def test_the_type_margin_holds_in_every_style() -> None:
 def test_types_that_cannot_be_told_apart_are_never_named() -> None:
     half = np.full(100, 0.5)
     assert type_margin([(half, half)], np.arange(100) % 2 == 0) == 1.0
+
+
+def test_the_card_says_how_often_each_lead_would_name_a_type_and_how_often_rightly() -> None:
+    viral = np.array([0.0, 0.1, 0.2, 0.45, 0.6, 0.9, 1.0, 1.0])
+    is_viral = np.array([False, False, True, False, False, True, True, True])
+    mistaken = np.where(np.arange(8) == 6, 0.02, viral)  # another machine's style turns a sure one round
+    mistaken[7] = np.nan  # and was not drawn for the last
+    rows = {
+        row.lead: row
+        for row in naming([(1 - viral, viral), (1 - mistaken, mistaken)], is_viral, np.arange(8).astype(str))
+    }
+    assert [rows[lead].named.value for lead in (0.0, 0.4, 0.95)] == [1.0, 0.75, 0.375]
+    right = [rows[lead].right for lead in (0.0, 0.4, 0.95)]
+    assert [estimate and estimate.value for estimate in right] == [0.75, 0.8333, 1.0]
+    worst = rows[0.95].right_in_styles
+    assert worst is not None
+    assert worst.value == 0.5
+
+
+def test_without_styles_and_without_leads_the_card_says_neither() -> None:
+    half = np.full(6, 0.5)
+    (first, *others) = naming([(half, half)], np.arange(6) % 2 == 0, np.arange(6).astype(str))
+    assert first.right_in_styles is None
+    assert {row.named.value for row in others} == {0.0}
+    assert {row.right for row in others} == {None}

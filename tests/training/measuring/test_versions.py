@@ -20,6 +20,12 @@ def test_a_version_is_shown_with_the_figures_of_its_own_card(card: Card) -> None
     rows = card.measurements.styles
     assert row.styles["any"].value == min(found.specificity.value for found in rows)
     assert row.styles["plausible"].value == min(found.specificity.value for found in rows if found.plausible)
+    assert row.changes["crop 0.1"] == next(
+        found.specificity for found in card.robustness if (found.change, found.strength) == ("crop", "0.1")
+    )
+    assert row.parts["sees"] == "common greys"
+    assert row.parts["trained on"] == "local contrast"
+    assert row.parts["stamped images weigh"] == "0.3"
     text = versions(replace(card, measurements=replace(card.measurements, versions=(row,))))
     assert f"| 0.0.9 | val | {card.metrics['val']['auc'].value:.3f}" in text
     assert f"| **{card.version}** | val |" in text
