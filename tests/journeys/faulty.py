@@ -1,13 +1,8 @@
-"""Runs an auscult command in a process that can be made to kill itself, or to stand still, at a named step.
-
-``python -m tests.journeys.faulty FOLDER STEP,STEP... COMMAND...``: the product has no hooks for it.
-"""
+"""Has a process of auscult kill itself, or stand still, at a named step: the product has no hooks for it."""
 
 import functools
 import os
-import runpy
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -33,10 +28,6 @@ class Trap:
 
     folder: Path
     steps: tuple[str, ...]
-
-    def arguments(self) -> list[str]:
-        """Return the arguments for this module."""
-        return [str(self.folder), ",".join(self.steps)]
 
     def set(self, step: str, moment: Moment, number: int) -> None:
         """Let the process die before or after the n-th call of a step from now on.
@@ -106,9 +97,3 @@ def _wrapped(original: Callable[..., Any], passing: Callable[[Moment], None]) ->
         return result
 
     return call
-
-
-if __name__ == "__main__":
-    Trap(Path(sys.argv[1]), tuple(sys.argv[2].split(","))).lay()
-    sys.argv = ["auscult", *sys.argv[3:]]
-    runpy.run_module("service.cli", run_name="__main__")

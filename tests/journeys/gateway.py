@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,7 +21,6 @@ from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.cli.supervisor import PARENT
 from service.ledger import Ledger
 from service.ledger.database import connect
 from service.ledger.records import (
@@ -33,6 +33,7 @@ from service.ledger.records import (
 )
 from service.vocabulary.states import DeliveryState, State
 from tests import phantoms
+from tests.forked import Forked
 from tests.journeys.faulty import Trap
 from tests.servers import free_port, wait_until
 from tests.service.listening import associated
@@ -70,21 +71,20 @@ class Gateway:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("AUSCULT_")}
         #: What every process of it finds in its environment.
         self.environment = {**inherited, "AUSCULT_CONFIG": str(folder / "auscult.toml")}
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.processes: dict[str, subprocess.Popen[bytes] | Forked] = {}
 
     def run(
         self, *arguments: str, variables: Mapping[str, str] | None = None, timeout_s: float = 60.0
     ) -> subprocess.CompletedProcess[str]:
         """Run a command to its end, with variables of its own, whatever its exit status."""
-        return subprocess.run(
-            [sys.executable, "-m", "service.cli", *arguments],
-            env={**self.environment, **(variables or {})},
-            cwd=REPOSITORY,
-            capture_output=True,
-            text=True,
-            timeout=timeout_s,
-            check=False,
-        )
+        with tempfile.TemporaryDirectory(dir=self.folder) as folder:
+            output, errors = Path(folder) / "output", Path(folder) / "errors"
+            process = Forked(arguments, {**self.environment, **(variables or {})}, output, errors)
+            try:
+                status = process.wait(timeout_s)
+            finally:
+                process.kill()
+            return subprocess.CompletedProcess(arguments, status, output.read_text(), errors.read_text())
 
     def auscult(self, *arguments: str, timeout_s: float = 60.0) -> str:
         """Run a command to its end; return its standard output.
@@ -108,24 +108,26 @@ class Gateway:
         name: str | None = None,
         variables: Mapping[str, str] | None = None,
         tree: Path = REPOSITORY,
-    ) -> subprocess.Popen[bytes]:
+    ) -> subprocess.Popen[bytes] | Forked:
         """Start a part, such as ``"work infer"``; with a trap, it can be made to die at a step.
 
         A wrapper is a program that starts what stands behind it on its command line. A second process of a part needs
         a name of its own; variables are settings of this process alone; a tree is the source that it runs.
         """
-        program = ["service.cli"] if trap is None else ["tests.journeys.faulty", *trap.arguments()]
         environment, name = {**self.environment, **(variables or {})}, name or part
-        with (self.folder / f"{name.replace(' ', '-')}.log").open("ab") as log:
-            self.processes[name] = subprocess.Popen(
-                [*wrapper, sys.executable, "-m", *program, *part.split()],
-                # Killed tests leave no orphans; behind a wrapper, we are not the parent.
-                env=environment if wrapper else {**environment, PARENT: str(os.getpid())},
-                cwd=tree,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+        log = self.folder / f"{name.replace(' ', '-')}.log"
+        if wrapper or tree != REPOSITORY:
+            with log.open("ab") as output:
+                self.processes[name] = subprocess.Popen(
+                    [*wrapper, sys.executable, "-m", "service.cli", *part.split()],
+                    env=environment,
+                    cwd=tree,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                )
+        else:
+            self.processes[name] = Forked(part.split(), environment, log, before=None if trap is None else trap.lay)
         return self.processes[name]
 
     def kill(self, part: str) -> None:

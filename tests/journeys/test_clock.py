@@ -113,7 +113,7 @@ def test_a_worker_on_a_machine_whose_clock_is_hours_ahead_heeds_wake_ups(
     ):
         clock = Clock(tmp_path / "clock")
         clock.set(AHEAD.total_seconds())
-        running.start("work infer", variables={**clock.variables, "LD_PRELOAD": str(LIBRARY)})
+        running.start("work infer", wrapper=["env", f"LD_PRELOAD={LIBRARY}"], variables=clock.variables)
         assert running.send(source) == 0x0000
         running.wait_until_settled(90)
         assert len(pacs.of(source)) == 3
