@@ -39,6 +39,7 @@ _PRELOADED = [
     "worker.network",
 ]
 _CONTEXT = get_context("forkserver")
+_REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 class Forked:
@@ -114,6 +115,7 @@ def _run(
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         os.dup2(descriptor, standard)
         os.close(descriptor)
+    os.chdir(_REPOSITORY)
     os.environ.clear()
     # The fork server ends with the tests, and nothing outlives it.
     os.environ.update(environment, **{PARENT: str(os.getppid())})

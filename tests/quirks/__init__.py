@@ -1,4 +1,4 @@
-"""What real devices, archives and strangers send, and what is right: tried on a running `auscult up`.
+"""What real devices, archives and strangers send, and what is right: tried on a running auscult.
 
 ``make quirks`` tries everything here and prints a table; ``make test`` tries what is not slow. The conformance
 statement counts them by kind, so write `kind`, `name`, `right` and `source` for an administrator.
@@ -70,7 +70,7 @@ def _none(_folder: Path) -> AbstractContextManager[Mapping[str, Any]]:
 
 @dataclass(frozen=True)
 class Collection:
-    """The quirks of one module, which share a running `auscult up`.
+    """The quirks of one module, which share a running auscult.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""A running `auscult up` that quirks are tried on, and what they see of it."""
+"""A running auscult that quirks are tried on, and what they see of it."""
 
 import socket
 import time
@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from service.ledger.records import DeliveryRecord, InstanceRecord, ReportRecord, StudyRecord
 from service.vocabulary.states import State
-from tests.journeys.gateway import EVERYTHING, SETTLED, Gateway, destination, gateway
+from tests.journeys.gateway import PARTS, SETTLED, Gateway, destination, gateway
 from tests.journeys.pacs import CountingPacs
 from tests.quirks import Collection, NotRight
 from tests.servers import free_port, wait_until
@@ -136,7 +136,7 @@ class Target:
 
 @contextmanager
 def running(collection: Collection, folder: Path) -> Iterator[Target]:
-    """Run `auscult up` before "pacs" and the collection's peers until the block ends; the folder must be empty."""
+    """Run auscult before "pacs" and the collection's peers until the block ends; the folder must be empty."""
     settings: dict[str, Any] = {name: dict(table) for name, table in collection.settings.items()}
     web_port = free_port()
     settings["web"] = {"port": web_port, **settings.get("web", {})}
@@ -144,9 +144,9 @@ def running(collection: Collection, folder: Path) -> Iterator[Target]:
     with CountingPacs() as pacs, collection.peers(folder / "peers") as peers:
         more = [peer.destination for peer in peers.values() if hasattr(peer, "destination")]
         destinations = [destination(pacs.port), *more]
-        with gateway(folder, destinations, parts=EVERYTHING, **settings) as up:
+        with gateway(folder, destinations, parts=(*PARTS, "web"), **settings) as made:
             wait_until(lambda: is_open(web_port), "the page's port is open", 60)
-            yield Target(up, pacs, peers, web_port)
+            yield Target(made, pacs, peers, web_port)
 
 
 def is_open(port: int) -> bool:

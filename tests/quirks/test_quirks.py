@@ -1,4 +1,4 @@
-"""The bounded version of ``make quirks``: what takes no long wait, each collection on an `auscult up` of its own."""
+"""The bounded version of ``make quirks``: what takes no long wait, each collection on an auscult of its own."""
 
 from collections.abc import Callable
 from typing import NoReturn

@@ -1,4 +1,4 @@
-"""Tries quirks on a running `auscult up`, and tells what happened beside what is right."""
+"""Tries quirks on a running auscult, and tells what happened beside what is right."""
 
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -37,7 +37,7 @@ def tried(quirk: Quirk, target: Target, collection: str) -> Tried:
 
 
 def trials(collection: Collection, quirks: Iterable[Quirk]) -> Iterator[Tried]:
-    """Yield what becomes of quirks of one collection, each as soon as it is known, on one `auscult up`."""
+    """Yield what becomes of quirks of one collection, each as soon as it is known, on one auscult."""
     with tempfile.TemporaryDirectory(prefix="auscult-quirks-") as folder, running(collection, Path(folder)) as target:
         for quirk in quirks:
             yield tried(quirk, target, collection.name)

@@ -13,7 +13,8 @@ import pytest
 from pynetdicom import AE
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
-from tests import servers
+from service.settings import load
+from tests import ledgers, servers
 
 
 @pytest.fixture
@@ -31,9 +32,10 @@ def listener(tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> Iter
     left.parent.mkdir(parents=True)
     left.write_bytes(b"of a listener that crashed")
     os.utime(left, (0, 0))
-    auscult = [sys.executable, "-m", "service.cli"]
-    subprocess.run([*auscult, "db", "upgrade"], check=True, capture_output=True)
-    with servers.running([*auscult, "listen"], tmp_path / "log", lambda: echoes(port)) as process:
+    ledgers.prepare(load().database_url)
+    with servers.running(
+        [sys.executable, "-m", "service.cli", "listen"], tmp_path / "log", lambda: echoes(port)
+    ) as process:
         yield process
 
 

@@ -39,7 +39,7 @@ from tests.service.dicom.raw_scu import (
 )
 from tests.service.listening import Site, listening
 
-uids = st.from_regex(r"1\.2(\.[1-9][0-9]{0,8}){1,5}", fullmatch=True)
+uids = st.lists(st.integers(1, 10**9 - 1), min_size=1, max_size=5).map(lambda parts: ".".join(map(str, (1, 2, *parts))))
 letters = st.characters(min_codepoint=0x21, max_codepoint=0x7E, exclude_characters="\\")
 titles = st.text(letters, min_size=1, max_size=16)
 contexts = st.lists(

@@ -1,17 +1,17 @@
 """A listener with few file handles: whoever asks for an association is served, and the log is short."""
 
 import os
+import resource
+import signal
 import socket
-import subprocess
-import sys
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
+from tests.forked import Forked
 from tests.servers import free_port, wait_until
 from tests.service.dicom.raw_scu import RawAssociation, header
 from tests.service.listening import prepare
-
-_REPOSITORY = Path(__file__).resolve().parents[3]
 
 
 def test_silent_connections_at_the_limit_of_handles_keep_nobody_out_and_leave_no_traceback(tmp_path: Path) -> None:
@@ -20,11 +20,9 @@ def test_silent_connections_at_the_limit_of_handles_keep_nobody_out_and_leave_no
     own = {name: value for name, value in os.environ.items() if not name.startswith("AUSCULT_")}
     own |= {"AUSCULT_DATA_DIR": str(tmp_path / "data"), "AUSCULT_LISTENER__PORT": str(port)}
     own |= {"AUSCULT_LISTENER__MINIMUM_FREE_BYTES": "0"}
-    command = ["prlimit", "--nofile=64", sys.executable, "-m", "service.cli", "listen"]
-    with log.open("wb") as sink:
-        process = subprocess.Popen(command, cwd=_REPOSITORY, env=own, stdout=sink, stderr=sink)
+    process = Forked(["listen"], own, log, before=partial(resource.setrlimit, resource.RLIMIT_NOFILE, (64, 64)))
     try:
-        wait_until(lambda: "listening on" in log.read_text(), "the listener listens", 60)
+        wait_until(lambda: log.exists() and "listening on" in log.read_text(), "the listener listens", 60)
         with ExitStack() as held:
             for _ in range(120):
                 held.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
@@ -33,7 +31,7 @@ def test_silent_connections_at_the_limit_of_handles_keep_nobody_out_and_leave_no
                 with RawAssociation(port) as association:
                     assert association.store(header(uid), sop_instance_uid=uid).status == 0x0000
     finally:
-        process.terminate()
+        process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0, log.read_text()
     written = log.read_text()
     assert "Traceback" not in written

@@ -2,15 +2,15 @@
 
 import os
 import resource
+import signal
 import socket
 import ssl
-import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -19,10 +19,10 @@ import pytest
 from service.security.passwords import write
 from tests.certificates import Authority
 from tests.fakes import cheap_user
+from tests.forked import Forked
 from tests.servers import free_port, wait_until
 from tests.service.listening import prepare
 
-_REPOSITORY = Path(__file__).resolve().parents[3]
 #: A process that serves the page has some twenty files open before anybody comes.
 _FEW_HANDLES = 128
 #: Seconds; a site's are 10 and 30.
@@ -67,20 +67,14 @@ def page(folder: Path, **variables: str) -> Iterator[Page]:
         **variables,
     }
     log = folder / "web.log"
-    with log.open("wb") as sink:
-        process = subprocess.Popen(
-            ["prlimit", f"--nofile={_FEW_HANDLES}", sys.executable, "-m", "service.cli", "web"],
-            cwd=_REPOSITORY,
-            env=own,
-            stdout=sink,
-            stderr=sink,
-        )
+    limits = (resource.RLIMIT_NOFILE, (_FEW_HANDLES, _FEW_HANDLES))
+    process = Forked(["web"], own, log, before=partial(resource.setrlimit, *limits))
     found = Page(port, log)
     try:
-        wait_until(lambda: "the worklist is at" in log.read_text(), "the page serves", 60)
+        wait_until(lambda: log.exists() and "the worklist is at" in log.read_text(), "the page serves", 60)
         yield found
     finally:
-        process.terminate()
+        process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0, log.read_text()
     assert "Traceback" not in log.read_text()
 
