@@ -16,6 +16,8 @@ export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
 endif
 export UV_PYTHON_DOWNLOADS := never
 INSTALL := $(UV) pip install --python $(BIN)/python --quiet
+# What Python has compiled is kept: tests start hundreds of processes, and each would compile every module again.
+export PYTHONDONTWRITEBYTECODE :=
 # Compiled once here, rather than by each process that starts where Python may not write what it compiled.
 LOCKED := $(INSTALL) --compile-bytecode --require-hashes
 # Tests of one file run in one worker, in the order of the files: the long journeys begin early and the short tests fill

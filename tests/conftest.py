@@ -15,7 +15,7 @@ from typing import NoReturn
 import hypothesis
 import pytest
 
-from tests import servers
+from tests import compiled, servers
 
 # Workers of pytest-xdist share the processors: a pool of threads in each would fight over them.
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -26,6 +26,8 @@ def pytest_configure() -> None:
     """Have SIGTERM end a run as Ctrl-C does: the servers of its fixtures end with it."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
+
+compiled.share()
 
 # Deadlines measure the neighbours on a shared machine, not the code.
 hypothesis.settings.register_profile("here", deadline=None, max_examples=25)

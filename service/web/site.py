@@ -1,6 +1,7 @@
 """What every page is made from: the site's parts and its templates."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 
@@ -34,23 +35,10 @@ class Site:
     clock: Clock
     say: Texts
     forms: Forms
-    _templates: Environment = field(init=False)
-
-    def __post_init__(self) -> None:
-        templates = Environment(
-            loader=PackageLoader("service.web"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        templates.filters.update(filters(self.say))
-        templates.globals.update(say=self.say, answer_of=answer_of, roles=Role)
-        object.__setattr__(self, "_templates", templates)
 
     def page(self, template: str, code: HTTPStatus = HTTPStatus.OK, **values: object) -> HTMLResponse:
         """Return a page made of a template."""
-        return HTMLResponse(self._templates.get_template(template).render(values), code)
+        return HTMLResponse(_templates(self.say).get_template(template).render(values), code)
 
     def history(self, request: Request) -> StudyHistory:
         """Return what the ledger knows of the study that a path names, which the audit trail is told.
@@ -69,3 +57,18 @@ class Site:
     def form(self, request: Request) -> dict[str, Any]:
         """Return what a page's forms need: their token, and who asks, for a form is shown to those who may use it."""
         return {"token": self.forms.token(viewer(request)[0]), "person": person_of(request.scope)}
+
+
+@cache
+def _templates(say: Texts) -> Environment:
+    """Return the templates in a language; a process compiles each of them once."""
+    templates = Environment(
+        loader=PackageLoader("service.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters.update(filters(say))
+    templates.globals.update(say=say, answer_of=answer_of, roles=Role)
+    return templates
