@@ -4,12 +4,14 @@ SQLAlchemy keeps what it compiled with the engine, and knows a dialect by the ob
 statement again, which takes as long as running it.
 """
 
+from typing import Any
+
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.util import LRUCache
 
-_STATEMENTS = LRUCache(5000)
+_STATEMENTS: LRUCache[Any, Any] = LRUCache(5000)
 
 
 def share() -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.ledger.order_records import OrderRecord
+from tests.forked import Forked
 from tests.invariants import Invariant
 from tests.journeys.faulty import Moment, Trap
 from tests.journeys.gateway import gateway
@@ -37,7 +38,7 @@ def test_a_message_that_was_acknowledged_survives_kill_9_of_the_listener_at_each
                 acknowledged[waiting.pop(0)] += 1
         return True
 
-    def has_died(process: Popen[bytes]) -> bool:
+    def has_died(process: Popen[bytes] | Forked) -> bool:
         speak()
         return process.poll() is not None
 
