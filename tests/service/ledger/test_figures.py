@@ -8,11 +8,11 @@ import pytest
 
 from service.ledger import Ledger
 from service.ledger.database import connect
-from service.ledger.migration import upgrade
 from service.vocabulary.errors import LedgerUnavailable
 from service.vocabulary.facts import Reason
 from service.vocabulary.figures import BATCH, RECEIVED, SENT, TO_FLAG
 from service.vocabulary.states import DeliveryState
+from tests.ledgers import prepare
 from tests.service.sample_site import SampleSite
 
 
@@ -24,7 +24,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         if request.param == "sqlite"
         else request.getfixturevalue("postgres_url")
     )
-    upgrade(url)
+    prepare(url)
     return url
 
 

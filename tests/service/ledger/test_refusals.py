@@ -7,10 +7,10 @@ import pytest
 
 from service.ledger import Ledger
 from service.ledger.database import connect
-from service.ledger.migration import upgrade
 from service.ledger.refusals import MOST_CONTEXTS_OF_AN_ADDRESS, MOST_OF_AN_ADDRESS, MOST_ROWS
 from service.vocabulary.errors import LedgerUnavailable
 from service.vocabulary.refusals import Refusal, RefusalReason
+from tests.ledgers import prepare
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 STRANGER = Refusal(RefusalReason.CALLING_AE_TITLE, "192.0.2.7", "ORTHANC", "AUSCULT")
@@ -24,7 +24,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         if request.param == "sqlite"
         else request.getfixturevalue("postgres_url")
     )
-    upgrade(url)
+    prepare(url)
     return url
 
 

@@ -10,9 +10,9 @@ from sqlalchemy import Engine, select
 from service.ledger import ApiTokens, Lasting, SignIns, SiteKeys
 from service.ledger.database import connect, reading
 from service.ledger.identity_records import ApiTokenRecord, SignInRecord
-from service.ledger.migration import upgrade
 from service.vocabulary.roles import Role, SignInWay
 from tests.fakes import TurnedClock
+from tests.ledgers import prepare
 
 READER = frozenset({Role.READER})
 LASTING = Lasting(timedelta(minutes=30), timedelta(hours=8))
@@ -21,7 +21,7 @@ LASTING = Lasting(timedelta(minutes=30), timedelta(hours=8))
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
     url = f"sqlite:///{tmp_path / 'ledger.sqlite'}"
-    upgrade(url)
+    prepare(url)
     engine = connect(url)
     yield engine
     engine.dispose()

@@ -18,7 +18,6 @@ from sqlalchemy.orm import Session
 
 from service.ledger import Ledger
 from service.ledger.database import connect
-from service.ledger.migration import upgrade
 from service.ledger.records import DeliveryRecord, EventRecord, InstanceRecord, ReportRecord, StudyRecord
 from service.objects import Room, StoredObject
 from service.operations.retention import RetentionRounds
@@ -26,6 +25,7 @@ from service.settings import RetentionSettings
 from service.vocabulary.identity import Identity
 from service.vocabulary.states import DeliveryState, State
 from tests.invariants import Invariant
+from tests.ledgers import prepare
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
@@ -61,7 +61,7 @@ class ShelfOfBytes:
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     """Give a ledger that each example empties."""
     url = f"sqlite:///{tmp_path_factory.mktemp('retention') / 'ledger.sqlite'}"
-    upgrade(url)
+    prepare(url)
     made = connect(url)
     yield made
     made.dispose()
