@@ -71,7 +71,7 @@ def naming(card: Card) -> str:
     body = ([f"{row.lead:g}", *map(show, (row.named, row.right, row.right_in_styles))] for row in rows)
     return f"""
 What naming from each lead onwards would do, over val's images of pneumonia (cross-fitted), and in the plausible style
-in which it is least often right:
+in which it is least often right; nothing where that was not kept:
 
 {table(["lead", "named", "of these right", "right in the worst style"], body)}"""
 
