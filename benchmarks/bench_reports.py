@@ -18,13 +18,13 @@ from service.demo.phantom import phantom_values
 from service.report import Equipment, ReportContent, build
 from service.report.build import drafts_of, from_scratch
 from service.vocabulary.findings import Finding, Outcome, Prediction
-from service.vocabulary.report_kinds import ReportKind
+from service.vocabulary.report_kinds import IMAGE_KINDS, ReportKind
 from service.vocabulary.states import Priority
 from tests.phantoms import chest
 
 _ROWS, _COLUMNS = 1100, 1400
 _SETS = {
-    "three objects": tuple(ReportKind),
+    "three objects": IMAGE_KINDS,
     "both documents": (ReportKind.TEXT_SR, ReportKind.MEASUREMENT_SR),
 }
 

@@ -21,7 +21,7 @@ from service.ledger.records import (
     StudyRecord,
 )
 from service.vocabulary.findings import Outcome
-from service.vocabulary.report_kinds import ReportKind
+from service.vocabulary.report_kinds import IMAGE_KINDS
 from service.vocabulary.states import DeliveryState, State
 
 _OUT_OF_SCOPE = 10  # one image in so many
@@ -104,8 +104,8 @@ def _image(number: int, at: datetime, *, is_read: bool) -> Iterator[tuple[type[R
     if not excluded:
         yield PredictionRecord, _prediction(number, at)
         yield MessageRecord, _message(number, at)
-        for place, kind in enumerate(ReportKind):
-            yield from _report(number * len(ReportKind) + place, number, kind, at)
+        for place, kind in enumerate(IMAGE_KINDS):
+            yield from _report(number * len(IMAGE_KINDS) + place, number, kind, at)
 
 
 def _identity(number: int) -> Row:
@@ -161,7 +161,7 @@ def _message(number: int, at: datetime) -> Row:
 
 
 def _report(number: int, instance: int, kind: str, at: datetime) -> Iterator[tuple[type[Record], Row]]:
-    uid, key = f"2.25.{instance}.{3 + number % len(ReportKind)}", f"{number + (1 << 200):064x}"
+    uid, key = f"2.25.{instance}.{3 + number % len(IMAGE_KINDS)}", f"{number + (1 << 200):064x}"
     yield (
         ReportRecord,
         {

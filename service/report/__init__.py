@@ -4,6 +4,7 @@ from service.report.build import build, kind_of, predecessor
 from service.report.built import BuiltObject
 from service.report.content import ReportContent
 from service.report.equipment import Equipment
+from service.report.study_content import StudyContent
 from service.report.tables import forget_tables
 from service.report.variants import as_sop_class
 
@@ -11,6 +12,7 @@ __all__ = [
     "BuiltObject",
     "Equipment",
     "ReportContent",
+    "StudyContent",
     "as_sop_class",
     "build",
     "forget_tables",

@@ -20,9 +20,10 @@ from service.report.built import BuiltObject
 from service.report.content import ReportContent
 from service.report.draft import Draft, Shared
 from service.report.equipment import Equipment
-from service.report.evidence import prepare
+from service.report.evidence import Evidence, prepare
 from service.report.header import Header
 from service.report.region import Localisation, localise
+from service.report.study_content import StudyContent, images_of, of_all_images
 from service.report.template import ReportTemplates, encoded, plain
 from service.thorax import find_lung_field
 from service.vocabulary.findings import Outcome
@@ -45,6 +46,7 @@ def build(
     kinds: Collection[ReportKind],
     equipment: Equipment,
     predecessors: Sequence[Dataset] = (),
+    study: StudyContent | None = None,
 ) -> list[BuiltObject]:
     """Build the objects that go back for one image, each in a series of its own within the source study.
 
@@ -60,8 +62,11 @@ def build(
     kinds
         What to build; built in the order of `ReportKind`. An image that was not analysed has no probability to measure
         and no map to show: it gets those kinds that need no result.
+        A kind that tells of a whole study is built where `study` is given.
     predecessors
         The reports whose place these take; each object names those of its own kind and study.
+    study
+        What its study's images show; the source is one of them.
 
     Raises
     ------
@@ -69,7 +74,8 @@ def build(
         When a Secondary Capture, or the Measurement Report of a positive, is wanted without display values.
     """
     with _silent():
-        drafts = drafts_of(source, display, content, kinds=kinds, equipment=equipment, predecessors=predecessors)
+        what = {"kinds": kinds, "equipment": equipment, "predecessors": predecessors, "study": study}
+        drafts = drafts_of(source, display, content, **what)
         return [_built(draft) for draft in drafts]
 
 
@@ -81,6 +87,7 @@ def drafts_of(
     kinds: Collection[ReportKind],
     equipment: Equipment,
     predecessors: Sequence[Dataset] = (),
+    study: StudyContent | None = None,
 ) -> list[Draft]:
     """Return what `build` is to build, object by object."""
     analysed = content.prediction is not None
@@ -89,19 +96,34 @@ def drafts_of(
     shared = Shared.of(evidence, content, equipment)
     drafts = []
     for kind in ReportKind:
-        if kind not in kinds or (kind.needs_result and not analysed):
+        if kind not in kinds or (kind.needs_result and not analysed) or (kind.of_study and study is None):
             continue
         earlier = tuple(report for report in predecessors if kind_of(report) is kind)
+        if kind.of_study and study is not None:
+            drafts.append(_draft_of_study(kind, evidence, study, equipment, earlier))
+            continue
         what = (evidence, content, equipment, shared, display, earlier, localisation)
         drafts.append(Draft(kind, kind.sop_classes[0], *what))
     return drafts
 
 
+def _draft_of_study(
+    kind: ReportKind, evidence: Evidence, study: StudyContent, equipment: Equipment, earlier: tuple[Dataset, ...]
+) -> Draft:
+    shared_by_all, content = of_all_images(evidence), study.leading
+    shared = Shared.of(shared_by_all, content, equipment)
+    what = (shared_by_all, content, equipment, shared, None, earlier, None, study, images_of(study))
+    return Draft(kind, kind.sop_classes[0], *what)
+
+
 def from_scratch(draft: Draft) -> bytes:
     """Return the file as highdicom and pydicom make it: what `build` returns is the same, without their time."""
-    kind = draft.kind
     with _silent():
-        return encoded(_TEMPLATES[kind].make(plain(_RECIPES[kind](draft))))
+        return _from_scratch(draft.kind, _RECIPES[draft.kind](draft))
+
+
+def _from_scratch(kind: ReportKind, recipe: Any) -> bytes:
+    return encoded(_TEMPLATES[kind].make(plain(recipe)))
 
 
 @contextmanager
@@ -120,8 +142,11 @@ def _built(draft: Draft) -> BuiltObject:
         sop_class_uid=draft.sop_class_uid,
         sop_instance_uid=header.sop_instance_uid.value,
         series_instance_uid=header.series_instance_uid.value,
+        # Which of several images share a series decides the shape of what refers to them, and their UIDs vary.
+        content=_from_scratch(draft.kind, recipe)
+        if header.further
         # Nothing else is of the shape of a report that supersedes certain others.
-        content=_TEMPLATES[draft.kind].encoded(recipe, keep=not header.predecessors),
+        else _TEMPLATES[draft.kind].encoded(recipe, keep=not header.predecessors),
     )
 
 

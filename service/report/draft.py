@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import datetime
 from typing import NamedTuple, Self
 
@@ -15,10 +15,11 @@ from pydicom.dataset import Dataset
 from service.report.content import ReportContent
 from service.report.equipment import Algorithm, Equipment
 from service.report.evidence import Evidence
-from service.report.header import Attributes, Header, attributes_of
+from service.report.header import REFERENCE, Attributes, Header, attributes_of, reference_of
 from service.report.region import Localisation
 from service.report.sentences import series_description
 from service.report.stamp import local_time
+from service.report.study_content import StudyContent, StudyImage
 from service.report.template import Form, Varying
 from service.vocabulary.report_kinds import ReportKind
 from service.vocabulary.uids import derive_uid
@@ -47,8 +48,6 @@ _OF_THE_SERIES = (
     "BodyPartExamined",
     "Laterality",
 )
-
-_REFERENCE = ("StudyInstanceUID", "SeriesInstanceUID", "SOPClassUID", "SOPInstanceUID")
 
 
 class Shared(NamedTuple):
@@ -88,6 +87,10 @@ class Draft:
         The earlier objects of the same kind whose place it takes.
     localisation
         Where the activation of a positive lies; None for every other outcome.
+    study
+        What a report of the whole study says; None for a report of one image.
+    images
+        Those of the study.
     """
 
     kind: ReportKind
@@ -99,6 +102,8 @@ class Draft:
     display: NDArray[np.float32] | None
     predecessors: tuple[Dataset, ...]
     localisation: Localisation | None
+    study: StudyContent | None = None
+    images: tuple[StudyImage, ...] = ()
 
     def sop_instance_uid(self, rendered: str = "") -> str:
         """Return the UID of all that decides the object; `rendered` is the digest of its pixels, if it has any."""
@@ -113,7 +118,17 @@ class Draft:
             *self.shared.digests,
             json.dumps([[str(earlier.SOPInstanceUID), *_time_of(earlier)] for earlier in self.predecessors]),
             rendered,
+            *self._study_digests(),
         )
+
+    def _study_digests(self) -> list[str]:
+        """Return texts that two reports of studies share only when they say the same of the same images."""
+        if self.study is None:
+            return []
+        return [
+            _canonical(replace(self.study, images=())),
+            *(text for image in self.images for text in (_digest(image.evidence), _canonical(image.content))),
+        ]
 
     def series_instance_uid(self) -> str:
         """Return the UID of the series: one for all objects of a kind in a study.
@@ -146,7 +161,7 @@ class Draft:
         Viewers show of a series of documents or pictures the first one, and of measurements the last one: it is the
         newest, which alone knows what the study's other images show.
         """
-        number = self.content.number
+        number = self.content.number if self.study is None else self.study.number
         return number if self.kind is ReportKind.MEASUREMENT_SR else max(1, _NEWEST_FIRST - number)
 
     def header(self, rendered: str = "") -> Header:
@@ -164,9 +179,14 @@ class Draft:
             institution=Varying(Form.TEXT, self.institution) if self.institution else None,
             algorithm=Algorithm.of(content.prediction) if content.prediction else None,
             source=self.shared.source,
+            further=tuple(
+                reference_of(image.evidence.dataset)
+                for image in self.images
+                if image.evidence.dataset.SOPInstanceUID != source.SOPInstanceUID
+            ),
             procedures=self.shared.procedures,
             # Which of them share a series is part of the shape, so their UIDs do not vary.
-            predecessors=tuple(tuple((name, str(each[name].value)) for name in _REFERENCE) for each in same_study),
+            predecessors=tuple(tuple((name, str(each[name].value)) for name in REFERENCE) for each in same_study),
             date=Varying(Form.DATE, f"{moment:%Y%m%d}"),
             time=Varying(Form.TIME, f"{moment:%H%M%S}"),
             moment=Varying(Form.TEXT, f"{moment:%Y%m%d%H%M%S%z}"[:19]),

@@ -27,6 +27,9 @@ _FORMS = {
     "SH": Form.TEXT,
 }
 
+#: What one object refers to another by.
+REFERENCE = ("StudyInstanceUID", "SeriesInstanceUID", "SOPClassUID", "SOPInstanceUID")
+
 
 class Header(NamedTuple):
     """The part of a recipe that all kinds have.
@@ -37,6 +40,8 @@ class Header(NamedTuple):
         The image as evidence; see `service.report.evidence`.
     procedures
         Items of Referenced Request Sequence (0040,A370).
+    further
+        More images that it tells of: their references.
     predecessors
         The earlier documents in the same study whose place this one takes.
     date, time, moment
@@ -52,6 +57,7 @@ class Header(NamedTuple):
     institution: Any
     algorithm: Algorithm | None
     source: Attributes
+    further: tuple[Attributes, ...]
     procedures: tuple[Attributes, ...]
     predecessors: tuple[Attributes, ...]
     date: Any
@@ -71,6 +77,11 @@ def dataset_of(attributes: Attributes) -> Dataset:
         is_sequence = isinstance(value, tuple)
         setattr(dataset, keyword, [dataset_of(item) for item in value] if is_sequence else value)
     return dataset
+
+
+def reference_of(dataset: Dataset) -> Attributes:
+    """Return of an image what refers to it: its UIDs."""
+    return tuple((name, _part(name, "UI", dataset[name].value)) for name in REFERENCE)
 
 
 def arguments(header: Header) -> dict[str, Any]:
@@ -94,7 +105,7 @@ def arguments(header: Header) -> dict[str, Any]:
 def document_arguments(header: Header) -> dict[str, Any]:
     """Return the arguments that both Structured Reports take alike."""
     return arguments(header) | {
-        "evidence": [dataset_of(header.source)],
+        "evidence": [dataset_of(item) for item in (header.source, *header.further)],
         "is_complete": True,
         "is_final": False,
         "is_verified": False,

@@ -133,14 +133,21 @@ def disclaimer(content: ReportContent) -> str:
 def superseding_sentences(content: ReportContent, predecessors: Sequence[Dataset]) -> list[str]:
     """Return the first sentences of a report that takes another's place: which, and why."""
     say = texts_in(content.language)
-    times = sorted(f"{earlier.get('ContentDate') or ''}{earlier.get('ContentTime') or ''}" for earlier in predecessors)
-    earlier = say("report.earlier")
-    if times and len(times[-1]) >= 12:
-        stamp = times[-1]
-        moment = f"{stamp[:4]}-{stamp[4:6]}-{stamp[6:8]} {stamp[8:10]}:{stamp[10:12]}"
-        earlier = say("report.earlier_of", moment=moment)
     reason = say.of(content.superseding_reason) if content.superseding_reason is not None else ""
-    return [say("report.supersedes", earlier=earlier), say("report.supersedes_because", reason=reason)]
+    return [
+        say("report.supersedes", earlier=earlier_words(predecessors, say)),
+        say("report.supersedes_because", reason=reason),
+    ]
+
+
+def earlier_words(predecessors: Sequence[Dataset], say: Texts) -> str:
+    """Return what the latest of the earlier reports is called: by its moment, where that is known."""
+    times = sorted(f"{earlier.get('ContentDate') or ''}{earlier.get('ContentTime') or ''}" for earlier in predecessors)
+    if not times or len(times[-1]) < 12:
+        return say("report.earlier")
+    stamp = times[-1]
+    moment = f"{stamp[:4]}-{stamp[4:6]}-{stamp[6:8]} {stamp[8:10]}:{stamp[10:12]}"
+    return say("report.earlier_of", moment=moment)
 
 
 def _priority_words(content: ReportContent, say: Texts) -> str:

@@ -10,7 +10,7 @@ from service.settings.http import HttpPeerSettings
 from service.settings.kinds import AeTitle, Seconds, Section
 from service.settings.tls import DestinationTlsSettings
 from service.vocabulary.language import Language
-from service.vocabulary.report_kinds import ReportKind
+from service.vocabulary.report_kinds import IMAGE_KINDS, ReportKind
 
 
 class NodeSettings(Section):
@@ -29,13 +29,30 @@ class ReportDestinationSettings(Section):
     """What receives reports, over whichever wire."""
 
     name: Annotated[str, Field(min_length=1, max_length=64)] = Field(description="Our name for it, unique.")
-    reports: tuple[ReportKind, ...] = Field(tuple(ReportKind), description="Which objects it receives.")
+    reports: tuple[ReportKind, ...] = Field(
+        IMAGE_KINDS,
+        description="Which objects it receives. `study_text_sr` in place of `text_sr` is one text report a study, which"
+        " takes the place of the one before whenever another image has a result: for a destination whose viewers show"
+        " the latest version first.",
+    )
     language: Language | None = Field(
         None, description="Language of the reports that it receives; `report.language` when absent."
     )
     not_analysed: Literal["none", "chest_only", "all"] = Field(
         "chest_only", description="For which images that are not analysed it receives a report; one a study at most."
     )
+
+    @field_validator("reports")
+    @classmethod
+    def _has_one_text_report(cls, value: tuple[ReportKind, ...]) -> tuple[ReportKind, ...]:
+        if ReportKind.TEXT_SR in value and ReportKind.STUDY_TEXT_SR in value:
+            raise ValueError("name text_sr, one text report for each image, or study_text_sr, one for each study")
+        return value
+
+    @property
+    def text_report(self) -> ReportKind:
+        """The kind of text report that it receives, if only of images that are not analysed."""
+        return ReportKind.STUDY_TEXT_SR if ReportKind.STUDY_TEXT_SR in self.reports else ReportKind.TEXT_SR
 
 
 class DestinationSettings(ReportDestinationSettings, NodeSettings):

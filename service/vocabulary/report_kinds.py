@@ -1,4 +1,4 @@
-"""The kinds of report that go back for an image, each in one entry.
+"""The kinds of report that go back for an image or a study, each in one entry.
 
 A kind is built by `build` in the module of its name in `service.report`. A new one is that module and its entry here,
 with the words for it in `service.texts`.
@@ -33,6 +33,7 @@ class _Entry(NamedTuple):
     series_number: int
     document_title: DocumentTitle | None = None
     needs_result: bool = True
+    of_study: bool = False
 
 
 class ReportKind(StrEnum):
@@ -48,12 +49,16 @@ class ReportKind(StrEnum):
         None for an image.
     needs_result
         Whether it has nothing to say of an image that was not analysed.
+    of_study
+        Whether one document tells of all images of a study, and each takes the place of the one before; a destination
+        that receives it receives no `TEXT_SR`.
     """
 
     sop_classes: tuple[str, ...]
     series_number: int
     document_title: DocumentTitle | None
     needs_result: bool
+    of_study: bool
 
     def __new__(
         cls,
@@ -63,6 +68,7 @@ class ReportKind(StrEnum):
         series_number: int = 0,
         document_title: DocumentTitle | None = None,
         needs_result: bool = True,
+        of_study: bool = False,
     ) -> Self:
         """Make a member that is the code of its entry."""
         kind = str.__new__(cls, code)
@@ -71,6 +77,7 @@ class ReportKind(StrEnum):
         kind.series_number = series_number
         kind.document_title = document_title
         kind.needs_result = needs_result
+        kind.of_study = of_study
         return kind
 
     TEXT_SR = _Entry(
@@ -82,6 +89,15 @@ class ReportKind(StrEnum):
         needs_result=False,
     )
     """The report that people read."""
+    STUDY_TEXT_SR = _Entry(
+        code="study_text_sr",
+        sop_classes=(ENHANCED_SR, BASIC_TEXT_SR),
+        series_number=9900,
+        document_title=DocumentTitle("STUDYTRIAGE", OWN_SCHEME, "AI triage results of a study"),
+        needs_result=False,
+        of_study=True,
+    )
+    """The same for a whole study, in one document that is revised when another of its images has a result."""
     MEASUREMENT_SR = _Entry(
         code="measurement_sr",
         sop_classes=(COMPREHENSIVE_3D_SR, COMPREHENSIVE_SR, ENHANCED_SR),
@@ -92,6 +108,12 @@ class ReportKind(StrEnum):
     SECONDARY_CAPTURE = _Entry(code="secondary_capture", sop_classes=(SECONDARY_CAPTURE,), series_number=9903)
     """The radiograph with the heat map over it; every viewer shows it."""
 
+
+#: Kinds that each image has an object of: what a destination receives unless its settings say otherwise.
+IMAGE_KINDS = tuple(kind for kind in ReportKind if not kind.of_study)
+
+#: Kinds of which a study has one document.
+STUDY_KINDS = tuple(kind for kind in ReportKind if kind.of_study)
 
 #: Kinds that the page can show.
 PICTURE_KINDS = frozenset(kind for kind in ReportKind if kind.document_title is None)

@@ -145,6 +145,7 @@ TEXTS = {
     "commitment_state.answered": "answered",
     "commitment_state.dead": "given up",
     "report_kind.text_sr": "Text report",
+    "report_kind.study_text_sr": "Text report of the study",
     "report_kind.measurement_sr": "Measurement report",
     "report_kind.secondary_capture": "Heat map",
     # What is told

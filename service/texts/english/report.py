@@ -2,6 +2,7 @@
 
 TEXTS = {
     "report.series.text_sr": "AI report (preliminary)",
+    "report.series.study_text_sr": "AI report of the study (preliminary)",
     "report.series.measurement_sr": "AI measurements (preliminary)",
     "report.series.secondary_capture": "AI image (preliminary)",
     "report.disclaimer": "Not a medical device; research use. Not for diagnosis.",
@@ -11,6 +12,14 @@ TEXTS = {
     "report.indeterminate": "INDETERMINATE, probability of pneumonia {probability}",
     "report.not_analysed": "NOT ANALYSED: {reason}",
     "report.withdrawn": "AI RESULT WITHDRAWN: a person disagreed",
+    "report.waiting": "NO RESULT when this was written; that does not mean that nothing was found",
+    "report.study.positive": "PNEUMONIA SUSPECTED in {count} of {total} images",
+    "report.study.withdrawn": "AI RESULT WITHDRAWN in {count} of {total} images: a person disagreed",
+    "report.study.indeterminate": "INDETERMINATE in {count} of {total} images",
+    "report.study.not_analysed": "NOT ANALYSED: {count} of {total} images",
+    "report.study.waiting": "NO RESULT when this was written: {count} of {total} images",
+    "report.study.negative": "No pneumonia pattern in {count} of {total} images; other abnormalities NOT assessed",
+    "report.study.unnamed": "NO RESULT, and not named here: {count} of {total} objects",
     "report.share": "{finding} {probability}",
     "report.prevalence": "every probability assumes that {prevalence} of the images show pneumonia",
     "report.type": "{finding} pattern",
@@ -35,11 +44,13 @@ TEXTS = {
     # What it takes the place of
     "report.supersedes": "Supersedes {earlier}.",
     "report.supersedes_because": "Reason: {reason}.",
+    "report.study.another_image": "what is known of another image of this study has changed",
     "report.earlier": "an earlier AI report",
     "report.earlier_of": "the AI report of {moment}",
     # What it is, and how it came about
     "report.status": "Preliminary AI output, not a radiologist report; verify.",
     "report.priority.this_image": "{priority}, by the AI result of this image",
+    "report.priority.one_image": "{priority}, by the AI result of one image",
     "report.priority.another_image": "{priority}, by the AI result of another image of this study",
     "report.priority.earlier_result": "{priority}, by another or an earlier AI result in this study",
     "report.priority.because": "{priority}, by: {source}",

@@ -144,6 +144,7 @@ TEXTS = {
     "commitment_state.answered": "đã trả lời",
     "commitment_state.dead": "đã bỏ, không trả lời được",
     "report_kind.text_sr": "Báo cáo văn bản",
+    "report_kind.study_text_sr": "Báo cáo văn bản của ca chụp",
     "report_kind.measurement_sr": "Báo cáo số đo",
     "report_kind.secondary_capture": "Bản đồ nhiệt",
     # What is told

@@ -2,6 +2,7 @@
 
 TEXTS = {
     "report.series.text_sr": "AI: báo cáo (sơ bộ)",
+    "report.series.study_text_sr": "AI: báo cáo của ca chụp (sơ bộ)",
     "report.series.measurement_sr": "AI: số đo (sơ bộ)",
     "report.series.secondary_capture": "AI: hình ảnh (sơ bộ)",
     "report.disclaimer": "Không phải thiết bị y tế; chỉ dùng cho nghiên cứu. Không dùng để chẩn đoán.",
@@ -11,6 +12,14 @@ TEXTS = {
     "report.indeterminate": "KHÔNG XÁC ĐỊNH, xác suất viêm phổi {probability}",
     "report.not_analysed": "KHÔNG ĐƯỢC PHÂN TÍCH: {reason}",
     "report.withdrawn": "KẾT QUẢ AI ĐÃ RÚT LẠI: có người không đồng ý",
+    "report.waiting": "CHƯA CÓ KẾT QUẢ khi lập báo cáo này; không có nghĩa là không thấy gì",
+    "report.study.positive": "NGHI VIÊM PHỔI ở {count} trên {total} ảnh",
+    "report.study.withdrawn": "KẾT QUẢ AI ĐÃ RÚT LẠI ở {count} trên {total} ảnh: có người không đồng ý",
+    "report.study.indeterminate": "KHÔNG XÁC ĐỊNH ở {count} trên {total} ảnh",
+    "report.study.not_analysed": "KHÔNG ĐƯỢC PHÂN TÍCH: {count} trên {total} ảnh",
+    "report.study.waiting": "CHƯA CÓ KẾT QUẢ khi lập báo cáo này: {count} trên {total} ảnh",
+    "report.study.negative": "Không thấy viêm phổi ở {count} trên {total} ảnh; bất thường khác KHÔNG đánh giá",
+    "report.study.unnamed": "KHÔNG CÓ KẾT QUẢ và không nêu tên ở đây: {count} trên {total} đối tượng",
     "report.share": "{finding} {probability}",
     "report.prevalence": "mọi xác suất giả định rằng {prevalence} số ảnh có viêm phổi",
     "report.type": "hình ảnh {finding}",
@@ -35,11 +44,13 @@ TEXTS = {
     # What it takes the place of
     "report.supersedes": "Thay thế {earlier}.",
     "report.supersedes_because": "Lý do: {reason}.",
+    "report.study.another_image": "thông tin về một ảnh khác của ca chụp này đã thay đổi",
     "report.earlier": "một báo cáo AI trước đó",
     "report.earlier_of": "báo cáo AI lúc {moment}",
     # What it is, and how it came about
     "report.status": "Kết quả AI sơ bộ, không phải báo cáo của bác sĩ; cần kiểm tra lại.",
     "report.priority.this_image": "{priority}, theo kết quả AI của ảnh này",
+    "report.priority.one_image": "{priority}, theo kết quả AI của một ảnh",
     "report.priority.another_image": "{priority}, theo kết quả AI của ảnh khác trong ca chụp này",
     "report.priority.earlier_result": "{priority}, theo kết quả AI khác hoặc trước đó trong ca chụp này",
     "report.priority.because": "{priority}, theo: {source}",

@@ -18,12 +18,12 @@ from service.report import BuiltObject, ReportContent, as_sop_class, build, code
 from service.report.region import WHOLE_IMAGE, Localisation
 from service.vocabulary.facts import Failure
 from service.vocabulary.findings import Finding, Outcome
-from service.vocabulary.report_kinds import OWN_SCHEME, ReportKind
+from service.vocabulary.report_kinds import IMAGE_KINDS, OWN_SCHEME, ReportKind
 from service.vocabulary.uids import is_own_uid
 from tests.phantoms import SopClass, chest
 from tests.service.report.samples import ANALYSED, EQUIPMENT, activation, content, prediction, radiograph
 
-ALL = tuple(ReportKind)
+ALL = IMAGE_KINDS
 _OPTIONAL: dict[str, Any] = dict.fromkeys(
     (
         "PatientID",

@@ -18,7 +18,7 @@ from service.report import Equipment, ReportContent, build
 from service.vocabulary.facts import PrioritySource, Reason, Supersession
 from service.vocabulary.findings import Finding, Outcome, Prediction
 from service.vocabulary.language import Language
-from service.vocabulary.report_kinds import ReportKind
+from service.vocabulary.report_kinds import IMAGE_KINDS, ReportKind
 from service.vocabulary.states import Priority
 from tests.invariants import Invariant
 from tests.phantoms import chest
@@ -85,7 +85,7 @@ _OTHER_SOURCE: dict[str, Any] = {
     "SeriesNumber": 2,
 }
 
-_KINDS = tuple(ReportKind)
+_KINDS = IMAGE_KINDS
 
 
 def _uids(what: ReportContent, equipment: Equipment = EQUIPMENT, source: Dataset | None = None) -> list[str]:

@@ -23,6 +23,8 @@ from service.report.sentences import (
     result_sentence,
     summary_lines,
 )
+from service.report.study_content import StudyContent, StudyImage
+from service.report.study_sentences import image_lines, study_conclusions, study_summary
 from service.vocabulary.facts import Failure, PrioritySource, Reason, Supersession
 from service.vocabulary.findings import Finding, Outcome
 from service.vocabulary.language import Language
@@ -167,6 +169,15 @@ def _every_content() -> Iterator[ReportContent]:
         yield content(Outcome.INDETERMINATE, superseding_reason=supersession)
 
 
+def _of_study(contents: Sequence[ReportContent], language: Language, earlier: Dataset, **changes: Any) -> list[Line]:
+    images = ((chest(), None), *((chest(), what) for what in contents))
+    facts: dict[str, Any] = {"priority": Priority.URGENT, "after_reading": True, "unnamed": 999, **changes}
+    study = StudyContent(images, language=language, **facts)
+    looked_at = [StudyImage(SOURCE, what) for _, what in images]
+    lines = study_summary(study, looked_at, [earlier])
+    return [*lines, *(line for image in looked_at for line in image_lines(image, study))]
+
+
 @pytest.mark.parametrize("language", Language)
 def test_no_line_of_the_summary_is_longer_than_a_viewer_shows(language: Language) -> None:
     earlier = Dataset()
@@ -174,6 +185,9 @@ def test_no_line_of_the_summary_is_longer_than_a_viewer_shows(language: Language
     contents = [replace(what, language=language) for what in _every_content()]
     lines = [line for what in contents for line in summary_lines(what, SOURCE, [earlier])]
     lines += [operating_point_line(prediction(Outcome.POSITIVE), language)]
+    for supersession in (None, *Supersession):
+        for source in (None, *PrioritySource):
+            lines += _of_study(contents, language, earlier, superseding_reason=supersession, priority_source=source)
     assert [line.text for line in lines if len(line.text) > 80] == []
 
 
@@ -192,6 +206,26 @@ def test_conclusions_give_prevalence_model_population_limits_and_disclaimer() ->
         "Validated on: children of 1 to 5 years",
         "Limits: frontal views alone; effusion, pneumothorax and tumours are not assessed.",
         "Disclaimer: Not a medical device; research use. Not for diagnosis.",
+    ]
+
+
+def test_the_report_of_a_study_says_once_what_holds_of_several_images() -> None:
+    images = [StudyImage(SOURCE, content(outcome)) for outcome in (Outcome.POSITIVE, Outcome.NEGATIVE)]
+    assert study_conclusions([*images, StudyImage(SOURCE, None)]) == conclusion_lines(content(Outcome.POSITIVE))
+
+
+@pytest.mark.proves(Invariant.SILENCE_IS_NOT_NORMAL)
+def test_that_no_pattern_was_found_in_some_images_stands_behind_what_is_missing() -> None:
+    images = ((chest(1), content(Outcome.NEGATIVE)), (chest(2), None), (chest(3), content(Outcome.NOT_ANALYSED)))
+    study = StudyContent(images, priority=Priority.ROUTINE, priority_source=None, unnamed=1)
+    lines = _said(study_summary(study, [StudyImage(prepare(source), what) for source, what in images], []))
+    assert lines == [
+        "AI result: NOT ANALYSED: 1 of 4 images",
+        "AI result: NO RESULT when this was written: 1 of 4 images",
+        "AI result: NO RESULT, and not named here: 1 of 4 objects",
+        "AI result: No pneumonia pattern in 1 of 4 images; other abnormalities NOT assessed",
+        "Suggested reading priority: ROUTINE, no change; an AI result never lowers a priority",
+        "Status of this report: Preliminary AI output, not a radiologist report; verify.",
     ]
 
 

@@ -14,7 +14,7 @@ from service.report import Equipment, ReportContent, as_sop_class, build
 from service.vocabulary.facts import Reason, Supersession
 from service.vocabulary.findings import Outcome
 from service.vocabulary.language import Language
-from service.vocabulary.report_kinds import ReportKind
+from service.vocabulary.report_kinds import IMAGE_KINDS, ReportKind
 from tests.phantoms import chest
 from tests.service.report.samples import EQUIPMENT, content
 
@@ -49,7 +49,7 @@ _OTHER: dict[str, tuple[Any, ...]] = {
 
 
 def _built(source: Dataset, what: ReportContent, equipment: Equipment = EQUIPMENT) -> dict[ReportKind, Dataset]:
-    objects = build(source, _DISPLAY, what, kinds=tuple(ReportKind), equipment=equipment)
+    objects = build(source, _DISPLAY, what, kinds=IMAGE_KINDS, equipment=equipment)
     return {each.kind: each.dataset for each in objects}
 
 
@@ -62,7 +62,7 @@ def test_all_images_of_a_study_have_one_series_for_each_kind() -> None:
     results = [content(Outcome.POSITIVE), content(Outcome.NEGATIVE), content(Outcome.INDETERMINATE)]
     results.append(content(Outcome.NOT_ANALYSED, reason=Reason.LATERAL_VIEW))
     results.append(content(Outcome.POSITIVE, superseding_reason=Supersession.ANALYSED_AGAIN))
-    series: dict[ReportKind, set[str]] = {kind: set() for kind in ReportKind}
+    series: dict[ReportKind, set[str]] = {kind: set() for kind in IMAGE_KINDS}
     numbers = []
     for number, what in enumerate(results, start=1):
         source = chest(seed=number, study_instance_uid=study, view_position="PA" if number % 2 else "LL")
@@ -73,7 +73,7 @@ def test_all_images_of_a_study_have_one_series_for_each_kind() -> None:
     assert len(set.union(*series.values())) == 3
     assert len(set(numbers)) == len(numbers)
     # OHIF shows the first of several text reports or pictures, and the last of several measurements.
-    newest = {kind: [number for other, number in numbers if other is kind] for kind in ReportKind}
+    newest = {kind: [number for other, number in numbers if other is kind] for kind in IMAGE_KINDS}
     assert newest[ReportKind.TEXT_SR] == sorted(newest[ReportKind.TEXT_SR], reverse=True)
     assert newest[ReportKind.SECONDARY_CAPTURE] == sorted(newest[ReportKind.SECONDARY_CAPTURE], reverse=True)
     assert newest[ReportKind.MEASUREMENT_SR] == sorted(newest[ReportKind.MEASUREMENT_SR])
@@ -106,7 +106,7 @@ def test_what_shares_a_series_agrees_on_patient_study_series_and_equipment(
     study = "1.2.3.4"
     first = _built(chest(seed=1, study_instance_uid=study, **one), content(Outcome.NEGATIVE), equipment)
     second = _built(chest(seed=2, study_instance_uid=study, **other), content(Outcome.INDETERMINATE), equipment)
-    for kind in ReportKind:
+    for kind in IMAGE_KINDS:
         same = first[kind].SeriesInstanceUID == second[kind].SeriesInstanceUID
         assert not same or _modules(first[kind]) == _modules(second[kind])
 

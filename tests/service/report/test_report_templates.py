@@ -16,14 +16,14 @@ from service.report.template import Form, ReportTemplates, Varying, encoded, sha
 from service.vocabulary.facts import Failure, Flag, PrioritySource, Reason, Supersession
 from service.vocabulary.findings import Finding, Outcome
 from service.vocabulary.language import Language
-from service.vocabulary.report_kinds import ReportKind
+from service.vocabulary.report_kinds import IMAGE_KINDS, ReportKind
 from service.vocabulary.states import Priority
 from tests.invariants import Invariant
 from tests.phantoms import chest
 from tests.service.report.samples import EQUIPMENT, FINDINGS, content, prediction, radiograph
 
 _DISPLAY = radiograph(96, 80)
-_ALL = tuple(ReportKind)
+_ALL = IMAGE_KINDS
 
 _text = st.text(st.characters(exclude_categories=["Cc", "Cs"], exclude_characters="\\"), min_size=1, max_size=20)
 _name = st.one_of(

@@ -31,6 +31,7 @@ FACTS: list[type[Enum]] = [
 #: Modules whose texts a reader is shown.
 SHOWN = [
     *("content.py", "sentences.py", "overlay.py", "text_sr.py", "secondary_capture.py", "draft.py", "evidence.py"),
+    *("study_content.py", "study_sentences.py", "study_text_sr.py", "text_items.py"),
 ]
 
 
