@@ -19,6 +19,7 @@ from service.ledger.commitments import Answered, Commitments
 from service.ledger.dead_letters import DeadLetters
 from service.ledger.deliveries import DueDelivery, SentObject
 from service.ledger.drift import Drift
+from service.ledger.due_reports import DueReport
 from service.ledger.feedback import CountedFeedback, Feedback, FeedbackView, LabelledResult
 from service.ledger.figures import Figures
 from service.ledger.inspection import Inspection
@@ -33,13 +34,14 @@ from service.ledger.reading_list import ReadingList
 from service.ledger.readings import Readings
 from service.ledger.refusals import RecordedRefusal, Refusals
 from service.ledger.remedies import Remedies, Which
-from service.ledger.reporting import DueReport, Reporting
+from service.ledger.reporting import Reporting
 from service.ledger.reports import EarlierReport, NewReport
 from service.ledger.results import RecordedResult, Results
 from service.ledger.retention import Retention
 from service.ledger.shadow import Shadow
 from service.ledger.sign_ins import Lasting, SignedIn, SignIns
 from service.ledger.site_keys import SiteKeys
+from service.ledger.study_facts import ImageFacts, StudyFacts
 from service.ledger.telling import Subscription, Subscriptions
 from service.ledger.timekeeping import ClockView, Timekeeping
 from service.ledger.turnarounds import Turnarounds
@@ -139,6 +141,7 @@ __all__ = [
     "Feedback",
     "FeedbackView",
     "Figures",
+    "ImageFacts",
     "Inspection",
     "LabelledResult",
     "Lasting",
@@ -165,6 +168,7 @@ __all__ = [
     "SignIns",
     "SignedIn",
     "SiteKeys",
+    "StudyFacts",
     "Subscription",
     "Taken",
     "Timekeeping",

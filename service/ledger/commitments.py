@@ -8,9 +8,10 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from service.ledger.database import writing
-from service.ledger.deliveries import ASKED, DueDelivery, FirstWord, confirm, note, settle
-from service.ledger.leases import OBJECTS, lock_delivery
+from service.ledger.deliveries import ASKED, DueDelivery, FirstWord, confirm, note
+from service.ledger.leases import OBJECTS, lock_delivery, lock_images
 from service.ledger.records import CommitmentItemRecord, CommitmentRecord, DeliveryRecord
+from service.ledger.settling import settle
 from service.process.clock import Clock
 from service.vocabulary.commitment import FINAL_REASONS
 from service.vocabulary.errors import LeaseLost
@@ -72,7 +73,9 @@ class Commitments:
         """Record that a destination did not take a request: its rows are due again at `retry_at`."""
         now = self._clock()
         with writing(self._engine) as session:
-            for item in _items(session, transaction_uid):
+            items = _items(session, transaction_uid)
+            lock_images(session, [item.delivery_id for item in items])
+            for item in items:
                 row = lock_delivery(session, item.delivery_id)
                 # The response may have been lost, and the answer have come all the same.
                 if row is not None and _is_awaited(row):
@@ -108,7 +111,9 @@ class Commitments:
                 return None
             commitment.answered_at, commitment.answered_by = now, answered_by
             confirmed = failures = 0
-            for item in _items(session, transaction_uid):
+            items = _items(session, transaction_uid)
+            lock_images(session, [item.delivery_id for item in items])
+            for item in items:
                 row = lock_delivery(session, item.delivery_id)
                 if row is None:
                     continue
@@ -132,7 +137,7 @@ class Commitments:
                     confirmed += 1
                     if _is_awaited(row) or row.state == DeliveryState.UNCONFIRMABLE.value:
                         words.append(confirm(session, row, now, "storage commitment", self._look_again))
-                        settle(session, row, now)
+                        settle(session, [row], now)
         for word in filter(None, words):
             self._tally.count(CONFIRMED, word.destination)
             self._tally.turn(TO_CONFIRMED, word.waited, word.source, now)

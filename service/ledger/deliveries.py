@@ -1,4 +1,4 @@
-"""What the parts do to the rows of the outbox: claim, confirm, and derive an image's state from them."""
+"""What the parts do to the rows of the outbox: claim, send, confirm."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -8,17 +8,18 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 from sqlalchemy.orm.attributes import set_committed_value
 
-from service.ledger.leases import LOCK, OBJECTS
+from service.ledger.leases import LOCK, OBJECTS, lock_study_images
 from service.ledger.records import (
     CommitmentItemRecord,
     CommitmentRecord,
     DeliveryRecord,
     InstanceRecord,
-    ReportRecord,
 )
 from service.ledger.rows import advance, record
+from service.ledger.study_documents import document_deliveries
 from service.vocabulary.event_details import EventDetail
-from service.vocabulary.facts import EventKind, Failure
+from service.vocabulary.facts import EventKind
+from service.vocabulary.report_kinds import STUDY_KINDS
 from service.vocabulary.states import DeliveryState, State
 
 #: States of a row that a courier may still hold: it is withdrawn while it is under way.
@@ -163,6 +164,8 @@ def still_held(
         When they are about more than one image: their images would be locked in no order.
     """
     (number,) = {delivery.instance_id for delivery in deliveries}
+    if any(delivery.kind in STUDY_KINDS for delivery in deliveries):
+        lock_study_images(session, number)
     image = session.get_one(InstanceRecord, number, with_for_update=LOCK)
     wanted = (
         select(DeliveryRecord)
@@ -248,7 +251,7 @@ def miss(session: Session, row: DeliveryRecord, at: datetime, retry_at: datetime
     """
     instance = row.report.instance
     # Its instance is locked, so that a version that supersedes it sees the row before or after this change.
-    if instance.state == State.SUPERSEDED.value:
+    if instance.state == State.SUPERSEDED.value or _has_later_document(session, row):
         row.state = DeliveryState.WITHDRAWN.value
         OBJECTS.settle(row)
         note(session, row, at, EventKind.MISSING, EventDetail.MISSING_SUPERSEDED)
@@ -261,25 +264,11 @@ def miss(session: Session, row: DeliveryRecord, at: datetime, retry_at: datetime
         advance(session, instance, State.REPORTED, at, EventKind.REDELIVERY, lost)
 
 
-def settle(session: Session, row: DeliveryRecord, at: datetime) -> None:
-    """Derive the instance's state from its rows in the outbox."""
-    instance = row.report.instance
-    if instance.state != State.REPORTED.value:
-        return
-    session.flush()
-    rows = session.scalars(
-        select(DeliveryRecord).join(ReportRecord).where(ReportRecord.instance_id == instance.id)
-    ).all()
-    if any(_is_under_way(delivery) for delivery in rows):
-        return
-    if any(delivery.state == DeliveryState.DEAD.value for delivery in rows):
-        instance.reason = Failure.DELIVERY_FAILED.value
-        advance(session, instance, State.FAILED, at, EventKind.FAILED, EventDetail.NOT_DELIVERED.of())
-    else:
-        advance(session, instance, State.DELIVERED, at, EventKind.DELIVERED)
-
-
-def _is_under_way(row: DeliveryRecord) -> bool:
-    return row.state == DeliveryState.PENDING.value or (
-        row.state == DeliveryState.SENT.value and row.next_attempt_at is not None
+def _has_later_document(session: Session, row: DeliveryRecord) -> bool:
+    """Return whether another document about the same study has taken a document's place at its destination."""
+    if row.report.kind not in STUDY_KINDS:
+        return False
+    later = document_deliveries(row.report.instance.study_id).where(
+        DeliveryRecord.destination == row.destination, DeliveryRecord.id > row.id
     )
+    return session.scalars(later.limit(1)).first() is not None

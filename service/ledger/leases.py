@@ -17,6 +17,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from service.ledger.message_records import MessageRecord
 from service.ledger.record_base import LeasedRecord
 from service.ledger.records import CommitmentRequestRecord, DeliveryRecord, InstanceRecord, ReportRecord
+from service.ledger.study_documents import OF_STUDY
 from service.ledger.work_item_records import WorkItemEventRecord
 from service.process.clock import recent_leap
 from service.vocabulary.errors import LeaseLost
@@ -187,14 +188,40 @@ class Lease(Generic[R]):
         row.timed_at = now
 
 
-def lock_delivery(session: Session, number: int) -> DeliveryRecord | None:
-    """Return a row of the outbox, its instance and itself locked.
+def lock_images(session: Session, deliveries: Collection[int]) -> None:
+    """Lock the images that objects in the outbox tell of: one for each, and all of a study for a document about it.
 
-    The instance comes first, as it does for a version that supersedes it: so neither waits for the other, and each sees
+    The newest comes first, whoever locks several: so none of them waits for another in a circle.
+    """
+    told_of = (
+        select(InstanceRecord.id, InstanceRecord.study_id, OF_STUDY)
+        .join(ReportRecord, ReportRecord.instance_id == InstanceRecord.id)
+        .join(DeliveryRecord)
+        .where(DeliveryRecord.id.in_(deliveries))
+    )
+    found = session.execute(told_of).all()
+    studies = {study for _, study, is_of_study in found if is_of_study}
+    _lock_images(session, or_(InstanceRecord.id.in_([row[0] for row in found]), InstanceRecord.study_id.in_(studies)))
+
+
+def lock_study_images(session: Session, image: int) -> None:
+    """Lock all images of an image's study, for whoever writes about a document that tells of them; the newest first."""
+    study = select(InstanceRecord.study_id).where(InstanceRecord.id == image).scalar_subquery()
+    _lock_images(session, InstanceRecord.study_id == study)
+
+
+def _lock_images(session: Session, which: ColumnElement[bool]) -> None:
+    images = select(InstanceRecord.id).where(which).order_by(InstanceRecord.id.desc())
+    session.execute(images.with_for_update(**LOCK)).all()
+
+
+def lock_delivery(session: Session, number: int) -> DeliveryRecord | None:
+    """Return a row of the outbox, the images that it tells of and itself locked.
+
+    The images come first, as they do for a version that supersedes one: so neither waits for the other, and each sees
     what the other made of the row.
     """
-    of_delivery = select(InstanceRecord).join(ReportRecord).join(DeliveryRecord).where(DeliveryRecord.id == number)
-    session.scalars(of_delivery.with_for_update(of=InstanceRecord, **LOCK)).one_or_none()
+    lock_images(session, [number])
     return session.get(DeliveryRecord, number, with_for_update=LOCK)
 
 

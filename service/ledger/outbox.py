@@ -17,7 +17,6 @@ from service.ledger.deliveries import (
     due_deliveries,
     miss,
     note,
-    settle,
     still_held,
     stop_asking,
     take,
@@ -27,6 +26,7 @@ from service.ledger.leases import OBJECTS
 from service.ledger.records import DeliveryRecord, InstanceRecord, ReportRecord, StudyRecord
 from service.ledger.reports import NewReport, variant_of
 from service.ledger.rows import free_since
+from service.ledger.settling import settle
 from service.process.clock import Clock
 from service.vocabulary.event_details import EventDetail
 from service.vocabulary.facts import EventKind
@@ -100,8 +100,7 @@ class Outbox:
             saved = [item for item in sent if item.delivery.id in rows]
             for item in saved:
                 take(session, rows[item.delivery.id], item, now)
-            if rows:  # they are about one image
-                settle(session, next(iter(rows.values())), now)
+            settle(session, rows.values(), now)
         for item in saved:
             self._tally.count(SENT, item.delivery.destination)
             if item.unconfirmable is not None:
@@ -117,8 +116,7 @@ class Outbox:
         with writing(self._engine) as session:
             rows = still_held(session, deliveries, ASKED)
             words = [confirm(session, row, now, "C-FIND", self._look_again) for row in rows.values()]
-            if rows:
-                settle(session, next(iter(rows.values())), now)
+            settle(session, rows.values(), now)
         for word in filter(None, words):
             self._tally.count(CONFIRMED, word.destination)
             self._tally.turn(TO_CONFIRMED, word.waited, word.source, now)
@@ -145,7 +143,7 @@ class Outbox:
         with writing(self._engine) as session:
             row = OBJECTS.held(session, delivery, ASKED)
             is_first, destination = stop_asking(session, row, now, detail), row.destination
-            settle(session, row, now)
+            settle(session, [row], now)
         if is_first:
             self._tally.count(UNCONFIRMABLE, destination)
 
@@ -165,7 +163,7 @@ class Outbox:
             OBJECTS.settle(row)
             row.status, row.detail = status, detail
             note(session, row, now, EventKind.DEAD, EventDetail.NOT_SENT, error=detail)
-            settle(session, row, now)
+            settle(session, [row], now)
             destination = row.destination
         self._tally.count(DEAD, destination)
 

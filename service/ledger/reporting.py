@@ -1,70 +1,35 @@
 """Reporting: which reports are due, and the outbox rows that they become."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
 
-from sqlalchemy import Engine, Select, exists, select
+from sqlalchemy import Engine, Select, select
 from sqlalchemy.orm import Session, contains_eager, joinedload
 
 from service.ledger.database import reading, writing
+from service.ledger.due_reports import DueReport, due_report
 from service.ledger.keys import Holds, assumed, name_objects
-from service.ledger.leases import IMAGES, LOCK
-from service.ledger.predictions import prediction_of
+from service.ledger.leases import IMAGES, LOCK, lock_study_images
 from service.ledger.records import DeliveryRecord, InstanceRecord, ReportRecord, StudyRecord
-from service.ledger.reports import EarlierReport, NewReport, add_all, held_under
-from service.ledger.rows import advance, identity_of, record
-from service.ledger.siblings import number_of, other_images
+from service.ledger.reports import NewReport, add_all
+from service.ledger.rows import advance, record
+from service.ledger.settling import replace_document, settle_study
+from service.ledger.study_documents import document_deliveries
+from service.ledger.study_facts import StudyFacts, facts_of_study
 from service.ledger.telling import Subscriptions
-from service.ledger.version_0_1 import flags_of, supersession_of
 from service.process.clock import Clock
+from service.vocabulary.errors import StudyChanged
 from service.vocabulary.event_details import EventDetail, EventFacts
-from service.vocabulary.facts import EventKind, Failure, Flag, MessageEvent, PrioritySource, Supersession
+from service.vocabulary.facts import EventKind, Failure, MessageEvent
 from service.vocabulary.figures import TO_REPORT, Tally
-from service.vocabulary.findings import Outcome, Prediction
-from service.vocabulary.identity import Identity
-from service.vocabulary.language import Language
-from service.vocabulary.states import DeliveryState, Priority, State
+from service.vocabulary.findings import Outcome
+from service.vocabulary.report_kinds import STUDY_KINDS
+from service.vocabulary.states import DeliveryState, State
 
-_DUE_STATES = [State.INFERRED, State.OUT_OF_SCOPE, State.FAILED]
-
-
-@dataclass(frozen=True)
-class DueReport:
-    """An instance whose reports are to be built, under a lease.
-
-    Attributes
-    ----------
-    number
-        The how-manieth result of its study it is.
-    in_shadow
-        Whether it was received in shadow: it has no reports.
-    other_images
-        What has been found out about each other image of the study.
-    """
-
-    id: int
-    owner: str
-    sop_instance_uid: str
-    object_key: str
-    identity: Identity
-    identity_digest: str
-    pixel_digest: str | None
-    state: State
-    prediction: Prediction | None
-    reason: str | None
-    flags: tuple[Flag, ...]
-    is_chest: bool
-    priority: Priority
-    priority_source: PrioritySource
-    analysed_at: datetime
-    superseding_reason: Supersession | None
-    after_reading: bool
-    predecessors: tuple[EarlierReport, ...]
-    number: int
-    other_images: tuple[Outcome, ...]
-    in_shadow: bool = False
+#: Reports of an image are due in these; in the last two of its study alone, of which another image has gone.
+_DUE_STATES = [State.INFERRED, State.OUT_OF_SCOPE, State.FAILED, State.REPORTED, State.DELIVERED]
 
 
 class Reporting:
@@ -97,21 +62,36 @@ class Reporting:
             for row in rows:
                 if row.attempts > maximum_attempts:
                     _give_up(session, row, f"given up after {maximum_attempts} attempts", now)
-            return [_due_report(session, row, owner) for row in rows if row.reports_due]
+            return [due_report(session, row, owner) for row in rows if row.reports_due]
 
     def renew(self, due: Sequence[DueReport], lease: timedelta) -> list[DueReport]:
         """Begin leases anew, for an instance's turn may come late in its batch; return what is still held."""
         with writing(self._engine) as session:
             return IMAGES.renew(session, due, self._clock(), lease)
 
-    def save(self, due: DueReport, reports: Sequence[NewReport], holds: Holds = assumed) -> None:
+    def study(self, due: DueReport) -> StudyFacts:
+        """Return what the text report of an instance's whole study is told."""
+        with reading(self._engine) as session:
+            return facts_of_study(session, session.get_one(InstanceRecord, due.id))
+
+    def save(
+        self, due: DueReport, reports: Sequence[NewReport], holds: Holds = assumed, study: StudyFacts | None = None
+    ) -> None:
         """Put an instance's reports into the outbox, in one commit.
 
         A destination that was already told of an image of the study that is not analysed is not told of a second one,
         unless the report takes the place of an earlier one.
 
+        Parameters
+        ----------
+        study
+            What a document about the whole study among them was told. It takes the place of every other document of
+            the study that was not sent: so there is one latest, whoever else built one meanwhile.
+
         Raises
         ------
+        StudyChanged
+            When the study is not any more what the document was told; it is to be built anew.
         LeaseLost
             When another worker has built them by now.
         StoreUnavailable
@@ -119,10 +99,14 @@ class Reporting:
         """
         now = self._clock()
         with writing(self._engine) as session:
+            if study is not None:
+                lock_study_images(session, due.id)
             row = IMAGES.held(session, due, _DUE_STATES)
             if row.shadow_id is not None:
                 reports = ()  # whatever was built, nothing of it leaves
-            study = session.get_one(StudyRecord, row.study_id, with_for_update=LOCK)
+            if study is not None:
+                _replace_documents(session, row, study, reports, now)
+            of = session.get_one(StudyRecord, row.study_id, with_for_update=LOCK)
             told = set() if due.predecessors or due.prediction is not None else _told(session, row)
             name_objects(session, [report.object_key for report in reports], holds)
             add_all(session, row.id, [_without(report, told) for report in reports], now)
@@ -132,12 +116,14 @@ class Reporting:
                 row.detail = None  # of an earlier attempt at the reports; a failed analysis keeps its own
             kinds = [report.kind for report in reports]
             built = EventDetail.REPORTS.of(reports=kinds) if kinds else EventDetail.NO_REPORTS.of()
-            if row.state == State.INFERRED.value:
+            if row.state in (State.INFERRED.value, State.DELIVERED.value):
                 advance(session, row, State.REPORTED, now, EventKind.REPORTS_BUILT, built)
             else:
                 record(session, row, now, EventKind.REPORTS_BUILT, built)
+            if study is not None:
+                settle_study(session, row.study_id, now)
             if reports:
-                self._subscriptions.tell(session, MessageEvent.REPORTS_BUILT, study, row, now)
+                self._subscriptions.tell(session, MessageEvent.REPORTS_BUILT, of, row, now)
             waited = now - row.received_at
         if reports:
             self._tally.observe(TO_REPORT, waited.total_seconds())
@@ -165,9 +151,34 @@ class Reporting:
 
 def _without(report: NewReport, told: set[str]) -> NewReport:
     """Return a report without the destinations that know already what it says."""
-    if report.outcome is not Outcome.NOT_ANALYSED:
+    if report.outcome is not Outcome.NOT_ANALYSED or report.kind in STUDY_KINDS:
         return report
     return replace(report, destinations=tuple(name for name in report.destinations if name not in told))
+
+
+def _replace_documents(
+    session: Session, row: InstanceRecord, told: StudyFacts, reports: Sequence[NewReport], now: datetime
+) -> None:
+    """Take the unsent documents about a study out of the outbox, for the destinations that a new one is for.
+
+    Raises
+    ------
+    StudyChanged
+        When the study is not any more what the new document was told, or what it names as its predecessor.
+    """
+    destinations = {name for report in reports if report.kind in STUDY_KINDS for name in report.destinations}
+    unsent = (DeliveryState.PENDING.value, DeliveryState.DEAD.value)
+    rows = session.scalars(
+        document_deliveries(row.study_id)
+        .where(DeliveryRecord.destination.in_(destinations), DeliveryRecord.state.in_(unsent))
+        .order_by(DeliveryRecord.id)
+        # Whoever took one has counted its attempt before, or takes none any more.
+        .with_for_update(of=DeliveryRecord, **LOCK)
+    ).all()
+    if facts_of_study(session, row) != told:
+        raise StudyChanged
+    for delivery in rows:
+        replace_document(session, delivery, now)
 
 
 def _not_built(detail: str) -> str:
@@ -196,65 +207,6 @@ def _waiting() -> Select[InstanceRecord]:
             InstanceRecord.state.in_([state.value for state in _DUE_STATES]),
             StudyRecord.held_reason.is_(None),
         )
-    )
-
-
-def _due_report(session: Session, row: InstanceRecord, owner: str) -> DueReport:
-    return DueReport(
-        id=row.id,
-        owner=owner,
-        sop_instance_uid=row.sop_instance_uid,
-        object_key=row.object_key,
-        identity=identity_of(row),
-        identity_digest=row.identity_digest,
-        pixel_digest=row.pixel_digest,
-        state=State(row.state),
-        prediction=prediction_of(row.prediction) if row.prediction and row.state == State.INFERRED.value else None,
-        reason=row.reason,
-        flags=flags_of(row),
-        is_chest=row.is_chest,
-        priority=Priority(row.study.priority),
-        priority_source=PrioritySource(row.study.priority_source),
-        analysed_at=row.analysed_at or row.received_at,
-        superseding_reason=supersession_of(row),
-        after_reading=row.study.closed_at is not None,
-        predecessors=_predecessors(session, row),
-        number=number_of(session, row),
-        other_images=other_images(session, row),
-        in_shadow=row.shadow_id is not None,
-    )
-
-
-def _predecessors(session: Session, row: InstanceRecord) -> tuple[EarlierReport, ...]:
-    """Return the reports, of this version or an earlier one, that a destination may hold: the latest of each kind."""
-    attempted = exists(
-        select(DeliveryRecord.id).where(DeliveryRecord.report_id == ReportRecord.id, DeliveryRecord.attempts > 0)
-    )
-    reports = session.execute(
-        select(ReportRecord, attempted)
-        .join(InstanceRecord)
-        .where(
-            InstanceRecord.sop_instance_uid == row.sop_instance_uid,
-            InstanceRecord.version <= row.version,
-        )
-        .order_by(ReportRecord.id)
-    ).all()
-    tried = {report.sop_instance_uid for report, was_tried in reports if was_tried}
-    held = [report for report, _ in reports if held_under(report) & tried]
-    return tuple({(report.kind, report.language): _earlier(report) for report in held}.values())
-
-
-def _earlier(report: ReportRecord) -> EarlierReport:
-    return EarlierReport(
-        kind=report.kind,
-        sop_class_uid=report.sop_class_uid,
-        sop_instance_uid=report.sop_instance_uid,
-        series_instance_uid=report.series_instance_uid,
-        study_instance_uid=report.instance.study.study_instance_uid,
-        object_key=report.object_key,
-        removed=report.object_removed_at is not None,
-        # Version 0.1 knew one language.
-        language=Language(report.language or Language.ENGLISH),
     )
 
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, exists, select
 from sqlalchemy.orm import Session
 
-from service.ledger.records import DeliveryRecord, ReportRecord
+from service.ledger.records import DeliveryRecord, InstanceRecord, ReportRecord
 from service.vocabulary.findings import Outcome
 from service.vocabulary.language import Language
 from service.vocabulary.report_kinds import ReportKind
@@ -77,6 +77,33 @@ def variant_of(session: Session, report: ReportRecord, new: NewReport, now: date
         session.add(variant)
         session.flush()
     return variant
+
+
+def latest_held(session: Session, *which: ColumnElement[bool]) -> tuple[EarlierReport, ...]:
+    """Return those among some reports that a destination may hold: the latest of each kind and language."""
+    attempted = exists(
+        select(DeliveryRecord.id).where(DeliveryRecord.report_id == ReportRecord.id, DeliveryRecord.attempts > 0)
+    )
+    reports = session.execute(
+        select(ReportRecord, attempted).join(InstanceRecord).where(*which).order_by(ReportRecord.id)
+    ).all()
+    tried = {report.sop_instance_uid for report, was_tried in reports if was_tried}
+    held = [report for report, _ in reports if held_under(report) & tried]
+    return tuple({(report.kind, report.language): _earlier(report) for report in held}.values())
+
+
+def _earlier(report: ReportRecord) -> EarlierReport:
+    return EarlierReport(
+        kind=report.kind,
+        sop_class_uid=report.sop_class_uid,
+        sop_instance_uid=report.sop_instance_uid,
+        series_instance_uid=report.series_instance_uid,
+        study_instance_uid=report.instance.study.study_instance_uid,
+        object_key=report.object_key,
+        removed=report.object_removed_at is not None,
+        # Version 0.1 knew one language.
+        language=Language(report.language or Language.ENGLISH),
+    )
 
 
 def held_under(report: ReportRecord) -> set[str]:

@@ -24,6 +24,7 @@
     ├── LedgerConflict
     │   ├── IllegalTransition
     │   ├── LeaseLost
+    │   ├── StudyChanged
     │   └── TooManyWaiting
     ├── ObjectMissing
     ├── ObjectDamaged
@@ -159,6 +160,10 @@ class IllegalTransition(LedgerConflict):
 
 class LeaseLost(LedgerConflict):
     """The lease on the row has expired or belongs to another worker."""
+
+
+class StudyChanged(LedgerConflict):
+    """The study is not any more what was read of it; read it again."""
 
 
 class TooManyWaiting(LedgerConflict):

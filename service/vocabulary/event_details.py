@@ -50,6 +50,8 @@ class EventDetail(StrEnum):
     NOT_SENT = "not_sent"
     OTHER_CLASS = "other_class"
     """The destination does not accept the first SOP class."""
+    LATER_DOCUMENT = "later_document"
+    """One about the same study has taken the place of one that was given up."""
     ASKED = "asked"
     NOT_COMMITTED = "not_committed"
     NOT_CONFIRMABLE = "not_confirmable"

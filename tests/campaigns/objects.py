@@ -32,8 +32,7 @@ from pydicom.uid import (
 
 from models.predictor import Predictor
 from service.dicom.identity import identify
-from service.ledger import ClaimedInstance
-from service.ledger.reporting import DueReport
+from service.ledger import ClaimedInstance, DueReport
 from service.settings import Settings
 from service.vocabulary.errors import AuscultError
 from service.vocabulary.facts import PrioritySource
@@ -161,7 +160,7 @@ class Trial:
             predecessor=None,
         )
         prepared = self._preparation.prepare(claim)
-        self._building._build(_due(claim, prepared))
+        self._building._build(_due(claim, prepared), None)
         return prepared.reason.value if isinstance(prepared, OutOfScope) else "analysed"
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from service.ledger import Arrival, SentObject
 from service.vocabulary.facts import Supersession
+from service.vocabulary.findings import Outcome
 from service.vocabulary.states import DeliveryState, Priority, State
 from service.vocabulary.work_items import WorkItemState, WorkItemStatus
 from tests import phantoms
@@ -92,6 +93,38 @@ def test_a_version_that_supersedes_one_that_is_being_sent_waits_for_nobody(site:
             lambda due=due: outbox.save_sent([SentObject(due, 0x0000, confirm_at=site.now)]),  # type: ignore[misc]
         )
     assert site.ledger.inspection.status().states[State.SUPERSEDED] == ROUNDS
+
+
+@pytest.mark.proves(Invariant.NO_CIRCULAR_WAIT)
+def test_couriers_settle_documents_about_one_study_while_its_images_are_replaced(site: SampleSite) -> None:
+    """What is written about a document concerns all images of its study."""
+    outbox, reporting, results, names = site.ledger.outbox, site.ledger.reporting, site.ledger.results, ("one", "two")
+    for number in range(ROUNDS):
+        study = f"1.2.3.{number}"
+        images = [site.receive(study_instance_uid=study) for _ in range(2)]
+        for _ in images:
+            site.infer(0.1)
+            (due,) = reporting.claim("builder", 1, LEASE)
+            document = site._report(due.sop_instance_uid, due.object_key, "study_text_sr", Outcome.NEGATIVE, names)
+            reporting.save(due, [document], study=reporting.study(due))
+            sent = [outbox.claim(f"courier {name}", name, DeliveryState.PENDING, 1, LEASE)[0] for name in names]
+        site.receive(study_instance_uid=study, sop_instance_uid=str(images[0].SOPInstanceUID))
+        claim = site.claim()
+        at_once(
+            *(lambda due=due: outbox.save_sent([SentObject(due, 0x0000)]) for due in sent),
+            lambda claim=claim: results.save_prediction(  # type: ignore[misc]
+                claim,
+                prediction(0.9),
+                pixel_digest="00" * 32,
+                flags=(),
+                priority=Priority.URGENT,
+                superseding_reason=Supersession.IMAGE_REPLACED,
+            ),
+        )
+        (due,) = reporting.claim("builder", 1, LEASE)
+        reporting.save(due, [], study=reporting.study(due))
+    states = site.ledger.inspection.status().states
+    assert states == {State.DELIVERED: 2 * ROUNDS, State.SUPERSEDED: ROUNDS}
 
 
 @pytest.mark.proves(Invariant.NO_CIRCULAR_WAIT)

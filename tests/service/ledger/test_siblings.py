@@ -1,6 +1,6 @@
 """What a report is told of its study: the number of its result, and what the other images show."""
 
-from service.ledger.reporting import DueReport
+from service.ledger import DueReport
 from service.vocabulary.facts import Reason, Supersession
 from service.vocabulary.findings import Outcome
 from tests.service.sample_site import LEASE, SampleSite
