@@ -12,28 +12,24 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 
-from models.card import Card
 from models.checkpoint import Checkpoint
 from service.dicom.pixels import decode
-from service.ledger import DueReport, Ledger, NewReport
+from service.ledger import DueReport, EarlierReport, ImageFacts, Ledger, NewReport, StudyFacts
 from service.objects import ObjectStore
 from service.process.clock import Clock, utc_now
 from service.process.log import get_logger
-from service.report import Equipment, ReportContent, build, predecessor
+from service.report import Equipment, StudyContent, build, predecessor
 from service.settings import Settings
-from service.texts import texts_in
-from service.vocabulary.errors import Unavailable
+from service.vocabulary.errors import StudyChanged, Unavailable
 from service.vocabulary.event_details import EventDetail
-from service.vocabulary.facts import Failure, Reason
-from service.vocabulary.findings import Outcome
 from service.vocabulary.language import Language
 from service.vocabulary.report_kinds import ReportKind
-from service.vocabulary.states import State
 from worker.batch import Batch
 from worker.circuit_breaker import CircuitBreaker
 from worker.ladder import Ladder
-from worker.report_source import source_of
-from worker.wanted_reports import wanted_reports
+from worker.report_content import ContentWriter
+from worker.report_source import named_by, source_of
+from worker.wanted_reports import wanted_reports, wants_study
 
 log = get_logger(__name__)
 
@@ -67,6 +63,7 @@ class ReportBuilding:
     progress: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
+        self._writer = ContentWriter(self.checkpoints)
         self._circuit = CircuitBreaker(self.clock, _PAUSE_S, _PAUSE_S)
         self._batch = Batch(
             Ladder(
@@ -104,7 +101,13 @@ class ReportBuilding:
 
     def _bring(self, due: DueReport) -> None:
         """Build one instance's reports and put them into the outbox."""
-        self.ledger.reporting.save(due, self._build(due), self.store.holds)
+        while True:
+            study = self.ledger.reporting.study(due) if wants_study(self.settings, due) else None
+            try:
+                return self.ledger.reporting.save(due, self._build(due, study), self.store.holds, study)
+            except StudyChanged:
+                # Another worker built a document of the study, or an image of it has a result: it tells of that too.
+                log.info("the reports of %s are built again: their study has changed", due.sop_instance_uid)
 
     def _put_off(self, due: DueReport, error: Exception) -> None:
         log.warning("the reports of %s are put off: %s", due.sop_instance_uid, error)
@@ -116,41 +119,45 @@ class ReportBuilding:
         retry_at = self.clock() + _RETRY_AFTER
         self.ledger.reporting.save_failure(due, type(error).__name__, retry_at, self._maximum_attempts)
 
-    def _build(self, due: DueReport) -> list[NewReport]:
-        wanted = wanted_reports(self.settings, due)
+    def _build(self, due: DueReport, study: StudyFacts | None) -> list[NewReport]:
+        wanted = wanted_reports(self.settings, due, study)
         if not wanted:
             return []
         source = source_of(due, self.store)
         display = None
-        if due.prediction is not None:
+        if due.prediction is not None and any(kind.needs_result for kinds in wanted.values() for kind in kinds):
             display = decode(source, max_pixels=self.settings.scope.maximum_pixels).display()
         return [
             report
             for language, kinds in wanted.items()
-            for report in self._in_language(due, language, kinds, source, display)
+            for report in self._in_language(due, study, language, kinds, source, display)
         ]
 
     def _in_language(
         self,
         due: DueReport,
+        study: StudyFacts | None,
         language: Language,
         wanted: Mapping[ReportKind, Sequence[str]],
         source: Dataset,
         display: NDArray[np.float32] | None,
     ) -> list[NewReport]:
-        content = self._content(due, language)
+        content = self._writer.of_image(due, language)
         built = build(
             source,
             display,
             content,
             kinds=set(wanted),
             equipment=_equipment(self.settings),
-            predecessors=_predecessors(due, language, self.store),
+            predecessors=_predecessors(
+                (*due.predecessors, *(study.predecessors if study else ())), language, self.store
+            ),
+            study=self._of_study(due, study, language, source) if study and any(k.of_study for k in wanted) else None,
         )
         return [
             NewReport(
                 kind=item.kind.value,
-                outcome=content.outcome,
+                outcome=study.outcome if study and item.kind.of_study else content.outcome,
                 sop_class_uid=item.sop_class_uid,
                 sop_instance_uid=item.sop_instance_uid,
                 series_instance_uid=item.series_instance_uid,
@@ -161,53 +168,16 @@ class ReportBuilding:
             for item in built
         ]
 
-    def _content(self, due: DueReport, language: Language) -> ReportContent:
-        card = self._card(due)
-        return ReportContent(
-            outcome=due.prediction.outcome if due.prediction else Outcome.NOT_ANALYSED,
-            prediction=due.prediction,
-            reason=None if due.prediction else _reason(due),
-            flags=due.flags,
-            priority=due.priority,
-            priority_source=due.priority_source,
-            # DICOM times are local times of the site, PS3.5 section 6.2.
-            content_time=due.analysed_at.astimezone(),
-            pixel_digest=due.pixel_digest or "",
-            identity_digest=due.identity_digest,
-            limits=_limits(card, language),
-            population=card.population.description if card and due.prediction else "",
-            attempted=due.state is State.FAILED or due.reason == Reason.PIXELS_UNDECODABLE,
-            superseding_reason=due.superseding_reason if due.predecessors else None,
-            after_reading=due.after_reading,
-            language=language,
-            number=due.number,
-            type_margin=card.type_margin if card and due.prediction else None,
-            other_images=due.other_images,
-        )
+    def _of_study(self, due: DueReport, study: StudyFacts, language: Language, own: Dataset) -> StudyContent:
+        def source(image: ImageFacts) -> Dataset:
+            return own if image.id == due.id else named_by(image, self.store)
 
-    def _card(self, due: DueReport) -> Card | None:
-        """Return the card of the checkpoint that judged; of an image that none judged, the first one's."""
-        if due.prediction is None:
-            return self.checkpoints[0].card
-        cards = {checkpoint.digest: checkpoint.card for checkpoint in self.checkpoints}
-        return cards.get(due.prediction.checkpoint_digest)  # this worker may have other checkpoints' cards
+        return self._writer.of_study(due, study, language, source)
 
 
-def _limits(card: Card | None, language: Language) -> str:
-    """Return what the checkpoint was not made for, in the language or else in English, as its card says it."""
-    limits = card.limits if card is not None else {}
-    said = limits.get(_subtag(language)) or limits.get(_subtag(Language.ENGLISH))
-    return said or texts_in(language)("report.limits_unknown")
-
-
-def _subtag(language: Language) -> str:
-    """Return the primary subtag of a language (RFC 5646 section 2.2.1), by which a card names its texts."""
-    return language.value.partition("-")[0]
-
-
-def _predecessors(due: DueReport, language: Language, store: ObjectStore) -> Sequence[Dataset]:
+def _predecessors(reports: Sequence[EarlierReport], language: Language, store: ObjectStore) -> Sequence[Dataset]:
     """Return the earlier reports of each kind: in the same language, or in what a destination read before."""
-    alike = {report.kind for report in due.predecessors if report.language is language}
+    alike = {report.kind for report in reports if report.language is language}
     return [
         predecessor(
             ReportKind(report.kind),
@@ -218,7 +188,7 @@ def _predecessors(due: DueReport, language: Language, store: ObjectStore) -> Seq
         )
         if report.removed
         else dcmread(BytesIO(store.read(report.object_key)))
-        for report in due.predecessors
+        for report in reports
         if report.language is language or report.kind not in alike
     ]
 
@@ -236,7 +206,3 @@ def _equipment(settings: Settings) -> Equipment:
 @cache  # it is looked up in the files of the installation
 def _software_version() -> str:
     return version("auscult")
-
-
-def _reason(due: DueReport) -> Reason | Failure:
-    return Failure.ANALYSIS_FAILED if due.state is State.FAILED or due.reason is None else Reason(due.reason)

@@ -8,7 +8,7 @@ from pydicom.tag import Tag
 
 from service.dicom.normalised import declared, text_of
 from service.dicom.pixels import read_instance
-from service.ledger import DueReport
+from service.ledger import DueReport, ImageFacts
 from service.objects import ObjectStore
 from service.vocabulary.errors import ContradictoryIdentity, ObjectDamaged, ObjectMissing, UndecodablePixels
 from service.vocabulary.identity import Identity
@@ -50,6 +50,24 @@ def source_of(due: DueReport, store: ObjectStore) -> Dataset:
             raise
         return from_ledger(due.identity)
     require_same_patient(source, due.identity)
+    return source
+
+
+def named_by(image: ImageFacts, store: ObjectStore) -> Dataset:
+    """Return what an image is called by that a document of its study tells of besides another.
+
+    Nothing is taken over of it but UIDs, view and numbers, so without its bytes the UIDs of the ledger do.
+
+    Raises
+    ------
+    StoreUnavailable
+        When they cannot be read for now.
+    """
+    try:
+        source = read_instance(BytesIO(store.read(image.object_key)))
+        require_same_patient(source, image.identity)
+    except (UndecodablePixels, ObjectMissing, ObjectDamaged, ContradictoryIdentity):
+        return from_ledger(image.identity)
     return source
 
 

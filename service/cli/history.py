@@ -13,7 +13,7 @@ from service.process.clock import utc_now
 from service.report.content import percent, share_text
 from service.texts import Texts
 from service.vocabulary.facts import EventKind
-from service.vocabulary.report_kinds import ReportKind
+from service.vocabulary.report_kinds import STUDY_KINDS, ReportKind
 from service.wording import calendar_date, detail_in_words, order_in_words, person_name, reason_in_words
 from service.worklist import answer_of, row_of
 
@@ -22,7 +22,10 @@ Lines = Iterator[tuple[str, str | Text]]
 
 
 def print_history(say: Texts, console: Console, history: StudyHistory, uid: str) -> None:
-    """Print a study; where the UID is one image's, that image's versions, reports and history alone."""
+    """Print a study; where the UID is one image's, that image's versions, reports and history alone.
+
+    Reports about the whole study are among them, whichever image they were built for.
+    """
     chosen = {uid} if any(view.sop_instance_uid == uid for view in history.versions) else None
     console.print(Text(say("worklist.banner"), "italic yellow"))
     console.print(Text.assemble((f"{say('show.study')} ", "bold"), history.study.study_instance_uid))
@@ -32,7 +35,11 @@ def print_history(say: Texts, console: Console, history: StudyHistory, uid: str)
             version = say("show.version", version=view.version)
             console.print(Text.assemble((f"\n{say('show.image')} ", "bold"), f"{view.sop_instance_uid} {version}"))
             console.print(_listed(_version(say, view)))
-    reports = [report for report in history.reports if chosen is None or report.source_sop_instance_uid in chosen]
+    reports = [
+        report
+        for report in history.reports
+        if chosen is None or report.source_sop_instance_uid in chosen or report.kind in STUDY_KINDS
+    ]
     if reports:
         console.print(_reports(say, reports))
     if history.messages and chosen is None:

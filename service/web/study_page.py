@@ -18,7 +18,7 @@ from service.report.reading import report_lines
 from service.vocabulary.errors import ObjectDamaged, ObjectMissing, UndecodablePixels
 from service.vocabulary.facts import Flag, Opinion
 from service.vocabulary.findings import Finding, Outcome
-from service.vocabulary.report_kinds import PICTURE_KINDS, ReportKind
+from service.vocabulary.report_kinds import PICTURE_KINDS, STUDY_KINDS, ReportKind
 from service.vocabulary.states import DeliveryState, State
 from service.web.asking import uid, viewer
 from service.web.contract import Schema
@@ -166,16 +166,22 @@ class StudyPage:
 
     def _newest_text(self, reports: Sequence[ReportView]) -> tuple[ReportView, Sequence[str]] | None:
         """Return the text report that was built last, and its lines; None where there is none to read."""
-        texts = [report for report in reports if report.kind == ReportKind.TEXT_SR and report.object_removed_at is None]
+        kinds = (ReportKind.TEXT_SR, ReportKind.STUDY_TEXT_SR)
+        texts = [report for report in reports if report.kind in kinds and report.object_removed_at is None]
         with suppress(ObjectMissing, ObjectDamaged, InvalidDicomError):
             if texts:
                 return texts[-1], report_lines(self._site.store.read(texts[-1].object_key))
         return None
 
     def _sources(self, report: ReportView) -> list[InstanceView]:
-        """Return the version of an image that a report is about; another may be another patient's."""
+        """Return the version of an image that a report is about; another may be another patient's.
+
+        A report about a whole study is about all its images, which agree on the patient.
+        """
         history = self._site.ledger.inspection.history(report.sop_instance_uid)
         versions = history.versions if history else ()
+        if history and report.kind in STUDY_KINDS:
+            return list(history.study.instances)
         of = (report.source_sop_instance_uid, report.source_version)
         return [version for version in versions if (version.sop_instance_uid, version.version) == of]
 

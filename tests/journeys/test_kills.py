@@ -4,7 +4,9 @@ A step is a function of the product; what the process leaves behind proves that 
 """
 
 import signal
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from _pytest.mark import ParameterSet
@@ -50,6 +52,12 @@ DELIVERING: list[Step] = [
     ("service.dicom.scu:DestinationAssociation.holds", "after", 1),
     ("service.ledger.outbox:Outbox.save_confirmed", "before", 1),
     ("service.ledger.outbox:Outbox.save_confirmed", "after", 1),
+]
+#: Steps at which a text report of a whole study is built, saved, or sent, and the next step is not done.
+REVISING: list[Step] = [
+    ("service.ledger.reporting:Reporting.save", "before", 1),
+    ("service.ledger.reporting:Reporting.save", "after", 1),
+    ("service.ledger.outbox:Outbox.save_sent", "before", 1),
 ]
 #: Steps between the destination's first answer and the record of it: only there may objects go out a second time, and
 #: of one image alone (ADR 0025).
@@ -149,6 +157,47 @@ def test_a_delivery_worker_killed_at_any_step_leaves_one_set_of_reports(scene: S
     assert scene.gateway.send(source) == 0x0000
     scene.revive("work deliver", step)
     assert_one_set_of_reports(scene, source, sent_twice=step[:2] in SENT_TWICE)
+
+
+@pytest.fixture
+def one_text_report(scene: Scene) -> Iterator[None]:
+    """Let the archive receive one text report a study."""
+    gateway = scene.gateway
+    settings = Path(gateway.environment["AUSCULT_CONFIG"])
+    other = settings.with_name("study.toml")
+    table = "[[destinations]]"
+    other.write_text(settings.read_text().replace(table, f'{table}\nreports = ["study_text_sr"]'))
+    for path in (other, settings):
+        gateway.environment["AUSCULT_CONFIG"] = str(path)
+        gateway.restart("work deliver", scene.traps["work deliver"])
+        if path is other:
+            yield
+
+
+@pytest.mark.proves(Invariant.KILLED_AT_ANY_STEP)
+@pytest.mark.parametrize(("seed", "step"), numbered(REVISING, 470))
+@pytest.mark.usefixtures("one_text_report")
+def test_a_delivery_worker_killed_at_any_step_leaves_one_latest_text_report_of_a_study(
+    scene: Scene, seed: int, step: Step
+) -> None:
+    study = f"1.2.3.{seed}"
+    first, second = (chest(number, study_instance_uid=study) for number in (seed, seed + 10))
+    assert scene.gateway.send(first) == 0x0000
+    scene.gateway.wait_until_settled()
+    scene.set("work deliver", step)
+    assert scene.gateway.send(second) == 0x0000
+    scene.revive("work deliver", step)
+    scene.gateway.wait_until_settled()
+    assert [scene.gateway.versions(image)[0].state for image in (first, second)] == [State.DELIVERED] * 2
+    one, latest = scene.pacs.objects(study)
+    [named] = latest.PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0].ReferencedSOPSequence
+    assert named.ReferencedSOPInstanceUID == one.SOPInstanceUID
+    assert {image.SOPInstanceUID for image in (first, second)} == {
+        item.ReferencedSOPInstanceUID
+        for series in latest.CurrentRequestedProcedureEvidenceSequence[0].ReferencedSeriesSequence
+        for item in series.ReferencedSOPSequence
+    }
+    assert len(set(scene.pacs.digests[str(latest.SOPInstanceUID)])) == 1
 
 
 def test_an_acknowledged_image_survives_a_listener_killed_right_after_it(scene: Scene) -> None:

@@ -3,7 +3,8 @@
 import json
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from io import BytesIO
@@ -16,12 +17,12 @@ from PIL import Image
 from pydicom import Dataset
 
 from service.dicom.pixels import decode, read_instance
-from service.report import Equipment, ReportContent, build
+from service.report import Equipment, ReportContent, StudyContent, build
 from service.texts import texts_in
 from service.vocabulary.facts import PrioritySource
 from service.vocabulary.findings import Outcome
 from service.vocabulary.language import Language
-from service.vocabulary.report_kinds import ReportKind
+from service.vocabulary.report_kinds import IMAGE_KINDS, STUDY_KINDS
 from tests.ohif import viewer
 from tests.phantoms import chest, encoded
 from tests.servers import orthanc
@@ -60,7 +61,11 @@ SECOND_CONTENT = content(
     number=2,
     other_images=(Outcome.POSITIVE,),
 )
+#: The text report of that study, as it was when one image waited, and as it is once both have a result.
+ONE_BY_NOW = StudyContent(((WIDE, CONTENT), (SECOND, None)), CONTENT.priority, PrioritySource.PREDICTION)
+BOTH = replace(ONE_BY_NOW, images=((WIDE, CONTENT), (SECOND, SECOND_CONTENT)), number=2)
 #: Series numbers, which tell the objects apart in the viewer, with a text that each shows once it is open.
+OF_STUDY = {"9900": "AI result of one image"}
 SHOWN = {"9901": "not a radiologist report", "9902": "AI no pattern", "9903": "W:"}
 
 
@@ -98,8 +103,11 @@ def seen(
             for source, what in images:
                 for content_ in (encoded(source), *reports(source, what)):
                     archive.store(content_)
+            for document in documents() if letter == "a" else ():
+                archive.store(document)
             study = f"{address}/viewer?StudyInstanceUIDs={images[0][0].StudyInstanceUID}"
-            for number, page in _look(tools, study, folder, letter).items():
+            shown = OF_STUDY | SHOWN if letter == "a" else SHOWN
+            for number, page in _look(tools, study, folder, letter, shown).items():
                 pages[letter + number] = page
     return pages
 
@@ -108,30 +116,66 @@ def reports(source: Dataset, what: ReportContent) -> list[bytes]:
     image = read_instance(BytesIO(encoded(source)))
     display = decode(image, max_pixels=10**8).display()
     equipment = Equipment(version("auscult"), institution="General Hospital")
-    return [item.encoded() for item in build(image, display, what, kinds=tuple(ReportKind), equipment=equipment)]
+    return [item.encoded() for item in build(image, display, what, kinds=IMAGE_KINDS, equipment=equipment)]
 
 
-def _look(tools: dict[str, str], study: str, folder: Path, letter: str) -> dict[str, dict[str, Any]]:
-    pictures = {number: folder / f"{letter}{number}.png" for number in SHOWN}
-    wanted = [part for number, text in SHOWN.items() for part in (number, text, str(pictures[number]))]
+def documents() -> Iterator[bytes]:
+    """Yield the two versions of the text report of the study with two images."""
+    earlier: list[Dataset] = []
+    for source, what, study in ((WIDE, CONTENT, ONE_BY_NOW), (SECOND, SECOND_CONTENT, BOTH)):
+        [document] = build(
+            read_instance(BytesIO(encoded(source))),
+            None,
+            what,
+            kinds=STUDY_KINDS,
+            equipment=Equipment(version("auscult"), institution="General Hospital"),
+            predecessors=earlier,
+            study=study,
+        )
+        earlier = [document.dataset]
+        yield document.encoded()
+
+
+def _look(
+    tools: dict[str, str], study: str, folder: Path, letter: str, shown: dict[str, str]
+) -> dict[str, dict[str, Any]]:
+    pictures = {number: folder / f"{letter}{number}.png" for number in shown}
+    wanted = [part for number, text in shown.items() for part in (number, text, str(pictures[number]))]
     driver = str(Path(__file__).with_name("ohif.cjs"))
     result = subprocess.run(
         [tools["NODE"], driver, study, *wanted], env=tools, capture_output=True, text=True, timeout=240, check=False
     )
     assert result.returncode == 0, result.stderr
-    pages = dict(zip(SHOWN, json.loads(result.stdout), strict=True))
+    pages = dict(zip(shown, json.loads(result.stdout), strict=True))
     return {number: {**page, "picture": pictures[number]} for number, page in pages.items()}
 
 
-@pytest.mark.parametrize("letter", ["", "a"], ids=["one image", "two images"])
-@pytest.mark.parametrize("number", SHOWN)
-def test_the_viewer_shows_each_object_without_breaking_down(
-    seen: dict[str, dict[str, Any]], number: str, letter: str
-) -> None:
-    page = seen[letter + number]
+@pytest.mark.parametrize("number", [*SHOWN, *(f"a{number}" for number in OF_STUDY | SHOWN)])
+def test_the_viewer_shows_each_object_without_breaking_down(seen: dict[str, dict[str, Any]], number: str) -> None:
+    page = seen[number]
     assert [line for line in page["console"] if "Error Boundary" in line] == []
     assert "Something went wrong" not in page["text"]
-    assert SHOWN[number] in page["text"]
+    assert (OF_STUDY | SHOWN)[number.removeprefix("a")] in page["text"]
+
+
+def test_the_viewer_shows_one_text_report_of_a_study_with_the_result_of_each_image(
+    seen: dict[str, dict[str, Any]],
+) -> None:
+    """Of its versions it shows the latest."""
+    text = seen["a9900"]["text"]
+    lines = [
+        "AI result: PNEUMONIA SUSPECTED in 1 of 2 images",
+        "AI result: No pneumonia pattern in 1 of 2 images; other abnormalities NOT assessed",
+        "Image that decides the priority: PA view, image 1 of series 1",
+        "Status of this report: Preliminary AI output, not a radiologist report; verify.",
+        "Image: PA view, image 1 of series 1",
+        "AI result: PNEUMONIA SUSPECTED, probability 96.0 %",
+        "Image: AP view, image 1 of series 2",
+        "AI result: No pneumonia pattern found by AI; other abnormalities NOT assessed",
+    ]
+    assert [line for line in lines if line not in text] == []
+    assert "NO RESULT" not in text, "as the version before said"
+    assert text.count("Finding: ") == 1, "of the positive"
 
 
 def test_the_viewer_shows_the_newest_report_of_a_study_and_it_names_the_others(seen: dict[str, dict[str, Any]]) -> None:
@@ -145,7 +189,7 @@ def test_the_viewer_shows_the_newest_report_of_a_study_and_it_names_the_others(s
         "AI probability of pneumonia: 3 %",
     ]
     assert [line for line in lines if line not in text] == []
-    assert {line for line in text.splitlines() if line.startswith("S:99")} == {"S:9901", "S:9902", "S:9903"}
+    assert {line for line in text.splitlines() if line.startswith("S:99")} == {"S:9900", "S:9901", "S:9902", "S:9903"}
     # The sentence burnt into the newest picture, in the colour of a positive.
     assert pixels(seen["a9903"]["picture"], lambda red, green, blue: (red > 200) & (red - blue > 120)) > 1000
 

@@ -1,0 +1,120 @@
+"""What reports say, from what the ledger knows and from the cards of the checkpoints at hand."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pydicom import Dataset
+
+from models.card import Card
+from models.checkpoint import Checkpoint
+from service.ledger import DueReport, ImageFacts, StudyFacts
+from service.report import ReportContent, StudyContent
+from service.texts import texts_in
+from service.vocabulary.facts import Failure, Reason
+from service.vocabulary.findings import Outcome, Prediction
+from service.vocabulary.language import Language
+from service.vocabulary.states import State
+
+
+@dataclass(frozen=True)
+class ContentWriter:
+    """Puts together what the reports of an image, or of its study, say.
+
+    Attributes
+    ----------
+    checkpoints
+        Those at hand; their cards say what a network was validated on.
+    """
+
+    checkpoints: Sequence[Checkpoint]
+
+    def of_image(self, due: DueReport, language: Language) -> ReportContent:
+        """Return what the reports of an image say."""
+        card = self._card(due.prediction)
+        return ReportContent(
+            outcome=due.prediction.outcome if due.prediction else Outcome.NOT_ANALYSED,
+            prediction=due.prediction,
+            reason=None if due.prediction else _reason(due),
+            flags=due.flags,
+            priority=due.priority,
+            priority_source=due.priority_source,
+            # DICOM times are local times of the site, PS3.5 section 6.2.
+            content_time=due.analysed_at.astimezone(),
+            pixel_digest=due.pixel_digest or "",
+            identity_digest=due.identity_digest,
+            limits=_limits(card, language),
+            population=card.population.description if card and due.prediction else "",
+            attempted=due.state is State.FAILED or due.reason == Reason.PIXELS_UNDECODABLE,
+            superseding_reason=due.superseding_reason if due.predecessors else None,
+            after_reading=due.after_reading,
+            language=language,
+            number=due.number,
+            type_margin=card.type_margin if card and due.prediction else None,
+            other_images=due.other_images,
+        )
+
+    def of_study(
+        self, due: DueReport, study: StudyFacts, language: Language, source_of: Callable[[ImageFacts], Dataset]
+    ) -> StudyContent:
+        """Return what the report of an image's whole study says.
+
+        Parameters
+        ----------
+        source_of
+            Returns the attributes of an image.
+        """
+        return StudyContent(
+            images=tuple((source_of(image), self._of_facts(image, study, language)) for image in study.images),
+            priority=study.priority,
+            priority_source=study.priority_source,
+            language=language,
+            unnamed=study.unnamed,
+            number=study.number,
+            superseding_reason=due.superseding_reason,
+            after_reading=study.after_reading,
+        )
+
+    def _of_facts(self, image: ImageFacts, study: StudyFacts, language: Language) -> ReportContent | None:
+        if image.outcome is None:
+            return None
+        card = self._card(image.prediction)
+        return ReportContent(
+            outcome=image.outcome,
+            prediction=image.prediction,
+            reason=None if image.prediction else Reason(image.reason) if image.reason else Failure.ANALYSIS_FAILED,
+            flags=image.flags,
+            priority=study.priority,
+            priority_source=study.priority_source,
+            content_time=image.analysed_at.astimezone(),
+            pixel_digest=image.pixel_digest or "",
+            identity_digest=image.identity_digest,
+            limits=_limits(card, language),
+            population=card.population.description if card and image.prediction else "",
+            attempted=image.prediction is None and image.reason in (None, Reason.PIXELS_UNDECODABLE.value),
+            after_reading=study.after_reading,
+            language=language,
+            type_margin=card.type_margin if card and image.prediction else None,
+        )
+
+    def _card(self, prediction: Prediction | None) -> Card | None:
+        """Return the card of the checkpoint that judged; of an image that none judged, the first one's."""
+        if prediction is None:
+            return self.checkpoints[0].card
+        cards = {checkpoint.digest: checkpoint.card for checkpoint in self.checkpoints}
+        return cards.get(prediction.checkpoint_digest)  # this worker may have other checkpoints' cards
+
+
+def _limits(card: Card | None, language: Language) -> str:
+    """Return what the checkpoint was not made for, in the language or else in English, as its card says it."""
+    limits = card.limits if card is not None else {}
+    said = limits.get(_subtag(language)) or limits.get(_subtag(Language.ENGLISH))
+    return said or texts_in(language)("report.limits_unknown")
+
+
+def _subtag(language: Language) -> str:
+    """Return the primary subtag of a language (RFC 5646 section 2.2.1), by which a card names its texts."""
+    return language.value.partition("-")[0]
+
+
+def _reason(due: DueReport) -> Reason | Failure:
+    return Failure.ANALYSIS_FAILED if due.state is State.FAILED or due.reason is None else Reason(due.reason)
