@@ -14,11 +14,11 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes as dictionary
 from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage, EnhancedSRStorage
 
-from service.report import BuiltObject, ReportContent, as_sop_class, build, codes, overlay
+from service.report import BuiltObject, ReportContent, StudyContent, as_sop_class, build, codes, overlay
 from service.report.region import WHOLE_IMAGE, Localisation
 from service.vocabulary.facts import Failure
 from service.vocabulary.findings import Finding, Outcome
-from service.vocabulary.report_kinds import IMAGE_KINDS, OWN_SCHEME, ReportKind
+from service.vocabulary.report_kinds import IMAGE_KINDS, OWN_SCHEME, STUDY_KINDS, ReportKind
 from service.vocabulary.uids import is_own_uid
 from tests.phantoms import SopClass, chest
 from tests.service.report.samples import ANALYSED, EQUIPMENT, activation, content, prediction, radiograph
@@ -51,6 +51,19 @@ def built(source: Dataset, what: ReportContent, predecessors: tuple[Dataset, ...
         source, radiograph(source.Rows, source.Columns), what, kinds=ALL, equipment=EQUIPMENT, predecessors=predecessors
     )
     return [variant for report in objects for variant in variants(report)]
+
+
+def of_study(source: Dataset, what: ReportContent) -> Iterator[BuiltObject]:
+    """Yield two versions of a study's text report, each as each SOP class: a second image waits, and has a result."""
+    second = chest(77, study_instance_uid=str(source.StudyInstanceUID))
+    earlier: list[Dataset] = []
+    for number, found in enumerate((None, content(Outcome.NEGATIVE)), start=1):
+        study = StudyContent(
+            ((source, what), (second, found)), priority=what.priority, priority_source=None, number=number
+        )
+        [report] = build(source, None, what, kinds=STUDY_KINDS, equipment=EQUIPMENT, predecessors=earlier, study=study)
+        yield from variants(report)
+        earlier = [report.dataset]
 
 
 def variants(report: BuiltObject) -> Iterator[BuiltObject]:
@@ -99,7 +112,7 @@ def _cases() -> Iterator[tuple[str, Dataset, ReportContent]]:
 def test_every_object_is_valid_to_dciodvfy_and_readable_to_dcmtk_and_pydicom(
     source: Dataset, what: ReportContent, program: Callable[[str], str], tmp_path: Path
 ) -> None:
-    for number, report in enumerate(built(source, what)):
+    for number, report in enumerate([*built(source, what), *of_study(source, what)]):
         path = tmp_path / f"{number}.dcm"
         path.write_bytes(report.encoded())
         verdict = subprocess.run([program("dciodvfy"), path], capture_output=True, text=True, check=False, timeout=60)
@@ -124,6 +137,19 @@ def test_each_kind_stands_in_a_series_of_its_own_that_is_not_the_images() -> Non
     assert len({report.series_instance_uid for report in objects}) == len(objects) == 6
     assert len({report.sop_instance_uid for report in objects}) == 6
     assert source.SeriesInstanceUID not in {report.series_instance_uid for report in objects}
+
+
+def test_the_versions_of_a_studys_report_stand_in_one_series_and_the_later_one_names_the_earlier() -> None:
+    source = chest(Laterality="R")  # of this image alone: the other one has none
+    first, _, second, variant = (report.dataset for report in of_study(source, content(Outcome.POSITIVE)))
+    assert first.SeriesInstanceUID == second.SeriesInstanceUID
+    assert first.SOPInstanceUID != second.SOPInstanceUID
+    assert second.InstanceNumber < first.InstanceNumber
+    [series] = second.PredecessorDocumentsSequence[0].ReferencedSeriesSequence
+    assert series.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == first.SOPInstanceUID
+    assert not [item for item in items(variant) if item.get("ValueType") == "NUM"]
+    [study] = second.CurrentRequestedProcedureEvidenceSequence
+    assert len(study.ReferencedSeriesSequence) == 2
 
 
 def test_an_image_that_was_not_analysed_gets_the_text_report_alone() -> None:
