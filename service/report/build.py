@@ -74,8 +74,15 @@ def build(
         When a Secondary Capture, or the Measurement Report of a positive, is wanted without display values.
     """
     with _silent():
-        what = {"kinds": kinds, "equipment": equipment, "predecessors": predecessors, "study": study}
-        drafts = drafts_of(source, display, content, **what)
+        drafts = drafts_of(
+            source,
+            display,
+            content,
+            kinds=kinds,
+            equipment=equipment,
+            predecessors=predecessors,
+            study=study,
+        )
         return [_built(draft) for draft in drafts]
 
 
