@@ -70,7 +70,7 @@ class ContentWriter:
             language=language,
             unnamed=study.unnamed,
             number=study.number,
-            superseding_reason=due.superseding_reason,
+            superseding_reason=None if due.is_told else due.superseding_reason,
             after_reading=study.after_reading,
         )
 

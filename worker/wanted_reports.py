@@ -7,7 +7,6 @@ from service.settings import Destination, Settings
 from service.vocabulary.facts import Reason
 from service.vocabulary.language import Language
 from service.vocabulary.report_kinds import IMAGE_KINDS, STUDY_KINDS, ReportKind
-from service.vocabulary.states import State
 
 
 def wants_study(settings: Settings, due: DueReport) -> bool:
@@ -35,9 +34,8 @@ def wanted_reports(
     by_language: dict[Language, list[Destination]] = {}
     for destination in settings.destinations:
         by_language.setdefault(destination.language or site, []).append(destination)
-    told_before = due.state in (State.REPORTED, State.DELIVERED)
     wanted = {
-        name: {kind: names for kind, names in _kinds(due, items, study).items() if kind.of_study or not told_before}
+        name: {kind: names for kind, names in _kinds(due, items, study).items() if kind.of_study or not due.is_told}
         for name, items in (by_language or {site: []}).items()
     }
     return {name: kinds for name, kinds in wanted.items() if kinds}

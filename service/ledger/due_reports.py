@@ -57,6 +57,11 @@ class DueReport:
     other_images: tuple[Outcome, ...]
     in_shadow: bool = False
 
+    @property
+    def is_told(self) -> bool:
+        """Whether its own reports are built: one about its study alone is due, which another image has left."""
+        return self.state in (State.REPORTED, State.DELIVERED)
+
 
 def due_report(session: Session, row: InstanceRecord, owner: str) -> DueReport:
     """Return what is told of an instance that was claimed."""

@@ -206,8 +206,8 @@ def supersede_earlier(
 
 
 def withdraw(session: Session, instance: InstanceRecord) -> None:
-    """Take an instance's unsent reports, and what was not yet told of it, out of the outbox."""
-    _withdraw_pending(session, InstanceRecord.id == instance.id)
+    """Take an instance's own unsent reports, and what was not yet told of it, out of the outbox."""
+    _withdraw_pending(session, InstanceRecord.id == instance.id, ~OF_STUDY)
     withdraw_messages(session, instance)
 
 
