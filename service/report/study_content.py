@@ -1,4 +1,9 @@
-"""What the text report of a whole study says: its images, each with its result or without one."""
+"""What the text report of a whole study says: its images, each with its result or without one.
+
+References
+----------
+PS3.3 section A.1.2.3: what holds of a series holds of each of its instances
+"""
 
 from dataclasses import dataclass, replace
 from typing import NamedTuple

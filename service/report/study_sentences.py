@@ -1,4 +1,9 @@
-"""The sentences of a study's text report: what was found in how many of its images, and which image decides."""
+"""The sentences of a study's text report: what was found in how many of its images, and which image decides.
+
+References
+----------
+PS3.3 section C.17.2: what a document takes the place of stands in its Predecessor Documents Sequence
+"""
 
 from collections import Counter
 from collections.abc import Sequence
