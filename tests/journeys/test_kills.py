@@ -159,9 +159,17 @@ def test_a_delivery_worker_killed_at_any_step_leaves_one_set_of_reports(scene: S
     assert_one_set_of_reports(scene, source, sent_twice=step[:2] in SENT_TWICE)
 
 
-@pytest.fixture
+def test_an_acknowledged_image_survives_a_listener_killed_right_after_it(scene: Scene) -> None:
+    gateway, source = scene.gateway, chest(460)
+    assert gateway.send(source) == 0x0000
+    gateway.restart("listen", scene.traps["listen"])
+    assert_one_set_of_reports(scene, source)
+    gateway.wait_until_listening()
+
+
+@pytest.fixture(scope="module")
 def one_text_report(scene: Scene) -> Iterator[None]:
-    """Let the archive receive one text report a study."""
+    """Let the archive receive one text report a study, from the first test on that asks for it: these are the last."""
     gateway = scene.gateway
     settings = Path(gateway.environment["AUSCULT_CONFIG"])
     other = settings.with_name("study.toml")
@@ -198,11 +206,3 @@ def test_a_delivery_worker_killed_at_any_step_leaves_one_latest_text_report_of_a
         for item in series.ReferencedSOPSequence
     }
     assert len(set(scene.pacs.digests[str(latest.SOPInstanceUID)])) == 1
-
-
-def test_an_acknowledged_image_survives_a_listener_killed_right_after_it(scene: Scene) -> None:
-    gateway, source = scene.gateway, chest(460)
-    assert gateway.send(source) == 0x0000
-    gateway.restart("listen", scene.traps["listen"])
-    assert_one_set_of_reports(scene, source)
-    gateway.wait_until_listening()
