@@ -53,10 +53,9 @@ DELIVERING: list[Step] = [
     ("service.ledger.outbox:Outbox.save_confirmed", "before", 1),
     ("service.ledger.outbox:Outbox.save_confirmed", "after", 1),
 ]
-#: Steps at which a text report of a whole study is built, saved, or sent, and the next step is not done.
+#: Steps at which a text report of a whole study is built and not saved, or sent and not recorded.
 REVISING: list[Step] = [
     ("service.ledger.reporting:Reporting.save", "before", 1),
-    ("service.ledger.reporting:Reporting.save", "after", 1),
     ("service.ledger.outbox:Outbox.save_sent", "before", 1),
 ]
 #: Steps between the destination's first answer and the record of it: only there may objects go out a second time, and

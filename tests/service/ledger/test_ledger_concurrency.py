@@ -98,8 +98,9 @@ def test_a_version_that_supersedes_one_that_is_being_sent_waits_for_nobody(site:
 @pytest.mark.proves(Invariant.NO_CIRCULAR_WAIT)
 def test_couriers_settle_documents_about_one_study_while_its_images_are_replaced(site: SampleSite) -> None:
     """What is written about a document concerns all images of its study."""
+    rounds = 3
     outbox, reporting, results, names = site.ledger.outbox, site.ledger.reporting, site.ledger.results, ("one", "two")
-    for number in range(ROUNDS):
+    for number in range(rounds):
         study = f"1.2.3.{number}"
         images = [site.receive(study_instance_uid=study) for _ in range(2)]
         for _ in images:
@@ -124,7 +125,7 @@ def test_couriers_settle_documents_about_one_study_while_its_images_are_replaced
         (due,) = reporting.claim("builder", 1, LEASE)
         reporting.save(due, [], study=reporting.study(due))
     states = site.ledger.inspection.status().states
-    assert states == {State.DELIVERED: 2 * ROUNDS, State.SUPERSEDED: ROUNDS}
+    assert states == {State.DELIVERED: 2 * rounds, State.SUPERSEDED: rounds}
 
 
 @pytest.mark.proves(Invariant.NO_CIRCULAR_WAIT)
