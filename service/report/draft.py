@@ -25,7 +25,7 @@ from service.vocabulary.report_kinds import ReportKind
 from service.vocabulary.uids import derive_uid
 
 #: Version of what the modules of this package write for the same content. Raise it with every change of the output.
-TEMPLATE_VERSION = "6"
+TEMPLATE_VERSION = "7"
 
 _NEWEST_FIRST = 10_000
 """More than any study has results."""

@@ -40,6 +40,8 @@ _INK = (236, 238, 240)
 _FAINT = (160, 166, 172)
 _OUTSIDE = np.float32(150)
 """Grey of the map outside the lung field."""
+_EDGES = 4
+"""Steps in which the map's colour goes over into grey at the edge of the lung field."""
 _LINE_COLOUR = {
     Outcome.POSITIVE: (255, 196, 84),
     Outcome.NEGATIVE: _INK,
@@ -105,9 +107,12 @@ def radiograph(display: NDArray[np.float32]) -> Picture:
     rows, columns = display.shape
     scale = LONGEST_SIDE / max(rows, columns)
     size = (max(1, round(columns * scale)), max(1, round(rows * scale)))
-    resized = cv2.resize(
-        np.asarray(display, dtype=np.float32), size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    )
+    shown = np.asarray(display, dtype=np.float32)
+    while max(shown.shape) >= 2 * LONGEST_SIDE and min(shown.shape) > 1:
+        # Averaged two by two, which is fast; above half the size, interpolation leaves no pixel out.
+        halves = (shown.shape[1] // 2, shown.shape[0] // 2)
+        shown = np.asarray(cv2.resize(shown[: 2 * halves[1], : 2 * halves[0]], halves, interpolation=cv2.INTER_AREA))
+    resized = cv2.resize(shown, size, interpolation=cv2.INTER_LINEAR if scale < 1 else cv2.INTER_CUBIC)
     # In place, for a pass over the picture costs as much as what is computed in it; a value that is none is black.
     cv2.patchNaNs(resized, 0)
     np.clip(resized, 0, 1, out=resized)
@@ -175,19 +180,26 @@ def _lung_share(localisation: Localisation, rows: int, columns: int) -> NDArray[
 
 def _tint(grey: Picture, activation: NDArray[np.float32], field: NDArray[np.float32]) -> Picture:
     """Blend the colour of each activation over grey; opacity grows with the activation from nothing at 0."""
-    opacity = activation * _OPACITY
-    below, outside = grey * (1 - opacity), _OUTSIDE * (1 - field)
-    index = cv2.convertScaleAbs(activation, alpha=255)
-    planes = []
-    # Channel by channel and in place: so little memory is passed through the processor.
-    for colours in _colours():
-        colour = np.asarray(cv2.LUT(index, colours), dtype=np.float32)
-        colour *= field
-        colour += outside
-        colour *= opacity
-        colour += below
-        planes.append(cv2.convertScaleAbs(colour))
-    return np.asarray(cv2.merge(planes), dtype=np.uint8)
+    place = cv2.convertScaleAbs(field, alpha=_EDGES).astype(np.int32)
+    for part in (cv2.convertScaleAbs(activation, alpha=255), grey):
+        place <<= 8
+        place |= part
+    blended = np.take(_blends(), place).view(np.uint8).reshape(*grey.shape, 4)
+    return np.asarray(cv2.cvtColor(blended, cv2.COLOR_RGBA2RGB), dtype=np.uint8)
+
+
+@lru_cache(maxsize=1)
+def _blends() -> NDArray[np.uint32]:
+    """Return what becomes of every grey under every activation at every share of lung, RGBA in one word.
+
+    To look a pixel up takes a third of the time in which its colours are blended.
+    """
+    grey, activation = np.arange(256, dtype=np.float32)[:, None], np.arange(256, dtype=np.float32)[:, None, None]
+    lung = np.linspace(0, 1, _EDGES + 1, dtype=np.float32)[:, None, None, None]
+    colour, opacity = _colours().T[:, None] * lung + _OUTSIDE * (1 - lung), _OPACITY * activation / 255
+    blends = np.zeros((_EDGES + 1, 256, 256, 4), dtype=np.uint8)
+    blends[..., :3] = np.rint(grey * (1 - opacity) + colour * opacity)
+    return blends.view(np.uint32).ravel()
 
 
 @lru_cache(maxsize=1)
@@ -212,24 +224,33 @@ def _mount(painted: Picture, line: str, colour: tuple[int, int, int], legend: Te
     font = _fitting_font(line, width - 2 * _MARGIN)
     line_height = int(font.size * 1.3) + _MARGIN
     lowest = _height_without_bar(legend) + _SHORTEST_BAR if legend else 1
-    canvas = Image.new("RGB", (width, max(rows, lowest) + line_height), _PAPER)
+    mounted = _paper(max(rows, lowest) + line_height, width)
     left = (width - legend_width - columns) // 2
-    canvas.paste(Image.fromarray(painted), (left, line_height))
-    ImageDraw.Draw(canvas).text((_MARGIN, line_height // 2), line, font=font, fill=colour, anchor="lm")
+    mounted[line_height : line_height + rows, left : left + columns] = painted
+    mounted[:line_height] = _written(line, font, (width, line_height), colour)
     if legend:
-        canvas.paste(_legend(canvas.height - line_height, legend), (width - legend_width, line_height))
-    return np.asarray(canvas)
+        mounted[line_height:, width - legend_width :] = _legend(len(mounted) - line_height, legend)
+    return mounted
 
 
 def _with_line(mounted: Picture, line: str) -> Picture:
     """Add a line of text below a picture."""
-    rows, columns = mounted.shape[:2]
+    columns = mounted.shape[1]
     font = _fitting_font(line, columns - 2 * _MARGIN)
-    line_height = int(font.size * 1.3) + _MARGIN
-    canvas = Image.new("RGB", (columns, rows + line_height), _PAPER)
-    canvas.paste(Image.fromarray(mounted), (0, 0))
-    place = (_MARGIN, rows + line_height // 2)
-    ImageDraw.Draw(canvas).text(place, line, font=font, fill=_LINE_COLOUR[Outcome.POSITIVE], anchor="lm")
+    size = (columns, int(font.size * 1.3) + _MARGIN)
+    return np.concatenate([mounted, _written(line, font, size, _LINE_COLOUR[Outcome.POSITIVE])])
+
+
+def _paper(rows: int, columns: int) -> Picture:
+    paper = np.empty((rows, columns * len(_PAPER)), dtype=np.uint8)
+    paper[:] = np.tile(np.array(_PAPER, dtype=np.uint8), columns)  # row by row, which is ten times as fast as by pixels
+    return paper.reshape(rows, columns, len(_PAPER))
+
+
+def _written(line: str, font: ImageFont.FreeTypeFont, size: tuple[int, int], colour: tuple[int, int, int]) -> Picture:
+    """Return a strip of paper, columns x rows, with a line of text in its middle."""
+    canvas = Image.new("RGB", size, _PAPER)
+    ImageDraw.Draw(canvas).text((_MARGIN, size[1] // 2), line, font=font, fill=colour, anchor="lm")
     return np.asarray(canvas)
 
 
@@ -241,6 +262,7 @@ def _fitting_font(line: str, width: int) -> ImageFont.FreeTypeFont:
     return _font(size)
 
 
+@lru_cache(maxsize=16)
 def _height_without_bar(say: Texts) -> int:
     """Return how many pixels a legend needs besides its bar, so that its last line is not cut off."""
     measured = ImageDraw.Draw(Image.new("L", (1, 1)))
@@ -253,7 +275,7 @@ def _scale_words(say: Texts) -> str:
 
 
 @lru_cache(maxsize=16)  # of the same height for all images of one shape
-def _legend(rows: int, say: Texts) -> Image.Image:
+def _legend(rows: int, say: Texts) -> Picture:
     """Draw the colour bar of the activation scale, its colours over mid-grey as they look over the radiograph."""
     canvas = Image.new("RGB", (_LEGEND_WIDTH, rows), _PAPER)
     draw = ImageDraw.Draw(canvas)
@@ -271,4 +293,4 @@ def _legend(rows: int, say: Texts) -> Image.Image:
         draw.text((bar_left + bar_width + 12, row), f"{value:g}", font=small, fill=_INK, anchor="lm")
     place = (16, _ABOVE_BAR + height + _BELOW_BAR)
     draw.multiline_text(place, _scale_words(say), font=_font(14), fill=_FAINT, spacing=4)
-    return canvas
+    return np.asarray(canvas)

@@ -91,8 +91,18 @@ def upsampled(cam: NDArray[np.float32], rows: int, columns: int) -> NDArray[np.f
     clean = np.clip(np.nan_to_num(np.asarray(cam, dtype=np.float32), nan=0.0), 0, 1)
     if clean.ndim != 2 or clean.size == 0:
         raise ValueError(f"a class activation map is rows x cols, not an array of shape {clean.shape}")
-    resized = np.asarray(cv2.resize(clean, (columns, rows), interpolation=cv2.INTER_CUBIC), dtype=np.float32)
-    return np.clip(resized, 0, clean.max(), out=resized)
+    down, across = (_weights(cells, length) for cells, length in zip(clean.shape, (rows, columns), strict=True))
+    resized = cv2.gemm(cv2.gemm(down, clean, 1, None, 0), across, 1, None, 0, flags=cv2.GEMM_2_T)
+    return np.clip(np.asarray(resized, dtype=np.float32), 0, clean.max())
+
+
+def _weights(cells: int, length: int) -> NDArray[np.float32]:
+    """Return how much each cell has of each place, places x cells, by cubic interpolation.
+
+    Of a map of few cells, two products with them are several times as fast as interpolating pixel by pixel.
+    """
+    unit = np.eye(cells, dtype=np.float32)
+    return np.asarray(cv2.resize(unit, (cells, length), interpolation=cv2.INTER_CUBIC), dtype=np.float32)
 
 
 def in_pixels(outline: NDArray[np.float32], rows: int, columns: int) -> NDArray[np.float32]:

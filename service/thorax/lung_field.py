@@ -146,17 +146,23 @@ def _mixture(smooth_HW: NDArray[np.float32], atlas_HW: NDArray[np.float32]) -> N
         return found_HW
     # A prior of 0 or 1 would stand whatever the image shows.
     grey, prior = smooth_HW[zone_HW], np.clip(atlas_HW[zone_HW], 0.02, 0.98)
-    posterior = prior
+    number, all_grey, all_squares = grey.size, _sum(grey), _sum(grey * grey)
+    usual_odds, posterior = np.log(prior / (1 - prior)), prior
     for _ in range(_ROUNDS):
-        lungs, rest = np.average(grey, weights=posterior), np.average(grey, weights=1 - posterior)
-        apart_lungs, apart_rest = (grey - lungs) ** 2, (grey - rest) ** 2
+        share, lung_grey = _sum(posterior), _sum(posterior * grey)
+        lungs, rest = lung_grey / share, (all_grey - lung_grey) / (number - share)
         # One grey throughout has no variance to divide by.
-        variance = (posterior * apart_lungs + (1 - posterior) * apart_rest).mean() + 1e-5
-        odds = np.log(prior / (1 - prior)) + (apart_rest - apart_lungs) / (2 * variance)
+        variance = (all_squares - share * lungs**2 - (number - share) * rest**2) / number + 1e-5
+        # How much likelier a grey is in the lungs: of two Gaussians of one width the logarithm is linear in it.
+        odds = usual_odds + (grey - (lungs + rest) / 2) * ((lungs - rest) / variance)
         posterior = np.clip(1 / (1 + np.exp(-odds)), 1e-6, 1 - 1e-6)
     # Where the places that should be lungs came out brighter, what was found is no lung.
     found_HW[zone_HW] = (posterior > 0.5) & (lungs < rest)
     return found_HW
+
+
+def _sum(values: NDArray[np.float32]) -> float:
+    return float(values.sum(dtype=np.float64))
 
 
 def _sides(field_HW: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -181,7 +187,8 @@ def _plausible(lung_HW: NDArray[np.bool_]) -> bool:
     """Say whether size, place and height are those of a lung in a frontal radiograph."""
     if not _AREA[0] < lung_HW.mean() < _AREA[1]:
         return False
-    rows, columns = np.nonzero(lung_HW)
-    across, down = columns.mean() / lung_HW.shape[1], rows.mean() / lung_HW.shape[0]
-    height = np.ptp(rows) / lung_HW.shape[0]
+    moments = cv2.moments(lung_HW.astype(np.uint8), binaryImage=True)
+    across = moments["m10"] / moments["m00"] / lung_HW.shape[1]
+    down = moments["m01"] / moments["m00"] / lung_HW.shape[0]
+    height = (cv2.boundingRect(lung_HW.astype(np.uint8))[3] - 1) / lung_HW.shape[0]
     return bool(0.18 < min(across, 1 - across) < 0.4 and 0.3 < down < 0.7 and 0.25 < height < 0.8)
