@@ -11,7 +11,6 @@ from service.audit import AuditTrail
 from service.ledger import Ledger
 from service.objects import ObjectStore
 from service.process.memory import give_back
-from service.report import forget_tables
 from service.settings import Destination, ReceiverSettings, Settings
 from worker.channels import CHANNELS
 from worker.channels.contract import Surroundings
@@ -76,7 +75,7 @@ class Delivery:
         built = self._building.run_until_idle()
         self.activities[0].progress()
         self.ring()
-        if built and forget_tables():
+        if built:
             give_back()
         return built
 

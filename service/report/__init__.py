@@ -5,7 +5,6 @@ from service.report.built import BuiltObject
 from service.report.content import ReportContent
 from service.report.equipment import Equipment
 from service.report.study_content import StudyContent
-from service.report.tables import forget_tables
 from service.report.variants import as_sop_class
 
 __all__ = [
@@ -15,7 +14,6 @@ __all__ = [
     "StudyContent",
     "as_sop_class",
     "build",
-    "forget_tables",
     "kind_of",
     "predecessor",
 ]

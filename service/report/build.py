@@ -24,6 +24,7 @@ from service.report.evidence import Evidence, prepare
 from service.report.header import Header
 from service.report.region import Localisation, localise
 from service.report.study_content import StudyContent, images_of, of_all_images
+from service.report.tables import read_module_by_module
 from service.report.template import ReportTemplates, encoded, plain
 from service.thorax import find_lung_field
 from service.vocabulary.findings import Outcome
@@ -33,6 +34,7 @@ from service.vocabulary.report_kinds import ReportKind
 _RECIPES: Mapping[ReportKind, Callable[[Draft], Any]] = {
     kind: import_module(f"service.report.{kind}").recipe for kind in ReportKind
 }
+read_module_by_module()
 _TEMPLATES: Mapping[ReportKind, ReportTemplates] = {
     kind: ReportTemplates(import_module(f"service.report.{kind}").make) for kind in ReportKind
 }
