@@ -9,8 +9,6 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from celery import Celery, signals
-
 from service.operations.wake import WAKE_UPS, LocalBell, Task
 from service.process.log import get_logger
 from service.settings import Settings
@@ -49,6 +47,8 @@ def _turn_locally(settings: Settings, task: Task, work: Callable[[], int], stop:
 
 
 def _turn_by_celery(url: str, task: Task, work: Callable[[], int], stop: threading.Event) -> None:
+    from celery import Celery, signals
+
     app = Celery("auscult", broker=url)
     app.conf.update(
         WAKE_UPS,

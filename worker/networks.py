@@ -8,6 +8,7 @@ from pathlib import Path
 from pydicom import Dataset
 
 from models.checkpoint import Checkpoint, default_path
+from service.process.memory import give_back
 from service.scope import fits
 from service.settings import AnalysisSettings, ScopeSettings
 from service.vocabulary.errors import SettingsInvalid
@@ -69,4 +70,6 @@ def load_networks(settings: AnalysisSettings, rules: ScopeSettings) -> Networks:
         See `worker.network.load_checkpoint`.
     """
     load_checkpoints(settings)  # says what is wrong with them together
-    return Networks(tuple(load_network(settings, folder) for folder in folders(settings)), rules)
+    networks = Networks(tuple(load_network(settings, folder) for folder in folders(settings)), rules)
+    give_back()  # a runtime that has packed its weights leaves more than 100 MB free, which it does not use again
+    return networks
