@@ -181,7 +181,7 @@ def _lung_share(localisation: Localisation, rows: int, columns: int) -> NDArray[
 def _tint(grey: Picture, activation: NDArray[np.float32], field: NDArray[np.float32]) -> Picture:
     """Blend the colour of each activation over grey; opacity grows with the activation from nothing at 0."""
     place = cv2.convertScaleAbs(field, alpha=_EDGES).astype(np.int32)
-    for part in (cv2.convertScaleAbs(activation, alpha=255), grey):
+    for part in (np.asarray(cv2.convertScaleAbs(activation, alpha=255), dtype=np.uint8), grey):
         place <<= 8
         place |= part
     blended = np.take(_blends(), place).view(np.uint8).reshape(*grey.shape, 4)

@@ -93,7 +93,9 @@ def upsampled(cam: NDArray[np.float32], rows: int, columns: int) -> NDArray[np.f
         raise ValueError(f"a class activation map is rows x cols, not an array of shape {clean.shape}")
     down, across = (_weights(cells, length) for cells, length in zip(clean.shape, (rows, columns), strict=True))
     # By einsum, which starts no thread: for products so small, threads wait longer for each other than they compute.
-    resized = np.einsum("rj,jc->rc", np.einsum("ri,ij->rj", down, clean), np.ascontiguousarray(across.T))
+    resized: NDArray[np.float32] = np.einsum(
+        "rj,jc->rc", np.einsum("ri,ij->rj", down, clean), np.ascontiguousarray(across.T)
+    )
     return np.clip(resized, 0, clean.max(), out=resized)
 
 

@@ -49,4 +49,4 @@ def read_module_by_module() -> None:
     """Have highdicom ask `ModuleTables` wherever it asks for a module."""
     tables = ModuleTables()
     for asking in (highdicom.base, _standard_utils):
-        asking.get_module_attribute_map = lambda: tables  # type: ignore[assignment]
+        vars(asking)["get_module_attribute_map"] = lambda: tables

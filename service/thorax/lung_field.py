@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import cv2
 import numpy as np
@@ -161,7 +162,7 @@ def _mixture(smooth_HW: NDArray[np.float32], atlas_HW: NDArray[np.float32]) -> N
     return found_HW
 
 
-def _sum(values: NDArray[np.float32]) -> float:
+def _sum(values: NDArray[np.floating[Any]]) -> float:
     return float(values.sum(dtype=np.float64))
 
 

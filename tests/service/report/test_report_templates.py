@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from highdicom._standard_utils import get_iod_module_map
-from highdicom.base import get_module_attribute_map
+from highdicom import _standard_utils
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
@@ -253,7 +252,10 @@ def test_a_module_of_the_standard_is_read_alone_and_is_what_highdicom_reads() ->
     tables = ModuleTables()
     whole = json.loads(files("highdicom").joinpath("_standard/module_attribute_map.json").read_bytes())
     asked = {
-        item["key"] for iod in get_iod_module_map().values() for item in iod if item["ie"] in ("Patient", "Study")
+        item["key"]
+        for iod in _standard_utils.get_iod_module_map().values()
+        for item in iod
+        if item["ie"] in ("Patient", "Study")
     } | {min(whole), max(whole)}
     assert {name: tables[name] for name in asked} == {name: whole[name] for name in asked}
     assert set(tables) == asked
@@ -263,4 +265,4 @@ def test_a_module_of_the_standard_is_read_alone_and_is_what_highdicom_reads() ->
 def test_no_report_has_highdicom_read_all_modules() -> None:
     (draft,) = drafts_of(chest(), None, content(Outcome.NEGATIVE), kinds=[ReportKind.TEXT_SR], equipment=EQUIPMENT)
     from_scratch(draft)
-    assert 0 < len(get_module_attribute_map()) < 20
+    assert 0 < len(_standard_utils.get_module_attribute_map()) < 100, "of the more than 400 that the standard has"
