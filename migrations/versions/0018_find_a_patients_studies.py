@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,9 +22,16 @@ _instances = sa.table(
 
 
 def upgrade() -> None:
-    """Apply this step."""
-    op.add_column("instances", sa.Column("patient_digest", sa.String(64)))
-    _fill()
+    """Apply this step; begun anew after an interruption, it goes on."""
+    connection = op.get_bind()
+    if "patient_digest" not in {column["name"] for column in sa.inspect(connection).get_columns("instances")}:
+        op.add_column("instances", sa.Column("patient_digest", sa.String(64)))
+    if connection.dialect.name == "postgresql":
+        # The new column keeps everybody out until it is committed: not for as long as the filling takes.
+        with op.get_context().autocommit_block():
+            _fill(connection.engine.begin)
+    else:
+        _fill(lambda: nullcontext(connection))
     op.create_index("ix_instances_patient_digest", "instances", ["patient_digest"])
 
 
@@ -32,18 +41,24 @@ def downgrade() -> None:
     op.drop_column("instances", "patient_digest")
 
 
-def _fill() -> None:
+def _fill(transaction: Callable[[], AbstractContextManager[sa.Connection]]) -> None:
     """Give the column to what was received before; a row that an earlier version writes meanwhile has none."""
-    connection, last = op.get_bind(), 0
-    rows = sa.select(_instances.c.id, _instances.c.identity).order_by(_instances.c.id).limit(_BATCH)
+    # Later rows before earlier ones, as everybody locks them (ADR 0022).
+    rows = sa.select(_instances.c.id, _instances.c.identity).order_by(_instances.c.id.desc()).limit(_BATCH)
+    rows = rows.where(_instances.c.patient_digest.is_(None)).with_for_update(key_share=True)
     change = (
         _instances.update().where(_instances.c.id == sa.bindparam("row")).values(patient_digest=sa.bindparam("digest"))
     )
-    while batch := connection.execute(rows.where(_instances.c.id > last)).all():
-        found = [{"row": row, "digest": digest} for row, identity in batch if (digest := _digest(identity))]
-        if found:
-            connection.execute(change, found)
-        last = batch[-1][0]
+    before: sa.ColumnElement[bool] = sa.true()
+    while True:
+        with transaction() as connection:
+            batch = connection.execute(rows.where(before)).all()
+            found = [{"row": row, "digest": digest} for row, identity in batch if (digest := _digest(identity))]
+            if found:
+                connection.execute(change, found)
+        if not batch:
+            return
+        before = _instances.c.id < batch[-1][0]
 
 
 def _digest(identity: Any) -> str | None:

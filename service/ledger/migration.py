@@ -3,9 +3,9 @@
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import make_url
+from sqlalchemy import Engine, make_url, text
 
-from service.ledger.database import connect, tables_problem, told
+from service.ledger.database import connect, tables_problem, told, writing
 from service.ledger.kept_counts import KeptCounts
 from service.vocabulary.errors import AuscultError, LedgerUnavailable
 
@@ -23,12 +23,26 @@ def upgrade(url: str) -> None:
         with told(make_url(url)):
             is_current = tables_problem(engine) is None
             command.upgrade(configuration(url), "head")
+            _forget_statistics(engine)
             if not is_current:  # counting reads all of history: not at every start
                 KeptCounts(engine).recount()
     except CommandError:
         raise LedgerUnavailable(tables_problem(engine)) from None
     finally:
         engine.dispose()
+
+
+def _forget_statistics(engine: Engine) -> None:
+    """Take away what somebody's ANALYZE has left in SQLite.
+
+    It knows how many rows have a state on average. Nearly all rows of a ledger are done, so it would read them all to
+    find the few that are not; without statistics it goes by the indexes, which are made for those few.
+    """
+    if engine.dialect.name != "sqlite":
+        return
+    with writing(engine) as session:
+        if session.scalar(text("SELECT count(*) FROM sqlite_master WHERE name = 'sqlite_stat1'")):
+            session.execute(text("DELETE FROM sqlite_stat1"))
 
 
 def downgrade(url: str, revision: str) -> None:
