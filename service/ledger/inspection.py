@@ -16,7 +16,7 @@ from service.ledger.drift import standing_alarms
 from service.ledger.kept_counts import SILENT, kept
 from service.ledger.message_records import MessageRecord
 from service.ledger.message_views import messages_of
-from service.ledger.order_views import order_counts, orders_of
+from service.ledger.order_views import orders_of
 from service.ledger.records import (
     CommitmentRequestRecord,
     DeliveryRecord,
@@ -28,7 +28,7 @@ from service.ledger.records import (
 )
 from service.ledger.shadow import is_shadowed, visible
 from service.ledger.unread import oldest_unread
-from service.ledger.untaken import untaken
+from service.ledger.untaken import oldest_unsent, untaken
 from service.ledger.version_0_1 import hold_of
 from service.ledger.views import (
     MANY,
@@ -45,6 +45,7 @@ from service.ledger.views import (
 from service.ledger.work_item_records import WorkItemRecord
 from service.vocabulary.facts import Failure, Hold, PrioritySource
 from service.vocabulary.findings import Outcome
+from service.vocabulary.orders import OrderState
 from service.vocabulary.states import CommitmentState, DeliveryState, Priority, State
 
 
@@ -81,10 +82,10 @@ class Inspection:
                 outcomes={Outcome(name): count for name, count in by_label(kept_counts.OUTCOMES).items()},
                 outbox=_by_destination(outbox),
                 commitment_requests=_commitment_requests(session),
-                orders=order_counts(session),
+                orders={OrderState(name): count for name, count in by_label(kept_counts.ORDERS).items()},
                 oldest_unanswered_since=_oldest_unanswered(session),
                 oldest_waiting_since=_oldest_waiting(session),
-                oldest_unsent_since=_oldest_unsent(session),
+                oldest_unsent_since=oldest_unsent(session),
                 oldest_unread_since=oldest_unread(session),
                 held_studies=_held_studies(session),
                 drifting=tuple(standing_alarms(session)),
@@ -265,26 +266,6 @@ def _came_after(session: Session) -> int:
 def _held_studies(session: Session) -> dict[str, Hold]:
     held = select(StudyRecord).where(StudyRecord.held_reason.is_not(None)).order_by(StudyRecord.first_received_at)
     return {study.study_instance_uid: why for study in session.scalars(held) if (why := hold_of(study)) is not None}
-
-
-def _oldest_unsent(session: Session) -> datetime | None:
-    free, held = StudyRecord.held_reason.is_(None), select(StudyRecord.id).where(StudyRecord.held_reason.is_not(None))
-    # The few that are held are looked up: PostgreSQL without statistics would look at every study first.
-    unbuilt = select(func.min(InstanceRecord.analysed_at)).where(
-        InstanceRecord.reports_due.is_(True), InstanceRecord.study_id.not_in(held)
-    )
-    pending = (
-        select(func.min(DeliveryRecord.created_at))
-        .join(ReportRecord)
-        .join(InstanceRecord)
-        .join(StudyRecord)
-        .where(DeliveryRecord.state == DeliveryState.PENDING.value, DeliveryRecord.next_attempt_at.is_not(None), free)
-    )
-    message = MessageRecord
-    untold = (message.state == DeliveryState.PENDING.value, message.next_attempt_at.is_not(None))
-    messages = select(func.min(message.created_at)).where(*untold, message.study_id.not_in(held))
-    moments = [session.scalars(query).one() for query in (unbuilt, pending, messages)]
-    return min((moment for moment in moments if moment is not None), default=None)
 
 
 def _pairs(session: Session, query: Select[Any, Any]) -> dict[Any, Any]:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session, UOWTransaction
 from service.ledger.counts import CountRecord
 from service.ledger.database import LedgerSession, reading, writing
 from service.ledger.message_records import MessageRecord
+from service.ledger.order_records import OrderRecord
 from service.ledger.record_base import Record
 from service.ledger.records import DeliveryRecord, InstanceRecord, PredictionRecord, StudyRecord
 from service.ledger.shadow import is_shadowed
@@ -32,6 +33,7 @@ UNREPORTED = "unreported"  # nothing: versions out of scope whose report was giv
 OUTCOMES = "outcomes"  # outcome of a result in force
 STUDIES = "studies"  # nothing: studies of the worklist, read or not
 OPEN = "open studies"  # nothing: those of them that nobody has read
+ORDERS = "orders"  # state of what was heard
 _RECOUNTS = "recounts"  # how often all was counted anew; of two who count at once, one is too late
 
 CountKey = tuple[str, str]
@@ -134,6 +136,8 @@ def _keep(session: LedgerSession, _context: UOWTransaction, _instances: object) 
             if isinstance(row, StudyRecord):
                 opened = (row.closed_at is None) - (_before(row, "closed_at") is None)
                 changes[OPEN, ""] += opened and opened * listed(session, row)
+        for row in session.deleted:
+            changes.subtract(_counts_of(row, partial(_before, row)))
         _add(session, changes)
 
 
@@ -153,6 +157,8 @@ def _counts_of(row: object, value: Callable[[str], Any]) -> Iterator[CountKey]:
     """Give the counts that a row stands in, by itself."""
     if isinstance(row, PredictionRecord):
         yield OUTCOMES, value("outcome")
+    elif isinstance(row, OrderRecord):
+        yield ORDERS, value("state")
     elif isinstance(row, DeliveryRecord | MessageRecord):
         yield outbox(value("state")), value("destination")
     elif isinstance(row, InstanceRecord):
@@ -202,6 +208,7 @@ def _counted(session: Session) -> Iterator[tuple[CountKey, int]]:
         (OUTCOMES, results.group_by(prediction.outcome)),
         (STUDIES, select(func.count()).select_from(StudyRecord).where(is_listed())),
         (OPEN, select(func.count()).select_from(StudyRecord).where(is_listed(), is_open())),
+        (ORDERS, select(OrderRecord.state, func.count()).group_by(OrderRecord.state)),
     ]
     for name, query in counts:
         for *label, count in session.execute(query):

@@ -11,12 +11,12 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Generic, Protocol, TypeVar
 
-from sqlalchemy import ColumnElement, Select, or_, select, update
+from sqlalchemy import ColumnElement, Select, func, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from service.ledger.message_records import MessageRecord
 from service.ledger.record_base import LeasedRecord
-from service.ledger.records import CommitmentRequestRecord, DeliveryRecord, InstanceRecord, ReportRecord
+from service.ledger.records import CommitmentRequestRecord, DeliveryRecord, InstanceRecord, ReportRecord, StudyRecord
 from service.ledger.study_documents import OF_STUDY
 from service.ledger.work_item_records import WorkItemEventRecord
 from service.process.clock import recent_leap
@@ -26,6 +26,10 @@ from service.vocabulary.states import DeliveryState
 #: How a row that a worker takes or changes is locked. PostgreSQL's FOR UPDATE would also stop whoever writes a row that
 #: refers to it, such as a line of its history, and two who do both would wait for each other.
 LOCK: Any = {"key_share": True}
+
+#: The order in which studies are worked for. It is an expression, so that no planner walks through all studies that
+#: ever were in the order of their index, to find the few that something is due of.
+BY_RANK = func.coalesce(StudyRecord.reading_rank_at, StudyRecord.first_received_at)
 
 #: Clocks of two machines differ by less.
 _TOLERANCE = timedelta(minutes=1)

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Engine, Select, exists, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from service.ledger.database import reading, writing
-from service.ledger.leases import MESSAGES
+from service.ledger.leases import BY_RANK, MESSAGES
 from service.ledger.message_records import MessageRecord
 from service.ledger.records import InstanceRecord, StudyRecord
 from service.ledger.rows import free_since, record
@@ -85,7 +85,7 @@ class Messages:
             return []
         now = self._clock()
         with writing(self._engine) as session:
-            order = (StudyRecord.reading_rank_at, MessageRecord.id)
+            order = (BY_RANK, MessageRecord.id)
             waiting = _waiting(destination, now)
             rows = MESSAGES.claim(session, waiting, order, limit, owner=owner, now=now, lease=lease)
             return [_due_message(row, owner) for row in rows]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.ledger.order_records import OrderRecord
@@ -55,9 +55,3 @@ def orders_of(session: Session, study_id: int) -> tuple[OrderView, ...]:
     """Return what was said that was used for a study, or not used for it, in the order in which it was heard."""
     said = select(OrderRecord).where(OrderRecord.study_id == study_id).order_by(OrderRecord.id)
     return tuple(_view(row) for row in session.scalars(said))
-
-
-def order_counts(session: Session) -> dict[OrderState, int]:
-    """Return how many of what was heard is in which state."""
-    rows = session.execute(select(OrderRecord.state, func.count()).group_by(OrderRecord.state))
-    return {OrderState(state): count for state, count in rows}

@@ -22,7 +22,7 @@ from service.ledger.deliveries import (
     take,
 )
 from service.ledger.keys import Holds, assumed, name_objects
-from service.ledger.leases import OBJECTS
+from service.ledger.leases import BY_RANK, OBJECTS
 from service.ledger.records import DeliveryRecord, InstanceRecord, ReportRecord, StudyRecord
 from service.ledger.reports import NewReport, variant_of
 from service.ledger.rows import free_since
@@ -75,8 +75,9 @@ class Outbox:
             if not OBJECTS.any_due(session, waiting, now):
                 return []
         with writing(self._engine) as session:
-            order = (StudyRecord.reading_rank_at, DeliveryRecord.id)
-            rows = OBJECTS.claim(session, waiting.options(_WHOLE), order, limit, owner=owner, now=now, lease=lease)
+            order = (BY_RANK, DeliveryRecord.id)
+            whole = waiting.join(ReportRecord).join(InstanceRecord).join(StudyRecord).options(*_WHOLE)
+            rows = OBJECTS.claim(session, whole, order, limit, owner=owner, now=now, lease=lease)
             return due_deliveries(session, rows, owner)
 
     def renew(self, deliveries: Sequence[DueDelivery], lease: timedelta) -> list[DueDelivery]:
@@ -189,7 +190,14 @@ _WHOLE = (
     .contains_eager(ReportRecord.instance)
     .load_only(InstanceRecord.study_id)
     .contains_eager(InstanceRecord.study)
-    .load_only(StudyRecord.study_instance_uid)
+    .load_only(StudyRecord.study_instance_uid),
+)
+
+#: The reports of studies on hold: a few, so they are looked up, and no look at the outbox joins what it does not need.
+_HELD = (
+    select(ReportRecord.id)
+    .join(InstanceRecord)
+    .where(InstanceRecord.study_id.in_(select(StudyRecord.id).where(StudyRecord.held_reason.is_not(None))))
 )
 
 #: A row whose object is still to be sent.
@@ -209,10 +217,9 @@ _WANTED = (
 @cache  # made once: a courier asks for it several times a second
 def _waiting_in(state: DeliveryState, destination: str | None) -> Select[DeliveryRecord]:
     """Return the rows that wait to be sent, or confirmed; of a study on hold nothing is to be sent."""
-    rows = select(DeliveryRecord).join(ReportRecord).join(InstanceRecord).join(StudyRecord)
-    rows = rows.where(DeliveryRecord.state == state.value)
+    rows = select(DeliveryRecord).where(DeliveryRecord.state == state.value)
     if state is DeliveryState.PENDING:
-        rows = rows.where(StudyRecord.held_reason.is_(None))
+        rows = rows.where(DeliveryRecord.report_id.not_in(_HELD))
     return rows if destination is None else rows.where(DeliveryRecord.destination == destination)
 
 

@@ -104,19 +104,17 @@ class ReadingList:
     def page(self, limit: int, offset: int = 0, wanted: Wanted | None = None) -> Page:
         """Return studies in order; one that consists of our own objects alone is none."""
         wanted = wanted or Wanted()
-        order = _order(wanted)
+        found = select(StudyRecord).where(*_conditions(wanted)).order_by(*_order(wanted))
         with reading(self._engine) as session:
+            # One more tells whether the page is the last: only where it is not has each study to be looked at.
+            rows = session.scalars(found.limit(limit + 1).offset(offset)).all()
             if wanted.is_whole:
                 total = _whole(session, wanted.shelf)
-                found = select(StudyRecord).where(*_conditions(wanted)).limit(limit).offset(offset)
+            elif len(rows) <= limit and (rows or not offset):
+                total = offset + len(rows)
             else:
-                # One look for both: whoever filters looks at each study anyway.
-                numbers = session.scalars(
-                    select(StudyRecord.id).where(*_conditions(wanted)).order_by(*order).limit(MOST)
-                )
-                every = numbers.all()
-                total, found = len(every), select(StudyRecord).where(StudyRecord.id.in_(every[offset : offset + limit]))
-            return Page(tuple(study_views(session, session.scalars(found.order_by(*order)).all())), total)
+                total = _counted(session, wanted)
+            return Page(tuple(study_views(session, rows[:limit])), total)
 
     def count(self) -> int:
         """Return how many studies nobody has read."""
@@ -192,6 +190,12 @@ def _whole(session: Session, shelf: Shelf) -> int:
     counts = kept(session)
     still_open = counts.get((kept_counts.OPEN, ""), 0)
     return still_open if shelf is Shelf.OPEN else counts.get((kept_counts.STUDIES, ""), 0) - still_open
+
+
+def _counted(session: Session, wanted: Wanted) -> int:
+    """Return how many studies a part of the list has, up to `MOST`."""
+    every = select(StudyRecord.id).where(*_conditions(wanted)).limit(MOST).subquery()
+    return session.scalars(select(func.count()).select_from(every)).one()
 
 
 def _order(wanted: Wanted) -> tuple[Any, ...]:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, contains_eager, joinedload
 from service.ledger.database import reading, writing
 from service.ledger.due_reports import DueReport, due_report
 from service.ledger.keys import Holds, assumed, name_objects
-from service.ledger.leases import IMAGES, LOCK, lock_study_images
+from service.ledger.leases import BY_RANK, IMAGES, LOCK, lock_study_images
 from service.ledger.records import DeliveryRecord, InstanceRecord, ReportRecord, StudyRecord
 from service.ledger.reports import NewReport, add_all
 from service.ledger.rows import advance, record
@@ -55,7 +55,7 @@ class Reporting:
             return []
         now = self._clock()
         with writing(self._engine) as session:
-            order = (StudyRecord.reading_rank_at, InstanceRecord.id)
+            order = (BY_RANK, InstanceRecord.id)
             waiting = _waiting().options(contains_eager(InstanceRecord.study), joinedload(InstanceRecord.prediction))
             rows = IMAGES.claim(session, waiting, order, limit, owner=owner, now=now, lease=lease)
             # The attempt is counted by the claim, so that a worker which the building kills is counted too.

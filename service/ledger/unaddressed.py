@@ -64,7 +64,8 @@ def _waiting(receivers: Collection[str], since: datetime, now: datetime) -> Sele
             MESSAGES.is_free(now),
             StudyRecord.held_reason.is_(None),
         )
-        .order_by(MessageRecord.id)
+        # As the index of what is open has them: in the order of their numbers all that ever was would be looked at.
+        .order_by(MessageRecord.destination, MessageRecord.next_attempt_at)
         .limit(_AT_ONCE)
         .with_for_update(skip_locked=True, of=MessageRecord, **LOCK)
     )

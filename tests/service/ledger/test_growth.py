@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,18 @@ from service.ledger import Subscription
 from service.ledger.database import reading, writing
 from service.ledger.reading_list import Wanted
 from service.ledger.unread import oldest_unread
-from service.vocabulary.facts import CloseSource, MessageEvent, Shelf
+from service.operations.sweep import Sweep
+from service.vocabulary.facts import CloseSource, MessageEvent, Shelf, Standing
 from service.vocabulary.states import DeliveryState, Priority
+from tests.fakes import CountingWaker
 from tests.service.sample_site import LEASE, SampleSite
 
+_AGES = timedelta(days=10_000)
 #: Tables that history fills.
-_LARGE = ("studies", "instances", "predictions", "reports", "deliveries", "messages", "events")
+_LARGE = (
+    *("studies", "instances", "predictions", "reports", "deliveries", "messages", "events", "acquisitions"),
+    *("accessions", "orders", "work_items", "feedback", "turnarounds"),
+)
 
 
 @contextmanager
@@ -86,6 +93,13 @@ def test_no_look_at_open_work_reads_through_history(tmp_path: Path, statistics: 
         site.ledger.reading_list.overtaking(page.studies)
         site.ledger.reading_list.arrived([site.now])
         site.ledger.reading_list.sources()
+        site.ledger.reading_list.page(50, wanted=Wanted(standing=Standing.POSITIVE))
+        Sweep(site.settings.sweep, site.ledger, site.store, CountingWaker(), _AGES, _AGES, ("ris",), _AGES).once()
+        site.ledger.turnarounds.by_source(timedelta(days=1))
+        site.ledger.turnarounds.by_hour(timedelta(days=1), "PACS")
+        site.ledger.drift.groups()
+        site.ledger.work_items.ended()
+        site.ledger.work_items.of_studies(site.ledger.work_items.offered())
         site.ledger.reading_list.newest_event()
         newest = site.receive()
         site.ledger.readings.close(str(newest.StudyInstanceUID), CloseSource.COMMAND)
