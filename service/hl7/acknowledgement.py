@@ -12,6 +12,7 @@ from enum import Enum
 
 from service.hl7.encoding import encoded, header, parts, segment, text, timestamp
 from service.hl7.message import Segment
+from service.vocabulary.orders import MOST_ORDERS
 
 _LONGEST = 199
 
@@ -30,6 +31,13 @@ class MessageAnswer(Enum):
     KIND = ("AR", 200, "Unsupported message type", "MSH^1^9", "heard are ORU^R01, ORM^O01, OMI^O23 and OMG^O19")
     PROCESSING_ID = ("AR", 202, "Unsupported processing id", "MSH^1^11", "other messages than these are heard here")
     TOO_LONG = ("AR", 207, "Application internal error", "", "it is longer than what is heard")
+    TOO_MANY = (
+        "AR",
+        207,
+        "Application internal error",
+        "",
+        f"it has more than {MOST_ORDERS} orders; send several",
+    )
     UNAVAILABLE = ("AR", 207, "Application internal error", "", "it cannot be kept at this moment; send it again")
     UNFORESEEN = ("AE", 207, "Application internal error", "", "a fault of the receiver's own; its log says where")
 

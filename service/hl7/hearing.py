@@ -17,7 +17,7 @@ from service.process.sparingly import Sparing
 from service.settings import Settings
 from service.vocabulary.errors import Unavailable
 from service.vocabulary.identity import Identity
-from service.vocabulary.orders import HeardMessage
+from service.vocabulary.orders import MOST_ORDERS, HeardMessage
 
 log = get_logger(__name__)
 
@@ -104,6 +104,8 @@ class Hearing:
         orders = orders_in(message, self.settings.hl7, self.settings.orders)
         if not orders:
             return MessageAnswer.TAKEN, Heard.PASSED_OVER
+        if len(orders) > MOST_ORDERS:
+            return MessageAnswer.TOO_MANY, Heard.REFUSED
         header = message.header
         sender = f"{header.value(3)}|{header.value(4)}"[:128]
         # Without MSH, in which a repetition may have another time.

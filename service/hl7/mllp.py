@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from service.hl7.encoding import BLOCK_END, BLOCK_START, block
 
 _PIECE = 65536
+#: A mark alone may stand in a text, where it does not belong.
+_BEGINNING = BLOCK_START + b"MSH"
 #: Bytes outside of a block, after which whoever sends them speaks no MLLP.
 _MOST_BETWEEN = 1024
 #: Of a block that is too large, what is kept: enough to say which message is refused.
@@ -87,7 +89,7 @@ class MllpPeer:
                 pieces.append(inside)
             if end:
                 self._rest = rest
-                return Block(head, is_cut=True) if is_cut else Block(b"".join(pieces))
+                return Block(_begun_last(head), is_cut=True) if is_cut else Block(_begun_last(b"".join(pieces)))
             got = self._receive(deadline)
             if not got:
                 return None
@@ -130,3 +132,8 @@ class MllpPeer:
             except ssl.SSLError:
                 return b""
         return b""
+
+
+def _begun_last(content: bytes) -> bytes:
+    """Return the block that a sender began last: one that it broke off before is not acknowledged, and comes again."""
+    return content[content.rfind(_BEGINNING) + 1 :]

@@ -105,7 +105,7 @@ class Ledger:
         self.site_keys = SiteKeys(engine)
         self.dead_letters = DeadLetters(engine)
         self.checkpoints = Checkpoints(engine)
-        self.remedies = Remedies(engine, clock)
+        self.remedies = Remedies(engine, order, clock, tally, told)
         self.retention = Retention(engine, clock)
         self.counts = KeptCounts(engine)
         self.shadow = Shadow(engine, clock)

@@ -14,7 +14,8 @@ from service.ledger.database import writing
 from service.ledger.kept_counts import SILENT, listed
 from service.ledger.keys import Holds, assumed, name_objects
 from service.ledger.leases import LOCK
-from service.ledger.orders import lock_names, settle_arrival
+from service.ledger.order_locks import lock_arrival
+from service.ledger.orders import settle_arrival
 from service.ledger.readings import Closed, came_after, close, first_image
 from service.ledger.records import InstanceRecord, ReportRecord, StudyRecord
 from service.ledger.rows import raise_priority, record, settle_patient
@@ -147,7 +148,7 @@ class Admission:
         now = self._clock()
         # The key before any row: the sweeper locks it too, and knows nothing of rows that are not written yet.
         restored = name_objects(session, [arrival.stored.key], holds)
-        lock_names(session, arrival.identity.study_instance_uid, arrival.identity.accession_number.strip()[:64])
+        lock_arrival(session, arrival.identity.study_instance_uid, arrival.identity.accession_number.strip()[:64])
         is_image = arrival.kind is ArrivalKind.IMAGE
         machine_id = machine_number(session, arrival.acquisition.machine, now) if is_image else None
         study = self._study(session, arrival, now)

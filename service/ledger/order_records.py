@@ -6,6 +6,7 @@ from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.ledger.record_base import Record
+from service.vocabulary.orders import HeardMessage, HeardOrder, OrderedPatient, OrderState
 
 
 class OrderRecord(Record):
@@ -49,3 +50,30 @@ class AccessionRecord(Record):
     id: Mapped[int] = mapped_column(primary_key=True)
     accession_number: Mapped[str] = mapped_column(String(64))
     study_id: Mapped[int] = mapped_column(ForeignKey("studies.id", ondelete="CASCADE"))
+
+
+def record_of(message: HeardMessage, number: int, heard: HeardOrder, at: datetime) -> OrderRecord:
+    """Return the row of what a message says of an order, as it stands before a study is found."""
+    return OrderRecord(
+        sender=message.sender,
+        message_id=message.message_id,
+        digest=message.digest,
+        number=number,
+        heard_at=at,
+        event=heard.event.value,
+        study_instance_uid=heard.study_instance_uid,
+        accession_number=heard.accession_number,
+        patient_ids=[[one, *issuers] for one, issuers in heard.patient.ids],
+        patient_names=list(heard.patient.names),
+        birth_date=heard.patient.birth_date,
+        priority=int(heard.priority) if heard.priority is not None else None,
+        indication=heard.indication,
+        patient_class=heard.patient_class,
+        state=OrderState.WAITING.value,
+    )
+
+
+def patient_of(row: OrderRecord) -> OrderedPatient:
+    """Return whom an order is for."""
+    ids = tuple((one, tuple(issuers)) for one, *issuers in row.patient_ids)
+    return OrderedPatient(ids, tuple(row.patient_names), row.birth_date)

@@ -4,21 +4,20 @@ What a message says is used once. Where nothing proves which study or whose it i
 the study that it may mean says why.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Engine, delete, or_, select
+from sqlalchemy import Engine, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from service.ledger import keys
 from service.ledger.database import reading, writing
 from service.ledger.kept_counts import listed
 from service.ledger.leases import LOCK
+from service.ledger.order_locks import lock_heard, studies_of, waits_for
 from service.ledger.order_matching import problem_of
-from service.ledger.order_records import AccessionRecord, OrderRecord
+from service.ledger.order_records import AccessionRecord, OrderRecord, patient_of, record_of
 from service.ledger.readings import Closed, came_after, close, first_image
 from service.ledger.records import InstanceRecord, StudyRecord
 from service.ledger.rows import current_versions, identity_of, raise_priority, record
@@ -30,13 +29,11 @@ from service.vocabulary.event_details import EventDetail
 from service.vocabulary.facts import CloseSource, EventKind, MessageEvent, PrioritySource
 from service.vocabulary.figures import TO_READ, Tally
 from service.vocabulary.identity import Identity
-from service.vocabulary.orders import HeardMessage, HeardOrder, OrderedPatient, OrderEvent, OrderProblem, OrderState
+from service.vocabulary.orders import HeardMessage, OrderEvent, OrderProblem, OrderState
 from service.vocabulary.reading_order import ReadingOrder
 from service.vocabulary.states import Priority
 
 _ATTEMPTS = 5
-#: Studies of one accession number that are looked at.
-_MOST_STUDIES = 20
 
 
 @dataclass(frozen=True)
@@ -110,14 +107,15 @@ class Orders:
 
     def forget(self, keep: timedelta, limit: int = 1000) -> int:
         """Remove what was heard longer ago than is kept, some of it at a time; return how many rows that were."""
-        old = select(OrderRecord.id).where(OrderRecord.heard_at < self._clock() - keep).limit(limit)
+        old = select(OrderRecord).where(OrderRecord.heard_at < self._clock() - keep).order_by(OrderRecord.heard_at)
         with reading(self._engine) as session:
             if session.scalars(old.limit(1)).first() is None:
                 return 0
         with writing(self._engine) as session:
-            return len(
-                session.scalars(delete(OrderRecord).where(OrderRecord.id.in_(old)).returning(OrderRecord.id)).all()
-            )
+            rows = session.scalars(old.limit(limit).with_for_update(skip_locked=True)).all()
+            for row in rows:
+                session.delete(row)  # one by one, so that they are counted
+            return len(rows)
 
     def _hear(self, session: Session, message: HeardMessage) -> list[_TakenOff] | None:
         known = select(OrderRecord.id).where(
@@ -128,19 +126,11 @@ class Orders:
         if session.scalars(known.limit(1)).first() is not None:
             return None
         use = _Use(session, self._order, self._subscriptions, self._clock())
-        lock_names(
-            session, *(name for one in message.orders for name in (one.study_instance_uid, one.accession_number))
-        )
-        rows = [_record_of(message, number, one, use.at) for number, one in enumerate(message.orders)]
+        lock_heard(session, ((one.study_instance_uid, one.accession_number) for one in message.orders))
+        rows = [record_of(message, number, one, use.at) for number, one in enumerate(message.orders)]
         session.add_all(rows)
         session.flush()
         return [closed for row in rows if (closed := _settle(use, row)) is not None]
-
-
-def lock_names(session: Session, *names: str) -> None:
-    """Lock UIDs and accession numbers until the transaction ends: who hears of a study waits for whom receives it."""
-    for name in sorted({name for name in names if name}):
-        keys.lock(session, hashlib.sha256(f"order {name}".encode()).hexdigest())
 
 
 def settle_arrival(
@@ -166,14 +156,36 @@ def settle_arrival(
         )
         if session.scalars(known).first() is None:
             session.add(AccessionRecord(study_id=study.id, accession_number=accession))
-    named: list[ColumnElement[bool]] = [OrderRecord.study_instance_uid == study.study_instance_uid]
-    if accession:
-        named.append(OrderRecord.accession_number == accession)
-    states = [OrderState.WAITING.value, OrderState.NOT_USED.value]
-    waiting = select(OrderRecord).where(OrderRecord.state.in_(states), or_(*named)).order_by(OrderRecord.id)
+    waiting = select(OrderRecord).where(waits_for(study.study_instance_uid, accession)).order_by(OrderRecord.id)
     use = _Use(session, order, subscriptions, at, instance)
     settled = [_settle(use, row) for row in session.scalars(waiting.with_for_update(**LOCK)).all()]
     return next((found[0] for found in settled if found is not None), None)
+
+
+def settle_release(
+    session: Session, study: StudyRecord, at: datetime, order: ReadingOrder, subscriptions: Subscriptions
+) -> Closed | None:
+    """Use what was heard of a study's orders while it was on hold; it was let go, its row and names are locked.
+
+    Returns
+    -------
+    Closed or None
+        That the study was read meanwhile.
+    """
+    session.flush()
+    row = OrderRecord
+    put_aside = select(row).where(row.study_id == study.id, row.problem == OrderProblem.STUDY_HELD.value)
+    settled = [
+        _settle(_Use(session, order, subscriptions, at, _image_after(session, study, one.heard_at)), one)
+        for one in session.scalars(put_aside.order_by(row.id).with_for_update(**LOCK)).all()
+    ]
+    return next((found[0] for found in settled if found is not None), None)
+
+
+def _image_after(session: Session, study: StudyRecord, at: datetime) -> InstanceRecord | None:
+    """Return the last image of a study that came after a moment: whoever spoke then did not know of it."""
+    last = max(current_versions(session, study), key=lambda image: image.received_at, default=None)
+    return last if last is not None and last.received_at > at else None
 
 
 def birth_date_of(session: Session, study_id: int, identity: Identity) -> str:
@@ -182,34 +194,9 @@ def birth_date_of(session: Session, study_id: int, identity: Identity) -> str:
         return ""
     used = select(OrderRecord).where(OrderRecord.study_id == study_id, OrderRecord.state == OrderState.USED.value)
     for row in session.scalars(used.order_by(OrderRecord.id.desc())):
-        if row.birth_date and problem_of(_patient_of(row), [identity]) is None:
+        if row.birth_date and problem_of(patient_of(row), [identity]) is None:
             return row.birth_date
     return ""
-
-
-def _record_of(message: HeardMessage, number: int, heard: HeardOrder, at: datetime) -> OrderRecord:
-    return OrderRecord(
-        sender=message.sender,
-        message_id=message.message_id,
-        digest=message.digest,
-        number=number,
-        heard_at=at,
-        event=heard.event.value,
-        study_instance_uid=heard.study_instance_uid,
-        accession_number=heard.accession_number,
-        patient_ids=[[one, *issuers] for one, issuers in heard.patient.ids],
-        patient_names=list(heard.patient.names),
-        birth_date=heard.patient.birth_date,
-        priority=int(heard.priority) if heard.priority is not None else None,
-        indication=heard.indication,
-        patient_class=heard.patient_class,
-        state=OrderState.WAITING.value,
-    )
-
-
-def _patient_of(row: OrderRecord) -> OrderedPatient:
-    ids = tuple((one, tuple(issuers)) for one, *issuers in row.patient_ids)
-    return OrderedPatient(ids, tuple(row.patient_names), row.birth_date)
 
 
 def _settle(use: _Use, row: OrderRecord) -> _TakenOff | None:
@@ -236,7 +223,7 @@ def _is_order(row: OrderRecord) -> bool:
 
 
 def _studies(session: Session, row: OrderRecord) -> Sequence[StudyRecord]:
-    """Return the studies that an order may be of, locked.
+    """Return the studies that an order may be of, locked; `service.ledger.order_locks` has done that for most.
 
     By its Study Instance UID; by its accession number where it has no other, or where all that it may do is to raise:
     modalities choose UIDs of their own, and several studies share an accession number.
@@ -248,16 +235,16 @@ def _studies(session: Session, row: OrderRecord) -> Sequence[StudyRecord]:
             return studies
     if not row.accession_number:
         return ()
-    of_accession = select(AccessionRecord.study_id).where(AccessionRecord.accession_number == row.accession_number)
-    found = select(StudyRecord).where(StudyRecord.id.in_(of_accession)).order_by(StudyRecord.id)
-    return session.scalars(found.limit(_MOST_STUDIES).with_for_update(**LOCK)).all()
+    of_accession = StudyRecord.id.in_(studies_of(session, row.accession_number))
+    found = select(StudyRecord).where(of_accession).order_by(StudyRecord.id)
+    return session.scalars(found.with_for_update(**LOCK)).all()
 
 
 def _problem(session: Session, row: OrderRecord, study: StudyRecord) -> OrderProblem | None:
     if study.held_reason is not None:
         return OrderProblem.STUDY_HELD
     identities = [identity_of(version) for version in current_versions(session, study)]
-    problem = problem_of(_patient_of(row), identities)
+    problem = problem_of(patient_of(row), identities)
     is_same_study = row.study_instance_uid == study.study_instance_uid
     # The UID names one study of all; an accession number is as good as the patient beside it.
     return None if problem is OrderProblem.NO_PATIENT_ID and is_same_study else problem

@@ -12,6 +12,8 @@ from service.ledger.database import writing
 from service.ledger.keys import lock
 from service.ledger.leases import LOCK
 from service.ledger.message_records import MessageRecord
+from service.ledger.order_locks import lock_release
+from service.ledger.orders import settle_release
 from service.ledger.records import (
     CommitmentRequestRecord,
     DeliveryRecord,
@@ -22,10 +24,13 @@ from service.ledger.records import (
 )
 from service.ledger.rows import advance, by_person, let_go, record, withdraw
 from service.ledger.shadow import both_alike
+from service.ledger.telling import Subscriptions
 from service.ledger.version_0_1 import AGAIN, RELEASED, keep_supersession
 from service.ledger.versions import with_same_bytes
 from service.process.clock import Clock
 from service.vocabulary.facts import EventKind, Failure, Hold, MessageEvent, Reason, Supersession
+from service.vocabulary.figures import TO_READ, Tally
+from service.vocabulary.reading_order import ReadingOrder
 from service.vocabulary.states import CommitmentState, DeliveryState, State
 
 #: INFERRED among them: the result of a study on hold is told as soon as a person releases it.
@@ -46,9 +51,14 @@ class Which:
 class Remedies:
     """Starts again what failed, and lets a held study go."""
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
+    def __init__(
+        self, engine: Engine, order: ReadingOrder, clock: Clock, tally: Tally, subscriptions: Subscriptions
+    ) -> None:
         self._engine = engine
+        self._order = order
         self._clock = clock
+        self._tally = tally
+        self._subscriptions = subscriptions
 
     def retry(self, uid: str | None = None) -> int:
         """Start again what was given up: of one instance or study by its UID, or all.
@@ -110,6 +120,8 @@ class Remedies:
     def release(self, study_instance_uid: str, by: str = "") -> bool:
         """Let a held study go on a person's word; return whether it was held.
 
+        What was heard of its orders meanwhile is used now.
+
         Parameters
         ----------
         by
@@ -117,6 +129,7 @@ class Remedies:
         """
         now = self._clock()
         with writing(self._engine) as session:
+            lock_release(session, study_instance_uid)
             study = session.scalars(
                 select(StudyRecord).where(StudyRecord.study_instance_uid == study_instance_uid).with_for_update(**LOCK)
             ).one_or_none()
@@ -131,7 +144,10 @@ class Remedies:
                     instance.hold = instance.hold or Hold.CLASHING_INSTANCE.value
                     instance.flags = [*instance.flags, RELEASED]
                     advance(session, instance, State.RECEIVED, now, EventKind.LET_GO, by_person(by))
-            return True
+            closed = settle_release(session, study, now, self._order, self._subscriptions)
+        if closed is not None and closed.waited is not None:
+            self._tally.turn(TO_READ, closed.waited, closed.source, now)
+        return True
 
 
 def _in_force(which: Which) -> Select[InstanceRecord]:

@@ -5,6 +5,9 @@ from enum import StrEnum
 
 from service.vocabulary.states import Priority
 
+#: Orders of one message: each holds two locks of the ledger until the message is kept, and a site has some thousands.
+MOST_ORDERS = 200
+
 
 class OrderEvent(StrEnum):
     """What became of an order."""

@@ -27,7 +27,7 @@ from service.vocabulary.orders import OrderState
 from tests.certificates import Authority
 from tests.servers import find_program, wait_until
 from tests.service.hl7.conversation import Sender
-from tests.service.hl7.samples import message, msh, order, result
+from tests.service.hl7.samples import PID, message, msh, order, request, result
 from tests.service.sample_site import SampleSite
 
 ROOT = Path(__file__).parents[3]
@@ -99,6 +99,9 @@ def test_a_message_in_pieces_without_its_last_carriage_return_and_after_noise_is
         assert ris.code() == "AA|M1"
         ris.socket.sendall(block(order(number="M2"))[:-1] + block(order(number="M3")))
         assert [ris.code(), ris.code()] == ["AA|M2", "AA|M3"]
+        # The sender broke one off and began anew: nothing of the first is taken for a part of the second.
+        ris.socket.sendall(block(order(number="M6"))[:60] + block(order(number="M7")))
+        assert ris.code() == "AA|M7"
         # Two messages, and a batch, in one block.
         ris.socket.sendall(block(order(number="M4") + b"BHS|^~\\&\r" + order(number="M5") + b"BTS|1\r"))
         assert [ris.code(), ris.code()] == ["AA|M4", "AA|M5"]
@@ -112,6 +115,7 @@ def test_a_message_in_pieces_without_its_last_carriage_return_and_after_noise_is
         (message(msh("ADT^A08", "M1"), "PID|1"), "AR|M1", "200"),
         (order(number=""), "AE|", "101"),
         (order().replace(b"|P|2.5.1", b"|T|2.5.1"), "AR|M1", "202"),
+        (message(msh(), PID, *(request(f"A-{number}") for number in range(201))), "AR|M1", "207"),
     ],
 )
 def test_what_cannot_be_kept_is_refused_with_its_reason(

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ import pytest
 from service.ledger import Arrival, SentObject
 from service.vocabulary.facts import Supersession
 from service.vocabulary.findings import Outcome
+from service.vocabulary.orders import HeardMessage, HeardOrder, OrderedPatient, OrderEvent
 from service.vocabulary.states import DeliveryState, Priority, State
+from service.vocabulary.uids import derive_uid
 from service.vocabulary.work_items import WorkItemState, WorkItemStatus
 from tests import phantoms
 from tests.invariants import Invariant
@@ -126,6 +129,40 @@ def test_couriers_settle_documents_about_one_study_while_its_images_are_replaced
         reporting.save(due, [], study=reporting.study(due))
     states = site.ledger.inspection.status().states
     assert states == {State.DELIVERED: 2 * rounds, State.SUPERSEDED: rounds}
+
+
+@pytest.mark.proves(Invariant.NO_CIRCULAR_WAIT)
+def test_images_and_orders_of_studies_that_share_accession_numbers_wait_for_nobody_in_a_circle(
+    site: SampleSite,
+) -> None:
+    patient = {"patient_id": "P-1", "patient_name": "Lam^Anh"}
+    said = partial(HeardOrder, OrderEvent.ORDERED, OrderedPatient((("P-1", ()),)), priority=Priority.URGENT)
+    uids = [derive_uid("study", "one"), derive_uid("study", "other")]
+    for accession in ("A", "B"):
+        for uid in uids:  # both numbers are of both studies
+            site.receive(study_instance_uid=uid, accession_number=accession, **patient)
+
+    def image(uid: str, accession: str) -> Arrival:
+        dataset = phantoms.chest(next(seeds), study_instance_uid=uid, accession_number=accession, **patient)
+        return Arrival(identity_of(dataset), "1.2.840.10008.1.2.1", site.store.put(phantoms.encoded(dataset)), "CR")
+
+    seeds = count(1000)
+    for number in range(4):
+        # Of no study that is there: so the next image looks at all that have its accession number.
+        for accession in ("A", "B"):
+            waiting = said(study_instance_uid=f"2.25.{number}", accession_number=accession)
+            site.ledger.orders.hear(HeardMessage("RIS", f"{accession}{number}", f"{number:064x}", (waiting,)))
+        heard = [
+            HeardMessage("RIS", f"{name}{number}", f"{number:064x}", tuple(said(accession_number=one) for one in name))
+            for name in ("AB", "BA")
+        ]
+        at_once(
+            partial(site.ledger.admission.register, image(uids[0], "A")),
+            partial(site.ledger.admission.register, image(uids[1], "B")),
+            *(partial(site.ledger.orders.hear, one) for one in heard),
+            partial(site.ledger.remedies.release, uids[1]),
+        )
+    assert site.ledger.inspection.status().states == {State.RECEIVED: 4 + 2 * 4}
 
 
 @pytest.mark.proves(Invariant.NO_CIRCULAR_WAIT)

@@ -13,12 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydicom import Dataset
+from sqlalchemy import select
 
 from service.ledger import ArrivalKind
+from service.ledger.database import writing
 from service.ledger.order_matching import problem_of
 from service.ledger.reading_list import Wanted
+from service.ledger.records import StudyRecord
+from service.ledger.rows import hold
 from service.ledger.views import StudyView
-from service.vocabulary.facts import CloseSource, EventKind, PrioritySource, Shelf
+from service.vocabulary.facts import CloseSource, EventKind, Hold, PrioritySource, Shelf
 from service.vocabulary.figures import TO_READ
 from service.vocabulary.identity import Identity
 from service.vocabulary.orders import (
@@ -257,6 +261,26 @@ def test_nothing_is_used_for_a_study_on_hold(site: SampleSite) -> None:
     found = study(site, image)
     assert found.hold is not None
     assert found.reading is None
+
+
+def test_what_was_heard_while_a_study_was_on_hold_is_used_once_a_person_lets_it_go(either: SampleSite) -> None:
+    for after in (False, True):
+        image = receive(either, accession_number=f"A-{after}")
+        uid = str(image.StudyInstanceUID)
+        with writing(either.engine) as session:
+            held = session.scalars(select(StudyRecord).where(StudyRecord.study_instance_uid == uid)).one()
+            hold(held, Hold.CLASHING_INSTANCE, either.now)
+        either.ledger.orders.hear(message(order(OrderEvent.READ, accession_number=f"A-{after}")))
+        assert study(either, image).reading is None
+        if after:
+            later = either.now + timedelta(minutes=1)
+            receive(either, accession_number="A-True", study_instance_uid=uid, at=later)
+        assert either.ledger.remedies.release(uid)
+        reading = study(either, image).reading
+        assert reading is not None
+        # Whoever reported did not know of an image that came after the report.
+        assert (reading.source, reading.came_after_at is not None) == (CloseSource.HL7, after)
+    assert not either.ledger.remedies.release(uid)
 
 
 def test_a_worker_learns_the_birth_date_that_the_order_gives_an_image_without_one(site: SampleSite) -> None:

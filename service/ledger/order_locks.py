@@ -1,0 +1,72 @@
+"""What is locked before an order is used: names first, then studies in the order of their numbers.
+
+Who hears of a study waits for whom receives it, so that neither misses the other. Several studies share an accession
+number, and a study may have several: two who locked studies one by one, as they find them, would wait in a circle.
+"""
+
+import hashlib
+from collections.abc import Collection, Iterable, Sequence
+
+from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.orm import Session
+
+from service.ledger import keys
+from service.ledger.leases import LOCK
+from service.ledger.order_records import AccessionRecord, OrderRecord
+from service.ledger.records import StudyRecord
+from service.vocabulary.orders import OrderState
+
+#: Studies of one accession number that are looked at.
+MOST_STUDIES = 20
+
+
+def lock_heard(session: Session, named: Iterable[tuple[str, str]]) -> None:
+    """Lock what orders name, by Study Instance UID and accession number, until the transaction ends."""
+    uids, accessions = ({name for name in names if name} for names in zip(*named, strict=True))
+    _lock_names(session, uids | accessions)
+    _lock_studies(session, uids, accessions)
+
+
+def lock_arrival(session: Session, study_instance_uid: str, accession_number: str) -> None:
+    """Lock what an image names, and every study that an order may be of which waits for it."""
+    accessions = {accession_number} if accession_number else set()
+    _lock_names(session, {study_instance_uid, *accessions})
+    waiting = select(OrderRecord.study_instance_uid).where(waits_for(study_instance_uid, accession_number))
+    _lock_studies(session, {study_instance_uid, *session.scalars(waiting)}, accessions)
+
+
+def lock_release(session: Session, study_instance_uid: str) -> None:
+    """Lock what a study that a person lets go is named by."""
+    row = AccessionRecord
+    named = select(row.accession_number).join(StudyRecord, StudyRecord.id == row.study_id)
+    accessions = set(session.scalars(named.where(StudyRecord.study_instance_uid == study_instance_uid)))
+    _lock_names(session, {study_instance_uid, *accessions})
+    _lock_studies(session, {study_instance_uid}, accessions)
+
+
+def waits_for(study_instance_uid: str, accession_number: str) -> ColumnElement[bool]:
+    """Return the condition on orders that an image of these names may be awaited by."""
+    named: list[ColumnElement[bool]] = [OrderRecord.study_instance_uid == study_instance_uid]
+    if accession_number:
+        named.append(OrderRecord.accession_number == accession_number)
+    return OrderRecord.state.in_([OrderState.WAITING.value, OrderState.NOT_USED.value]) & or_(*named)
+
+
+def studies_of(session: Session, accession_number: str) -> Sequence[int]:
+    """Return the numbers of the studies of an accession number, the first of them."""
+    row = AccessionRecord
+    of_accession = select(row.study_id).where(row.accession_number == accession_number)
+    return session.scalars(of_accession.order_by(row.study_id).limit(MOST_STUDIES)).all()
+
+
+def _lock_names(session: Session, names: Collection[str]) -> None:
+    for name in sorted(names):
+        keys.lock(session, hashlib.sha256(f"order {name}".encode()).hexdigest())
+
+
+def _lock_studies(session: Session, uids: Collection[str], accessions: Collection[str]) -> None:
+    if session.get_bind().dialect.name != "postgresql":
+        return  # a transaction that writes has everything locked already
+    numbers = {number for accession in accessions for number in studies_of(session, accession)}
+    meant = select(StudyRecord.id).where(StudyRecord.id.in_(numbers) | StudyRecord.study_instance_uid.in_(uids))
+    session.execute(meant.order_by(StudyRecord.id).with_for_update(**LOCK))
