@@ -37,7 +37,7 @@ from tests.journeys.gateway import Gateway
 from tests.servers import find_program, free_port, listens, postgres_server, redis_server, storescp, wait_until
 from tests.service.dicom.raw_scu import CR, EXPLICIT, RawAssociation
 
-_OBJECTS = 3
+OBJECTS = 3
 _NAIVE, _AUSCULT = "naive", "auscult"
 _LATENCIES = 15
 _IDLE_S = 15.0
@@ -100,20 +100,20 @@ def _data_set(dataset: Dataset) -> bytes:
     return part10[144 + int.from_bytes(part10[140:144], "little") :]
 
 
-def _renewed(data: bytes, *uids: str) -> tuple[bytes, str]:
-    """Return a data set as another instance of another study, and its SOP Instance UID."""
-    head, fresh = data[:4000], ""
+def renewed(data: bytes, *uids: str) -> tuple[bytes, tuple[str, ...]]:
+    """Return a data set as another instance of another study, and its new UIDs in the order of the old ones."""
+    head, fresh = data[:4000], []
     for uid in uids:
-        new = str(generate_uid(prefix="2.25."))[: len(uid)].ljust(len(uid), "1")
-        head, fresh = head.replace(uid.encode(), new.encode()), fresh or new
-    return head + data[4000:], fresh
+        fresh.append(str(generate_uid(prefix="2.25."))[: len(uid)].ljust(len(uid), "1"))
+        head = head.replace(uid.encode(), fresh[-1].encode())
+    return head + data[4000:], tuple(fresh)
 
 
 def _send(service: Service, images: list[tuple[bytes, str, str]]) -> None:
     with RawAssociation(service.port, [(1, CR, (EXPLICIT,))], calling="BENCH") as association:
         for data, *uids in images:
-            renewed, uid = _renewed(data, *uids)
-            answer = association.store(renewed, sop_instance_uid=uid, fragment_bytes=100_000)
+            fresh, (uid, *_) = renewed(data, *uids)
+            answer = association.store(fresh, sop_instance_uid=uid, fragment_bytes=100_000)
             if answer.status != 0x0000:
                 raise RuntimeError(f"status 0x{answer.status:04X} {answer.comment}")
         association.release()
@@ -121,7 +121,7 @@ def _send(service: Service, images: list[tuple[bytes, str, str]]) -> None:
 
 def turn(service: Service, images: list[tuple[bytes, str, str]]) -> Round:
     """Send images, and wait until everything about them is settled; return what that took."""
-    wanted, used = service.arrived() + _OBJECTS * len(images), service.seconds()
+    wanted, used = service.arrived() + OBJECTS * len(images), service.seconds()
     began = time.perf_counter()
     _send(service, images)
     wait_until(lambda: service.arrived() >= wanted, "the last report arrives", 40, 0.005)
@@ -133,7 +133,7 @@ def turn(service: Service, images: list[tuple[bytes, str, str]]) -> Round:
 
 def _latency(service: Service, image: tuple[bytes, str, str]) -> float:
     """Return the seconds from the acknowledgement of one image to its third report."""
-    wanted = service.arrived() + _OBJECTS
+    wanted = service.arrived() + OBJECTS
     _send(service, [image])
     began = time.perf_counter()
     wait_until(lambda: service.arrived() >= wanted, "the last report arrives", 60, 0.001)

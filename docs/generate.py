@@ -28,6 +28,7 @@ from docs.tables import (
     quirks,
     reasons,
     settings,
+    simulated,
     states,
     work_items,
 )
@@ -75,6 +76,9 @@ PARTS: dict[str, Callable[[], str]] = {
     "work-item-statuses": work_items.statuses,
     "tolerated": quirks.tolerated,
     "capacity": capacity.capacity,
+    "simulated-load": simulated.load,
+    "simulated-sites": simulated.sites,
+    "gpu": simulated.gpu,
     "papers-rows": papers.rows,
     "papers-three-class": papers.three_class,
     "papers-two-class": papers.two_class,

@@ -11,14 +11,14 @@ _PERFORMANCE = Path(__file__).resolve().parents[1] / "performance.md"
 #: The share of a day's images that comes in its busiest hour.
 _BUSIEST_HOUR = 0.15
 #: The share of a core that is planned for; the rest is for what comes at once.
-_UTILISATION = 0.6
+UTILISATION = 0.6
 #: What a raw radiograph takes, 2048 x 2048 x 16 bit; its reports, with a picture in colour, are taken for as much.
 _IMAGE_BYTES = 8.4e6
 #: Commits of an image with three reports to one destination: received, claimed, analysed, two for the building, and
 #: claim and record of sending and of confirmation.
 _COMMITS = 9
 #: What the ledger's two databases were seen to commit in a second, on the machine of performance.md.
-_SQLITE_COMMITS, _POSTGRESQL_COMMITS = 444, 3900
+SQLITE_COMMITS, POSTGRESQL_COMMITS = 444, 3900
 
 
 @dataclass(frozen=True)
@@ -71,14 +71,14 @@ def _number(rate: float) -> str:
 
 
 def _cores(site: Site, milliseconds: float) -> str:
-    return str(math.ceil(site.rate * milliseconds / 1000 / _UTILISATION))
+    return str(math.ceil(site.rate * milliseconds / 1000 / UTILISATION))
 
 
 def _database(site: Site) -> str:
     commits = site.rate * _COMMITS
-    if commits < _SQLITE_COMMITS * _UTILISATION / 2:
+    if commits < SQLITE_COMMITS * UTILISATION / 2:
         return "SQLite or PostgreSQL"
-    servers = math.ceil(commits / (_POSTGRESQL_COMMITS * _UTILISATION))
+    servers = math.ceil(commits / (POSTGRESQL_COMMITS * UTILISATION))
     return "one PostgreSQL" if servers == 1 else f"{servers} PostgreSQL, each for sites of its own"
 
 
