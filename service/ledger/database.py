@@ -55,7 +55,15 @@ def connect(url: str) -> Engine:
     event.listen(engine, "handle_error", _quote_no_row)
     # Before SQLAlchemy's own first question, whose answer it cannot read otherwise.
     event.listen(engine, "connect", _require_utf8, insert=True)
+    event.listen(engine, "connect", _compile_nothing)
     return engine
+
+
+def _compile_nothing(connection: Any, _record: object) -> None:
+    """Have each statement run as it is: PostgreSQL compiles by a guess, for half a second, what looks at a few rows."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET jit = off")
+    connection.commit()
 
 
 def _require_utf8(connection: Any, _record: object) -> None:

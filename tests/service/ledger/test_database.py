@@ -89,6 +89,11 @@ def test_what_the_url_says_of_patience_counts(postgres_url: str) -> None:
     assert (found["TCP_USER_TIMEOUT"], found["TCP_KEEPIDLE"], found["TCP_KEEPINTVL"]) == (4000, 7, 5)
 
 
+def test_postgresql_compiles_nothing_for_looks_at_a_few_rows(postgres_url: str) -> None:
+    with _connected(postgres_url) as engine, engine.connect() as connection:
+        assert connection.scalar(text("SHOW jit")) == "off"
+
+
 def _write(engine: Engine, statement: str, first: Callable[[], object], before: str = "") -> None:
     with writing(engine) as session:
         first()

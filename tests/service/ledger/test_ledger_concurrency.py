@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -135,7 +136,7 @@ def test_couriers_settle_documents_about_one_study_while_its_images_are_replaced
 def test_images_and_orders_of_studies_that_share_accession_numbers_wait_for_nobody_in_a_circle(
     site: SampleSite,
 ) -> None:
-    patient = {"patient_id": "P-1", "patient_name": "Lam^Anh"}
+    patient: dict[str, Any] = {"patient_id": "P-1", "patient_name": "Lam^Anh"}
     said = partial(HeardOrder, OrderEvent.ORDERED, OrderedPatient((("P-1", ()),)), priority=Priority.URGENT)
     uids = [derive_uid("study", "one"), derive_uid("study", "other")]
     for accession in ("A", "B"):
