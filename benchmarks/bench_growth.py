@@ -127,11 +127,11 @@ def _ledgers(
             young, old = (SampleSite(folder / f"{name}{number}", url) for number, url in enumerate(urls))
             yield name, young, old
         return
-    urls: dict[str, tuple[str | None, str | None]] = {"SQLite": (None, None)}
+    places: dict[str, tuple[str | None, str | None]] = {"SQLite": (None, None)}
     if find_program("initdb"):
         server = stack.enter_context(postgres_server())
-        urls["PostgreSQL"] = (server.create_database(), server.create_database())
-    for name, (of_young, of_old) in urls.items():
+        places["PostgreSQL"] = (server.create_database(), server.create_database())
+    for name, (of_young, of_old) in places.items():
         young = _site(folder / name / "young", of_young, _YOUNG, _YOUNG)
         yield name, young, _site(folder / name / "old", of_old, arguments.instances, arguments.unread)
 

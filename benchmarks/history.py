@@ -96,8 +96,9 @@ def _loading(engine: Engine) -> Iterator[Connection]:
         yield connection
         for index in indexes:
             index.create(connection)
-        for record in (*_PER_IMAGE, MachineRecord) if is_postgresql else ():
-            number = record.__table__.c.id
+        numbered: list[type[Record]] = [*_PER_IMAGE, MachineRecord] if is_postgresql else []
+        for record in numbered:
+            number = _table(record).c.id
             sequence = func.pg_get_serial_sequence(record.__tablename__, "id")
             connection.execute(select(func.setval(sequence, select(func.max(number)).scalar_subquery())))
         if is_postgresql:
@@ -113,9 +114,9 @@ def _write(connection: Connection, images: int, since: datetime) -> None:
     for number in range(images):
         for record, row in _image(number, since + timedelta(minutes=number)):
             rows.setdefault(record, []).append(row)
-    for record in (MachineRecord, *_PER_IMAGE):
-        if rows.get(record):
-            connection.execute(insert(record), rows[record])
+    for table in (MachineRecord, *_PER_IMAGE):
+        if rows.get(table):
+            connection.execute(insert(table), rows[table])
 
 
 def _copy(connection: Connection, day: int, number: int, images: int) -> None:
