@@ -114,7 +114,8 @@ def _write(connection: Connection, images: int, since: datetime) -> None:
     for number in range(images):
         for record, row in _image(number, since + timedelta(minutes=number)):
             rows.setdefault(record, []).append(row)
-    for table in (MachineRecord, *_PER_IMAGE):
+    tables: list[type[Record]] = [MachineRecord, *_PER_IMAGE]
+    for table in tables:
         if rows.get(table):
             connection.execute(insert(table), rows[table])
 
