@@ -9,7 +9,7 @@ import argparse
 import re
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,7 +19,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from benchmarks import document
 from benchmarks.bench_pipeline import auscult, radiographs, turn
-from benchmarks.bench_receiving import answering, auscult_listen, sender
+from benchmarks.bench_receiving import Sender, answering, auscult_listen
 from tests.service.dicom.raw_scu import CR, RawAssociation
 
 _ASSOCIATIONS = 16
@@ -51,19 +51,19 @@ def _gateway(folder: Path) -> Iterator[str]:
 
 def _listener(folder: Path) -> str:
     command, port, environment = auscult_listen(folder, 1)
-    send = sender(_SIDE, _SIDE)
+    sender = Sender(_SIDE)
     with answering(command, folder, port, environment) as (_, pid), ThreadPoolExecutor(_ASSOCIATIONS) as pool:
         before = _held(pid)
-        jobs = [pool.submit(_send_one, port, f"S{number}", send) for number in range(_ASSOCIATIONS)]
+        jobs = [pool.submit(_send_one, port, f"S{number}", sender) for number in range(_ASSOCIATIONS)]
         for job in jobs:
             job.result()
         peak = _megabytes(pid, "VmHWM", "status")
         return f"| listen, {_ASSOCIATIONS} associations with 20 MB each | {before} | {_held(pid)} | {peak:.0f} |"
 
 
-def _send_one(port: int, name: str, send: Callable[[RawAssociation, str], None]) -> None:
+def _send_one(port: int, name: str, sender: Sender) -> None:
     with RawAssociation(port, [(1, CR, (ExplicitVRLittleEndian,))], calling=name) as association:
-        send(association, f"2.25.{time.monotonic_ns()}")
+        sender.send(association)
         association.release()
 
 

@@ -13,8 +13,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -28,28 +29,27 @@ from benchmarks.processor import load
 from tests.certificates import Authority
 from tests.phantoms import chest, encoded
 from tests.servers import find_program, free_port, orthanc, wait_until
-from tests.service.dicom.raw_scu import CR, RawAssociation, data_pdu
+from tests.service.dicom.raw_scu import CR, RawAssociation, data_pdu, store_command
 from tests.service.listening import prepare
-
-IMAGES = 16
-ROWS, COLUMNS = 2048, 2048
-
 
 _BASE = "auscult"
 
 
 class Way(NamedTuple):
-    """Over how many associations the images go: so many at a time, so many one after the other."""
+    """How many images of what size go over how many associations: so many at a time, so many one after the other."""
 
     at_a_time: int
-    in_turn: int
+    in_turn: int = 1
+    images: int = 16
+    side: int = 2048
 
 
 WAYS = {
-    "one association": Way(1, 1),
-    "four at a time": Way(4, 1),
-    "sixteen at a time": Way(16, 1),
-    "one for each image": Way(1, IMAGES),
+    "one association": Way(1),
+    "four at a time": Way(4),
+    "sixteen at a time": Way(16),
+    "one for each image": Way(1, in_turn=16),
+    "four at a time, 0.5 MB": Way(4, images=64, side=512),
 }
 
 _PLAIN = """
@@ -80,7 +80,12 @@ def answering(
 ) -> Iterator[tuple[int, int]]:
     """Run a program that receives, from when it takes associations; yield its port and process id."""
     process = subprocess.Popen(
-        command, cwd=folder, env=os.environ | (environment or {}), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command,
+        cwd=folder,
+        env=os.environ | (environment or {}),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # as Orthanc: Linux gives each session, not each process, its share of the processor
     )
     try:
         wait_until(lambda: _associates(port), f"{command[0]} answers", 60)
@@ -174,45 +179,95 @@ def _receivers(root: Path, stack: ExitStack) -> dict[str, Receiver]:
     return receivers
 
 
-def _deliver(to: Receiver, name: str, way: Way, send: Callable[[RawAssociation, str], None]) -> None:
-    for _ in range(way.in_turn):
-        with RawAssociation(to.port, [(1, CR, (ExplicitVRLittleEndian,))], calling=name, tls=to.tls) as assoc:
-            for number in range(IMAGES // (way.at_a_time * way.in_turn)):
-                send(assoc, f"2.25.{time.monotonic_ns()}{number}")
-            assoc.release()
+class Sender:
+    """Sends one image as ever new ones, each of a study of its own, as most radiographs are.
 
+    Its PDUs are made beforehand, so that it costs little beside a receiver.
 
-def sender(rows: int, columns: int) -> Callable[[RawAssociation, str], None]:
-    """Return what sends an image of so many pixels under a UID of its own."""
-    part10 = encoded(chest(rows=rows, columns=columns))
-    data = part10[144 + int.from_bytes(part10[140:144], "little") :]
-    uid = str(chest().SOPInstanceUID)
+    Parameters
+    ----------
+    side
+        Of the square image, in pixels of 16 bits.
+    """
 
-    def send(assoc: RawAssociation, fresh: str) -> None:
-        own = fresh.ljust(len(uid), "0")[: len(uid)]
-        renamed = data[:2000].replace(uid.encode(), own.encode()) + data[2000:]
-        assoc.begin(own, CR)
+    def __init__(self, side: int) -> None:
+        image = chest(rows=side, columns=side)
+        part10 = encoded(image)
+        self._data = part10[144 + int.from_bytes(part10[140:144], "little") :]
+        self._uids = [image.SOPInstanceUID, image.SeriesInstanceUID, image.StudyInstanceUID]
+        self._rest: dict[int, bytes] = {}
+
+    def send(self, assoc: RawAssociation) -> None:
+        """Send the image and wait for the response.
+
+        Raises
+        ------
+        RuntimeError
+            When it is not taken.
+        """
         size = assoc.maximum_pdu_bytes - 6
-        pieces = [renamed[start : start + size] for start in range(0, len(renamed), size)]
-        assoc.connection.sendall(b"".join(data_pdu(1, 0x00, piece) for piece in pieces[:-1]))
-        answer = assoc.end(pieces[-1])
+        rest = self._rest.get(size) or self._rest.setdefault(size, self._behind(size))
+        first, instance_uid = self._data[:size], ""
+        for uid in self._uids:
+            new = f"2.25.{time.monotonic_ns()}{threading.get_native_id()}".ljust(len(uid), "0")[: len(uid)]
+            first = first.replace(uid.encode(), new.encode())
+            instance_uid = instance_uid or new
+        assoc.connection.sendall(data_pdu(1, 0x03, store_command(CR, instance_uid)) + data_pdu(1, 0x00, first))
+        assoc.connection.sendall(rest)
+        answer = assoc.response()
         if answer.status:
             raise RuntimeError(answer.comment)
 
-    return send
+    def _behind(self, size: int) -> bytes:
+        """Return the PDUs behind the first."""
+        starts = range(size, len(self._data), size)
+        return b"".join(
+            data_pdu(1, 0x02 if start == starts[-1] else 0x00, self._data[start : start + size]) for start in starts
+        )
 
 
-def _rows(receivers: Iterable[str], measured: Mapping[tuple[str, Way], list[tuple[float, float]]]) -> Iterator[str]:
+def _deliver(to: Receiver, name: str, way: Way, sender: Sender) -> None:
+    for _ in range(way.in_turn):
+        with RawAssociation(to.port, [(1, CR, (ExplicitVRLittleEndian,))], calling=name, tls=to.tls) as assoc:
+            for _ in range(way.images // (way.at_a_time * way.in_turn)):
+                sender.send(assoc)
+            assoc.release()
+
+
+class Measured(NamedTuple):
+    """Images a second, and processor milliseconds an image of the receiver and of the sender."""
+
+    rate: float
+    receiver_ms: float
+    sender_ms: float
+
+
+def _measure(to: Receiver, way: Way, sender: Sender) -> Measured:
+    used, own, started = processor.seconds(to.pid), time.process_time(), time.perf_counter()
+    with ThreadPoolExecutor(way.at_a_time) as pool:
+        for job in [pool.submit(_deliver, to, f"S{i}", way, sender) for i in range(way.at_a_time)]:
+            job.result()
+    took, own = time.perf_counter() - started, time.process_time() - own
+    used = processor.seconds(to.pid) - used
+    return Measured(way.images / took, 1000 * used / way.images, 1000 * own / way.images)
+
+
+def _rows(receivers: Iterable[str], measured: Mapping[tuple[str, Way], list[Measured]]) -> Iterator[str]:
     yield f"| receiver | {' | '.join(WAYS)} |"
     yield f"| --- |{' --- |' * len(WAYS)}"
     for label in receivers:
         cells = []
         for way in WAYS.values():
             own, base = measured[label, way], measured[_BASE, way]
-            ratio = statistics.median(a / b for (a, _), (b, _) in zip(own, base, strict=True))
-            rate, cost = (statistics.median(values) for values in zip(*own, strict=True))
+            ratio = statistics.median(a.rate / b.rate for a, b in zip(own, base, strict=True))
+            rate, cost, _ = (statistics.median(values) for values in zip(*own, strict=True))
             cells.append(f"{rate:.1f} ({ratio:.2f}), {cost:.0f} ms")
         yield f"| {label} | {' | '.join(cells)} |"
+    costs = [
+        statistics.median(turn.sender_ms for label in receivers for turn in measured[label, way])
+        for way in WAYS.values()
+    ]
+    yield f"| the sender itself | {' | '.join(f'{cost:.1f} ms' for cost in costs)} |"
 
 
 def main() -> None:
@@ -221,23 +276,18 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--print", action="store_true", help="write nothing into the document")
     arguments = parser.parse_args()
-    send = sender(ROWS, COLUMNS)
-    measured: dict[tuple[str, Way], list[tuple[float, float]]] = {}
+    senders = {side: Sender(side) for side in {way.side for way in WAYS.values()}}
+    measured: dict[tuple[str, Way], list[Measured]] = {}
     with tempfile.TemporaryDirectory(prefix="auscult-receiving-") as folder, ExitStack() as stack:
         receivers = _receivers(Path(folder), stack)
         for number in range(arguments.rounds + 1):
             for way in WAYS.values():
                 for label, to in receivers.items():
-                    used, started = processor.seconds(to.pid), time.perf_counter()
-                    with ThreadPoolExecutor(way.at_a_time) as pool:
-                        jobs = [pool.submit(_deliver, to, f"S{i}", way, send) for i in range(way.at_a_time)]
-                        for job in jobs:
-                            job.result()
-                    took, cost = time.perf_counter() - started, processor.seconds(to.pid) - used
+                    turn = _measure(to, way, senders[way.side])
                     if number:  # the first round warms everything up
-                        measured.setdefault((label, way), []).append((IMAGES / took, 1000 * cost / IMAGES))
+                        measured.setdefault((label, way), []).append(turn)
         markdown = "\n".join(_rows(receivers, measured))
-    markdown += f"\n\n{arguments.rounds} rounds of {IMAGES} images each way, medians. {load()}"
+    markdown += f"\n\n{arguments.rounds} rounds, medians. {load()}"
     click.echo(markdown)
     if not arguments.print:
         document.write("receiving", markdown)
