@@ -1,14 +1,18 @@
 """Acquisitions: on which machine, and how, each image was made; written within a transaction of the caller."""
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import datetime
 
-from sqlalchemy import insert, literal, select, update
+from sqlalchemy import bindparam, insert, literal, select, update
 from sqlalchemy.orm import Session
 
 from service.ledger.machine_records import AcquisitionRecord, MachineRecord
 from service.ledger.records import InstanceRecord
 from service.vocabulary.acquisition import Acquisition, Machine
+
+_MACHINE = select(MachineRecord.id).where(
+    *(getattr(MachineRecord, field.name) == bindparam(field.name) for field in fields(Machine))
+)
 
 
 def machine_number(session: Session, machine: Machine, at: datetime) -> int:
@@ -20,23 +24,25 @@ def machine_number(session: Session, machine: Machine, at: datetime) -> int:
         When another process met the same machine for the first time in this moment; its row is there at the next try.
     """
     attributes = asdict(machine)
-    row = session.scalars(select(MachineRecord).filter_by(**attributes)).one_or_none()
-    if row is None:
+    number = session.scalars(_MACHINE, attributes).one_or_none()
+    if number is None:
         row = MachineRecord(**attributes, first_seen_at=at)
         session.add(row)
         session.flush()
-    return row.id
+        number = row.id
+    return number
 
 
 def note_acquisition(session: Session, instance: InstanceRecord, acquisition: Acquisition, machine_id: int) -> None:
     """Keep how an image was made, and on which machine."""
-    values = {
-        "instance_id": instance.id,
-        "machine_id": machine_id,
-        "view_position": acquisition.view_position,
-        "kvp": acquisition.kvp,
-    }
-    session.execute(insert(AcquisitionRecord).values(values))
+    session.add(
+        AcquisitionRecord(
+            instance_id=instance.id,
+            machine_id=machine_id,
+            view_position=acquisition.view_position,
+            kvp=acquisition.kvp,
+        )
+    )
 
 
 def copy_acquisition(session: Session, instance: InstanceRecord, again: InstanceRecord) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, bindparam, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -34,6 +34,14 @@ from service.vocabulary.reading_order import ReadingOrder
 from service.vocabulary.states import Priority, State
 
 _ATTEMPTS = 5
+
+# Made once, as elsewhere on the way of an arrival: SQLAlchemy takes longer to make a statement than SQLite to run it.
+_VERSIONS = (
+    select(InstanceRecord)
+    .where(InstanceRecord.sop_instance_uid == bindparam("uid"))
+    .order_by(InstanceRecord.version.desc())
+)
+_STUDY = select(StudyRecord).where(StudyRecord.study_instance_uid == bindparam("uid")).with_for_update(**LOCK)
 
 
 class ArrivalKind(StrEnum):
@@ -152,13 +160,10 @@ class Admission:
         is_image = arrival.kind is ArrivalKind.IMAGE
         machine_id = machine_number(session, arrival.acquisition.machine, now) if is_image else None
         study = self._study(session, arrival, now)
-        instance = self._new_version(study, arrival, now)
+        is_first = study.id is None
+        instance = self._new_version(arrival, now)
         instance.shadow_id = shadow_of(session, arrival.calling_ae_title, machine_id)
-        versions = session.scalars(
-            select(InstanceRecord)
-            .where(InstanceRecord.sop_instance_uid == arrival.identity.sop_instance_uid)
-            .order_by(InstanceRecord.version.desc())
-        ).all()
+        versions = session.scalars(_VERSIONS, {"uid": arrival.identity.sop_instance_uid}).all()
         known = _same_bytes(
             [row for row in versions if (row.shadow_id is None) == (instance.shadow_id is None)], arrival
         )
@@ -168,9 +173,10 @@ class Admission:
             return Receipt(Registered.OWN if arrival.kind is ArrivalKind.OWN else Registered.KNOWN)
         instance.version = versions[0].version + 1 if versions else 1
         # A study that only images in shadow are of is news with the first one that is not.
-        is_news = instance.shadow_id is None and is_all_in_shadow(session, study.id)
+        is_news = instance.shadow_id is None and (is_first or is_all_in_shadow(session, study.id))
         if is_news:
             _begin_anew(session, study, now, self._order)
+        instance.study = study
         session.add(instance)
         session.flush()
         if is_news:
@@ -190,8 +196,9 @@ class Admission:
             came_after(session, study, instance, now)
         if raise_priority(study, arrival.order_priority, arrival.priority_source, self._order):
             self._subscriptions.tell(session, MessageEvent.PRIORITY_RAISED, study, instance, now)
-        held = settle_patient(session, study, instance, now)
-        heard = settle_arrival(session, study, instance, now, self._order, self._subscriptions)
+        # The first image of a study contradicts no other.
+        held = not is_first and settle_patient(session, study, instance, now)
+        heard = settle_arrival(session, study, instance, now, self._order, self._subscriptions, is_first=is_first)
         evidence = arrival.final_evidence
         closed = heard if evidence is None else self._close(session, study, evidence, now) or heard
         return Receipt(Registered.NEW_VERSION if versions else Registered.NEW, held, closed)
@@ -208,20 +215,15 @@ class Admission:
         return close(session, study, CloseSource.FINAL_REPORT, "", now, self._subscriptions)
 
     def _study(self, session: Session, arrival: Arrival, now: datetime) -> StudyRecord:
+        """Return an arrival's study; one that is new has no number before its first image is written."""
         uid = arrival.identity.study_instance_uid
         # Locked even where nothing of it changes: of two images that arrive at once, one must see the other's patient.
-        study = session.scalars(
-            select(StudyRecord).where(StudyRecord.study_instance_uid == uid).with_for_update(**LOCK)
-        ).one_or_none()
-        if study is None:
-            study = StudyRecord(
-                study_instance_uid=uid, first_received_at=now, reading_rank_at=now, priority=int(Priority.ROUTINE)
-            )
-            session.add(study)
-            session.flush()
-        return study
+        study = session.scalars(_STUDY, {"uid": uid}).one_or_none()
+        return study or StudyRecord(
+            study_instance_uid=uid, first_received_at=now, reading_rank_at=now, priority=int(Priority.ROUTINE)
+        )
 
-    def _new_version(self, study: StudyRecord, arrival: Arrival, now: datetime) -> InstanceRecord:
+    def _new_version(self, arrival: Arrival, now: datetime) -> InstanceRecord:
         identity = arrival.identity
         states = {
             ArrivalKind.IMAGE: State.RECEIVED,
@@ -230,7 +232,6 @@ class Admission:
             ArrivalKind.OWN: State.OWN,
         }
         return InstanceRecord(
-            study_id=study.id,
             sop_instance_uid=identity.sop_instance_uid,
             series_instance_uid=identity.series_instance_uid,
             sop_class_uid=identity.sop_class_uid,

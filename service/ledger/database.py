@@ -1,9 +1,11 @@
 """The ledger's database: SQLite for one machine, PostgreSQL for many; the tables come from migrations/."""
 
 import os
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import DBAPIError
@@ -29,6 +31,12 @@ _PATIENCE: Mapping[str, int] = {
     "keepalives_count": 3,  # questions without an answer that end the connection
 }
 
+#: Seconds that a transaction waits for another one that writes, on SQLite.
+_BUSY_S = 30
+# SQLite lets those that wait sleep, ever longer, and look again; whoever comes at the right moment goes first. The
+# threads of a process take turns before.
+_TURNS: WeakKeyDictionary[Engine, threading.Lock] = WeakKeyDictionary()
+
 
 def connect(url: str) -> Engine:
     """Return an engine whose commits are durable.
@@ -38,8 +46,9 @@ def connect(url: str) -> Engine:
     """
     if url.startswith("sqlite"):
         # A statement that sqlite3 caches keeps the values last bound to it, so each connection would grow with them.
-        options = {"timeout": 30, "check_same_thread": False, "cached_statements": 0}
+        options = {"timeout": _BUSY_S, "check_same_thread": False, "cached_statements": 0}
         engine = create_engine(url, hide_parameters=True, connect_args=options)
+        _TURNS[engine] = threading.Lock()
         event.listen(engine, "do_connect", _keep_private)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_immediate)
@@ -106,7 +115,7 @@ def _keep_private(_dialect: object, _record: object, arguments: Sequence[Any], _
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # sqlite3's own BEGIN would start a deferred transaction
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={1000 * _BUSY_S}"):
         connection.execute(f"PRAGMA {pragma}").close()
     connection.create_function(folding.NAME, 1, folding.fold, deterministic=True)
 
@@ -132,12 +141,25 @@ def writing(engine: Engine) -> Iterator[Session]:
     """
     with (
         told(engine.url),
+        _turn(engine),
         engine.connect().execution_options(writes=True) as connection,
         connection.begin(),
         LedgerSession(connection) as session,
     ):
         yield session
         session.flush()
+
+
+@contextmanager
+def _turn(engine: Engine) -> Iterator[None]:
+    turn = _TURNS.get(engine)
+    # Whoever waits in vain is told by SQLite, after as long again.
+    taken = turn is not None and turn.acquire(timeout=_BUSY_S)
+    try:
+        yield
+    finally:
+        if turn is not None and taken:
+            turn.release()
 
 
 @contextmanager

@@ -29,6 +29,8 @@ def lock_heard(session: Session, named: Iterable[tuple[str, str]]) -> None:
 
 def lock_arrival(session: Session, study_instance_uid: str, accession_number: str) -> None:
     """Lock what an image names, and every study that an order may be of which waits for it."""
+    if _has_all_locked(session):
+        return
     accessions = {accession_number} if accession_number else set()
     _lock_names(session, {study_instance_uid, *accessions})
     waiting = select(OrderRecord.study_instance_uid).where(waits_for(study_instance_uid, accession_number))
@@ -65,8 +67,13 @@ def _lock_names(session: Session, names: Collection[str]) -> None:
 
 
 def _lock_studies(session: Session, uids: Collection[str], accessions: Collection[str]) -> None:
-    if session.get_bind().dialect.name != "postgresql":
-        return  # a transaction that writes has everything locked already
+    if _has_all_locked(session):
+        return
     numbers = {number for accession in accessions for number in studies_of(session, accession)}
     meant = select(StudyRecord.id).where(StudyRecord.id.in_(numbers) | StudyRecord.study_instance_uid.in_(uids))
     session.execute(meant.order_by(StudyRecord.id).with_for_update(**LOCK))
+
+
+def _has_all_locked(session: Session) -> bool:
+    """Return whether a transaction that writes has everything locked already, as it has on SQLite."""
+    return session.get_bind().dialect.name != "postgresql"

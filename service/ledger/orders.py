@@ -140,22 +140,26 @@ def settle_arrival(
     at: datetime,
     order: ReadingOrder,
     subscriptions: Subscriptions,
+    *,
+    is_first: bool,
 ) -> Closed | None:
     """Use what was heard of a study's orders before an image of it came; the study's row and names are locked.
+
+    Of the study's first image, no accession number is known yet.
 
     Returns
     -------
     Closed or None
         That the study was read already.
     """
-    session.flush()
     accession = identity_of(instance).accession_number.strip()[:64]
     if accession:
         known = select(AccessionRecord.id).where(
             AccessionRecord.study_id == study.id, AccessionRecord.accession_number == accession
         )
-        if session.scalars(known).first() is None:
+        if is_first or session.scalars(known).first() is None:
             session.add(AccessionRecord(study_id=study.id, accession_number=accession))
+    session.flush()
     waiting = select(OrderRecord).where(waits_for(study.study_instance_uid, accession)).order_by(OrderRecord.id)
     use = _Use(session, order, subscriptions, at, instance)
     settled = [_settle(use, row) for row in session.scalars(waiting.with_for_update(**LOCK)).all()]

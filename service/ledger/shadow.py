@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Engine, Select, select
+from sqlalchemy import ColumnElement, Engine, Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from service.ledger.database import reading, writing
@@ -105,11 +105,8 @@ class Shadow:
 
 def shadow_of(session: Session, ae_title: str, machine_id: int | None) -> int | None:
     """Return the number of the period in shadow that an image which is received now belongs to; None for most."""
-    row = ShadowRecord
-    is_meant = row.ae_title == ae_title.strip()
-    if machine_id is not None:  # as NULL it would be every period of an AE title
-        is_meant |= row.machine_id == machine_id
-    return session.scalars(select(row.id).where(_stands(), is_meant).order_by(row.id).limit(1)).one_or_none()
+    meant = {"ae_title": ae_title.strip(), "machine_id": machine_id}
+    return session.scalars(_PERIOD, meant).one_or_none()
 
 
 def alike(instance: InstanceRecord) -> ColumnElement[bool]:
@@ -152,6 +149,18 @@ def visible(rows: Sequence[InstanceRecord]) -> list[InstanceRecord]:
 
 def _stands() -> ColumnElement[bool]:
     return ShadowRecord.left_at.is_(None)
+
+
+#: No period's machine equals NULL, as `machine_id` is where an object is no image.
+_PERIOD = (
+    select(ShadowRecord.id)
+    .where(
+        _stands(),
+        (ShadowRecord.ae_title == bindparam("ae_title")) | (ShadowRecord.machine_id == bindparam("machine_id")),
+    )
+    .order_by(ShadowRecord.id)
+    .limit(1)
+)
 
 
 def _of(source: ShadowSource) -> Select[ShadowRecord]:
