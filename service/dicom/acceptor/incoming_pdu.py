@@ -60,18 +60,23 @@ class IncomingPdu:
     """
 
     def __init__(self, connection: PeerSocket, maximum_data_bytes: int) -> None:
-        self._header = connection.recv(6)
+        self._header = bytes(connection.read(6))
         self._kind, length = self._header[0], int.from_bytes(self._header[2:6], "big")
         limit = maximum_data_bytes if self._kind == _P_DATA_TF else _MAXIMUM_CONTROL_PDU_BYTES
         if not _A_ASSOCIATE_RQ <= self._kind <= _A_ABORT or length > limit:
             stranger = _STRANGERS.get(self._kind, "")
             raise UnwelcomePdu(f"a PDU of type {self._kind:#04x} and {length} bytes{stranger}", UNRECOGNIZED_PDU)
-        self._body = connection.recv(length)
+        self._body = connection.read(length)
 
     @property
     def is_always_expected(self) -> bool:
         """Whether a peer with an association may send it at any time."""
         return self._kind in {_P_DATA_TF, _A_RELEASE_RQ, _A_ABORT}
+
+    @property
+    def is_data(self) -> bool:
+        """Whether it is a P-DATA-TF PDU."""
+        return self._kind == _P_DATA_TF
 
     def require_request(self) -> None:
         """Accept an association request alone.
@@ -98,7 +103,7 @@ class IncomingPdu:
             if self._kind == _A_ASSOCIATE_RQ:
                 return RequestPdu(bytes(self._body)), _A_ASSOCIATE_RQ_RECEIVED
             body = bytearray(abort_body(bytes(self._body))) if self._kind == _A_ABORT else self._body
-            return by_pynetdicom(self._header + body)
+            return by_pynetdicom(bytearray(self._header) + body)
         except Exception as error:  # noqa: BLE001 - pynetdicom's decoders raise whatever a broken PDU leads them to
             what = f"a PDU of type {self._kind:#04x} that cannot be decoded ({type(error).__name__})"
             raise UnwelcomePdu(what, INVALID_PARAMETER) from None

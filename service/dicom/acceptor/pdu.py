@@ -53,7 +53,7 @@ class Data:
         When a presentation data value ends after its PDU or holds nothing.
     """
 
-    def __init__(self, body: bytearray) -> None:
+    def __init__(self, body: bytearray | memoryview) -> None:
         self.presentation_data_value_list: list[tuple[int, memoryview]] = []
         view = memoryview(body)
         while view:

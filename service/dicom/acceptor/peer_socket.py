@@ -43,20 +43,21 @@ class PeerSocket(AssociationSocket):
             self.event_queue.put(CONNECTION_CLOSED)
             return False
 
-    def recv(self, nr_bytes: int) -> bytearray:
-        """Return that many bytes.
+    @property
+    def holds_pdu(self) -> bool:
+        """Whether a whole PDU was read ahead."""
+        return False
+
+    def read(self, nr_bytes: int) -> bytearray | memoryview:
+        """Return that many bytes; a view of them holds until the next call.
 
         Raises
         ------
         OSError
             When the connection ends before, or the bytes take longer than the timeout.
         """
-        connection = self.socket
-        if connection is None:
-            raise ConnectionError
-        limit = (self.assoc.dimse_timeout if self.assoc.is_established else self.assoc.acse_timeout) or LOOK_S
-        deadline = time.monotonic() + limit
-        connection.settimeout(limit)
+        deadline = self._begin_read()
+        connection = cast(socket.socket, self.socket)
         received = bytearray(nr_bytes)
         rest = memoryview(received)
         while rest:
@@ -67,6 +68,16 @@ class PeerSocket(AssociationSocket):
             if rest and time.monotonic() > deadline:
                 raise TimeoutError
         return received
+
+    def _begin_read(self) -> float:
+        """Set the time limit of a read; return when it ends (monotonic, seconds)."""
+        connection = self.socket
+        if connection is None:
+            raise ConnectionError
+        limit = (self.assoc.dimse_timeout if self.assoc.is_established else self.assoc.acse_timeout) or LOOK_S
+        if connection.gettimeout() != limit:  # to set it is a system call each time
+            connection.settimeout(limit)
+        return time.monotonic() + limit
 
     def _shutdown_socket(self) -> None:
         """Close the connection, also where the peer was faster and there is nothing to shut down."""

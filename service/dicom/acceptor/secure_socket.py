@@ -17,7 +17,7 @@ _HEADER_BYTES = 6
 class SecureSocket(PeerSocket):
     """A peer's connection over TLS."""
 
-    #: Read by `ready`, and not yet given out by `recv`.
+    #: Read by `ready`, and not yet given out by `read`.
     _ahead = b""
 
     @property
@@ -63,8 +63,8 @@ class SecureSocket(PeerSocket):
             self.connection.settimeout(before)
         return True
 
-    def recv(self, nr_bytes: int) -> bytearray:
-        """Return that many bytes.
+    def read(self, nr_bytes: int) -> bytearray | memoryview:
+        """Return that many bytes; see `PeerSocket.read`.
 
         Raises
         ------
@@ -72,7 +72,7 @@ class SecureSocket(PeerSocket):
             When the connection ends before, or the bytes take longer than the timeout.
         """
         ahead, self._ahead = self._ahead[:nr_bytes], self._ahead[nr_bytes:]
-        rest = super().recv(nr_bytes - len(ahead))
+        rest = super().read(nr_bytes - len(ahead))
         return bytearray(ahead) + rest if ahead else rest
 
     def discard_input(self) -> bool:

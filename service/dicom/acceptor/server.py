@@ -24,6 +24,7 @@ from pynetdicom.transport import AddressInformation, ThreadedAssociationServer
 from service.dicom.acceptor.association import AcceptedAssociation
 from service.dicom.acceptor.peer_socket import PeerSocket
 from service.dicom.acceptor.places import host
+from service.dicom.acceptor.plain_socket import PlainSocket
 from service.dicom.acceptor.secure_socket import SecureSocket
 from service.dicom.acceptor.terms import Terms
 from service.process.handles import MORE_HANDLES, OUT_OF_HANDLES
@@ -77,7 +78,7 @@ class _Handler(BaseRequestHandler):
 
     def _socket(self, assoc: AcceptedAssociation) -> PeerSocket:
         if self.server.tls is None:
-            return PeerSocket(assoc, self.request, assoc.dul.wait)
+            return PlainSocket(assoc, self.request, assoc.dul.wait)
         # One that is reset already is closed by the caller; Python would lose it half-way through.
         self.request.getpeername()
         # The handshake itself is the association's own thread's: nobody waits for it here.

@@ -27,6 +27,8 @@ from service.dicom.release import shut
 _BY_PROVIDER = 0x02
 #: The state that waits for an association request (PS3.8 Table 9-4).
 _AWAITING_REQUEST = {"Sta1", "Sta2"}
+#: The state in which data are transferred (the same table).
+_DATA_TRANSFER = "Sta6"
 
 
 class UpperLayer(DULServiceProvider):
@@ -67,10 +69,7 @@ class UpperLayer(DULServiceProvider):
     def wait(self, connection: int | None, *, is_read: bool = False) -> bool:
         """Wait for input, for a ring, or until the timers want a look; return whether there is input.
 
-        Parameters
-        ----------
-        is_read
-            There is input already that the system's socket no longer holds.
+        With `is_read`, there is input already that the system's socket no longer holds.
         """
         has_room = not self._dimse.is_backed_up
         at_once = self.state_machine.current_state == "Sta13" or (is_read and has_room)
@@ -81,10 +80,7 @@ class UpperLayer(DULServiceProvider):
         """Send an A-ASSOCIATE-AC PDU."""
         self._acceptance = answer
         self.restart_idle_timer()
-        accepted = A_ASSOCIATE()
-        accepted.result = 0x00
-        accepted.application_context_name = UID(APPLICATION_CONTEXT)  # its own A-ASSOCIATE-AC cannot be without
-        self.send_pdu(accepted)
+        self.send_pdu(_accepted())
 
     def _send(self, pdu: Any) -> None:
         if isinstance(pdu, A_ASSOCIATE_AC):
@@ -151,6 +147,12 @@ class UpperLayer(DULServiceProvider):
         return True
 
     def _read_pdu_data(self) -> None:
+        """Read a PDU, and those behind it that have come whole with it."""
+        while self._read_pdu() and cast(PeerSocket, self.socket).holds_pdu and not self._dimse.is_backed_up:
+            pass
+
+    def _read_pdu(self) -> bool:
+        """Read a PDU; return whether it was data that are taken, so that the state machine has nothing to do."""
         try:
             arrived = IncomingPdu(cast(PeerSocket, self.socket), self._maximum_data_pdu_bytes)
             if self.state_machine.current_state in _AWAITING_REQUEST:
@@ -167,10 +169,23 @@ class UpperLayer(DULServiceProvider):
             self.event_queue.put(INVALID_PDU)
             self._end_wait_for_request()
         else:
+            if arrived.is_data and self.state_machine.current_state == _DATA_TRANSFER:
+                # All that the state machine would do (PS3.8 Table 9-7, DT-2), without its way through two queues.
+                self._dimse.receive_primitive(pdu)
+                return self.event_queue.empty()
             self._recv_pdu.put(pdu)
             self.event_queue.put(event)
+        return False
 
     def _end_wait_for_request(self) -> None:
         """Tell an association that waits for its request that it no longer comes: nothing else would end that wait."""
         if self.state_machine.current_state in _AWAITING_REQUEST:
             self.to_user_queue.put(cast(Any, None))
+
+
+def _accepted() -> A_ASSOCIATE:
+    """Return the primitive by which the state machine learns that an association is accepted."""
+    accepted = A_ASSOCIATE()
+    accepted.result = 0x00
+    accepted.application_context_name = UID(APPLICATION_CONTEXT)  # its own A-ASSOCIATE-AC cannot be without
+    return accepted

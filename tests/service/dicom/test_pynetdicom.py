@@ -23,6 +23,7 @@ from service.dicom.acceptor.negotiation import Negotiation
 from service.dicom.acceptor.offer import Offer
 from service.dicom.acceptor.peer_socket import PeerSocket
 from service.dicom.acceptor.places import Places
+from service.dicom.acceptor.plain_socket import PlainSocket
 from service.dicom.acceptor.secure_socket import SecureSocket
 from service.dicom.acceptor.server import AcceptorEntity, AcceptorServer
 from service.dicom.acceptor.streaming import StreamingDimse
@@ -36,6 +37,7 @@ ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs" / "reference" / "pynetdicom.md").read_text()
 BASES = {
     PeerSocket: AssociationSocket,
+    PlainSocket: AssociationSocket,
     SecureSocket: AssociationSocket,
     UpperLayer: DULServiceProvider,
     StreamingDimse: DIMSEServiceProvider,
