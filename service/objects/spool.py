@@ -9,9 +9,12 @@ from types import TracebackType
 from typing import Self
 
 from service.objects.room import Room, unusable
+from service.objects.writeback import begin_writeback
 
 #: Bytes between two looks at the disk while an object arrives: nobody says beforehand how large it will be.
 _LOOK_EVERY = 4 << 20
+#: Bytes after which they are on their way to the disk, while the next arrive.
+_WRITE_BACK_EVERY = 1 << 20
 
 
 class Spool:
@@ -48,6 +51,7 @@ class SpooledFile:
         self._room = spool.room
         self._digest = hashlib.sha256()
         self._look_at = _LOOK_EVERY
+        self._written_back = 0
         try:
             # Unbuffered: the pieces are large, and a second copy of them would cost more than the system calls.
             descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -66,6 +70,9 @@ class SpooledFile:
             raise unusable(error) from None
         self._digest.update(piece)
         self.size += len(piece)
+        if self.size - self._written_back >= _WRITE_BACK_EVERY:
+            begin_writeback(self._file.fileno(), self._written_back, self.size - self._written_back)
+            self._written_back = self.size
         if self.size >= self._look_at:
             self._look_at = self.size + _LOOK_EVERY
             self._room.require()

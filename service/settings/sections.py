@@ -39,7 +39,9 @@ class ListenerSettings(Section):
         " for a PACS that files such reports into the new one.",
     )
     processes: Annotated[int, Field(ge=1, le=64)] = Field(
-        1, description="Listener processes that share the port (SO_REUSEPORT)."
+        1,
+        description="Listener processes that share the port (SO_REUSEPORT). Where many associations send at once, a"
+        " second one receives half as much again, for as much memory as the first.",
     )
     maximum_associations: Annotated[int, Field(ge=1)] = Field(
         40, description="Associations served at once by each process."

@@ -7,14 +7,20 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from pynetdicom import AE
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
+from sqlalchemy import func, select
 
+from service.ledger.database import connect, reading
+from service.ledger.records import EventRecord, InstanceRecord
 from service.settings import load
+from service.vocabulary.facts import EventKind
 from tests import ledgers, servers
+from tests.service.dicom.raw_scu import RawAssociation, header
 
 
 @pytest.fixture
@@ -72,6 +78,26 @@ def children(parent: int) -> list[int]:
     return found
 
 
+def _require_one_ledger_behind_both(port: int, folder: Path) -> None:
+    """Store over eight associations at once, which the kernel spreads: one object that all have, and each one's own."""
+
+    def store(number: int) -> list[int]:
+        with RawAssociation(port, calling=f"S{number}") as peer:
+            uids = ("2.25.71", f"2.25.{720 + number}")
+            return [peer.store(header(uid), sop_instance_uid=uid).status for uid in uids]
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(store, range(8))) == [[0, 0]] * 8
+    engine = connect(load(data_dir=folder).database_url)
+    with reading(engine) as session:
+        versions = session.execute(select(InstanceRecord.sop_instance_uid, InstanceRecord.version)).all()
+        again = select(func.count()).where(EventRecord.event == EventKind.RECEIVED_AGAIN.value)
+        assert session.scalars(again).one() == 7
+    engine.dispose()
+    own = [f"2.25.{720 + number} 1" for number in range(8)]
+    assert sorted(f"{uid} {version}" for uid, version in versions) == ["2.25.71 1", *own]
+
+
 def test_a_listener_process_that_is_killed_is_replaced_while_the_other_serves_and_one_signal_ends_all(
     listener: subprocess.Popen[bytes], port: int, tmp_path: Path
 ) -> None:
@@ -83,6 +109,7 @@ def test_a_listener_process_that_is_killed_is_replaced_while_the_other_serves_an
     servers.wait_until(
         lambda: len(children(listener.pid)) == 2 and killed not in children(listener.pid), "another takes its place"
     )
+    _require_one_ledger_behind_both(port, tmp_path)
     everyone = children(listener.pid)
     listener.send_signal(signal.SIGTERM)
     assert listener.wait(timeout=30) == 0

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from service.objects import LocalStore
+from service.objects import LocalStore, spool
+from service.objects.writeback import begin_writeback
 from service.vocabulary.errors import ObjectDamaged, StoreFull, StoreUnavailable
 
 
@@ -36,6 +37,27 @@ def test_a_full_disk_is_told_and_leaves_nothing(
         store.put(b"x")
 
     assert _files(tmp_path) == []
+
+
+def test_what_arrives_is_on_its_way_to_the_disk_before_it_is_whole(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[int, int]] = []
+    monkeypatch.setattr(spool, "begin_writeback", lambda _file, offset, count: asked.append((offset, count)))
+    with store.begin() as incoming:
+        for _ in range(5):
+            incoming.write(bytes(700_000))
+    assert asked == [(0, 1_400_000), (1_400_000, 1_400_000)]
+
+
+def test_the_kernel_is_asked_for_bytes_of_a_file_alone(tmp_path: Path) -> None:
+    with (tmp_path / "file").open("wb", buffering=0) as file:
+        file.write(bytes(8192))
+        assert begin_writeback(file.fileno(), 0, 8192)
+    reader, writer = os.pipe()
+    assert not begin_writeback(writer, 0, 1)
+    os.close(reader)
+    os.close(writer)
 
 
 def test_reports_may_use_the_half_of_the_reserve_that_the_ledger_does_not_need(store: LocalStore) -> None:
