@@ -60,8 +60,9 @@ _LIMITS = """## Limits
   promises of val are not kept there, and P(pneumonia) is too extreme. What is gained is gained on other machines'
   looks.
 - The heat map shows where the evidence for pneumonia in the last feature map lies (7 x 7 cells). It is no
-  segmentation. How often it is strongest at a side marker, an arm or the belly stands under Shortcuts; the report
-  says so as a doubt, and shows no region outside the lung field.
+  segmentation. How often it is strongest off the lungs stands under "Where the heat maps lie"; the report says so as a
+  doubt, and shows no region outside the lung field. Of the covered copies, covered corners and "all but the lung field"
+  without 16 pixels around it were not measured for this version.
 - Val chose the epoch and fitted calibration, operating points and margin, so its figures flatter a little even
   though they are cross-fitted; `reserved` decided nothing. `fullres` holds the original-size images of a part of the
   reserved patients: it shows that full-size input works, and is no second opinion.
