@@ -262,8 +262,9 @@ def _counts(wanted: Wanted) -> ColumnElement[bool]:
 def _standing(wanted: Wanted) -> ColumnElement[int]:
     """Return how far the AI got with a study: the place of its `Standing`; as `service.worklist` words it."""
     number = {standing: place for place, standing in enumerate(Standing)}
-    row, later, outcome = InstanceRecord, aliased(InstanceRecord), PredictionRecord.outcome
-    # One step into an index for each image: as EXISTS, PostgreSQL without statistics joins all images to each study.
+    row, later = InstanceRecord, aliased(InstanceRecord)
+    # Each is one step into an index: joined, PostgreSQL without statistics reads all images for each study.
+    outcome = select(PredictionRecord.outcome).where(PredictionRecord.instance_id == row.id).scalar_subquery()
     replacement = (
         select(later.id)
         .where(
@@ -288,7 +289,6 @@ def _standing(wanted: Wanted) -> ColumnElement[int]:
     of_images = (
         select(func.min(of_image))
         .select_from(row)
-        .outerjoin(PredictionRecord, PredictionRecord.instance_id == row.id)
         .where(row.study_id == StudyRecord.id, row.state.not_in(SILENT), _counts(wanted), replacement.is_(None))
         .scalar_subquery()
     )
