@@ -153,13 +153,16 @@ def writing(engine: Engine) -> Iterator[Session]:
 @contextmanager
 def _turn(engine: Engine) -> Iterator[None]:
     turn = _TURNS.get(engine)
-    # Whoever waits in vain is told by SQLite, after as long again.
-    taken = turn is not None and turn.acquire(timeout=_BUSY_S)
+    if turn is None:
+        yield
+        return
+    # Whoever has the turn may wait as long for another program: nobody waits for both, one after the other.
+    if not turn.acquire(timeout=_BUSY_S):
+        raise LedgerUnavailable(Sentence("trouble.file_locked", path=str(engine.url.database), name="SQLITE_BUSY"))
     try:
         yield
     finally:
-        if turn is not None and taken:
-            turn.release()
+        turn.release()
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,9 @@ import psycopg
 import pytest
 from sqlalchemy import Engine, make_url, text
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.pool import QueuePool
 
+from service.ledger import database
 from service.ledger.database import connect, reading, writing
 from service.ledger.migration import upgrade
 from service.ledger.records import StudyRecord
@@ -50,6 +53,24 @@ def _connected(url: str) -> Iterator[Engine]:
         yield engine
     finally:
         engine.dispose()
+
+
+def test_threads_take_turns_to_write_and_one_that_waits_in_vain_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with _connected(f"sqlite:///{tmp_path}/ledger.sqlite") as engine:
+        monkeypatch.setattr(database, "_BUSY_S", 0.05)
+        with writing(engine), ThreadPoolExecutor(1) as pool:
+            with pytest.raises(LedgerUnavailable, match="locked by another program for longer than we wait"):
+                pool.submit(_make_table, engine).result()
+            assert isinstance(engine.pool, QueuePool)
+            assert engine.pool.checkedout() + engine.pool.checkedin() == 1, "SQLite was asked before its turn had come"
+        _make_table(engine)
+
+
+def _make_table(engine: Engine) -> None:
+    with writing(engine) as session:
+        session.execute(text("CREATE TABLE written (id INTEGER)"))
 
 
 @pytest.fixture
