@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.uid import UID
 
-from service.report import build
+from service.report import StudyContent, build
 from service.vocabulary.findings import Outcome
 from service.vocabulary.report_kinds import ReportKind
 from service.vocabulary.uids import MANUFACTURER, MODEL_NAME, derive_uid, is_own_uid
@@ -55,7 +55,9 @@ def test_a_flipped_marker_version_or_variant_is_not_our_own() -> None:
 @pytest.mark.parametrize("kind", ReportKind)
 def test_a_report_is_known_by_its_uid_and_by_the_equipment_that_made_it(kind: ReportKind) -> None:
     display = np.zeros((320, 256), dtype=np.float32)
-    [report] = build(chest(), display, content(Outcome.POSITIVE), kinds=[kind], equipment=EQUIPMENT)
+    what = content(Outcome.POSITIVE)
+    study = StudyContent(((chest(), what),), what.priority, what.priority_source)
+    [report] = build(chest(), display, what, kinds=[kind], equipment=EQUIPMENT, study=study)
     assert is_own_uid(report.sop_instance_uid)
     assert is_own_uid(report.series_instance_uid)
     # What is left to know it by where a PACS gives it other UIDs.
