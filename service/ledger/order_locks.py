@@ -31,26 +31,21 @@ def lock_arrival(session: Session, study_instance_uid: str, accession_number: st
     """Lock what an image names, and every study that an order may be of which waits for it."""
     if _has_all_locked(session):
         return
-    accessions = {accession_number} if accession_number else set()
-    _lock_names(session, {study_instance_uid, *accessions})
-    waiting = select(OrderRecord.study_instance_uid).where(waits_for(study_instance_uid, accession_number))
-    _lock_studies(session, {study_instance_uid, *session.scalars(waiting)}, accessions)
+    _lock_awaited(session, study_instance_uid, {accession_number} if accession_number else set())
 
 
 def lock_release(session: Session, study_instance_uid: str) -> None:
-    """Lock what a study that a person lets go is named by."""
-    row = AccessionRecord
-    named = select(row.accession_number).join(StudyRecord, StudyRecord.id == row.study_id)
-    accessions = set(session.scalars(named.where(StudyRecord.study_instance_uid == study_instance_uid)))
-    _lock_names(session, {study_instance_uid, *accessions})
-    _lock_studies(session, {study_instance_uid}, accessions)
+    """Lock what a study that a person lets go is named by, and every study that an order of these names may be of."""
+    named = select(AccessionRecord.accession_number).join(StudyRecord, StudyRecord.id == AccessionRecord.study_id)
+    accessions = session.scalars(named.where(StudyRecord.study_instance_uid == study_instance_uid))
+    _lock_awaited(session, study_instance_uid, set(accessions))
 
 
-def waits_for(study_instance_uid: str, accession_number: str) -> ColumnElement[bool]:
-    """Return the condition on orders that an image of these names may be awaited by."""
+def waits_for(study_instance_uid: str, accession_numbers: Collection[str]) -> ColumnElement[bool]:
+    """Return the condition on orders that a study of these names may be awaited by."""
     named: list[ColumnElement[bool]] = [OrderRecord.study_instance_uid == study_instance_uid]
-    if accession_number:
-        named.append(OrderRecord.accession_number == accession_number)
+    if accession_numbers:
+        named.append(OrderRecord.accession_number.in_(accession_numbers))
     return OrderRecord.state.in_([OrderState.WAITING.value, OrderState.NOT_USED.value]) & or_(*named)
 
 
@@ -59,6 +54,12 @@ def studies_of(session: Session, accession_number: str) -> Sequence[int]:
     row = AccessionRecord
     of_accession = select(row.study_id).where(row.accession_number == accession_number)
     return session.scalars(of_accession.order_by(row.study_id).limit(MOST_STUDIES)).all()
+
+
+def _lock_awaited(session: Session, study_instance_uid: str, accession_numbers: Collection[str]) -> None:
+    _lock_names(session, {study_instance_uid, *accession_numbers})
+    waiting = select(OrderRecord.study_instance_uid).where(waits_for(study_instance_uid, accession_numbers))
+    _lock_studies(session, {study_instance_uid, *session.scalars(waiting)}, accession_numbers)
 
 
 def _lock_names(session: Session, names: Collection[str]) -> None:

@@ -4,7 +4,7 @@ What a message says is used once. Where nothing proves which study or whose it i
 the study that it may mean says why.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -19,7 +19,7 @@ from service.ledger.order_locks import lock_heard, studies_of, waits_for
 from service.ledger.order_matching import problem_of
 from service.ledger.order_records import AccessionRecord, OrderRecord, patient_of, record_of
 from service.ledger.readings import Closed, came_after, close, first_image
-from service.ledger.records import InstanceRecord, StudyRecord
+from service.ledger.records import EventRecord, InstanceRecord, StudyRecord
 from service.ledger.rows import current_versions, identity_of, raise_priority, record
 from service.ledger.shadow import is_all_in_shadow
 from service.ledger.telling import Subscriptions
@@ -160,10 +160,7 @@ def settle_arrival(
         if is_first or session.scalars(known).first() is None:
             session.add(AccessionRecord(study_id=study.id, accession_number=accession))
     session.flush()
-    waiting = select(OrderRecord).where(waits_for(study.study_instance_uid, accession)).order_by(OrderRecord.id)
-    use = _Use(session, order, subscriptions, at, instance)
-    settled = [_settle(use, row) for row in session.scalars(waiting.with_for_update(**LOCK)).all()]
-    return next((found[0] for found in settled if found is not None), None)
+    return _settle_all(_Use(session, order, subscriptions, at, instance), study, {accession} if accession else set())
 
 
 def settle_release(
@@ -171,25 +168,18 @@ def settle_release(
 ) -> Closed | None:
     """Use what was heard of a study's orders while it was on hold; it was let go, its row and names are locked.
 
-    Returns
-    -------
-    Closed or None
-        That the study was read meanwhile.
+    What is returned is as of `settle_arrival`.
     """
     session.flush()
-    row = OrderRecord
-    put_aside = select(row).where(row.study_id == study.id, row.problem == OrderProblem.STUDY_HELD.value)
-    settled = [
-        _settle(_Use(session, order, subscriptions, at, _image_after(session, study, one.heard_at)), one)
-        for one in session.scalars(put_aside.order_by(row.id).with_for_update(**LOCK)).all()
-    ]
+    named = select(AccessionRecord.accession_number).where(AccessionRecord.study_id == study.id)
+    return _settle_all(_Use(session, order, subscriptions, at), study, set(session.scalars(named)))
+
+
+def _settle_all(use: _Use, study: StudyRecord, accession_numbers: Collection[str]) -> Closed | None:
+    """Look again at what was heard of a study, by its names, and not used; return that one study was read."""
+    waiting = select(OrderRecord).where(waits_for(study.study_instance_uid, accession_numbers)).order_by(OrderRecord.id)
+    settled = [_settle(use, row) for row in use.session.scalars(waiting.with_for_update(**LOCK)).all()]
     return next((found[0] for found in settled if found is not None), None)
-
-
-def _image_after(session: Session, study: StudyRecord, at: datetime) -> InstanceRecord | None:
-    """Return the last image of a study that came after a moment: whoever spoke then did not know of it."""
-    last = max(current_versions(session, study), key=lambda image: image.received_at, default=None)
-    return last if last is not None and last.received_at > at else None
 
 
 def birth_date_of(session: Session, study_id: int, identity: Identity) -> str:
@@ -208,12 +198,13 @@ def _settle(use: _Use, row: OrderRecord) -> _TakenOff | None:
     studies = [one for one in _studies(use.session, row) if _can_be_used(use.session, row, one)]
     found = [(study, _problem(use.session, row, study)) for study in studies]
     fitting = [study for study, problem in found if problem is None]
-    if len(fitting) == 1:
+    # One on hold may be meant as well: whose it is, a person has yet to say.
+    possible = [study for study, problem in found if problem in (None, OrderProblem.STUDY_HELD)]
+    if fitting and len(possible) == 1:
         return _use(use, row, fitting[0])
-    against = [(study, OrderProblem.SEVERAL_STUDIES) for study in fitting] or found
-    for study, problem in against:
-        if problem is not None:
-            _refuse(use, row, study, problem)
+    for study, problem in found:
+        if not fitting or study in possible:
+            _refuse(use, row, study, problem or OrderProblem.SEVERAL_STUDIES)
     return None
 
 
@@ -245,10 +236,12 @@ def _studies(session: Session, row: OrderRecord) -> Sequence[StudyRecord]:
 
 
 def _problem(session: Session, row: OrderRecord, study: StudyRecord) -> OrderProblem | None:
+    patient, identities = patient_of(row), [identity_of(version) for version in current_versions(session, study)]
+    problem = problem_of(patient, identities)
     if study.held_reason is not None:
-        return OrderProblem.STUDY_HELD
-    identities = [identity_of(version) for version in current_versions(session, study)]
-    problem = problem_of(patient_of(row), identities)
+        # Out of the question only where each of its images is another patient's.
+        each = [problem_of(patient, [identity]) for identity in identities] or [None]
+        return OrderProblem.STUDY_HELD if {None, OrderProblem.NO_PATIENT_ID}.intersection(each) else problem
     is_same_study = row.study_instance_uid == study.study_instance_uid
     # The UID names one study of all; an accession number is as good as the patient beside it.
     return None if problem is OrderProblem.NO_PATIENT_ID and is_same_study else problem
@@ -257,7 +250,8 @@ def _problem(session: Session, row: OrderRecord, study: StudyRecord) -> OrderPro
 def _use(use: _Use, row: OrderRecord, study: StudyRecord) -> _TakenOff | None:
     session, event = use.session, OrderEvent(row.event)
     row.state, row.problem, row.study_id = OrderState.USED.value, None, study.id
-    instance = use.arrived or first_image(session, study)
+    later = _image_after(use, row, study)
+    instance = later or first_image(session, study)
     said = EventDetail.ORDER.of(order=event.value, sender=row.sender, control_id=row.message_id)
     record(session, instance, use.at, EventKind.ORDER_HEARD, said)
     if event is OrderEvent.ORDERED:
@@ -265,25 +259,39 @@ def _use(use: _Use, row: OrderRecord, study: StudyRecord) -> _TakenOff | None:
             use.subscriptions.tell(session, MessageEvent.PRIORITY_RAISED, study, instance, use.at)
         return None
     # An image that comes after its order was cancelled was taken all the same: somebody has to look at it.
-    is_moot = event is OrderEvent.CANCELLED and use.arrived is not None
+    is_moot = event is OrderEvent.CANCELLED and later is not None
     if is_moot or study.closed_at is not None:
         return None
     source = CloseSource.HL7 if event is OrderEvent.READ else CloseSource.ORDER_CANCELLED
     closed = close(session, study, source, "", use.at, use.subscriptions)
-    if use.arrived is not None:
+    if later is not None:
         # Nobody can tell whether whoever reported has seen it.
-        came_after(session, study, use.arrived, use.at)
+        came_after(session, study, later, use.at)
     if closed is None:
         return None
     # Nobody has read what was cancelled, so nobody has waited for it.
     return closed if event is OrderEvent.READ else replace(closed, waited=None), identity_of(instance)
 
 
+def _image_after(use: _Use, row: OrderRecord, study: StudyRecord) -> InstanceRecord | None:
+    """Return an image of a study that came after what was heard: whoever spoke then did not know of it."""
+    if (arrived := _arrived(use, study)) is not None:
+        return arrived
+    last = max(current_versions(use.session, study), key=lambda image: image.received_at, default=None)
+    return last if last is not None and last.received_at > row.heard_at else None
+
+
 def _refuse(use: _Use, row: OrderRecord, study: StudyRecord, problem: OrderProblem) -> None:
-    if (row.state, row.problem, row.study_id) == (OrderState.NOT_USED.value, problem.value, study.id):
-        return  # said before
     row.state, row.problem, row.study_id = OrderState.NOT_USED.value, problem.value, study.id
-    said = EventDetail.ORDER_PROBLEM.of(
-        order=row.event, sender=row.sender, control_id=row.message_id, problem=problem.value
-    )
-    record(use.session, use.arrived or first_image(use.session, study), use.at, EventKind.ORDER_NOT_USED, said)
+    of_message = {"order": row.event, "sender": row.sender, "control_id": row.message_id}
+    said = EventDetail.ORDER_PROBLEM.of(**of_message, problem=problem.value)
+    lines = select(EventRecord.facts).join(InstanceRecord).where(EventRecord.event == EventKind.ORDER_NOT_USED.value)
+    of_study = lines.where(InstanceRecord.study_id == study.id).order_by(EventRecord.id.desc())
+    told = (facts for facts in use.session.scalars(of_study) if facts and of_message.items() <= facts.items())
+    if next(told, None) != said.stored():  # it is looked at with each image, and said once
+        instance = _arrived(use, study) or first_image(use.session, study)
+        record(use.session, instance, use.at, EventKind.ORDER_NOT_USED, said)
+
+
+def _arrived(use: _Use, study: StudyRecord) -> InstanceRecord | None:
+    return use.arrived if use.arrived is not None and use.arrived.study_id == study.id else None

@@ -283,6 +283,38 @@ def test_what_was_heard_while_a_study_was_on_hold_is_used_once_a_person_lets_it_
     assert not either.ledger.remedies.release(uid)
 
 
+@pytest.mark.proves(Invariant.ORDERS_OF_ONE_PATIENT)
+def test_a_study_on_hold_may_be_the_one_that_is_meant_and_each_study_says_so_once(either: SampleSite) -> None:
+    held, free, other = receive(either), receive(either), receive(either, patient_id="P-7", patient_name="Tran^Binh")
+    uid = str(held.StudyInstanceUID)
+    receive(either, study_instance_uid=uid, patient_id="P-2", patient_name="Tran^Chi")
+    either.ledger.orders.hear(message(order(OrderEvent.READ)))
+    assert [study(either, one).reading for one in (held, free, other)] == [None, None, None]
+    # Each image leads to another look, whichever study it is of; nothing is said twice, nor of another study.
+    receive(either, study_instance_uid=str(other.StudyInstanceUID), patient_id="P-7", patient_name="Tran^Binh")
+    receive(either, study_instance_uid=uid, patient_id="P-2", patient_name="Tran^Chi")
+    said = [lines(either, one, EventKind.ORDER_NOT_USED) for one in (held, free, other)]
+    assert [[line.partition(": ")[2] for line in of_one] for of_one in said] == [
+        ["the study is on hold"],
+        ["several studies have its accession number"],
+        [],
+    ]
+
+
+def test_what_waits_for_a_study_on_hold_is_used_at_its_release_though_others_have_its_accession_number(
+    either: SampleSite,
+) -> None:
+    image = receive(either)
+    uid = str(image.StudyInstanceUID)
+    with writing(either.engine) as session:
+        hold(session.scalars(select(StudyRecord)).one(), Hold.CLASHING_INSTANCE, either.now)
+    other = receive(either, patient_id="P-7", patient_name="Tran^Binh")
+    either.ledger.orders.hear(message(order(priority=Priority.STAT)))
+    assert either.ledger.remedies.release(uid)
+    assert [study(either, one).priority for one in (image, other)] == [Priority.STAT, Priority.ROUTINE]
+    assert len(lines(either, other, EventKind.ORDER_HEARD)) == 0
+
+
 def test_a_worker_learns_the_birth_date_that_the_order_gives_an_image_without_one(site: SampleSite) -> None:
     site.ledger.orders.hear(message(order()))
     receive(site, birth_date=None)
