@@ -283,8 +283,10 @@ def _image_after(use: _Use, row: OrderRecord, study: StudyRecord) -> InstanceRec
 
 def _refuse(use: _Use, row: OrderRecord, study: StudyRecord, problem: OrderProblem) -> None:
     row.state, row.problem, row.study_id = OrderState.NOT_USED.value, problem.value, study.id
-    of_message = {"order": row.event, "sender": row.sender, "control_id": row.message_id}
-    said = EventDetail.ORDER_PROBLEM.of(**of_message, problem=problem.value)
+    said = EventDetail.ORDER_PROBLEM.of(
+        order=row.event, sender=row.sender, control_id=row.message_id, problem=problem.value
+    )
+    of_message = {name: value for name, value in said.stored().items() if name != "problem"}
     lines = select(EventRecord.facts).join(InstanceRecord).where(EventRecord.event == EventKind.ORDER_NOT_USED.value)
     of_study = lines.where(InstanceRecord.study_id == study.id).order_by(EventRecord.id.desc())
     told = (facts for facts in use.session.scalars(of_study) if facts and of_message.items() <= facts.items())
