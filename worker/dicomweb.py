@@ -5,7 +5,6 @@ References
 PS3.18 sections 10.5 (Store) and 10.6 (Search), Annex I.2; RFC 7617, RFC 6750
 """
 
-import base64
 import hashlib
 import json
 from collections.abc import Mapping
@@ -14,10 +13,9 @@ from urllib.parse import urlencode
 
 from service.dicom.instance_file import InstanceFile
 from service.dicom.scu import is_permanent, is_taken
+from service.http_wire import HttpAnswer, exchanged, failure_of, login
 from service.settings import DicomwebSettings
-from service.settings.secret_files import read_password
 from service.vocabulary.errors import PermanentDeliveryFailure, TransientDeliveryFailure
-from worker.http_wire import HttpAnswer, bearer, exchanged, failure_of
 
 _JSON = "application/dicom+json"
 #: Most bytes of an answer about one instance; one that says more of it is read no further, and not understood.
@@ -97,19 +95,8 @@ class DicomwebArchive:
         """Nothing is kept open between two requests."""
 
     def _asked(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> HttpAnswer:
-        headers = {"Accept": _JSON, **self._login(), **headers}
+        headers = {"Accept": _JSON, **login(self._destination), **headers}
         return exchanged(self._destination, method, url, body, headers, _MOST)
-
-    def _login(self) -> dict[str, str]:
-        """Return the header by which we log in; its file is read each time, so that a new one counts at once."""
-        ours = self._destination
-        if ours.password_file is None:
-            return bearer(ours.token_file)
-        try:
-            secret = read_password(ours.password_file).get_secret_value()
-        except ValueError as error:
-            raise TransientDeliveryFailure(str(error)) from None
-        return {"Authorization": f"Basic {base64.b64encode(f'{ours.user}:{secret}'.encode()).decode()}"}
 
 
 def _judged(reason: int) -> int:

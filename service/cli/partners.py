@@ -7,7 +7,7 @@ from service.texts import Sentence
 
 
 def destinations(settings: Settings) -> Found:
-    """Check each destination, and each peer that waits for our answers: by C-ECHO, or over HTTP by a connection."""
+    """Check each destination, and each peer that waits for our answers: by C-ECHO, or over HTTP by a search."""
     if not settings.destinations:
         yield Sentence("check.destinations"), True, Sentence("found.no_destination")
     for destination in settings.destinations:
@@ -17,6 +17,6 @@ def destinations(settings: Settings) -> Found:
 
 
 def receivers(settings: Settings) -> Found:
-    """Check that each receiver of messages takes connections."""
+    """Ask each receiver of messages the mildest question that its protocol has."""
     for receiver in settings.receivers:
         yield Sentence("check.receiver", name=receiver.name), *answers(settings, receiver)

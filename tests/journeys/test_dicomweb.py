@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -108,6 +109,8 @@ def test_what_the_archive_sends_is_reported_into_it_and_confirmed_by_it(site: Si
     site.forward(identifiers[0])
     site.gateway.wait_until_settled()
     assert len(site.gateway.versions(sent[0])) == rows
+    checks = {check["name"]: check for check in json.loads(site.gateway.run("doctor", "--json").stdout)}
+    assert checks["destination web"]["message"].endswith("answers GET with HTTP 200")
     assert len(site.gateway.deliveries(sent[0])) == 3
     reports = site.pacs.find("Instance", StudyInstanceUID=str(sent[0].StudyInstanceUID))
     site.forward(*(identifier for identifier in reports if identifier != identifiers[0]))

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from lxml import etree
 from pydicom import dcmread
 
+from service.http_wire import HttpAnswer
 from service.settings import DicomwebSettings, Settings
 from service.vocabulary.errors import DeliveryFailed
 from service.vocabulary.states import DeliveryState
@@ -31,7 +32,6 @@ from tests.service.audit.test_audit import GRAMMAR
 from tests.worker.conftest import Gateway
 from tests.worker.test_courier import ready, states
 from worker.dicomweb import DicomwebArchive, _fails, _failure_reason
-from worker.http_wire import HttpAnswer
 
 
 @dataclass

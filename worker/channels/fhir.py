@@ -16,6 +16,7 @@ from typing import Any
 
 from highdicom.sr import CodedConcept
 
+from service.http_wire import bearer, delivered
 from service.ledger import DueMessage
 from service.ledger.views import StudyHistory
 from service.report import codes
@@ -29,7 +30,6 @@ from service.vocabulary.states import Priority
 from service.vocabulary.uids import MODEL_NAME
 from worker.channels.told import Image, Status, images_left, images_told, is_same_order
 from worker.channels.words import result_sentence, withdrawal_sentence
-from worker.http_wire import bearer, delivered
 
 #: Code systems by DICOM's coding scheme designators.
 SYSTEMS = {

@@ -9,10 +9,10 @@ from urllib.parse import quote
 
 from pydicom import Dataset
 
+from service.http_wire import bearer, delivered
 from service.settings.receivers import UpsRsSettings
 from service.vocabulary.errors import DeliveryFailed
 from service.vocabulary.work_items import WorkItemState, WorkItemStatus
-from worker.http_wire import bearer, delivered
 
 _DUPLICATE = WorkItemStatus.DUPLICATE
 _UNKNOWN = WorkItemStatus.NO_SUCH_WORK_ITEM

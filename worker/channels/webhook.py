@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from service.http_wire import delivered
 from service.ledger import DueMessage
 from service.ledger.views import InstanceView, StudyHistory
 from service.process.clock import utc_now
@@ -22,7 +23,6 @@ from service.vocabulary.facts import MessageEvent
 from service.vocabulary.findings import Outcome
 from service.vocabulary.identity import Identity
 from worker.channels.told import Image, image_withdrawn, images_told
-from worker.http_wire import delivered
 
 _NOTICE = "AI triage result: research use only, not a medical device, not a radiologist's report"
 

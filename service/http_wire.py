@@ -1,5 +1,6 @@
-"""HTTP as deliveries use it: one request, one answer, within a time; no redirection is followed."""
+"""HTTP as we ask it of others: one request, one answer, within a time; no redirection is followed."""
 
+import base64
 import ssl
 import threading
 from collections.abc import Mapping
@@ -66,6 +67,23 @@ def bearer(token_file: Path | None) -> dict[str, str]:
         return {"Authorization": f"Bearer {read_password(token_file).get_secret_value()}"}
     except ValueError as error:
         raise TransientDeliveryFailure(str(error)) from None
+
+
+def login(destination: DicomwebSettings) -> dict[str, str]:
+    """Return the header by which we log in; its file is read each time, so that a new one counts at once.
+
+    Raises
+    ------
+    TransientDeliveryFailure
+        When the file cannot be read.
+    """
+    if destination.password_file is None:
+        return bearer(destination.token_file)
+    try:
+        secret = read_password(destination.password_file).get_secret_value()
+    except ValueError as error:
+        raise TransientDeliveryFailure(str(error)) from None
+    return {"Authorization": f"Basic {base64.b64encode(f'{destination.user}:{secret}'.encode()).decode()}"}
 
 
 def failure_of(status: int) -> type[DeliveryFailed]:
