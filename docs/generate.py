@@ -13,6 +13,7 @@ from PIL import Image
 
 from docs.tables import (
     capacity,
+    claim,
     commands,
     conformance,
     dicomweb,
@@ -30,6 +31,7 @@ from docs.tables import (
     settings,
     simulated,
     states,
+    tripod,
     work_items,
 )
 
@@ -59,6 +61,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "final-statuses": conformance.final_statuses,
     "duties": duties.duties,
     "ihe": ihe.ihe,
+    "claim": claim.claim,
+    "tripod": tripod.tripod,
     "dicomweb-store": dicomweb.store,
     "dicomweb-statuses": dicomweb.statuses,
     "messages-heard": hl7.heard,

@@ -11,7 +11,8 @@ from PIL import Image
 from starlette.routing import Route
 
 from docs.generate import PARTS, ROOT, documents, part_names, with_parts_renewed
-from docs.tables import duties, ihe
+from docs.tables import claim, duties, ihe, tripod
+from docs.tables.checklist import missing
 from docs.tables.commands import all_commands
 from docs.tables.errors import answers
 from docs.tables.invariants import proofs
@@ -138,6 +139,9 @@ def test_every_route_of_the_page_has_a_heading(ledger: Ledger, tmp_path: Path) -
 def test_every_duty_names_documents_and_tests_that_there_are() -> None:
     assert duties.missing() == []
     assert ihe.missing() == []
+    assert missing(claim.CLAIM) == missing(tripod.TRIPOD) == []
+    assert [number for number, *_ in claim.CLAIM] == [str(number) for number in range(1, 45)]
+    assert [number for number, *_ in tripod.TRIPOD] == [str(number) for number in range(1, 28)]
     assert len(duties.DUTIES) > 8
 
 
