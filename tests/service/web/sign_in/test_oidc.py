@@ -31,12 +31,18 @@ _PEOPLE = [
 @pytest.fixture(scope="module")
 def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Give the issuer of a provider that runs."""
+    with provider(tmp_path_factory.mktemp("provider")) as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def provider(folder: Path) -> Iterator[int]:
+    """Run a provider that knows three people; yield its port."""
     port = free_port()
     people = [part for person in _PEOPLE for part in ("--user-claims", json.dumps(person))]
     command = [sys.executable, "-W", "ignore", "-m", "oidc_provider_mock", "--port", str(port), "--require-nonce"]
-    folder: Path = tmp_path_factory.mktemp("provider")
     with running([*command, *people], folder / "log", lambda: listens(port)):
-        yield f"http://127.0.0.1:{port}"
+        yield port
 
 
 @contextmanager
