@@ -29,7 +29,9 @@ from service.vocabulary.facts import LeftOut, Opinion
 from service.vocabulary.findings import Finding, Outcome
 
 #: The columns that `auscult train` and `auscult evaluate` read, and what the AI said.
-COLUMNS = ("file", "class", "group", "ai_outcome", "ai_probability")
+COLUMNS = ("file", "class", "group", "split", "ai_outcome", "ai_probability")
+#: One patient in so many of a class is kept for validation, and of two at least one.
+_KEPT_APART = 5
 
 _PNEUMONIA = frozenset({Finding.PNEUMONIA, Finding.BACTERIAL_PNEUMONIA, Finding.VIRAL_PNEUMONIA})
 _OPPOSITE = {Outcome.POSITIVE: Finding.NORMAL, Outcome.NEGATIVE: Finding.PNEUMONIA}
@@ -76,8 +78,19 @@ def export_feedback(
             group = groups.setdefault(patient, secrets.token_hex(8))
             rows.append((name, str(named), group, said.outcome.value, f"{said.p_pneumonia:.4f}"))
     # By their names, which are random: in the order of the ledger a row would tell when its image came.
-    _write(folder / "manifest.csv", _table(sorted(rows)))
+    splits = _splits([(named, group) for _, named, group, *_ in rows])
+    table = [(name, named, group, splits[group], *said) for name, named, group, *said in sorted(rows)]
+    _write(folder / "manifest.csv", _table(table))
     return counts
+
+
+def _splits(rows: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Return the split of each patient's group, from rows of class and group; whatever is trained needs both splits."""
+    found: dict[str, str] = {}
+    for named in sorted({named for named, _ in rows}):
+        groups = sorted({group for other, group in rows if other == named} - found.keys())
+        found |= {group: "val" if place % _KEPT_APART == 1 else "train" for place, group in enumerate(groups)}
+    return found
 
 
 def class_of(result: LabelledResult, *, two_classes: bool) -> str | LeftOut:
