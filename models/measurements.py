@@ -276,6 +276,26 @@ class Doors:
 
 
 @dataclass(frozen=True)
+class ReferenceRow:
+    """What the images of one truth gave: what a site's machines are compared with before they have a past.
+
+    Attributes
+    ----------
+    truth
+        ``normal`` or ``pneumonia``.
+    p_pneumonia
+        Equally spaced quantiles of P(pneumonia) at the prevalence 0.5, the least first.
+    distance
+        The same of the distance from the training images; empty where the checkpoint cannot tell it.
+    """
+
+    truth: str
+    images: int
+    p_pneumonia: tuple[float, ...]
+    distance: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Measurements:
     """All that was measured beyond the figures of merit.
 
@@ -295,3 +315,4 @@ class Measurements:
     versions: tuple[VersionRow, ...] = ()
     failures: tuple[FailureRow, ...] = ()
     naming: tuple[NamingRow, ...] = ()
+    references: tuple[ReferenceRow, ...] = ()

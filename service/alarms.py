@@ -110,6 +110,7 @@ def _drifting(say: Texts, status: StatusView) -> Iterator[Alarm]:
             "alarm.drift",
             machine=one.machine or f"#{one.machine_id}",
             view=one.view_position or say("machines.no_view"),
+            band=say.of(one.kvp_band),
             what=say.of(one.characteristic),
             since=f"{one.since.astimezone():%Y-%m-%d %H:%M}",
         )

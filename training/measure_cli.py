@@ -120,6 +120,27 @@ def _shown(metrics: Mapping[str, Estimate]) -> str:
 
 @measure.command()
 @_DATA
+@_SPLIT
+@_RECORD
+@CHECKPOINT
+@THREADS
+def references(data: Path, split: str, record: bool, folder: Path | None, threads: int) -> None:
+    """Measure what normals and images with pneumonia give: the watch for drift begins with it (one pass)."""
+    from training.card.record import record_measurement
+    from training.fitting.dataset import find_images
+    from training.measuring.references import measure_references
+
+    predictor = load_predictor(folder, threads)
+    with faults_named():
+        found = measure_references(predictor, find_images(data, predictor.checkpoint.card.classes, split))
+    for row in found:
+        click.echo(line(asdict(row)))
+    if record:
+        record_measurement(predictor.checkpoint, references=found)
+
+
+@measure.command()
+@_DATA
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The CSV to write.")
 @click.option("--classes", default="normal,bacterial,viral", show_default=True, help="Names of the classes.")
 def clusters(data: Path, out: Path, classes: str) -> None:

@@ -25,4 +25,9 @@ def keep_card_references(drift: Drift, checkpoints: Iterable[Checkpoint]) -> Non
             for row in (measured.operating_points if measured is not None else ())
             if row.sensitivity is not None and row.alarmed is not None
         }
-        drift.keep_card(checkpoint.digest, points)
+        told = {
+            row.truth: {"p_pneumonia": row.p_pneumonia, "distance": row.distance}
+            for row in checkpoint.card.measurements.references
+        }
+        # Of one truth alone nothing follows for a mixture of both.
+        drift.keep_card(checkpoint.digest, points, told if len(told) == 2 else None)

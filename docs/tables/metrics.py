@@ -10,6 +10,7 @@ from service.ledger.views import StatusView
 from service.objects import Room
 from service.process.clock import Clock
 from service.settings import TurnaroundSettings
+from service.vocabulary.acquisition import KvpBand
 from service.vocabulary.drift import Characteristic
 from service.vocabulary.figures import FIGURES, TO_FLAG
 from service.vocabulary.findings import Outcome
@@ -36,7 +37,7 @@ _SITE = StatusView(
     orders={OrderState.USED: 1},
     commitment_requests={CommitmentState.WAITING: 1},
     oldest_unanswered_since=_NOW,
-    drifting=(DriftAlarm(1, "", "PA", Characteristic.MORE_POSITIVE, _NOW),),
+    drifting=(DriftAlarm(1, "", "PA", KvpBand.HIGH, Characteristic.MORE_POSITIVE, _NOW),),
 )
 
 

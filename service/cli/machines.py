@@ -10,6 +10,7 @@ from rich.text import Text
 from service.cli.look import print_json
 from service.drift.overview import MachineRow, overview
 from service.drift.watch import Watched
+from service.ledger.drift import Group
 from service.operations.bootstrap import open_ledger
 from service.report.content import share_text
 from service.settings import load
@@ -37,21 +38,23 @@ def machines(as_json: bool) -> None:
 
 def _table(say: Texts, rows: list[MachineRow]) -> Table:
     table = Table(box=None, pad_edge=False)
-    codes = ("number", "machine", "view", "images", "positive", "abstained", "distance", "state")
+    codes = ("number", "machine", "view", "kvp", "images", "positive", "abstained", "distance", "state")
     for code in codes:
         table.add_column(say(f"machines.{code}"), overflow="fold")
     for row in rows:
-        for view, count in row.seen.views:
-            watched = next((one for one in row.watched if one.view_position == view), None)
+        for view, band, count in row.seen.views:
+            group = Group(row.seen.id, view, band)
+            watched = next((one for one in row.watched if one.group == group), None)
             # Text, not markup: a name may hold square brackets.
-            table.add_row(*(Text(cell) for cell in _cells(say, row, view, count, watched)))
+            table.add_row(*(Text(cell) for cell in _cells(say, row, group, count, watched)))
     return table
 
 
-def _cells(say: Texts, row: MachineRow, view: str, count: int, watched: Watched | None) -> Iterator[str]:
+def _cells(say: Texts, row: MachineRow, group: Group, count: int, watched: Watched | None) -> Iterator[str]:
     yield f"#{row.seen.id}"
     yield row.name or say("machines.no_name")
-    yield view or say("machines.no_view")
+    yield group.view_position or say("machines.no_view")
+    yield say.of(group.kvp_band)
     yield str(count)
     latest, reference = (watched.latest, watched.reference) if watched is not None else (None, None)
     for name in ("positive", "abstained"):

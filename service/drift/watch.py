@@ -6,16 +6,17 @@ from datetime import UTC, datetime, time, timedelta
 
 from service.drift.control_chart import Chart, walk
 from service.drift.reference import Baseline, chart_of, looks, of_card, of_site
-from service.ledger.drift import AlarmKey, Drift, InUse, Observation
+from service.ledger.drift import AlarmKey, Drift, Group, InUse, Observation
 from service.process.log import get_logger
 from service.settings import DriftSettings
+from service.vocabulary.acquisition import KvpBand
 from service.vocabulary.drift import Characteristic
 
 log = get_logger(__name__)
 
-#: Images of a machine and view, the latest, that its charts go over.
+#: Images of a group, the latest, that its charts go over.
 _WINDOW = 1000
-#: Charts of a machine and view, among which its false alarms are shared out.
+#: Charts of a group, among which its false alarms are shared out.
 _CHARTS = len(Characteristic)
 
 
@@ -42,7 +43,7 @@ class Charted:
 
 @dataclass(frozen=True)
 class Watched:
-    """What is known of a machine's images in one view.
+    """What is known of a machine's images in one view and band of tube voltages.
 
     Attributes
     ----------
@@ -52,10 +53,16 @@ class Watched:
 
     machine_id: int
     view_position: str
+    kvp_band: KvpBand
     reference: Baseline
     card: Baseline
     latest: Baseline | None
     charts: tuple[Charted, ...]
+
+    @property
+    def group(self) -> Group:
+        """The machine, view and band."""
+        return Group(self.machine_id, self.view_position, self.kvp_band)
 
 
 class Watch:
@@ -74,23 +81,24 @@ class Watch:
             When the ledger does not answer.
         """
         standing: dict[AlarmKey, datetime] = {
-            (one.machine_id, one.view_position, charted.characteristic): charted.alarm_since
+            (one.group, charted.characteristic): charted.alarm_since
             for one in self.machines()
             for charted in one.charts
             if charted.alarm_since is not None
         }
-        for machine_id, view, characteristic in self._drift.settle(standing):
-            log.warning("machine %d, view %r: %s than its reference", machine_id, view, characteristic.value)
+        for group, characteristic in self._drift.settle(standing):
+            named = (group.machine_id, group.view_position, group.kvp_band.value)
+            log.warning("machine %d, view %r, tube voltage %s: %s than its reference", *named, characteristic.value)
 
     def machines(self) -> list[Watched]:
-        """Return what is known of each machine and view that has sent an image under the checkpoint in use."""
+        """Return what is known of each group that an image was received of, under the checkpoint in use."""
         in_use = self._drift.in_use()
         if in_use is None:
             return []
         card = of_card(self._drift.card(in_use), in_use)
         return [self._watched(group, in_use, card) for group in self._drift.groups()]
 
-    def _watched(self, group: tuple[int, str], in_use: InUse, card: Baseline) -> Watched:
+    def _watched(self, group: Group, in_use: InUse, card: Baseline) -> Watched:
         window = self._drift.first(group, in_use, self._settings.reference_images, self._span())
         is_whole = len(window) >= self._settings.reference_images or (self._span() is not None and bool(window))
         if not is_whole:
@@ -105,7 +113,9 @@ class Watch:
     ) -> list[Charted]:
         charts = []
         for characteristic, look in looks(reference).items():
-            chart = chart_of(look, reference, window, self._settings.images_between_false_alarms * _CHARTS)
+            chart = chart_of(
+                characteristic, look, reference, window, self._settings.images_between_false_alarms * _CHARTS
+            )
             seen = [(image, has) for image in images if (has := look(image)) is not None]
             path = walk(chart, (has for _, has in seen))
             since = seen[path.alarm_at][0].received_at if path.alarm_at is not None else None

@@ -1,11 +1,11 @@
 """Drift in the ledger: what each machine's images showed, in the order in which they came, and which alarms stand."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Engine, Select, func, select
+from sqlalchemy import Engine, Select, func, literal, select, tuple_
 from sqlalchemy.orm import Session
 
 from service.ledger.database import reading, writing
@@ -13,11 +13,24 @@ from service.ledger.drift_records import CardReferenceRecord, DriftAlarmRecord
 from service.ledger.machine_records import AcquisitionRecord
 from service.ledger.records import InstanceRecord, PredictionRecord
 from service.process.clock import Clock
+from service.vocabulary.acquisition import KvpBand
 from service.vocabulary.drift import Characteristic
 from service.vocabulary.findings import Outcome
 from service.vocabulary.states import State
 
 _UNSETTLED = (State.RECEIVED.value, State.CLAIMED.value, State.OWN.value, State.DUPLICATE.value)
+
+
+#: By truth, ``normal`` or ``pneumonia``, and what was measured: equally spaced quantiles, the least first.
+Distributions = Mapping[str, Mapping[str, Sequence[float]]]
+
+
+class Group(NamedTuple):
+    """The images of a machine, by its number, in one view and band of tube voltages; each is watched apart."""
+
+    machine_id: int
+    view_position: str
+    kvp_band: KvpBand
 
 
 @dataclass(frozen=True)
@@ -53,18 +66,27 @@ class InUse:
 
 
 @dataclass(frozen=True)
+class CardFigures:
+    """What a card says of its validation images at the operating point in use, as far as it does."""
+
+    operating_point: Mapping[str, float] | None
+    distributions: Distributions | None
+
+
+@dataclass(frozen=True)
 class DriftAlarm:
-    """An alarm that stands about the images of a machine in one view."""
+    """An alarm that stands about a group of images of a machine."""
 
     machine_id: int
     machine: str
     view_position: str
+    kvp_band: KvpBand
     characteristic: Characteristic
     since: datetime
 
 
-#: A machine, a view and a characteristic.
-AlarmKey = tuple[int, str, Characteristic]
+#: What an alarm is about.
+AlarmKey = tuple[Group, Characteristic]
 
 
 class Drift:
@@ -74,18 +96,37 @@ class Drift:
         self._engine = engine
         self._clock = clock
 
-    def keep_card(self, checkpoint_digest: str, operating_points: Mapping[str, Mapping[str, float]]) -> None:
-        """Keep what a card says, by operating point: ``sensitivity``, ``alarmed`` and ``indeterminate``, in [0, 1]."""
-        with writing(self._engine) as session:
-            points = {name: dict(figures) for name, figures in operating_points.items()}
-            session.merge(CardReferenceRecord(checkpoint_digest=checkpoint_digest, operating_points=points))
+    def keep_card(
+        self,
+        checkpoint_digest: str,
+        operating_points: Mapping[str, Mapping[str, float]],
+        distributions: Distributions | None = None,
+    ) -> None:
+        """Keep what a card says.
 
-    def card(self, in_use: InUse) -> Mapping[str, float] | None:
-        """Return what the card says of the operating point in use; None where no worker has told it."""
+        Parameters
+        ----------
+        operating_points
+            By name: ``sensitivity``, ``alarmed`` and ``indeterminate``, in [0, 1].
+        distributions
+            Of ``p_pneumonia`` at the prevalence 0.5, and of ``distance``; None where it does not say.
+        """
+        with writing(self._engine) as session:
+            session.merge(
+                CardReferenceRecord(
+                    checkpoint_digest=checkpoint_digest,
+                    operating_points={name: dict(figures) for name, figures in operating_points.items()},
+                    distributions=None if distributions is None else dict(distributions),
+                )
+            )
+
+    def card(self, in_use: InUse) -> CardFigures | None:
+        """Return what the card of the checkpoint in use says; None where no worker has told it."""
         with reading(self._engine) as session:
             row = session.get(CardReferenceRecord, in_use.checkpoint_digest)
-            points: Mapping[str, Any] = row.operating_points if row is not None else {}
-            return points.get(in_use.operating_point)
+            if row is None:
+                return None
+            return CardFigures(row.operating_points.get(in_use.operating_point), row.distributions)
 
     def in_use(self) -> InUse | None:
         """Return which checkpoint decides; None before the first result."""
@@ -101,32 +142,30 @@ class Drift:
             since = session.scalars(first).one()
             return InUse(newest.checkpoint_digest, newest.operating_point, newest.prevalence, own, since)
 
-    def groups(self) -> list[tuple[int, str]]:
-        """Return each machine's number with each view that it has sent."""
-        machine, view = AcquisitionRecord.machine_id, AcquisitionRecord.view_position
-        first = select(machine, view).order_by(machine, view).limit(1)
-        found, last = list[tuple[int, str]](), (0, "")
+    def groups(self) -> list[Group]:
+        """Return each group that an image was received of: a look into the index for each, whatever it holds."""
+        row, found = AcquisitionRecord, list[Group]()
+        columns = (row.machine_id, row.view_position, row.kvp_band)
+        first = select(*columns).where(row.kvp_band.is_not(None)).order_by(*columns).limit(1)
         with reading(self._engine) as session:
-            # From one to the next: neither database skips what is equal by itself, but reads all images for a few.
-            while row := (
-                session.execute(first.where(machine == last[0], view > last[1])).first()
-                or session.execute(first.where(machine > last[0])).first()
-            ):
-                last = (row[0], row[1])
-                found.append(last)
+            query = first
+            while (next_ := session.execute(query).one_or_none()) is not None:
+                machine_id, view, band = next_
+                found.append(Group(machine_id, view, KvpBand(band)))
+                query = first.where(tuple_(*columns) > tuple_(literal(machine_id), literal(view), literal(band)))
         return found
 
     def first(
-        self, group: tuple[int, str], in_use: InUse, limit: int, span: tuple[datetime, datetime] | None = None
+        self, group: Group, in_use: InUse, limit: int, span: tuple[datetime, datetime] | None = None
     ) -> list[Observation]:
-        """Return the first images of a machine and view under the checkpoint in use, or those of a span."""
+        """Return the first images of a group under the checkpoint in use, or those of a span."""
         row, query = InstanceRecord, _observations(group, in_use)
         if span is not None:
             query = query.where(row.received_at >= span[0], row.received_at < span[1])
         return self._observed(query.order_by(row.id).limit(limit))
 
-    def last(self, group: tuple[int, str], in_use: InUse, limit: int, after: int) -> list[Observation]:
-        """Return the last images of a machine and view after an image, the first of them first."""
+    def last(self, group: Group, in_use: InUse, limit: int, after: int) -> list[Observation]:
+        """Return the last images of a group after an image, the first of them first."""
         row = InstanceRecord
         query = _observations(group, in_use).where(row.id > after).order_by(row.id.desc()).limit(limit)
         return self._observed(query)[::-1]
@@ -143,14 +182,14 @@ class Drift:
         row, now = DriftAlarmRecord, self._clock()
         with writing(self._engine) as session:
             rows = session.scalars(select(row).where(row.ended_at.is_(None))).all()
-            known = {(one.machine_id, one.view_position, Characteristic(one.characteristic)): one for one in rows}
+            known = {(_group(one), Characteristic(one.characteristic)): one for one in rows}
             for key, one in known.items():
                 if key not in standing:
                     one.ended_at = now
             new = [key for key in standing if key not in known]
-            for machine_id, view, characteristic in new:
-                since = standing[machine_id, view, characteristic]
-                session.add(row(machine_id=machine_id, view_position=view, characteristic=characteristic, since=since))
+            for group, characteristic in new:
+                since = standing[group, characteristic]
+                session.add(row(**group._asdict(), characteristic=characteristic, since=since))
             return new
 
     def alarms(self) -> list[DriftAlarm]:
@@ -167,6 +206,7 @@ def standing_alarms(session: Session) -> list[DriftAlarm]:
             machine_id=one.machine_id,
             machine=" ".join(filter(None, (one.machine.model_name, one.machine.station_name))),
             view_position=one.view_position,
+            kvp_band=_group(one).kvp_band,
             characteristic=Characteristic(one.characteristic),
             since=one.since,
         )
@@ -174,7 +214,11 @@ def standing_alarms(session: Session) -> list[DriftAlarm]:
     ]
 
 
-def _observations(group: tuple[int, str], in_use: InUse) -> Select[Any, Any, Any, Any, Any]:
+def _group(alarm: DriftAlarmRecord) -> Group:
+    return Group(alarm.machine_id, alarm.view_position, KvpBand(alarm.kvp_band or KvpBand.UNKNOWN))
+
+
+def _observations(group: Group, in_use: InUse) -> Select[Any, Any, Any, Any, Any]:
     """Return the images that count: each once, when it came first, settled, and judged by the checkpoint in use."""
     image, how, result = InstanceRecord, AcquisitionRecord, PredictionRecord
     return (
@@ -182,8 +226,9 @@ def _observations(group: tuple[int, str], in_use: InUse) -> Select[Any, Any, Any
         .join(how, how.instance_id == image.id)
         .outerjoin(result, result.instance_id == image.id)
         .where(
-            how.machine_id == group[0],
-            how.view_position == group[1],
+            how.machine_id == group.machine_id,
+            how.view_position == group.view_position,
+            how.kvp_band == group.kvp_band.value,
             image.version == 1,
             image.state.not_in(_UNSETTLED),
             image.analysed_at >= in_use.since,

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy import JSON, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from service.ledger.machine_records import MachineRecord
@@ -17,10 +17,12 @@ class CardReferenceRecord(Record):
 
     checkpoint_digest: Mapped[str] = mapped_column(String(64), primary_key=True)
     operating_points: Mapped[dict[str, Any]]
+    #: What P(pneumonia) and the distance were on them; None of a card that does not say.
+    distributions: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
 
 
 class DriftAlarmRecord(Record):
-    """An alarm about the images of a machine in one view."""
+    """An alarm about the images of a machine in one view and band of tube voltages."""
 
     __tablename__ = "drift_alarms"
     __table_args__ = (Index("ix_drift_alarms_standing", "machine_id", **where("ended_at IS NULL")),)
@@ -28,6 +30,7 @@ class DriftAlarmRecord(Record):
     id: Mapped[int] = mapped_column(primary_key=True)
     machine_id: Mapped[int] = mapped_column(ForeignKey("machines.id"))
     view_position: Mapped[str] = mapped_column(String(16))
+    kvp_band: Mapped[str | None] = mapped_column(String(8))
     characteristic: Mapped[str] = mapped_column(String(32))
     since: Mapped[datetime]
     ended_at: Mapped[datetime | None]

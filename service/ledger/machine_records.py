@@ -31,13 +31,17 @@ class AcquisitionRecord(Record):
     """How one version of an instance was made, and how far the network finds it from what it was trained on."""
 
     __tablename__ = "acquisitions"
-    __table_args__ = (Index("ix_acquisitions_machine_id_view_position", "machine_id", "view_position", "instance_id"),)
+    __table_args__ = (
+        Index("ix_acquisitions_machine_id_view_position", "machine_id", "view_position", "instance_id"),
+        Index("ix_acquisitions_group", "machine_id", "view_position", "kvp_band", "instance_id"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     instance_id: Mapped[int] = mapped_column(ForeignKey("instances.id"), unique=True)
     machine_id: Mapped[int] = mapped_column(ForeignKey("machines.id"))
     view_position: Mapped[str] = mapped_column(String(16))
     kvp: Mapped[float | None] = mapped_column(Float(53))
+    kvp_band: Mapped[str | None] = mapped_column(String(8))
     distance: Mapped[float | None] = mapped_column(Float(53))
 
     instance: Mapped[InstanceRecord] = relationship()

@@ -1,6 +1,7 @@
 """Drift: control charts that hold their stated rate of false alarms, and find a machine that is read wrongly."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -9,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.drift.control_chart import Chart, average_run_length, cautious, chart_for, walk
-from service.drift.reference import chart_of, looks, of_site
+from service.drift.reference import chart_of, looks, of_card, of_site
 from service.drift.watch import Watch
-from service.ledger.drift import Observation
+from service.ledger.drift import CardFigures, Group, InUse, Observation
 from service.settings import DriftSettings
-from service.vocabulary.acquisition import Acquisition, Machine
+from service.vocabulary.acquisition import Acquisition, KvpBand, Machine
 from service.vocabulary.drift import Characteristic, ReferenceKind
 from service.vocabulary.facts import Reason
 from service.vocabulary.findings import Outcome
@@ -59,7 +60,7 @@ def test_the_rate_holds_too_where_the_reference_is_only_two_hundred_images(share
         window = observations(random, 200, share, 0)
         reference = of_site(window)
         look = looks(reference)[Characteristic.MORE_POSITIVE]
-        chart = chart_of(look, reference, window, BETWEEN)
+        chart = chart_of(Characteristic.MORE_POSITIVE, look, reference, window, BETWEEN)
         alarms += int((runs(chart, share, images, 1, seed=1000 + machine) < images).sum())
     # The chance of an alarm among so many images, at a rate of one in BETWEEN; a little more by chance.
     assert alarms / machines <= images / BETWEEN + 0.02
@@ -102,8 +103,8 @@ def last_zero(sums: Sequence[int]) -> int:
 def detection(window: Sequence[Observation], after: Sequence[Observation]) -> int | None:
     """Return at which image after the reference the first of all charts alarms."""
     reference, found = of_site(window), []
-    for look in looks(reference).values():
-        chart = chart_of(look, reference, window, BETWEEN)
+    for characteristic, look in looks(reference).items():
+        chart = chart_of(characteristic, look, reference, window, BETWEEN)
         seen = [(place, has) for place, image in enumerate(after) if (has := look(image)) is not None]
         path = walk(chart, (has for _, has in seen))
         if path.alarm_at is not None:
@@ -202,4 +203,52 @@ def test_another_checkpoint_begins_anew(site: SampleSite) -> None:
     in_use = site.ledger.drift.in_use()
     assert in_use is not None
     other = type(in_use)("other", in_use.operating_point, in_use.prevalence, None, site.now + timedelta(seconds=1))
-    assert site.ledger.drift.first((1, "PA"), other, 100) == []
+    assert site.ledger.drift.first(Group(1, "PA", KvpBand.HIGH), other, 100) == []
+
+
+def test_each_band_of_tube_voltage_is_watched_apart(site: SampleSite) -> None:
+    child = replace(ROOM, kvp=66.0)
+    for number in range(60):
+        send(site, 0.1 + 0.001 * number)
+        send(site, 0.1 + 0.001 * number, acquisition=child)
+    for _ in range(30):
+        send(site, 0.95, acquisition=child)
+    watch = Watch(SETTINGS, site.ledger.drift)
+    watch.once()
+    assert {one.kvp_band: one.latest and one.latest.images for one in watch.machines()} == {
+        KvpBand.HIGH: 10,
+        KvpBand.LOW: 40,
+    }
+    alarms = site.ledger.drift.alarms()
+    assert {alarm.kvp_band for alarm in alarms} == {KvpBand.LOW}
+    watch.once()
+    assert [alarm.since for alarm in site.ledger.drift.alarms()] == [alarm.since for alarm in alarms]
+
+
+def told(low: float, high: float) -> dict[str, list[float]]:
+    """Return the quantiles of what lies evenly between two numbers."""
+    return {"p_pneumonia": list(np.linspace(low, high, 21)), "distance": list(np.linspace(10 * low, 10 * high, 21))}
+
+
+@pytest.mark.parametrize("sick", [0.1, 0.3, 0.7])
+def test_a_card_s_quantiles_are_those_of_a_simulated_mixture_at_the_site_s_prevalence(sick: float) -> None:
+    random = np.random.default_rng(5)
+    card = CardFigures(None, {"normal": told(0.0, 0.6), "pneumonia": told(0.4, 1.0)})
+    reference = of_card(card, InUse("a", "balanced", sick, None, datetime.now(UTC)))
+    is_sick = random.random(200_000) < sick
+    balanced = np.where(is_sick, random.uniform(0.4, 1.0, 200_000), random.uniform(0.0, 0.6, 200_000))
+    shifted = balanced * sick / (balanced * sick + (1 - balanced) * (1 - sick))
+    assert reference.probability == pytest.approx(np.median(shifted), abs=0.01)
+    assert reference.distance == pytest.approx(np.quantile(10 * balanced, 0.9), abs=0.1)
+    calibrated = of_card(card, InUse("a", "balanced", sick, "its digest", datetime.now(UTC)))
+    assert calibrated.probability is None, "a site's own calibration gives other probabilities"
+
+
+def test_a_new_machine_far_from_training_is_found_by_the_card_s_distances(site: SampleSite) -> None:
+    digest = prediction(0.5).checkpoint_digest
+    told_of = {"normal": told(0.0, 0.1), "pneumonia": told(0.9, 1.0)}
+    site.ledger.drift.keep_card(digest, {}, told_of)
+    for number in range(40):
+        send(site, 0.001 + 0.95 * (number % 3 == 0), distance=20.0)
+    Watch(DriftSettings(), site.ledger.drift).once()
+    assert [alarm.characteristic for alarm in site.ledger.drift.alarms()] == [Characteristic.GREATER_DISTANCE]

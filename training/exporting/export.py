@@ -15,8 +15,9 @@ from models.card import Architecture, Calibration, Card, OperatingPoint
 from models.checkpoint import CARD, GRAPH, INT8_GRAPH, WEIGHTS, Checkpoint, file_digest, write_card
 from models.class_activation import pneumonia_maps
 from models.classifier import Classifier
+from models.decision import calibrate
 from models.distance import PREFIX
-from models.measurements import Estimate, Measurements
+from models.measurements import Estimate, Measurements, ReferenceRow
 from models.precision import Int8
 from models.runtimes import NetworkOutput, OnnxRuntime
 from models.styles import is_plausible
@@ -35,6 +36,7 @@ from training.measuring.evaluation import figures
 from training.measuring.int8 import CALIBRATION_IMAGES, compare
 from training.measuring.kinds import one_a_patient
 from training.measuring.metrics import p_pneumonia
+from training.measuring.references import reference_rows
 from training.measuring.styles import Rendered, count_clusters, judge, render_all
 
 ABOUT = "about.toml"
@@ -178,7 +180,8 @@ def _measured(card: Card, checkpoint: Checkpoint, splits: Mapping[str, Sequence[
     has_clusters = any(image.cluster for image in splits["train"])
     restyled = list(render_all(runtime, card, images, splits["train"])) if has_clusters else []
     card = _calibrated(card, exact, images, restyled)
-    card = replace(card, measurements=replace(card.measurements, clusters=count_clusters(splits, card.classes)))
+    clusters, references = count_clusters(splits, card.classes), _references(card, exact, images)
+    card = replace(card, measurements=replace(card.measurements, clusters=clusters, references=references))
     if exact.distance_N is None:
         return card
     radiographs = [read_display_values(image.path) for image in one_a_patient(images)]
@@ -191,6 +194,13 @@ def _measured(card: Card, checkpoint: Checkpoint, splits: Mapping[str, Sequence[
     small = answer(OnnxRuntime(checkpoint, precision="int8"), card.transform, images)
     targets_N = np.array([image.target for image in images], dtype=np.int64)
     return replace(card, int8=Int8(CALIBRATION_IMAGES, {"val": compare(card, exact, small, targets_N)}))
+
+
+def _references(card: Card, exact: NetworkOutput, images: Sequence[LabelledImage]) -> tuple[ReferenceRow, ...]:
+    truth_N = np.isin([image.target for image in images], card.pneumonia_classes)
+    probabilities_NK = calibrate(exact.logits_NK, card.calibration, card.pneumonia_classes)
+    p_N = p_pneumonia(probabilities_NK, card.pneumonia_classes)
+    return reference_rows(p_N, truth_N, exact.distance_N, card.calibration.prevalence)
 
 
 def _calibrated(

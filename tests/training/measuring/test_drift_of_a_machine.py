@@ -48,9 +48,9 @@ def sent(random: np.random.Generator, count: int, kinds: Sequence[NDArray[np.flo
 def first_alarm(window: Sequence[Observation], after: Sequence[Observation], settings: DriftSettings) -> int:
     """Return at which image after the reference a chart alarms first; more than there are where none does."""
     reference, found = of_site(window), [len(after) + 1]
-    for look in looks(reference).values():
+    for characteristic, look in looks(reference).items():
         between = settings.images_between_false_alarms * len(Characteristic)
-        path = walk(chart_of(look, reference, window, between), (bool(look(image)) for image in after))
+        path = walk(chart_of(characteristic, look, reference, window, between), (bool(look(image)) for image in after))
         found += [path.alarm_at + 1] if path.alarm_at is not None else []
     return min(found)
 
