@@ -4,8 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from service.ledger import Ledger
 from service.ledger.turnarounds import Late
 from service.ledger.views import StatusView
+from service.settings import TurnaroundSettings
 from service.texts import Texts
 from service.vocabulary.facts import Failure
 from service.vocabulary.states import CommitmentState, DeliveryState, Priority
@@ -32,6 +34,11 @@ class Alarm:
     text: str
     remedy: str
     study_instance_uid: str | None = None
+
+
+def alarms_of(say: Texts, ledger: Ledger, wanted: TurnaroundSettings, status: StatusView, now: datetime) -> list[Alarm]:
+    """Return what a person has to see to at a site, the gravest first."""
+    return alarms(say, status, now, ledger.turnarounds.late(wanted.targets, wanted.least), wanted.unread_targets)
 
 
 def alarms(

@@ -12,14 +12,14 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from service.alarms import alarms
+from service.alarms import alarms_of
 from service.ledger import Ledger
 from service.ledger.turnarounds import Turnaround
 from service.ledger.views import StatusView
 from service.operations.bootstrap import open_ledger
 from service.process.clock import utc_now
 from service.refused import RefusedCaller, refused_callers
-from service.settings import load
+from service.settings import TurnaroundSettings, load
 from service.texts import Texts, texts_in
 from service.vocabulary.errors import AuscultError
 from service.vocabulary.facts import Standing
@@ -47,8 +47,7 @@ def status(as_json: bool) -> None:
     settings, now = load(), utc_now()
     ledger, say = open_ledger(settings), texts_in(settings.language)
     view, refused = ledger.inspection.status(), refused_callers(say, ledger, now)
-    wanted = settings.turnaround
-    found = alarms(say, view, now, ledger.turnarounds.late(wanted.targets, wanted.least), wanted.unread_targets)
+    found = alarms_of(say, ledger, settings.turnaround, view, now)
     if as_json:
         took = json_value(ledger.turnarounds.by_source(timedelta(days=1)))
         more = {"alarms": json_value(found), "refused": json_value(refused), "turnaround": took}
@@ -136,20 +135,20 @@ def worklist(limit: int, uids: bool, watch: bool, as_json: bool) -> None:
         listed = rows(say, ledger.reading_list, utc_now(), limit)
         print_json({"notice": say("worklist.banner"), "rows": json_value(listed)})
         return
-    console, targets = Console(), settings.turnaround.unread_targets
+    console, wanted = Console(), settings.turnaround
     if not watch:
-        console.print(_worklist(say, ledger, limit, uids, targets))
+        console.print(_worklist(say, ledger, limit, uids, wanted))
         return
-    with Live(_worklist(say, ledger, limit, uids, targets), console=console, auto_refresh=False) as live:
+    with Live(_worklist(say, ledger, limit, uids, wanted), console=console, auto_refresh=False) as live:
         try:
             while True:
                 time.sleep(2)
-                live.update(_worklist(say, ledger, limit, uids, targets), refresh=True)
+                live.update(_worklist(say, ledger, limit, uids, wanted), refresh=True)
         except KeyboardInterrupt:
             return
 
 
-def _worklist(say: Texts, ledger: Ledger, limit: int, uids: bool, targets: Mapping[Priority, timedelta]) -> Group:
+def _worklist(say: Texts, ledger: Ledger, limit: int, uids: bool, wanted: TurnaroundSettings) -> Group:
     now = utc_now()
     table = Table(title=say("worklist.banner"), title_style="italic yellow", title_justify="left", expand=True)
     table.add_column("#", justify="right")
@@ -160,7 +159,7 @@ def _worklist(say: Texts, ledger: Ledger, limit: int, uids: bool, targets: Mappi
         table.add_row(*_cells(say, row, uids))
     found = [
         Text(say("worklist.alarm", text=alarm.text, remedy=alarm.remedy), "bold red")
-        for alarm in alarms(say, ledger.inspection.status(), now, unread_targets=targets)
+        for alarm in alarms_of(say, ledger, wanted, ledger.inspection.status(), now)
     ]
     return Group(*found, table if listed else Text(say("worklist.empty")))
 

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from service.audit.administration_events import AuditedChange
+from service.cli.marking import note_administered
 from service.cli.speech import site_texts
 from service.security import passwords
 from service.settings import load
@@ -34,7 +36,8 @@ def password(name: str, path: Path | None, roles: tuple[str, ...], remove: bool)
     It is asked for twice, or read as one line from standard input when that is no terminal; never from the command
     line, where others could see it. Processes that run use the new file at once.
     """
-    path, say = path or load().web.users, site_texts()
+    settings, say = load(), site_texts()
+    path = path or settings.web.users
     if path is None:
         raise SettingsInvalid(say("password.no_file"))
     if not passwords.NAME.fullmatch(name):
@@ -53,6 +56,9 @@ def password(name: str, path: Path | None, roles: tuple[str, ...], remove: bool)
         passwords.write(path, entries)
     except OSError as error:
         raise SettingsInvalid(say("password.not_written", file=path, reason=error.strerror)) from None
+    if settings.data_dir.is_dir():  # a file that is made ahead of its site is no change of one
+        done = "removed" if remove else "set"
+        note_administered(settings, AuditedChange.USERS, f"the password of {name} was {done}")
     click.echo(say("password.removed" if remove else "password.set", file=path))
 
 

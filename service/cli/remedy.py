@@ -82,14 +82,15 @@ def release(study_uid: str, yes: bool) -> None:
     """
     settings = load()
     ledger, say = open_ledger(settings), texts_in(settings.language)
-    reason = ledger.inspection.status().held_studies.get(study_uid)
-    if reason is None:
+    history = ledger.inspection.history(study_uid)
+    reason = history.hold if history is not None and history.study.study_instance_uid == study_uid else None
+    if history is None or reason is None:
         raise AuscultError(say("command.not_held", uid=study_uid))
     if not yes:
         click.echo(say("command.held", uid=study_uid, hold=say.of(reason)))
         click.confirm(say("command.release"), abort=True)
     if ledger.remedies.release(study_uid, user_name()):
-        note_marked(settings, known_history(say, ledger, study_uid), EventKind.STUDY_RELEASED)
+        note_marked(settings, history, EventKind.STUDY_RELEASED)
     for task in Task:
         waker(settings).wake(task)
     click.echo(say("command.released"))

@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,6 +12,7 @@ from sqlalchemy import Engine, select
 from service.ledger.database import reading, writing
 from service.ledger.identity_records import ApiTokenRecord
 from service.process.clock import Clock
+from service.vocabulary.errors import LedgerUnavailable
 from service.vocabulary.roles import Role, roles_of
 
 #: What each begins with, so that a scanner for secrets knows one when it finds it.
@@ -64,7 +66,8 @@ class ApiTokens:
                 return None
             found = _token(row)
         if found.used_at is None or now - found.used_at > _NOTED_EVERY:
-            with writing(self._engine) as session:
+            # A disk that is full keeps no program out.
+            with suppress(LedgerUnavailable), writing(self._engine) as session:
                 session.get_one(ApiTokenRecord, found.number).used_at = now
         return found
 

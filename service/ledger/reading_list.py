@@ -140,10 +140,11 @@ class ReadingList:
             rows = session.execute(columns.order_by(study.reading_rank_at.desc()).limit(MOST))
             return [(arrived, Priority(priority), read) for arrived, priority, read in rows]
 
-    def sources(self) -> list[str]:
-        """Return the AE titles that sent the images of the studies that are read first."""
+    def sources(self, shelf: Shelf = Shelf.OPEN) -> list[str]:
+        """Return the AE titles that sent the images of the studies that are read first, in shadow or not."""
         first = select(StudyRecord.id).where(is_open()).order_by(StudyRecord.reading_rank_at).limit(1000).subquery()
-        titles = select(InstanceRecord.calling_ae_title).where(InstanceRecord.study_id.in_(select(first.c.id)))
+        sent = (InstanceRecord.study_id.in_(select(first.c.id)), _counts(Wanted(shelf)))
+        titles = select(InstanceRecord.calling_ae_title).where(*sent)
         with reading(self._engine) as session:
             return sorted(session.scalars(titles.distinct()))
 

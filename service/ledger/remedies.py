@@ -23,7 +23,7 @@ from service.ledger.records import (
     StudyRecord,
 )
 from service.ledger.rows import advance, by_person, let_go, record, withdraw
-from service.ledger.shadow import both_alike
+from service.ledger.shadow import both_alike, held_in_shadow
 from service.ledger.telling import Subscriptions
 from service.ledger.version_0_1 import AGAIN, RELEASED, keep_supersession
 from service.ledger.versions import with_same_bytes
@@ -133,11 +133,15 @@ class Remedies:
             study = session.scalars(
                 select(StudyRecord).where(StudyRecord.study_instance_uid == study_instance_uid).with_for_update(**LOCK)
             ).one_or_none()
-            if study is None or study.held_reason is None:
+            if study is None:
                 return False
-            # Every image is marked, not only the one that clashed: the person has seen the study as it is now.
+            # Every image is marked, not only the one that clashed: the person has seen the study as it is now. An image
+            # in shadow holds no study, and is let go by itself.
+            released = study.instances if study.held_reason is not None else held_in_shadow(study.instances)
+            if not released:
+                return False
             let_go(study)
-            for instance in study.instances:
+            for instance in released:
                 instance.released_at, instance.released_by = now, by[:64] or None
                 record(session, instance, now, EventKind.STUDY_RELEASED, by_person(by))
                 if instance.state == State.HELD.value:
@@ -192,9 +196,10 @@ def _given_up(uid: str | None) -> Select[InstanceRecord]:
         DeliveryRecord.state == dead,
     )
     messages = exists().where(MessageRecord.instance_id == InstanceRecord.id, MessageRecord.state == dead)
-    query = (
-        select(InstanceRecord).join(StudyRecord).where(or_(InstanceRecord.state.in_(_REPORTABLE), deliveries, messages))
-    )
+    # Of all that was never analysed, what has a detail is what no report could be made of.
+    unreported = (InstanceRecord.state == State.OUT_OF_SCOPE.value) & InstanceRecord.detail.is_not(None)
+    failed = InstanceRecord.state == State.FAILED.value
+    query = select(InstanceRecord).join(StudyRecord).where(or_(failed, unreported, deliveries, messages))
     if uid is None:
         return query
     return query.where((InstanceRecord.sop_instance_uid == uid) | (StudyRecord.study_instance_uid == uid))

@@ -147,6 +147,11 @@ def visible(rows: Sequence[InstanceRecord]) -> list[InstanceRecord]:
     return others if stands else list(rows)
 
 
+def held_in_shadow(rows: Iterable[InstanceRecord]) -> list[InstanceRecord]:
+    """Return the images in shadow that are on hold; nothing of their study is, for it is other people's."""
+    return [row for row in rows if row.shadow_id is not None and row.state == State.HELD.value]
+
+
 def _stands() -> ColumnElement[bool]:
     return ShadowRecord.left_at.is_(None)
 

@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,6 +12,7 @@ from sqlalchemy import Engine, delete, select
 from service.ledger.database import reading, writing
 from service.ledger.identity_records import SignInRecord
 from service.process.clock import Clock
+from service.vocabulary.errors import LedgerUnavailable
 from service.vocabulary.roles import Role, SignInWay, roles_of
 
 #: How much older the noted moment of the last use may be than the true one: not every look at a page writes a row.
@@ -86,7 +88,8 @@ class SignIns:
                 return None
             found = _session(row)
         if is_use and now - found.used_at > min(_NOTED_EVERY, self._idle / 4):
-            with writing(self._engine) as session:
+            # A disk that is full keeps nobody out who is signed in.
+            with suppress(LedgerUnavailable), writing(self._engine) as session:
                 used = session.get(SignInRecord, found.number)
                 if used is not None:
                     used.used_at = now

@@ -79,6 +79,8 @@ class WorkItemOutbox:
             elif keeps_single:
                 ended = ended.where(subscription.work_item_id.is_(None))
             session.execute(ended)
+            if not keeps_single:  # who suspends goes on with the work items that there are
+                _drop_unwanted(session, ae_title)
         return WorkItemStatus.SUCCESS
 
     def any_due(self, ae_title: str) -> bool:
@@ -127,6 +129,19 @@ class WorkItemOutbox:
                 return
         with writing(self._engine) as session:
             session.execute(delete(WorkItemEventRecord).where(old))
+
+
+def _drop_unwanted(session: Session, ae_title: str) -> None:
+    """Take back the events to an AE title that it has no subscription for any more; one that is being told is told.
+
+    References
+    ----------
+    PS3.4 section CC.2.3.3 (Unsubscribe)
+    """
+    subscription, event = WorkItemSubscriptionRecord, WorkItemEventRecord
+    wanted = or_(subscription.work_item_id == event.work_item_id, subscription.work_item_id.is_(None))
+    is_wanted = exists(select(subscription.id).where(subscription.ae_title == ae_title, wanted))
+    session.execute(delete(event).where(event.ae_title == ae_title, event.lease_owner.is_(None), ~is_wanted))
 
 
 def _item(session: Session, uid: str | None) -> WorkItemRecord | None:

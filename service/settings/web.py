@@ -66,6 +66,11 @@ class WebSettings(Section):
     open_metrics: bool = Field(
         False, description="Answer `/metrics` without a login; `/healthz` and `/readyz` never need one."
     )
+    behind_tls: bool = Field(
+        False,
+        description="Whether browsers reach the page over TLS that a proxy before it ends: the session's cookie is then"
+        " of https alone.",
+    )
     senders: tuple[SenderSettings, ...] = Field((), description="Systems that may store instances by STOW-RS.")
     tls: WebTlsSettings = WebTlsSettings()
     sessions: SessionSettings = SessionSettings()
@@ -77,6 +82,12 @@ class WebSettings(Section):
     def has_login(self) -> bool:
         """Whether whoever asks must say who it is."""
         return any((self.users, self.proxy, self.oidc))
+
+    @property
+    def is_reached_by_tls(self) -> bool:
+        """Whether browsers reach the page over TLS: its own, a proxy's, or as the provider sends them to it."""
+        redirect = self.oidc.redirect_uri if self.oidc is not None else ""
+        return self.tls.is_on or self.behind_tls or redirect.startswith("https:")
 
     @model_validator(mode="after")
     def _senders_can_be_told_apart(self) -> "WebSettings":

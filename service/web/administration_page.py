@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from service.alarms import alarms
+from service.alarms import alarms_of
 from service.audit.administration_events import AuditedChange
 from service.ledger.database import TABLES
 from service.operations.wake import Task, waker
@@ -115,14 +115,13 @@ class AdministrationPage:
 
     def _page(self, request: Request, told: Mapping[str, PartnerAnswer]) -> Response:
         site, ledger, now = self._site, self._site.ledger, self._site.clock()
-        status, turnaround = ledger.inspection.status(), site.settings.turnaround
-        late = ledger.turnarounds.late(turnaround.targets, turnaround.least)
+        status = ledger.inspection.status()
         is_administrator = person_of(request.scope).may(Role.ADMINISTRATOR)
         return site.page(
             "administration.html",
             now=now,
             status=status,
-            alarms=alarms(site.say, status, now, late, turnaround.unread_targets),
+            alarms=alarms_of(site.say, ledger, site.settings.turnaround, status, now),
             partners=[(name, *_address(partner)) for name, partner in self._partners.items()],
             told={name: (is_well, site.say.told(said)) for name, (is_well, said) in told.items()},
             dead=ledger.dead_letters.newest(),

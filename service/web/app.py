@@ -19,7 +19,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from service import audit
-from service.alarms import Alarm, alarms
+from service.alarms import Alarm, alarms_of
 from service.ledger import Ledger
 from service.ledger.views import StatusView
 from service.operations.bootstrap import open_store
@@ -159,7 +159,7 @@ class _Common:
         values = {**self._list.values(request.query_params, self._clock()), **self._site.form(request)}
         if "live" in request.query_params:
             return self._site.page("live.html", **values)
-        return self._site.page("worklist.html", **values, **self._list.choices())
+        return self._site.page("worklist.html", **values, **self._list.choices(values["address"].shelf))
 
     def api_worklist(self, request: Request) -> Response:
         """Answer with the rows of the list."""
@@ -176,9 +176,7 @@ class _Common:
         """Answer with counts over the whole ledger, and with what a person has to see to."""
         status, now = self._ledger.inspection.status(), self._clock()
         refused = json_value(refused_callers(self._say, self._ledger, now))
-        wanted = self._settings.turnaround
-        late = self._ledger.turnarounds.late(wanted.targets, wanted.least)
-        found = alarms(self._say, status, now, late, wanted.unread_targets)
+        found = alarms_of(self._say, self._ledger, self._settings.turnaround, status, now)
         return JSONResponse({**json_value(status), "alarms": json_value(found), "refused": refused})
 
     def healthz(self, _request: Request) -> Response:

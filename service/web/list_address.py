@@ -74,6 +74,11 @@ class Address:
         """Whether it shows a part of its shelf that a person chose."""
         return replace(self, page=1, sort=Sort.RANK, shelf=Shelf.OPEN, day=Day.RECENT) != Address()
 
+    @property
+    def is_recent(self) -> bool:
+        """Whether it leaves out what arrived earlier, though nobody has read it."""
+        return self.shelf is Shelf.OPEN and self.day is Day.RECENT
+
     def wanted(self, now: datetime, days: int, searched: tuple[Searched, ...]) -> Wanted:
         """Return what the ledger is asked for.
 
@@ -110,12 +115,22 @@ def address_of(query: Mapping[str, str]) -> Address:
         shelf=_member(Shelf, query, "show") or Shelf.OPEN,
         answer=_member(Standing, query, "answer"),
         priority=_priority(query.get("priority", "")),
-        source=query.get("from", "")[:16].strip(),
+        source=ae_title(query, "from"),
         day=_member(Day, query, "day") or Day.RECENT,
-        text=query.get("q", "")[:_MOST_TEXT].strip(),
+        text=_printable(query.get("q", ""))[:_MOST_TEXT].strip(),
         sort=_member(Sort, query, "sort") or Sort.RANK,
         page=number(query, "page", 1, least=1, most=100_000),
     )
+
+
+def ae_title(query: Mapping[str, str], name: str) -> str:
+    """Read an AE title of a URL's query, empty where there is none (PS3.5 section 6.2, AE)."""
+    return _printable(query.get(name, ""))[:16].strip()
+
+
+def _printable(text: str) -> str:
+    # No title and no name has a control character, and PostgreSQL takes no NUL.
+    return "".join(character for character in text if character.isprintable())
 
 
 def number(query: Mapping[str, str], name: str, default: int, *, least: int, most: int) -> int:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from service.alarms import alarms
+from service.alarms import alarms_of
 from service.ledger import Ledger
 from service.ledger.reading_list import MOST
 from service.refused import refused_callers
@@ -48,7 +48,6 @@ class ListPage:
         """
         address = address_of(query)
         reading_list, status = self._ledger.reading_list, self._ledger.inspection.status()
-        late = self._ledger.turnarounds.late(self._turnaround.targets, self._turnaround.least)
         wanted = address.wanted(now, self._days, self._searched)
         page = reading_list.page(PAGE, (address.page - 1) * PAGE, wanted)
         pages = max(-(-page.total // PAGE), 1)
@@ -63,20 +62,23 @@ class ListPage:
             "address": address,
             "days": self._days_of(now) if address.shelf is Shelf.OPEN else [],
             "status": status,
-            "alarms": alarms(self._say, status, now, late, self._turnaround.unread_targets),
+            "alarms": alarms_of(self._say, self._ledger, self._turnaround, status, now),
+            "searched_days": self._days if address.text and address.is_recent else 0,
+            "older": address.at(day=Day.ALL),
+            "read": address.at(shelf=Shelf.READ),
             "refused": refused_callers(self._say, self._ledger, now),
             "is_shadowed": bool(self._ledger.shadow.standing()),
             "now": now,
         }
 
-    def choices(self) -> dict[str, Any]:
-        """Return what the filters offer."""
+    def choices(self, shelf: Shelf) -> dict[str, Any]:
+        """Return what the filters of a shelf offer."""
         return {
             "shelves": list(Shelf),
             "standings": list(Standing),
             "priorities": sorted(Priority, reverse=True),
             "sorts": list(Sort),
-            "sources": self._ledger.reading_list.sources(),
+            "sources": self._ledger.reading_list.sources(shelf),
             "searched": self._searched,
         }
 

@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 from service.ledger.turnarounds import Turnaround
 from service.vocabulary.figures import TURNAROUNDS
 from service.web.contract import TEXT
+from service.web.list_address import ae_title
 from service.web.site import Site
 from service.wording import json_value
 
@@ -44,10 +45,10 @@ class TurnaroundPage:
         return JSONResponse(json_value(values))
 
     def _values(self, query: Mapping[str, str]) -> dict[str, Any]:
-        turnarounds, source = self._site.ledger.turnarounds, query.get("from") or None
+        turnarounds, source = self._site.ledger.turnarounds, ae_title(query, "from")
         return {
             "targets": self._targets,
-            "source": source or "",
+            "source": source,
             "by_source": turnarounds.by_source(_SPAN),
-            "by_hour": turnarounds.by_hour(_SPAN, source),
+            "by_hour": turnarounds.by_hour(_SPAN, source or None),
         }

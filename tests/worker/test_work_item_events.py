@@ -84,6 +84,11 @@ def test_who_subscribed_to_all_hears_of_new_studies_and_of_what_is_read_elsewher
         assert subscribe(made, UPS_GLOBAL, WorkItemAction.UNSUBSCRIBE) == OK
         made.ledger.readings.reopen(uid)
         tell(made)
+        assert subscribe(made, UPS_GLOBAL) == OK
+        made.receive(chest(seed=2))
+        assert made.ledger.work_item_outbox.any_due("MODALITY")
+        assert subscribe(made, UPS_GLOBAL, WorkItemAction.UNSUBSCRIBE) == OK
+        tell(made)  # what waited to be told is taken back with the subscription
     assert len(answers.taken) == 2
 
 

@@ -27,9 +27,7 @@ class WaysIn:
     def __init__(self, site: Site) -> None:
         web = site.settings.web
         users = PasswordFile("web.users", web.users) if web.users is not None else None
-        redirect = web.oidc.redirect_uri if web.oidc is not None else ""
-        is_secure = web.tls.is_on or redirect.startswith("https:")
-        sessions = Sessions(site.ledger.sign_ins, users, is_secure=is_secure)
+        sessions = Sessions(site.ledger.sign_ins, users, is_secure=web.is_reached_by_tls)
         self._passwords = Passwords(users, site.auditor) if users is not None else None
         provider = None
         if web.oidc is not None:

@@ -7,8 +7,10 @@ import pytest
 from click.testing import Result
 
 from service.security.passwords import PasswordCheck, PasswordFile, read
+from service.settings import load
 from service.vocabulary.errors import SettingsInvalid
 from service.vocabulary.roles import Role
+from tests.service.audit.alerts import alerts
 
 Auscult = Callable[..., Result]
 
@@ -62,5 +64,7 @@ def test_the_file_of_the_settings_is_the_default(
     monkeypatch.chdir(tmp_path)
     assert "name the file with --file" in str(auscult("password", "anna", input="correct horse battery\n").exception)
     monkeypatch.setenv("AUSCULT_WEB__USERS", str(tmp_path / "users"))
+    monkeypatch.setenv("AUSCULT_DATA_DIR", str(tmp_path))
     assert auscult("password", "anna", input="correct horse battery\n").exit_code == 0
+    assert alerts(load()) == [("110137", "the password of anna was set")]
     assert list(read(tmp_path / "users", "web.users")) == ["anna"]

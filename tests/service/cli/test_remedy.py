@@ -4,8 +4,11 @@ from collections.abc import Callable
 
 from click.testing import Result
 
+from service.ledger.database import reading
+from service.ledger.remedies import _given_up
 from service.operations.wake import LocalBell, Task
 from service.vocabulary.errors import AuscultError
+from service.vocabulary.facts import Reason
 from service.vocabulary.states import DeliveryState, State
 from tests.service.audit.alerts import alerts
 from tests.service.sample_site import SampleSite
@@ -30,6 +33,16 @@ def test_a_retry_starts_again_what_was_given_up_and_wakes_the_workers(site: Samp
     assert alerts(site.settings) == [("110132", "all that was given up was started again (2)")]
     for bell in bells:
         bell.close()
+
+
+def test_a_retry_locks_none_of_the_images_that_need_no_analysis(site: SampleSite) -> None:
+    for _ in range(2):
+        site.receive()
+        site.exclude(Reason.LATERAL_VIEW)
+    lost = site.receive()
+    site.fail("out of memory")
+    with reading(site.engine) as session:
+        assert [row.sop_instance_uid for row in session.scalars(_given_up(None))] == [str(lost.SOPInstanceUID)]
 
 
 def test_a_retry_of_one_study_leaves_the_others(site: SampleSite, auscult: Auscult) -> None:

@@ -21,7 +21,16 @@ from service.ledger.work_item_records import WorkItemEventRecord, WorkItemRecord
 from service.operations.bootstrap import open_ledger
 from service.settings import Settings
 from service.vocabulary.acquisition import Acquisition, Machine
-from service.vocabulary.facts import CloseSource, MessageEvent, Opinion, PrioritySource, Reason, Shelf, Supersession
+from service.vocabulary.facts import (
+    CloseSource,
+    Hold,
+    MessageEvent,
+    Opinion,
+    PrioritySource,
+    Reason,
+    Shelf,
+    Supersession,
+)
 from service.vocabulary.shadow import Departure, ShadowSource
 from service.vocabulary.states import Priority, State
 from tests.invariants import Invariant
@@ -354,3 +363,25 @@ def test_a_final_report_on_an_image_in_shadow_alone_does_not_close_the_study(sha
     seen |= {str(live.SOPInstanceUID)}
     shadowed.receive(ae="PACS", kind=ArrivalKind.NOT_AN_IMAGE, final_evidence=seen, **same)
     assert shadowed.ledger.reading_list.count() == 0
+
+
+def test_an_image_in_shadow_that_is_on_hold_is_let_go_by_itself(shadowed: SampleSite) -> None:
+    live = shadowed.receive(ae="PACS", acquisition=ROOM)
+    shadowed.infer(0.1)
+    uid = str(live.StudyInstanceUID)
+    shadowed.receive(ae="TRIAL", acquisition=ROOM, study_instance_uid=uid)
+    claim = shadowed.claim()
+    shadowed.ledger.results.save_held(claim, claim.object_key)
+    history = shadowed.ledger.inspection.history(uid)
+    assert history is not None
+    assert (history.study.hold, history.hold) == (None, Hold.CLASHING_INSTANCE)
+    assert shadowed.ledger.remedies.release(uid, "Ada")
+    assert shadowed.ledger.inspection.status().states == {State.INFERRED: 2, State.RECEIVED: 1}
+    assert not shadowed.ledger.remedies.release(uid, "Ada")
+
+
+def test_the_list_s_filter_offers_no_sender_in_shadow(shadowed: SampleSite) -> None:
+    shadowed.receive(ae="PACS", acquisition=ROOM)
+    shadowed.receive(ae="TRIAL", acquisition=ROOM)
+    sources = shadowed.ledger.reading_list.sources
+    assert (sources(), sources(Shelf.SHADOW)) == (["PACS"], ["TRIAL"])

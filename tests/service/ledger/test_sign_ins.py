@@ -5,11 +5,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, event, select
 
 from service.ledger import ApiTokens, Lasting, SignIns, SiteKeys
 from service.ledger.database import connect, reading
 from service.ledger.identity_records import ApiTokenRecord, SignInRecord
+from service.vocabulary.errors import LedgerUnavailable
 from service.vocabulary.roles import Role, SignInWay
 from tests.fakes import TurnedClock
 from tests.ledgers import prepare
@@ -93,3 +94,17 @@ def test_processes_agree_on_a_key_of_the_site_and_each_purpose_has_its_own(engin
     one, other = SiteKeys(engine), SiteKeys(engine)
     assert one.of("forms") == other.of("forms") != other.of("sign-in")
     assert len(one.of("forms")) == 32
+
+
+def test_a_full_disk_keeps_nobody_out_who_is_signed_in(engine: Engine) -> None:
+    clock = TurnedClock()
+    sign_ins, tokens = SignIns(engine, clock, LASTING), ApiTokens(engine, clock)
+    session = sign_ins.begin("anna", READER, SignInWay.OIDC)
+    token = tokens.create("ris", READER, "root", timedelta(days=1))
+    clock.turn(minutes=20)
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("PRAGMA query_only = 1"))
+    with pytest.raises(LedgerUnavailable):
+        tokens.revoke(1)
+    found, program = sign_ins.find(session, is_use=True), tokens.find(token)
+    assert found is not None
+    assert program is not None

@@ -81,6 +81,8 @@ def test_filters_stand_in_the_address_and_in_every_link(site: SampleSite, client
     site.infer(0.97)
     site.receive(ae="CR_ROOM_1", accession_number="ACC-2")
     site.infer(0.05)
+    for query in ("from=ED%00_XRAY", "q=ac%00c-1"):  # PostgreSQL takes no NUL
+        assert uids(page(client, f"/?{query}")) == [str(wanted.StudyInstanceUID)]
     for query in ("from=ED_XRAY", "answer=positive", "priority=urgent", "q=acc-1", "q=acc-1&from=ED_XRAY"):
         shown = page(client, f"/?{query}")
         assert uids(shown) == [str(wanted.StudyInstanceUID)]
@@ -88,6 +90,19 @@ def test_filters_stand_in_the_address_and_in_every_link(site: SampleSite, client
         assert all(query.partition("&")[0] in link for link in days)
         assert client.get(f"/api/worklist?{query}").json()["studies"] == 1
     assert "No study is like this" in page(client, "/?from=NOBODY").text
+
+
+def test_a_search_says_where_it_looked_and_leads_to_the_rest(site: SampleSite, client: httpx.Client) -> None:
+    old = site.receive(at=site.now - timedelta(days=30), accession_number="ACC-1")
+    read = site.receive(at=site.now + timedelta(days=30), accession_number="ACC-10")
+    site.ledger.readings.close(str(read.StudyInstanceUID), CloseSource.PAGE)
+    shown = page(client, "/?q=acc-1")
+    assert "Searched among the unread studies of the last 7 days" in shown.text
+    assert uids(shown) == []
+    links = {link.text: link.attributes["href"] for link in shown.all("a")}
+    assert uids(page(client, links["all that are unread"])) == [str(old.StudyInstanceUID)]
+    assert uids(page(client, links["those that were read"])) == [str(read.StudyInstanceUID)]
+    assert "Searched among" not in page(client, links["all that are unread"]).text
 
 
 def test_a_name_is_not_searched_unless_the_site_allows(site: SampleSite, client: httpx.Client) -> None:

@@ -36,6 +36,7 @@ def test_the_page_shows_each_source_and_marks_what_is_above_its_target(slow: Sam
 def test_hours_are_those_of_the_source_that_is_asked_for(slow: SampleSite, client: httpx.Client) -> None:
     assert len(client.get("/api/turnaround?from=SLOW").json()["by_hour"]) == 1
     assert client.get("/api/turnaround?from=NOBODY").json()["by_hour"] == []
+    assert client.get("/api/turnaround?from=SL%00OW").json()["source"] == "SLOW"  # PostgreSQL takes no NUL
     told = client.get("/api/turnaround").json()
     assert told["targets"][TO_FLAG.name] == 300
     assert told["by_source"]["QUICK"][TO_FLAG.name]["p95"] == pytest.approx(8, rel=0.05)

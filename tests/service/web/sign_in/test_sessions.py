@@ -149,7 +149,8 @@ def test_a_form_of_another_site_signs_nobody_in(site: SampleSite) -> None:
         assert client.post("/sign-in", data=fields | {"token": ""}).status_code == 403
 
 
-def test_over_tls_the_cookie_is_of_this_host_alone(site: SampleSite) -> None:
+@pytest.mark.parametrize("way", ["a proxy ends TLS", "the provider leads here by https"])
+def test_over_tls_the_cookie_is_of_this_host_alone(site: SampleSite, way: str) -> None:
     oidc = {
         "issuer": "https://id.hospital.example",
         "client_id": "auscult",
@@ -157,7 +158,7 @@ def test_over_tls_the_cookie_is_of_this_host_alone(site: SampleSite) -> None:
         "redirect_uri": "https://worklist.hospital.example/sign-in/oidc/answer",
     }
     (site.folder / "secret").write_text("s\n")
-    with browsing(site, oidc=oidc) as client:
+    with browsing(site, **({"behind_tls": True} if "proxy" in way else {"oidc": oidc})) as client:
         cookie = sign_in(client).headers["set-cookie"]
     assert cookie.startswith("__Host-auscult=")
     assert "Secure" in cookie
