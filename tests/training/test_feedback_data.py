@@ -1,23 +1,24 @@
 """What people said of results becomes a data set that a network is trained and measured on, by the commands alone."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 
-from models.checkpoint import default_path
-from service.cli import _group
-from service.vocabulary.facts import Opinion
-from service.vocabulary.findings import Finding
-from service.vocabulary.states import Priority
-from tests.service.sample_site import SampleSite, prediction
-from training.fitting import recipes
+from models.checkpoint import default_path  # noqa: E402
+from service.cli import _group  # noqa: E402
+from service.vocabulary.facts import Opinion  # noqa: E402
+from service.vocabulary.findings import Finding  # noqa: E402
+from service.vocabulary.states import Priority  # noqa: E402
+from tests.service.sample_site import SampleSite, prediction  # noqa: E402
+from training.fitting import recipes  # noqa: E402
 
 #: One pass at a size at which a network learns nothing in no time.
-TINY = replace(recipes.THREE_CLASS, name="tiny", stages=(recipes.Stage(64, 1),), batch_size=2)
+TINY = replace(recipes.THREE_CLASS, name="tiny", stages=(recipes.Stage(64, 1),), batch_size=4)
 CLASSES = {"normal": Finding.NORMAL, "bacterial": Finding.BACTERIAL_PNEUMONIA, "viral": Finding.VIRAL_PNEUMONIA}
 
 
@@ -34,6 +35,16 @@ def judged(site: SampleSite, patient: str, finding: Finding) -> None:
     assert site.ledger.feedback.give(uid, 1, Opinion.AGREE, finding=finding, comment="", by="anna")
 
 
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Take one thread: for one step of four images, several only wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.timeout(300)
 def test_a_network_is_trained_and_measured_on_what_people_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     site = SampleSite(tmp_path / "data")
     for finding in CLASSES.values():
