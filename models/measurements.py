@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from models.estimate import Estimate as Estimate  # noqa: PLC0414 - part of this module too
 from models.failures import FailureRow
 from models.naming import NamingRow
+from models.references import ReferenceRow
 from models.styles import ClusterRow, StyleRow
 from models.versions import VersionRow
 
@@ -273,26 +274,6 @@ class Doors:
     same_outcome: Estimate
     median_difference: float
     largest_difference: float
-
-
-@dataclass(frozen=True)
-class ReferenceRow:
-    """What the images of one truth gave: what a site's machines are compared with before they have a past.
-
-    Attributes
-    ----------
-    truth
-        ``normal`` or ``pneumonia``.
-    p_pneumonia
-        Equally spaced quantiles of P(pneumonia) at the prevalence 0.5, the least first.
-    distance
-        The same of the distance from the training images; empty where the checkpoint cannot tell it.
-    """
-
-    truth: str
-    images: int
-    p_pneumonia: tuple[float, ...]
-    distance: tuple[float, ...]
 
 
 @dataclass(frozen=True)

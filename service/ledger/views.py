@@ -172,8 +172,7 @@ class StudyHistory:
     @property
     def hold(self) -> Hold | None:
         """Why the study, or an image of it in shadow, waits for a person's word; None where nothing does."""
-        shadowed = (view.hold for view in self.versions if view.in_shadow and view.state is State.HELD)
-        return self.study.hold or next(shadowed, None)
+        return self.study.hold or next((view.hold for view in self.versions if view.state is State.HELD), None)
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,10 @@ def partner(tmp_path: Path, channel: str, url: str) -> Any:
     """Return what the settings have of a system over HTTP."""
     secret = tmp_path / "secret"
     secret.write_text("whsec_c2VjcmV0\n")
-    login = {"webhook": {"secret_file": secret}, "dicomweb": {"user": "anna", "password_file": secret}}
+    login: dict[str, dict[str, Any]] = {
+        "webhook": {"secret_file": secret},
+        "dicomweb": {"user": "anna", "password_file": secret},
+    }
     return _PARTNER.validate_python(
         {"name": "far", "channel": channel, "url": url, **login.get(channel, {"token_file": secret})}
     )

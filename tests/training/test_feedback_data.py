@@ -52,7 +52,7 @@ def test_a_network_is_trained_and_measured_on_what_people_said(tmp_path: Path, m
             judged(site, f"{finding}-{number}", finding)
     site.close()
     monkeypatch.setenv("AUSCULT_DATA_DIR", str(site.folder))
-    monkeypatch.setitem(recipes.RECIPES, TINY.name, TINY)  # type: ignore[attr-defined]
+    monkeypatch.setitem(recipes.RECIPES, TINY.name, TINY)
     data, run = str(tmp_path / "feedback"), str(tmp_path / "run")
     init = str(default_path() / "weights.safetensors")
 

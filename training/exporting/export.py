@@ -17,8 +17,9 @@ from models.class_activation import pneumonia_maps
 from models.classifier import Classifier
 from models.decision import calibrate
 from models.distance import PREFIX
-from models.measurements import Estimate, Measurements, ReferenceRow
+from models.measurements import Estimate, Measurements
 from models.precision import Int8
+from models.references import ReferenceRow
 from models.runtimes import NetworkOutput, OnnxRuntime
 from models.styles import is_plausible
 from models.unlike import UnlikeTraining

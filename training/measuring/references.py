@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.decision import shift_prevalence
-from models.measurements import ReferenceRow
+from models.references import ReferenceRow
 from training.fitting.dataset import LabelledImage, read_display_values
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def measure_references(predictor: Predictor, images: Sequence[LabelledImage]) ->
 
 
 def reference_rows(
-    p_N: NDArray[np.float64], truth_N: NDArray[np.bool_], distance_N: NDArray[np.float64] | None, prevalence: float
+    p_N: NDArray[np.float64], truth_N: NDArray[np.bool_], distance_N: NDArray[np.floating] | None, prevalence: float
 ) -> tuple[ReferenceRow, ...]:
     """Return the quantiles of normals and of images with pneumonia, as far as there are any.
 
@@ -61,6 +61,6 @@ def reference_rows(
     )
 
 
-def _quantiles(values_N: NDArray[np.float64], digits: int) -> tuple[float, ...]:
+def _quantiles(values_N: NDArray[np.floating], digits: int) -> tuple[float, ...]:
     found_Q = np.quantile(values_N, np.linspace(0, 1, QUANTILES))
     return tuple(round(float(value), digits) for value in found_Q)
