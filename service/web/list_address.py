@@ -117,7 +117,7 @@ def address_of(query: Mapping[str, str]) -> Address:
         priority=_priority(query.get("priority", "")),
         source=ae_title(query, "from"),
         day=_member(Day, query, "day") or Day.RECENT,
-        text=_printable(query.get("q", ""))[:_MOST_TEXT].strip(),
+        text=_without_nul(query.get("q", ""))[:_MOST_TEXT].strip(),
         sort=_member(Sort, query, "sort") or Sort.RANK,
         page=number(query, "page", 1, least=1, most=100_000),
     )
@@ -125,12 +125,11 @@ def address_of(query: Mapping[str, str]) -> Address:
 
 def ae_title(query: Mapping[str, str], name: str) -> str:
     """Read an AE title of a URL's query, empty where there is none (PS3.5 section 6.2, AE)."""
-    return _printable(query.get(name, ""))[:16].strip()
+    return _without_nul(query.get(name, ""))[:16].strip()
 
 
-def _printable(text: str) -> str:
-    # No title and no name has a control character, and PostgreSQL takes no NUL.
-    return "".join(character for character in text if character.isprintable())
+def _without_nul(text: str) -> str:
+    return text.replace("\0", "")  # which PostgreSQL does not take
 
 
 def number(query: Mapping[str, str], name: str, default: int, *, least: int, most: int) -> int:

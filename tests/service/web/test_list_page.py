@@ -47,7 +47,7 @@ ADDRESSES = st.builds(
     priority=st.none() | st.sampled_from(Priority),
     source=st.text("ABC_ 1&=", max_size=16).map(str.strip),
     day=st.sampled_from(Day),
-    text=st.text(max_size=64).map(str.strip),
+    text=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=64).map(str.strip),
     sort=st.sampled_from(Sort),
     page=st.integers(1, 100_000),
 )
