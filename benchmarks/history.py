@@ -179,7 +179,7 @@ def _image(number: int, at: datetime) -> Iterator[tuple[type[Record], Row]]:
     for place, event in enumerate(_EVENTS[: 3 if excluded else None]):
         line = number * len(_EVENTS) + place + 1
         yield EventRecord, {"id": line, "instance_id": number + 1, "at": at, "event": event, "state": state}
-    machine = {"machine_id": number % _MACHINES + 1, "view_position": "AP"}
+    machine = {"machine_id": number % _MACHINES + 1, "view_position": "AP", "kvp_band": "low"}
     yield AcquisitionRecord, {"id": number + 1, "instance_id": number + 1, **machine, "distance": 0.5}
     yield AccessionRecord, {"id": number + 1, "study_id": number + 1, "accession_number": f"A{number}"}
     yield OrderRecord, _order(number, at)

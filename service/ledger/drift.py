@@ -146,13 +146,13 @@ class Drift:
         """Return each group that an image was received of: a look into the index for each, whatever it holds."""
         row, found = AcquisitionRecord, list[Group]()
         columns = (row.machine_id, row.view_position, row.kvp_band)
-        first = select(*columns).where(row.kvp_band.is_not(None)).order_by(*columns).limit(1)
+        first, last = select(*columns).order_by(*columns).limit(1), (0, "", "")
         with reading(self._engine) as session:
-            query = first
-            while (next_ := session.execute(query).one_or_none()) is not None:
+            # From one to the next: neither database skips what is equal by itself, but reads all images for a few.
+            while next_ := session.execute(first.where(tuple_(*columns) > tuple_(*map(literal, last)))).first():
                 machine_id, view, band = next_
                 found.append(Group(machine_id, view, KvpBand(band)))
-                query = first.where(tuple_(*columns) > tuple_(literal(machine_id), literal(view), literal(band)))
+                last = (machine_id, view, str(band))
         return found
 
     def first(
