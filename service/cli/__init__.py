@@ -56,8 +56,6 @@ _COMMANDS = {
     "logout": "service.cli.logout:logout",
     "send": "service.cli.send:send",
     "demo": "service.cli.demo:demo",
-    # It measures what this site's settings name, so it stands with the site's commands; it loads when it is called.
-    "acceptance": "training.acceptance_cli:acceptance",
 }
 
 
