@@ -150,9 +150,8 @@ class Drift:
         with reading(self._engine) as session:
             # From one to the next: neither database skips what is equal by itself, but reads all images for a few.
             while next_ := session.execute(first.where(tuple_(*columns) > tuple_(*map(literal, last)))).first():
-                machine_id, view, band = next_
-                found.append(Group(machine_id, view, KvpBand(band)))
-                last = (machine_id, view, str(band))
+                last = (next_[0], next_[1], str(next_[2]))
+                found.append(Group(last[0], last[1], KvpBand(last[2])))
         return found
 
     def first(
