@@ -10,7 +10,7 @@ from rich.text import Text
 from service.cli.look import print_json
 from service.drift.overview import MachineRow, overview
 from service.drift.watch import Watched
-from service.ledger.drift import Group
+from service.ledger.drift import DriftGroup
 from service.operations.bootstrap import open_ledger
 from service.report.content import share_text
 from service.settings import load
@@ -43,14 +43,14 @@ def _table(say: Texts, rows: list[MachineRow]) -> Table:
         table.add_column(say(f"machines.{code}"), overflow="fold")
     for row in rows:
         for view, band, count in row.seen.views:
-            group = Group(row.seen.id, view, band)
+            group = DriftGroup(row.seen.id, view, band)
             watched = next((one for one in row.watched if one.group == group), None)
             # Text, not markup: a name may hold square brackets.
             table.add_row(*(Text(cell) for cell in _cells(say, row, group, count, watched)))
     return table
 
 
-def _cells(say: Texts, row: MachineRow, group: Group, count: int, watched: Watched | None) -> Iterator[str]:
+def _cells(say: Texts, row: MachineRow, group: DriftGroup, count: int, watched: Watched | None) -> Iterator[str]:
     yield f"#{row.seen.id}"
     yield row.name or say("machines.no_name")
     yield group.view_position or say("machines.no_view")

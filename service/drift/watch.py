@@ -6,7 +6,7 @@ from datetime import UTC, datetime, time, timedelta
 
 from service.drift.control_chart import Chart, walk
 from service.drift.reference import Baseline, chart_of, looks, of_card, of_site
-from service.ledger.drift import AlarmKey, Drift, Group, InUse, Observation
+from service.ledger.drift import AlarmKey, Drift, DriftGroup, InUse, Observation
 from service.process.log import get_logger
 from service.settings import DriftSettings
 from service.vocabulary.acquisition import KvpBand
@@ -60,9 +60,9 @@ class Watched:
     charts: tuple[Charted, ...]
 
     @property
-    def group(self) -> Group:
+    def group(self) -> DriftGroup:
         """The machine, view and band."""
-        return Group(self.machine_id, self.view_position, self.kvp_band)
+        return DriftGroup(self.machine_id, self.view_position, self.kvp_band)
 
 
 class Watch:
@@ -98,7 +98,7 @@ class Watch:
         card = of_card(self._drift.card(in_use), in_use)
         return [self._watched(group, in_use, card) for group in self._drift.groups()]
 
-    def _watched(self, group: Group, in_use: InUse, card: Baseline) -> Watched:
+    def _watched(self, group: DriftGroup, in_use: InUse, card: Baseline) -> Watched:
         window = self._drift.first(group, in_use, self._settings.reference_images, self._span())
         is_whole = len(window) >= self._settings.reference_images or (self._span() is not None and bool(window))
         if not is_whole:

@@ -25,7 +25,7 @@ _UNSETTLED = (State.RECEIVED.value, State.CLAIMED.value, State.OWN.value, State.
 Distributions = Mapping[str, Mapping[str, Sequence[float]]]
 
 
-class Group(NamedTuple):
+class DriftGroup(NamedTuple):
     """The images of a machine, by its number, in one view and band of tube voltages; each is watched apart."""
 
     machine_id: int
@@ -86,7 +86,7 @@ class DriftAlarm:
 
 
 #: What an alarm is about.
-AlarmKey = tuple[Group, Characteristic]
+AlarmKey = tuple[DriftGroup, Characteristic]
 
 
 class Drift:
@@ -142,20 +142,20 @@ class Drift:
             since = session.scalars(first).one()
             return InUse(newest.checkpoint_digest, newest.operating_point, newest.prevalence, own, since)
 
-    def groups(self) -> list[Group]:
+    def groups(self) -> list[DriftGroup]:
         """Return each group that an image was received of: a look into the index for each, whatever it holds."""
-        row, found = AcquisitionRecord, list[Group]()
+        row, found = AcquisitionRecord, list[DriftGroup]()
         columns = (row.machine_id, row.view_position, row.kvp_band)
         first, last = select(*columns).order_by(*columns).limit(1), (0, "", "")
         with reading(self._engine) as session:
             # From one to the next: neither database skips what is equal by itself, but reads all images for a few.
             while next_ := session.execute(first.where(tuple_(*columns) > tuple_(*map(literal, last)))).first():
                 last = (next_[0], next_[1], str(next_[2]))
-                found.append(Group(last[0], last[1], KvpBand(last[2])))
+                found.append(DriftGroup(last[0], last[1], KvpBand(last[2])))
         return found
 
     def first(
-        self, group: Group, in_use: InUse, limit: int, span: tuple[datetime, datetime] | None = None
+        self, group: DriftGroup, in_use: InUse, limit: int, span: tuple[datetime, datetime] | None = None
     ) -> list[Observation]:
         """Return the first images of a group under the checkpoint in use, or those of a span."""
         row, query = InstanceRecord, _observations(group, in_use)
@@ -163,7 +163,7 @@ class Drift:
             query = query.where(row.received_at >= span[0], row.received_at < span[1])
         return self._observed(query.order_by(row.id).limit(limit))
 
-    def last(self, group: Group, in_use: InUse, limit: int, after: int) -> list[Observation]:
+    def last(self, group: DriftGroup, in_use: InUse, limit: int, after: int) -> list[Observation]:
         """Return the last images of a group after an image, the first of them first."""
         row = InstanceRecord
         query = _observations(group, in_use).where(row.id > after).order_by(row.id.desc()).limit(limit)
@@ -213,11 +213,11 @@ def standing_alarms(session: Session) -> list[DriftAlarm]:
     ]
 
 
-def _group(alarm: DriftAlarmRecord) -> Group:
-    return Group(alarm.machine_id, alarm.view_position, KvpBand(alarm.kvp_band or KvpBand.UNKNOWN))
+def _group(alarm: DriftAlarmRecord) -> DriftGroup:
+    return DriftGroup(alarm.machine_id, alarm.view_position, KvpBand(alarm.kvp_band or KvpBand.UNKNOWN))
 
 
-def _observations(group: Group, in_use: InUse) -> Select[Any, Any, Any, Any, Any]:
+def _observations(group: DriftGroup, in_use: InUse) -> Select[Any, Any, Any, Any, Any]:
     """Return the images that count: each once, when it came first, settled, and judged by the checkpoint in use."""
     image, how, result = InstanceRecord, AcquisitionRecord, PredictionRecord
     return (

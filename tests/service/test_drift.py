@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from service.drift.control_chart import Chart, average_run_length, cautious, chart_for, walk
 from service.drift.reference import chart_of, looks, of_card, of_site
 from service.drift.watch import Watch
-from service.ledger.drift import CardFigures, Group, InUse, Observation
+from service.ledger.drift import CardFigures, DriftGroup, InUse, Observation
 from service.settings import DriftSettings
 from service.vocabulary.acquisition import Acquisition, KvpBand, Machine
 from service.vocabulary.drift import Characteristic, ReferenceKind
@@ -203,7 +203,7 @@ def test_another_checkpoint_begins_anew(site: SampleSite) -> None:
     in_use = site.ledger.drift.in_use()
     assert in_use is not None
     other = type(in_use)("other", in_use.operating_point, in_use.prevalence, None, site.now + timedelta(seconds=1))
-    assert site.ledger.drift.first(Group(1, "PA", KvpBand.HIGH), other, 100) == []
+    assert site.ledger.drift.first(DriftGroup(1, "PA", KvpBand.HIGH), other, 100) == []
 
 
 def test_each_band_of_tube_voltage_is_watched_apart(site: SampleSite) -> None:
