@@ -11,6 +11,7 @@ import pytest
 from service.texts import english, texts_in, vietnamese
 from service.texts.catalogue import code_of
 from service.vocabulary import facts
+from service.vocabulary.acquisition import KvpBand
 from service.vocabulary.drift import Characteristic, ReferenceKind
 from service.vocabulary.event_details import EventDetail
 from service.vocabulary.findings import Finding, Outcome
@@ -26,7 +27,7 @@ FACTS: list[type[Enum]] = [
     *(value for value in vars(facts).values() if isinstance(value, type) and issubclass(value, Enum) and list(value)),
     *(EventDetail, Finding, Outcome, CommitmentState, DeliveryState, Priority, RefusalReason, Role, State, ReportKind),
     *(OrderEvent, OrderProblem, OrderState),
-    *(Characteristic, ReferenceKind),
+    *(Characteristic, KvpBand, ReferenceKind),
 ]
 #: Modules whose texts a reader is shown.
 SHOWN = [
