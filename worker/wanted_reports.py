@@ -10,8 +10,14 @@ from service.vocabulary.report_kinds import IMAGE_KINDS, STUDY_KINDS, ReportKind
 
 
 def wants_study(settings: Settings, due: DueReport) -> bool:
-    """Return whether a destination may want a document about an image's whole study."""
-    return not due.in_shadow and any(item.text_report in STUDY_KINDS for item in settings.destinations)
+    """Return whether a destination may want a document about an image's whole study.
+
+    None does of an object that is no chest radiograph, but where it is told of all: a study may have hundreds.
+    """
+    return not due.in_shadow and any(
+        item.text_report in STUDY_KINDS and (due.is_chest or item.not_analysed == "all")
+        for item in settings.destinations
+    )
 
 
 def wanted_reports(
@@ -58,6 +64,9 @@ def _if_told(destination: Destination, due: DueReport, study: StudyFacts | None)
     """Return the kind of report in which a destination is told that an image is not analysed, if it is."""
     # Whoever may hold a result that a person disagreed with is told that it is withdrawn.
     is_told = due.reason == Reason.PERSON_DISAGREED or destination.not_analysed == "all"
+    if destination.text_report in STUDY_KINDS and not due.is_chest:
+        # Such objects are counted: one document tells that they have no result, and further ones revise nothing.
+        return [destination.text_report] if is_told and study is not None and study.number == 1 else []
     is_told = is_told or (destination.not_analysed == "chest_only" and due.is_chest)
     # What tells of a study, or is to, says of each of its radiographs that it has no result.
     told_of_study = study is not None and bool(study.has_result or study.predecessors)

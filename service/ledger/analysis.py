@@ -8,17 +8,12 @@ from sqlalchemy.orm import Session
 
 from service.ledger.claims import ClaimedInstance, abandoned, predecessor, settled_later, waiting
 from service.ledger.database import reading, writing
-from service.ledger.leases import IMAGES, LOCK
+from service.ledger.leases import IMAGES, LOCK, lock_study_images
 from service.ledger.orders import birth_date_of
 from service.ledger.readings import came_after
 from service.ledger.records import InstanceRecord
-from service.ledger.rows import (
-    advance,
-    identity_of,
-    record,
-    study_of,
-    supersede_earlier,
-)
+from service.ledger.rows import advance, identity_of, record, study_of
+from service.ledger.superseding import supersede_earlier
 from service.ledger.telling import Subscriptions
 from service.process.clock import Clock
 from service.vocabulary.event_details import EventDetail, EventFacts
@@ -76,6 +71,8 @@ class Analysis:
         """Record that an attempt failed: the image waits for another, or fails after the last."""
         now = self._clock()
         with writing(self._engine) as session:
+            if claim.attempt >= maximum_attempts:
+                lock_study_images(session, claim.id)
             row = IMAGES.held(session, claim, [State.CLAIMED])
             if row.attempts >= maximum_attempts:
                 _fail(session, row, detail, now, self._subscriptions)
@@ -130,11 +127,11 @@ def _fail(
     row.reason, row.analysed_at, row.attempts = Failure.ANALYSIS_FAILED.value, now, 0
     row.detail = detail if isinstance(detail, str) else None
     row.not_before = None
+    row.is_chest = True  # not known, and silence would read as normal: so the report is due as for a chest image
     # What an earlier version says may be of another identity: it must not go out in place of this one.
     supersede_earlier(session, row, Supersession.LATER_FAILED, now, subscriptions)
     study = study_of(session, row)
     advance(session, row, State.FAILED, now, EventKind.FAILED, detail)
-    row.is_chest = True  # not known, and silence would read as normal: so the report is due as for a chest image
     row.reports_due = True
     came_after(session, study, row, now)
     subscriptions.tell(session, MessageEvent.RESULT, study, row, now)

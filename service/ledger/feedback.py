@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, defer, joinedload
 from service.ledger.database import reading, writing
 from service.ledger.feedback_records import FeedbackRecord
 from service.ledger.kept_counts import SILENT
-from service.ledger.leases import LOCK
+from service.ledger.leases import LOCK, lock_study_images
 from service.ledger.machine_records import AcquisitionRecord, MachineRecord
 from service.ledger.records import InstanceRecord, PredictionRecord, StudyRecord
 from service.ledger.rows import record
@@ -100,12 +100,14 @@ class Feedback:
         """
         now = self._clock()
         with writing(self._engine) as session:
-            row = session.scalars(
-                select(InstanceRecord)
-                .where(InstanceRecord.sop_instance_uid == sop_instance_uid, InstanceRecord.version == version)
-                .with_for_update(of=InstanceRecord, **LOCK)
-            ).one_or_none()
-            if row is None or row.prediction is None or row.state in SILENT:
+            which = (InstanceRecord.sop_instance_uid == sop_instance_uid, InstanceRecord.version == version)
+            number = session.scalars(select(InstanceRecord.id).where(*which)).one_or_none()
+            if number is None:
+                return False
+            if withdraws:
+                lock_study_images(session, number)
+            row = session.get_one(InstanceRecord, number, with_for_update=LOCK)
+            if row.prediction is None or row.state in SILENT:
                 return False
             session.add(
                 FeedbackRecord(

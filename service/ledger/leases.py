@@ -209,9 +209,13 @@ def lock_images(session: Session, deliveries: Collection[int]) -> None:
 
 
 def lock_study_images(session: Session, image: int) -> None:
-    """Lock all images of an image's study, for whoever writes about a document that tells of them; the newest first."""
-    study = select(InstanceRecord.study_id).where(InstanceRecord.id == image).scalar_subquery()
-    _lock_images(session, InstanceRecord.study_id == study)
+    """Lock all images of an image's study, for whoever writes about a document that tells of them; the newest first.
+
+    A version that takes another's place may have come to another study: the images of both are locked.
+    """
+    uid = select(InstanceRecord.sop_instance_uid).where(InstanceRecord.id == image).scalar_subquery()
+    studies = select(InstanceRecord.study_id).where(InstanceRecord.sop_instance_uid == uid)
+    _lock_images(session, InstanceRecord.study_id.in_(studies))
 
 
 def _lock_images(session: Session, which: ColumnElement[bool]) -> None:

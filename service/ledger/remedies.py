@@ -22,8 +22,9 @@ from service.ledger.records import (
     ReportRecord,
     StudyRecord,
 )
-from service.ledger.rows import advance, by_person, let_go, record, withdraw
+from service.ledger.rows import advance, by_person, let_go, record
 from service.ledger.shadow import both_alike, held_in_shadow
+from service.ledger.superseding import withdraw
 from service.ledger.telling import Subscriptions
 from service.ledger.version_0_1 import AGAIN, RELEASED, keep_supersession
 from service.ledger.versions import with_same_bytes

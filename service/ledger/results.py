@@ -10,12 +10,13 @@ from sqlalchemy.orm import Session
 from service.ledger.acquisitions import note_distance
 from service.ledger.claims import ClaimedInstance
 from service.ledger.database import reading, writing
-from service.ledger.leases import IMAGES
+from service.ledger.leases import IMAGES, lock_study_images
 from service.ledger.predictions import prediction_of, record_of
 from service.ledger.readings import came_after
 from service.ledger.records import InstanceRecord, PredictionRecord
-from service.ledger.rows import advance, hold, raise_priority, settle_patient, study_of, supersede_earlier
+from service.ledger.rows import advance, hold, raise_priority, settle_patient, study_of
 from service.ledger.shadow import is_shadowed
+from service.ledger.superseding import supersede_earlier
 from service.ledger.telling import Subscriptions
 from service.ledger.version_0_1 import keep_flags
 from service.process.clock import Clock
@@ -70,14 +71,11 @@ class Results:
         ----------
         distance
             How far the network finds the image from those that it was trained on; None where it cannot tell.
-
-        Raises
-        ------
-        LeaseLost
-            When another worker has the image by now; its result stands, this one is dropped.
         """
         now = self._clock()
         with writing(self._engine) as session:
+            if superseding_reason is not None:
+                lock_study_images(session, claim.id)
             row = self._finish(session, claim, now, pixel_digest, flags)
             row.is_chest = True
             if superseding_reason is not None:
@@ -120,6 +118,8 @@ class Results:
         """Keep the reason why an image is not analysed; a report of it may be due."""
         now = self._clock()
         with writing(self._engine) as session:
+            if superseding_reason is not None:
+                lock_study_images(session, claim.id)
             row = self._finish(session, claim, now, pixel_digest, flags)
             row.is_chest = is_chest
             row.reason = reason.value

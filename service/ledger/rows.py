@@ -8,26 +8,18 @@ from collections.abc import Sequence
 from datetime import datetime
 from itertools import combinations
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.ledger.leases import IMAGES, LOCK
-from service.ledger.records import (
-    DeliveryRecord,
-    EventRecord,
-    InstanceRecord,
-    ReportRecord,
-    StudyRecord,
-)
-from service.ledger.shadow import alike, is_shadowed
-from service.ledger.study_documents import OF_STUDY
-from service.ledger.telling import Subscriptions, withdraw_messages
-from service.ledger.version_0_1 import HOLDS, hold_of, keep_supersession
+from service.ledger.records import EventRecord, InstanceRecord, StudyRecord
+from service.ledger.shadow import is_shadowed
+from service.ledger.version_0_1 import HOLDS, hold_of
 from service.vocabulary.event_details import EventDetail, EventFacts
-from service.vocabulary.facts import EventKind, Hold, MessageEvent, PrioritySource, Supersession
+from service.vocabulary.facts import EventKind, Hold, PrioritySource
 from service.vocabulary.identity import Identity, Patient
 from service.vocabulary.reading_order import ReadingOrder
-from service.vocabulary.states import DeliveryState, Priority, State, require_legal
+from service.vocabulary.states import Priority, State, require_legal
 
 
 def record(
@@ -171,81 +163,6 @@ def raise_priority(study: StudyRecord, priority: Priority, source: PrioritySourc
     # The boosts may have been lowered in the settings since the study last rose.
     study.reading_rank_at = min(study.reading_rank_at, order.rank(study.first_received_at, priority))
     return True
-
-
-def supersede_earlier(
-    session: Session, instance: InstanceRecord, reason: Supersession, at: datetime, subscriptions: Subscriptions
-) -> None:
-    """Let a version of an instance take the place of the versions before it.
-
-    What was built for them and not yet sent is withdrawn; who was told of them is told that they hold no more.
-    """
-    # A version that is still under way is not among them: the later one is not claimed before it is settled.
-    replaceable = [State.INFERRED, State.OUT_OF_SCOPE, State.REPORTED, State.DELIVERED, State.FAILED]
-    earlier = session.scalars(
-        select(InstanceRecord)
-        .where(
-            InstanceRecord.sop_instance_uid == instance.sop_instance_uid,
-            InstanceRecord.version < instance.version,
-            InstanceRecord.state.in_([state.value for state in replaceable]),
-            alike(instance),
-        )
-        .order_by(InstanceRecord.version)
-        .with_for_update(**LOCK)
-    ).all()
-    for row in earlier:
-        row.reports_due = False
-        by = EventDetail.BY_VERSION.of(version=instance.version, supersession=reason.value)
-        advance(session, row, State.SUPERSEDED, at, EventKind.SUPERSEDED, by)
-        withdraw(session, row)
-        if row.shadow_id is None:
-            _revise_document(session, row.study_id, again=row.study_id != instance.study_id)
-        instance.supersedes_id = row.id
-        keep_supersession(instance, reason)
-        subscriptions.tell(session, MessageEvent.RESULT_SUPERSEDED, row.study, row, at, reason)
-
-
-def withdraw(session: Session, instance: InstanceRecord) -> None:
-    """Take an instance's own unsent reports, and what was not yet told of it, out of the outbox."""
-    _withdraw_pending(session, InstanceRecord.id == instance.id, ~OF_STUDY)
-    withdraw_messages(session, instance)
-
-
-def _revise_document(session: Session, study_id: int, *, again: bool) -> None:
-    """Take what tells of a whole study, and of what does not hold any more, out of the outbox.
-
-    Parameters
-    ----------
-    again
-        Whether no result of this study is about to have a document built: then one of its other images has.
-    """
-    _withdraw_pending(session, InstanceRecord.study_id == study_id, OF_STUDY)
-    has_document = select(ReportRecord.id).join(InstanceRecord).where(InstanceRecord.study_id == study_id, OF_STUDY)
-    if not again or session.scalars(has_document.limit(1)).first() is None:
-        return
-    told_of = [state.value for state in (State.REPORTED, State.DELIVERED, State.OUT_OF_SCOPE)]
-    image = session.scalars(
-        select(InstanceRecord)
-        .where(InstanceRecord.study_id == study_id, InstanceRecord.state.in_(told_of), ~is_shadowed())
-        .order_by(InstanceRecord.id.desc())
-        .limit(1)
-        .with_for_update(**LOCK)
-    ).one_or_none()
-    if image is not None:
-        image.reports_due, image.attempts = True, 0
-
-
-def _withdraw_pending(session: Session, *which: ColumnElement[bool]) -> None:
-    # What was sent cannot be called back: the report that takes its place names it as its predecessor.
-    pending = session.scalars(
-        select(DeliveryRecord)
-        .join(ReportRecord)
-        .join(InstanceRecord)
-        .where(*which, DeliveryRecord.state == DeliveryState.PENDING.value)
-        .order_by(DeliveryRecord.id)
-    )
-    for delivery in pending:
-        delivery.state, delivery.next_attempt_at = DeliveryState.WITHDRAWN.value, None
 
 
 def study_of(session: Session, row: InstanceRecord) -> StudyRecord:

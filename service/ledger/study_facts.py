@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import combinations
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from service.ledger.predictions import prediction_of
 from service.ledger.records import InstanceRecord, ReportRecord, StudyRecord
@@ -126,6 +126,7 @@ def _in_force(session: Session, study_id: int) -> list[InstanceRecord]:
     """Return of each image the version whose result is in force, or else the one that waits."""
     rows = session.scalars(
         select(InstanceRecord)
+        .options(joinedload(InstanceRecord.prediction))
         .where(
             InstanceRecord.study_id == study_id,
             InstanceRecord.state.in_([state.value for state in (*_WAITING, *_WITH_RESULT)]),

@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 
 from service.ledger.acquisitions import copy_acquisition
 from service.ledger.records import InstanceRecord, PredictionRecord, StudyRecord
-from service.ledger.rows import by_person, record, study_of, supersede_earlier
+from service.ledger.rows import by_person, record, study_of
 from service.ledger.shadow import is_shadowed
+from service.ledger.superseding import supersede_earlier
 from service.ledger.telling import Subscriptions
 from service.ledger.versions import with_same_bytes
 from service.vocabulary.facts import EventKind, MessageEvent, PrioritySource, Reason, Supersession

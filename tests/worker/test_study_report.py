@@ -215,6 +215,50 @@ def test_an_image_that_leaves_for_another_study_leaves_its_document_too(made: Ga
     assert [row.state for row in made.instances] == ["delivered", "superseded", "delivered"]
 
 
+@pytest.mark.proves(Invariant.SILENCE_IS_NOT_NORMAL)
+def test_a_correction_that_is_no_chest_radiograph_takes_no_other_images_result_along(made: Gateway) -> None:
+    """What tells of both does not hold any more, and of the correction alone nothing would be built."""
+    second = of_study(2)
+    settle(made, of_study(1), second)
+    settle(made, of_study(4, body_part="KNEE", sop_instance_uid=str(second.SOPInstanceUID)))
+    assert [row.state for row in made.deliveries] == ["withdrawn"] * 2 + ["pending"]
+    assert "AI result: PNEUMONIA SUSPECTED in 1 of 2 images" in lines(made)
+    bring(made)
+    settle(made, of_study(3, body_part="KNEE"))
+    assert len(documents(made)) == 3, "such an object is counted, and revises nothing"
+
+
+def test_what_tells_of_an_image_that_has_left_is_not_sent_on_a_retry(made: Gateway) -> None:
+    """The image that another document is built for is one that has a place in it, and not the one that came last."""
+    goes = of_study(2)
+    settle(made, goes, of_study(1), of_study(3, body_part="KNEE"))
+    bring(made, DeliveryState.DEAD)
+    goes.StudyInstanceUID = "1.2.3.5"
+    made.receive(goes)
+    made.infer()
+    assert made.ledger.remedies.retry(STUDY) == 0
+    made.build()
+    told = {str(row.instance_id): str(document) for row, document in documents(made)[2:]}
+    assert set(told) == {"2", "4"}
+    assert str(goes.SOPInstanceUID) not in told["2"]
+    bring(made)
+    assert [row.state for row in made.instances] == ["superseded", "delivered", "out of scope", "delivered"]
+
+
+def test_a_document_that_is_lost_after_a_later_one_arrived_keeps_no_image_waiting(made: Gateway) -> None:
+    settle(made, of_study(1))
+    outbox = made.ledger.outbox
+    [due] = outbox.claim("courier", "pacs", DeliveryState.PENDING, 1, LEASE)
+    outbox.save_sent([SentObject(due, 0x0000, confirm_at=made.clock())])
+    [asked] = outbox.claim("courier", "pacs", DeliveryState.SENT, 1, LEASE)
+    settle(made, of_study(2))
+    bring(made)
+    assert [row.state for row in made.instances] == ["reported"] * 2, "the first is asked for"
+    outbox.save_missing(asked, made.clock())
+    assert [row.state for row in made.deliveries] == ["withdrawn", "confirmed"]
+    assert [row.state for row in made.instances] == ["delivered"] * 2
+
+
 def test_a_destination_of_each_kind_receives_its_own(gateway: Any) -> None:
     made: Gateway = gateway(
         destination(reports=["study_text_sr", "measurement_sr"]),

@@ -12,9 +12,10 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from service.ledger import Ledger, SentObject, results, rows
+from service.ledger import Ledger, SentObject, results
 from service.ledger.database import connect, writing
 from service.ledger.records import InstanceRecord, StudyRecord
+from service.ledger.superseding import supersede_earlier
 from service.vocabulary.facts import Supersession
 from service.vocabulary.states import DeliveryState, State
 from tests.servers import wait_until
@@ -84,13 +85,13 @@ def test_a_report_that_is_sent_while_it_is_superseded_waits_for_nobody_in_a_circ
     site.report("pacs")
     (due,) = site.ledger.outbox.claim("courier", "pacs", DeliveryState.PENDING, 1, LEASE)
     site.receive(sop_instance_uid=str(first.SOPInstanceUID), study_instance_uid=str(first.StudyInstanceUID), rows=9)
-    supersede, waiting = rows.supersede_earlier, threading.Event()
+    waiting = threading.Event()
 
     def slowly(session: Any, *arguments: Any) -> None:
         session.get(InstanceRecord, 1, with_for_update=True)  # as superseding itself does a moment later
         waiting.set()
         wait_until(lambda: _somebody_waits(site), "the courier waits for a row", 20)
-        supersede(session, *arguments)
+        supersede_earlier(session, *arguments)
 
     monkeypatch.setattr(results, "supersede_earlier", slowly)
     with ThreadPoolExecutor(2) as pool:
