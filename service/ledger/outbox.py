@@ -152,7 +152,9 @@ class Outbox:
         """Send again what a destination took and does not hold: the same bytes under the same UID."""
         with writing(self._engine) as session:
             row = OBJECTS.held(session, delivery, ASKED)
-            miss(session, row, self._clock(), retry_at)
+            now = self._clock()
+            miss(session, row, now, retry_at)
+            settle(session, [row], now)
         self._tally.count(MISSING, row.destination)
 
     def save_dead(self, delivery: DueDelivery, status: int | None, detail: str) -> None:
