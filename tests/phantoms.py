@@ -158,9 +158,12 @@ def htj2k(transfer_syntax_uid: str = HTJ2KLosslessRPCL, **arguments: Any) -> tup
     """Return one phantom of 16 bits twice: in High-Throughput JPEG 2000, and uncompressed.
 
     Its codestream (goldens/phantom.jhc) was written once by OpenJPH 0.26: reversible, RPCL progression, with TLM
-    marker. Seed, size and bits are fixed with it; all other `arguments` are those of `chest`.
+    marker. The pixels are kept beside it, for NumPy's functions differ in the last bit from processor to processor.
+    Seed, size and bits are fixed with them; all other `arguments` are those of `chest`.
     """
-    uncompressed = chest(seed=0, rows=208, columns=200, bits=16, **arguments)
+    with Image.open(_GOLDENS / "phantom.png") as picture:
+        values = np.asarray(picture) / (2**16 - 1)
+    uncompressed = chest(seed=0, values=values, bits=16, **arguments)
     compressed = deepcopy(uncompressed)
     compressed.file_meta.TransferSyntaxUID = UID(transfer_syntax_uid)
     _encapsulate(compressed, (_GOLDENS / "phantom.jhc").read_bytes())
