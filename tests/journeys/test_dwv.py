@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from service.vocabulary.report_kinds import ReportKind
+from service.vocabulary.report_kinds import IMAGE_KINDS, ReportKind
 from tests.dwv import viewer
 from tests.journeys.test_viewer import CONTENT, STUDY, pixels, reports
 from tests.phantoms import encoded
@@ -26,7 +26,7 @@ def seen(program: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory
     if not (tools / "dwv" / "dwv" / "dist" / "dwv.min.js").is_file():
         reason = "AUSCULT_TEST_VIEWER names no folder with dwv, such as .ci/run makes"
         (pytest.fail if os.environ.get("AUSCULT_TEST_REQUIRE_ALL") == "1" else pytest.skip)(reason)
-    built = {kind.value: content for kind, content in zip(ReportKind, reports(STUDY, CONTENT), strict=True)}
+    built = {kind.value: content for kind, content in zip(IMAGE_KINDS, reports(STUDY, CONTENT), strict=True)}
     objects = {"radiograph": encoded(STUDY), **built}
     pictures = {name: tmp_path_factory.mktemp("dwv") / "picture.png" for name in objects}
     with viewer(tools / "dwv", objects) as address:
