@@ -66,8 +66,11 @@ class Forked:
         before: Callable[[], None] | None = None,
     ) -> None:
         self._command = command
+        errors = errors or output
+        for path in (output, errors):
+            path.touch(0o600)  # here: who reads it need not wait for the new process
         _CONTEXT.set_forkserver_preload(_PRELOADED)
-        arguments = (command, dict(environment), output, errors or output, before)
+        arguments = (command, dict(environment), output, errors, before)
         self._process = _CONTEXT.Process(target=_run, args=arguments)
         self._process.start()
 
@@ -112,7 +115,7 @@ def _run(
 ) -> None:
     """Become an `auscult` command, in the new process."""
     for path, standard in ((output, 1), (errors, 2)):
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
         os.dup2(descriptor, standard)
         os.close(descriptor)
     os.chdir(_REPOSITORY)
