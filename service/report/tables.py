@@ -9,12 +9,16 @@ PS3.3 Annex A (IODs) and Annex C (modules)
 """
 
 import json
+import re
 from importlib.resources import as_file, files
 from mmap import ACCESS_READ, mmap
 from typing import Any
 
 import highdicom.base
 from highdicom import _standard_utils
+
+#: The end of a module: a list of attributes, each of which is an object that holds no other.
+_END = re.compile(rb"}\s*]")
 
 
 class ModuleTables(dict[str, list[dict[str, Any]]]):
@@ -27,15 +31,8 @@ class ModuleTables(dict[str, list[dict[str, Any]]]):
             path.open("rb") as file,
             mmap(file.fileno(), 0, access=ACCESS_READ) as content,
         ):
-            # A module begins and ends on lines of its own, which nothing inside it is indented like.
-            name = f'\n  "{module}": '.encode()
-            start = content.find(name)
-            if start < 0:
-                raise KeyError(module)
-            end = content.find(b"\n  ]", start)
-            attributes: list[dict[str, Any]] = json.loads(content[start + len(name) : end] + b"]")
-        self[module] = attributes
-        return attributes
+            self[module] = read_module(content, module)
+        return self[module]
 
     def __contains__(self, module: object) -> bool:
         """Tell whether the standard has a module of this name."""
@@ -43,6 +40,22 @@ class ModuleTables(dict[str, list[dict[str, Any]]]):
             return bool(self[str(module)])
         except KeyError:
             return False
+
+
+def read_module(content: bytes | mmap, module: str) -> list[dict[str, Any]]:
+    """Return the attributes of one module from highdicom's file, with whatever white space it is written.
+
+    Raises
+    ------
+    KeyError
+        When there is no module of this name.
+    """
+    name = f'"{module}":'.encode()
+    start = content.find(name)
+    if start < 0 or (end := _END.search(content, start)) is None:
+        raise KeyError(module)
+    attributes: list[dict[str, Any]] = json.loads(content[start + len(name) : end.end()])
+    return attributes
 
 
 def read_module_by_module() -> None:
