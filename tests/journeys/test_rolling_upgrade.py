@@ -16,6 +16,8 @@ from tests.servers import wait_until
 #: The last commit whose tables are those of 0.1.0; this version's are three migrations further.
 EARLIER = "cb83037762a5a27ad6e6b7d0ede31a9b8c2b475d"
 WORKERS = ("work infer", "work deliver")
+#: Nobody is killed here, and two workers that are slow would take one image from each other again and again.
+LEASE = {"lease": 30.0}
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +59,9 @@ def test_an_earlier_version_goes_on_while_the_tables_and_then_its_processes_are_
 
     with (
         CountingPacs() as pacs,
-        gateway(tmp_path, [destination(pacs.port)], parts=(), database_url=postgres_url) as running,
+        gateway(
+            *(tmp_path, [destination(pacs.port)]), parts=(), database_url=postgres_url, analysis=LEASE, delivery=LEASE
+        ) as running,
     ):
         running.auscult("db", "downgrade", "0001", "--yes")
         for part in PARTS:
