@@ -21,6 +21,7 @@ from training.card.card_reliability import (
 from training.card.external_card import external
 from training.card.markdown import show, table
 from training.card.provenance import SHIPPED
+from training.card.reference_card import references
 from training.card.version_card import versions
 
 _PURPOSE = """## Intended use
@@ -115,6 +116,7 @@ def _measured(card: Card) -> list[str]:
         style_card.points(card),
         robustness(card),
         gate_card.unlike_training(card),
+        references(card),
         shortcuts(card),
         heat_maps(card),
         failures(card),
