@@ -7,7 +7,7 @@ from functools import cache
 from sqlalchemy import Select, exists, select
 from sqlalchemy.orm import Session, aliased
 
-from service.ledger.leases import IMAGES
+from service.ledger.leases import IMAGES, UNDER_WAY, is_under_way
 from service.ledger.predictions import prediction_of
 from service.ledger.records import InstanceRecord
 from service.ledger.rows import identity_of
@@ -67,26 +67,27 @@ def waiting() -> Select[InstanceRecord]:
             earlier.sop_instance_uid == InstanceRecord.sop_instance_uid,
             earlier.version < InstanceRecord.version,
             both_alike(earlier, InstanceRecord),
-            earlier.state.in_([State.RECEIVED.value, State.CLAIMED.value]),
+            earlier.state.in_(UNDER_WAY),
         )
     )
-    return select(InstanceRecord).where(InstanceRecord.state == State.RECEIVED.value, ~waits_for_earlier)
+    is_waiting = (is_under_way(), InstanceRecord.state == State.RECEIVED.value)
+    return select(InstanceRecord).where(*is_waiting, ~waits_for_earlier)
 
 
 def abandoned(now: datetime) -> Select[InstanceRecord]:
     """Return the images whose worker's lease is over."""
-    return select(InstanceRecord).where(InstanceRecord.state == State.CLAIMED.value, IMAGES.is_free(now))
+    is_claimed = (is_under_way(), InstanceRecord.state == State.CLAIMED.value)
+    return select(InstanceRecord).where(*is_claimed, IMAGES.is_free(now))
 
 
 def settled_later(session: Session, row: InstanceRecord) -> int | None:
     """Return the last version of an instance after a row, if one was settled before it and stands for the instance."""
-    under_way = [State.RECEIVED, State.CLAIMED]
     return session.scalars(
         select(InstanceRecord.version)
         .where(
             InstanceRecord.sop_instance_uid == row.sop_instance_uid,
             InstanceRecord.version > row.version,
-            InstanceRecord.state.not_in([state.value for state in (*under_way, *_NEVER_IN_FORCE)]),
+            InstanceRecord.state.not_in([*UNDER_WAY, *(state.value for state in _NEVER_IN_FORCE)]),
             alike(row),
         )
         .order_by(InstanceRecord.version.desc())

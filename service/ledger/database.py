@@ -18,7 +18,7 @@ from service.texts import Sentence
 from service.vocabulary.errors import LedgerUnavailable
 
 #: The revision in migrations/ that this version's code is written for.
-TABLES = "0026"
+TABLES = "0028"
 
 #: What libpq is told where the URL says nothing else. A host that vanishes resets no connection, and the kernel would
 #: wait a quarter of an hour for it to take what was sent, and two hours for what it has yet to answer: a C-STORE and a

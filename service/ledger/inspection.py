@@ -14,6 +14,7 @@ from service.ledger import kept_counts
 from service.ledger.database import reading
 from service.ledger.drift import standing_alarms
 from service.ledger.kept_counts import SILENT, kept
+from service.ledger.leases import is_under_way
 from service.ledger.message_records import MessageRecord
 from service.ledger.message_views import messages_of
 from service.ledger.order_views import orders_of
@@ -254,8 +255,7 @@ def _oldest_unanswered(session: Session) -> datetime | None:
 
 
 def _oldest_waiting(session: Session) -> datetime | None:
-    under_way = InstanceRecord.state.in_((State.RECEIVED.value, State.CLAIMED.value))
-    return session.scalars(select(func.min(InstanceRecord.received_at)).where(under_way)).one()
+    return session.scalars(select(func.min(InstanceRecord.received_at)).where(is_under_way())).one()
 
 
 def _came_after(session: Session) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Generic, Protocol, TypeVar
 
-from sqlalchemy import ColumnElement, Select, func, or_, select, update
+from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, func, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from service.ledger.message_records import MessageRecord
@@ -21,7 +21,7 @@ from service.ledger.study_documents import OF_STUDY
 from service.ledger.work_item_records import WorkItemEventRecord
 from service.process.clock import recent_leap
 from service.vocabulary.errors import LeaseLost
-from service.vocabulary.states import DeliveryState
+from service.vocabulary.states import DeliveryState, State
 
 #: How a row that a worker takes or changes is locked. PostgreSQL's FOR UPDATE would also stop whoever writes a row that
 #: refers to it, such as a line of its history, and two who do both would wait for each other.
@@ -30,6 +30,9 @@ LOCK: Any = {"key_share": True}
 #: The order in which studies are worked for. It is an expression, so that no planner walks through all studies that
 #: ever were in the order of their index, to find the few that something is due of.
 BY_RANK = func.coalesce(StudyRecord.reading_rank_at, StudyRecord.first_received_at)
+
+#: States of images that wait for a worker, or that one has.
+UNDER_WAY = (State.RECEIVED.value, State.CLAIMED.value)
 
 #: Clocks of two machines differ by less.
 _TOLERANCE = timedelta(minutes=1)
@@ -190,6 +193,12 @@ class Lease(Generic[R]):
         if row.lease_until is not None:
             row.lease_until = now + max(timedelta(0), row.lease_until - since)
         row.timed_at = now
+
+
+def is_under_way() -> ColumnElement[bool]:
+    """Return the condition on images that wait for a worker or that one has, in the very words of their index."""
+    states: BindParameter[str] = bindparam("under_way", UNDER_WAY, expanding=True, literal_execute=True)
+    return InstanceRecord.state.in_(states)
 
 
 def lock_images(session: Session, deliveries: Collection[int]) -> None:

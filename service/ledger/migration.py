@@ -23,7 +23,7 @@ def upgrade(url: str) -> None:
         with told(make_url(url)):
             is_current = tables_problem(engine) is None
             command.upgrade(configuration(url), "head")
-            _right_statistics(engine)
+            _make_statistics(engine)
             if not is_current:  # counting reads all of history: not at every start
                 KeptCounts(engine).recount()
     except CommandError:
@@ -32,20 +32,14 @@ def upgrade(url: str) -> None:
         engine.dispose()
 
 
-def _right_statistics(engine: Engine) -> None:
-    """Give PostgreSQL the statistics that it lacks after a restore, and take those of an ANALYZE from SQLite.
-
-    SQLite knows how many rows have a state on average. Nearly all rows of a ledger are done, so it would read them all
-    to find the few that are not; without statistics it goes by the indexes, which are made for those few.
-    """
-    if engine.dialect.name == "sqlite":
-        there, remedy = "SELECT count(*) FROM sqlite_master WHERE name = 'sqlite_stat1'", "DELETE FROM sqlite_stat1"
-    else:
-        there = "SELECT count(*) = 0 FROM pg_stats WHERE schemaname = current_schema() AND tablename = 'instances'"
-        remedy = "ANALYZE"
+def _make_statistics(engine: Engine) -> None:
+    """Give PostgreSQL the statistics that it lacks after a restore; SQLite needs none."""
+    if engine.dialect.name != "postgresql":
+        return
+    lacks = "SELECT count(*) = 0 FROM pg_stats WHERE schemaname = current_schema() AND tablename = 'instances'"
     with writing(engine) as session:
-        if session.scalar(text(there)):
-            session.execute(text(remedy))
+        if session.scalar(text(lacks)):
+            session.execute(text("ANALYZE"))
 
 
 def downgrade(url: str, revision: str) -> None:

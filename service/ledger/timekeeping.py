@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Engine, Select, select
 
 from service.ledger.counts import ClockStepRecord
 from service.ledger.database import reading, writing
-from service.ledger.leases import IMAGES, LOCK, MESSAGES, OBJECTS, REQUESTS, WORK_ITEM_EVENTS, Lease
+from service.ledger.leases import IMAGES, LOCK, MESSAGES, OBJECTS, REQUESTS, WORK_ITEM_EVENTS, Lease, is_under_way
 from service.ledger.message_records import MessageRecord
 from service.ledger.records import (
     CommitmentRequestRecord,
@@ -21,7 +21,7 @@ from service.ledger.records import (
 from service.ledger.work_item_records import WorkItemEventRecord, WorkItemRecord
 from service.process.clock import Clock, ClockStep
 from service.texts import Sentence
-from service.vocabulary.states import CommitmentState, State
+from service.vocabulary.states import CommitmentState
 
 #: For how long it is told that a clock was set.
 _TOLD_FOR = timedelta(days=1)
@@ -144,9 +144,8 @@ class Timekeeping:
 def _ahead(now: datetime) -> list[tuple[Lease[Any], Select[Any]]]:
     """Return what was timed in the future, of each queue; only what is open is looked at."""
     images, objects, messages, requests = InstanceRecord, DeliveryRecord, MessageRecord, CommitmentRequestRecord
-    under_way = images.state.in_([State.RECEIVED.value, State.CLAIMED.value])
     return [
-        (IMAGES, IMAGES.ahead(select(images).where(under_way), now)),
+        (IMAGES, IMAGES.ahead(select(images).where(is_under_way()), now)),
         (IMAGES, IMAGES.ahead(select(images).where(images.reports_due.is_(True)), now)),
         (OBJECTS, OBJECTS.ahead(select(objects).where(objects.next_attempt_at.is_not(None)), now)),
         (MESSAGES, MESSAGES.ahead(select(messages).where(messages.next_attempt_at.is_not(None)), now)),
