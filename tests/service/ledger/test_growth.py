@@ -1,14 +1,10 @@
 """What a look costs must not grow with what the ledger remembers: no look at open work reads through history."""
 
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event, text
+from sqlalchemy import text
 
 from benchmarks.history import fill
 from service.ledger import Subscription
@@ -19,57 +15,22 @@ from service.operations.sweep import Sweep
 from service.vocabulary.facts import CloseSource, MessageEvent, Shelf, Standing
 from service.vocabulary.states import DeliveryState, Priority
 from tests.fakes import CountingWaker
+from tests.service.ledger.plans import believe_in_a_million, statements, through_history
 from tests.service.sample_site import LEASE, SampleSite
 
 _AGES = timedelta(days=10_000)
-#: Tables that history fills.
-_LARGE = (
-    *("studies", "instances", "predictions", "reports", "deliveries", "messages", "events", "acquisitions"),
-    *("accessions", "orders", "work_items", "feedback", "turnarounds"),
-)
 
 
-@contextmanager
-def statements(engine: Engine) -> Iterator[list[tuple[str, Any]]]:
-    """Collect what is read within the block."""
-    found: list[tuple[str, Any]] = []
-
-    def keep(_connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool) -> None:
-        if statement.startswith("SELECT"):
-            found.append((statement, parameters))
-
-    event.listen(engine, "before_cursor_execute", keep)
-    yield found
-    event.remove(engine, "before_cursor_execute", keep)
-
-
-def through_history(site: SampleSite, read: list[tuple[str, Any]]) -> set[str]:
-    """Return the steps of the planner that look at each row of a large table, in no order that a limit would end."""
-    steps: set[tuple[str, str]] = set()
-    with reading(site.engine) as session:
-        connection = session.connection()
-        for statement, parameters in read:
-            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
-            steps.update((str(row[3]), statement) for row in plan)
-    large = "|".join(_LARGE)
-    short = r"(?!.* USING (COVERING )?INDEX ix_(\w+_open|studies_closed|\w+_held|\w+_late))"
-    # A search that names no index is one by hand over the rows that are left.
-    scan = re.compile(rf"SCAN ({large})(_\d)?\b{short}|SEARCH ({large})(_\d)?$")
-    # The last number of a table is one step down its tree, which the planner calls a search of the whole.
-    last = re.compile(r"SELECT max\(events\.id\) AS max_1 \nFROM events$")
-    return {f"{step}: {text}" for step, text in steps if scan.search(step) and not last.match(text)}
-
-
-@pytest.mark.parametrize("statistics", [False, True])
-def test_no_look_at_open_work_reads_through_history(tmp_path: Path, statistics: bool) -> None:
-    site = SampleSite(tmp_path / "data", subscriptions=(Subscription("ris", frozenset(MessageEvent)),))
-    fill(site.engine, 600)
-    with writing(site.engine) as session:
-        session.execute(text("UPDATE studies SET closed_at = first_received_at, close_source = 'command'"))
+# PostgreSQL makes its statistics by itself, and bringing the tables up makes them where there are none.
+@pytest.mark.parametrize(("kind", "statistics"), [("sqlite", False), ("sqlite", True), ("postgresql", True)])
+def test_no_look_at_open_work_reads_through_history(
+    request: pytest.FixtureRequest, tmp_path: Path, kind: str, statistics: bool
+) -> None:
+    url: str | None = None if kind == "sqlite" else request.getfixturevalue("postgres_url")
+    site = SampleSite(tmp_path / "data", url, subscriptions=(Subscription("ris", frozenset(MessageEvent)),))
+    fill(site.engine, 500, unread=5)
     site.ledger.counts.recount()
-    if statistics:
-        with writing(site.engine) as session:
-            session.execute(text("ANALYZE"))
+    believe_in_a_million(site.engine, statistics)
     site.receive()
     with statements(site.engine) as read:
         site.infer(0.9)
@@ -106,7 +67,7 @@ def test_no_look_at_open_work_reads_through_history(tmp_path: Path, statistics: 
         site.infer(0.9)
         site.ledger.readings.reopen(str(newest.StudyInstanceUID))
     assert len(read) > 20
-    assert through_history(site, read) == set()
+    assert through_history(site.engine, read) == set()
     site.close()
 
 

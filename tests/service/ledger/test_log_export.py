@@ -6,7 +6,7 @@ from pathlib import Path
 
 from service.ledger.database import reading
 from service.ledger.log_export import LogExport
-from tests.service.ledger.test_growth import statements
+from tests.service.ledger.plans import statements
 from tests.service.operations.test_retention import delivered, sweep
 from tests.service.sample_site import SampleSite
 
