@@ -1,5 +1,6 @@
 """Ledgers with current tables: migrations are run once a process for SQLite, and once a server for PostgreSQL."""
 
+import atexit
 import functools
 import shutil
 import tempfile
@@ -28,7 +29,9 @@ def prepare(url: str) -> None:
 @functools.cache
 def _empty() -> Path:
     """Return an SQLite file with current tables and nothing in them."""
-    path = Path(tempfile.mkdtemp(prefix="auscult-ledger-")) / "ledger.sqlite"
+    folder = tempfile.mkdtemp(prefix="auscult-ledger-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = Path(folder) / "ledger.sqlite"
     upgrade(f"sqlite:///{path}")
     return path
 
