@@ -194,6 +194,34 @@ def take(session: Session, row: DeliveryRecord, sent: SentObject, at: datetime) 
         OBJECTS.put_off(row, sent.confirm_at, at)
 
 
+def try_again(
+    session: Session, row: DeliveryRecord, at: datetime, retry_at: datetime, status: int | None, detail: str
+) -> None:
+    """Put off an object that could not be sent, or not be confirmed; one that was withdrawn meanwhile is let go."""
+    if row.state == DeliveryState.WITHDRAWN.value:
+        OBJECTS.settle(row)
+        return
+    if row.detail != detail:
+        note(session, row, at, EventKind.PUT_OFF, EventDetail.NOT_SENT, error=detail)
+    if row.state == DeliveryState.PENDING.value:
+        row.status = status
+    row.detail = detail
+    OBJECTS.put_off(row, retry_at, at)
+
+
+def give_up(session: Session, row: DeliveryRecord, at: datetime, status: int | None, detail: str) -> bool:
+    """Give an object up, and return whether a person is called for it.
+
+    For one that was withdrawn meanwhile none is: `auscult retry` would send what does not hold any more.
+    """
+    OBJECTS.settle(row)
+    if row.state == DeliveryState.WITHDRAWN.value:
+        return False
+    row.state, row.status, row.detail = DeliveryState.DEAD.value, status, detail
+    note(session, row, at, EventKind.DEAD, EventDetail.NOT_SENT, error=detail)
+    return True
+
+
 def stop_asking(session: Session, row: DeliveryRecord, at: datetime, detail: str) -> bool:
     """Record that a destination cannot say, or does not, whether it holds an object; return whether it never said."""
     is_first = row.state == DeliveryState.SENT.value

@@ -154,6 +154,9 @@ class Messages:
         """Give a message up; `auscult retry` starts it again."""
         with writing(self._engine) as session:
             row = MESSAGES.held(session, message, _HOLDABLE)
+            if row.state == DeliveryState.WITHDRAWN.value:  # a retry would tell what does not hold any more
+                MESSAGES.settle(row)
+                return
             settle(session, row, DeliveryState.DEAD, self._clock(), EventKind.DEAD, detail)
             destination = row.destination
         self._tally.count(MESSAGES_DEAD, destination)

@@ -15,11 +15,13 @@ from service.ledger.deliveries import (
     SentObject,
     confirm,
     due_deliveries,
+    give_up,
     miss,
     note,
     still_held,
     stop_asking,
     take,
+    try_again,
 )
 from service.ledger.keys import Holds, assumed, name_objects
 from service.ledger.leases import BY_RANK, OBJECTS
@@ -131,12 +133,7 @@ class Outbox:
         now = self._clock()
         with writing(self._engine) as session:
             row = OBJECTS.held(session, delivery, HOLDABLE)
-            if row.detail != detail:
-                note(session, row, now, EventKind.PUT_OFF, EventDetail.NOT_SENT, error=detail)
-            if row.state == DeliveryState.PENDING.value:
-                row.status = status
-            row.detail = detail
-            OBJECTS.put_off(row, retry_at, now)
+            try_again(session, row, now, retry_at, status, detail)
 
     def save_unconfirmable(self, delivery: DueDelivery, detail: str) -> None:
         """Stop asking for an object: its destination took it, and cannot say, or does not, whether it holds it."""
@@ -162,13 +159,10 @@ class Outbox:
         now = self._clock()
         with writing(self._engine) as session:
             row = OBJECTS.held(session, delivery, HOLDABLE)
-            row.state = DeliveryState.DEAD.value
-            OBJECTS.settle(row)
-            row.status, row.detail = status, detail
-            note(session, row, now, EventKind.DEAD, EventDetail.NOT_SENT, error=detail)
+            is_dead, destination = give_up(session, row, now, status, detail), row.destination
             settle(session, [row], now)
-            destination = row.destination
-        self._tally.count(DEAD, destination)
+        if is_dead:
+            self._tally.count(DEAD, destination)
 
     def release(self, delivery: DueDelivery) -> None:
         """Give a row back untried."""

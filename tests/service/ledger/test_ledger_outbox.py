@@ -1,8 +1,11 @@
 """Reports, the outbox and the remedies."""
 
 import pytest
+from sqlalchemy import select
 
 from service.ledger import NewReport
+from service.ledger.database import reading
+from service.ledger.records import DeliveryRecord
 from service.vocabulary.facts import Supersession
 from service.vocabulary.findings import Outcome
 from service.vocabulary.states import DeliveryState, State
@@ -49,6 +52,26 @@ def test_nothing_of_a_superseded_version_is_sent_any_more(site: SampleSite) -> N
 
     assert site.ledger.outbox.claim("courier", "pacs", DeliveryState.PENDING, 10, LEASE) == []
     assert site.ledger.inspection.status().outbox == {"pacs": {DeliveryState.WITHDRAWN: 1}}
+
+
+@pytest.mark.parametrize("ends", ["given up", "put off"])
+def test_what_is_withdrawn_while_it_is_under_way_is_never_sent(site: SampleSite, ends: str) -> None:
+    outbox = site.ledger.outbox
+    site.receive()
+    site.fail("out of memory")
+    site.report("pacs")
+    (under_way,) = outbox.claim("courier", "pacs", DeliveryState.PENDING, 1, LEASE)
+    assert site.ledger.remedies.retry() == 1, "the image is analysed again, and that it was not holds no more"
+
+    if ends == "given up":
+        outbox.save_dead(under_way, 0xA900, "refused")
+    else:
+        outbox.save_retry(under_way, site.now, None, "away")
+
+    assert site.ledger.remedies.retry() == 0
+    with reading(site.engine) as session:
+        (row,) = session.scalars(select(DeliveryRecord)).all()
+        assert (row.state, row.lease_owner, row.next_attempt_at) == (DeliveryState.WITHDRAWN, None, None)
 
 
 def test_a_failure_keeps_its_reason_when_its_report_is_built(site: SampleSite) -> None:

@@ -280,8 +280,11 @@ def test_an_analysis_that_is_started_again_takes_back_what_says_that_it_failed(s
     site.report("pacs", "archive")
     for due in site.ledger.outbox.claim("courier", "archive", DeliveryState.PENDING, 10, LEASE):
         site.ledger.outbox.save_dead(due, 0xA900, "refused")
+    (under_way,) = claim(site)
     assert site.ledger.remedies.retry() == 1
     assert not site.ledger.outbox.any_due()
+    site.ledger.messages.save_dead(under_way, "refused")
+    assert site.ledger.remedies.retry() == 0, "nobody is called for what nobody may tell any more"
     assert claim(site) == []
     site.infer(0.95)
     site.report("pacs")
