@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, aliased
 
 from service.ledger import keys as object_keys
 from service.ledger.database import reading, writing
+from service.ledger.leases import IMAGES, OBJECTS
 from service.ledger.message_records import MessageRecord
 from service.ledger.records import DeliveryRecord, InstanceRecord, ReportRecord, StudyRecord
 from service.ledger.rows import identity_of, record
@@ -80,12 +81,12 @@ class Retention:
         now = self._clock()
         # A look without a lock first: most rounds find nothing that may go, and a backlog must not wait for them.
         with reading(self._engine) as session:
-            if session.scalars(select(InstanceRecord.id).where(_may_go(received_before)).limit(1)).first() is None:
+            if session.scalars(select(InstanceRecord.id).where(_may_go(received_before, now)).limit(1)).first() is None:
                 return []
         with writing(self._engine) as session:
             rows = session.scalars(
                 select(InstanceRecord)
-                .where(_may_go(received_before))
+                .where(_may_go(received_before, now))
                 .order_by(InstanceRecord.received_at, InstanceRecord.id)
                 .limit(limit)
                 .with_for_update(skip_locked=True)
@@ -123,25 +124,29 @@ def _sop_classes(session: Session, instance: InstanceRecord) -> dict[str, str]:
     }
 
 
-def _may_go(received_before: datetime) -> ColumnElement[bool]:
-    """Return the condition on instances whose bytes nobody needs any more."""
+def _may_go(received_before: datetime, now: datetime) -> ColumnElement[bool]:
+    """Return the condition on instances whose bytes nobody needs any more.
+
+    A worker that died leaves its lease on what nobody takes again, such as a report that was withdrawn: one that is
+    over keeps nothing.
+    """
     row = InstanceRecord
     return and_(
         row.object_removed_at.is_(None),
         row.received_at < received_before,
         or_(row.state.in_([state.value for state in _FINAL]), is_shadowed() & (row.state == State.REPORTED.value)),
         row.reports_due.is_(False),
-        row.lease_owner.is_(None),
+        IMAGES.is_free(now),
         # An image out of scope keeps a detail where its report could not be built: a person is called for.
         or_(row.state != State.OUT_OF_SCOPE.value, row.detail.is_(None)),
-        not_(_is_unsettled()),
+        not_(_is_unsettled(now)),
         not_(_is_to_be_told()),
         not_(_is_held()),
         not_(_has_version_under_way()),
     )
 
 
-def _is_unsettled() -> ColumnElement[bool]:
+def _is_unsettled(now: datetime) -> ColumnElement[bool]:
     """Return whether a report of the instance is not confirmed by a destination that it is for."""
     settled = [DeliveryState.CONFIRMED.value, DeliveryState.WITHDRAWN.value]
     return exists(
@@ -151,7 +156,7 @@ def _is_unsettled() -> ColumnElement[bool]:
             ReportRecord.instance_id == InstanceRecord.id,
             or_(
                 DeliveryRecord.state.not_in(settled),
-                DeliveryRecord.lease_owner.is_not(None),
+                not_(OBJECTS.is_free(now)),
                 # It will be asked for again, and sent again where it is gone.
                 and_(
                     DeliveryRecord.state == DeliveryState.CONFIRMED.value, DeliveryRecord.next_attempt_at.is_not(None)

@@ -67,8 +67,10 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     made.dispose()
 
 
+#: A lease that a worker has, one that is over, for the worker died, and none.
+_LEASES = st.sampled_from([None, None, NOW + timedelta(minutes=1), NOW - timedelta(minutes=1)])
 _DELIVERIES: st.SearchStrategy[list[dict[str, Any]]] = st.lists(
-    st.builds(dict, state=st.sampled_from(DeliveryState), lease_owner=st.sampled_from([None, None, None, "courier"])),
+    st.builds(dict, state=st.sampled_from(DeliveryState), lease_until=_LEASES),
     max_size=2,
 )
 _INSTANCES: st.SearchStrategy[list[dict[str, Any]]] = st.lists(
@@ -80,7 +82,7 @@ _INSTANCES: st.SearchStrategy[list[dict[str, Any]]] = st.lists(
         held=st.booleans(),
         reports_due=st.booleans(),
         detail=st.sampled_from([None, None, "the reports could not be built: x"]),
-        lease_owner=st.sampled_from([None, None, "worker"]),
+        lease_until=_LEASES,
         days=st.integers(0, 60),
         reports=st.lists(st.tuples(st.integers(0, 5), _DELIVERIES), max_size=2),
     ),
@@ -122,7 +124,8 @@ def _add(session: Session, number: int, item: dict[str, Any], shelf: ShelfOfByte
         flags=[],
         received_at=at,
         rank_at=at,
-        lease_owner=item["lease_owner"],
+        lease_owner=item["lease_until"] and "worker",
+        lease_until=item["lease_until"],
         reports_due=item["reports_due"],
     )
     for index, (content, deliveries) in enumerate(item["reports"]):
@@ -144,17 +147,21 @@ def _add(session: Session, number: int, item: dict[str, Any], shelf: ShelfOfByte
     session.add(instance)
 
 
+def _is_leased(row: InstanceRecord | DeliveryRecord) -> bool:
+    return row.lease_until is not None and row.lease_until > NOW
+
+
 def _is_settled(instance: InstanceRecord, everyone: list[InstanceRecord]) -> bool:
     """Say by hand whether nobody needs an instance's bytes."""
     if instance.state not in ("delivered", "out of scope", "duplicate", "superseded", "own"):
         return False
-    if instance.reports_due or instance.lease_owner or instance.study.held_reason:
+    if instance.reports_due or _is_leased(instance) or instance.study.held_reason:
         return False
     if instance.state == "out of scope" and instance.detail:
         return False
     for report in instance.reports:
         for row in report.deliveries:
-            if row.state not in ("confirmed", "withdrawn") or row.lease_owner:
+            if row.state not in ("confirmed", "withdrawn") or _is_leased(row):
                 return False
     return not any(
         other.sop_instance_uid == instance.sop_instance_uid
