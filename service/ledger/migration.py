@@ -7,6 +7,7 @@ from sqlalchemy import Engine, make_url, text
 
 from service.ledger.database import connect, tables_problem, told, writing
 from service.ledger.kept_counts import KeptCounts
+from service.ledger.record_base import Record
 from service.vocabulary.errors import AuscultError, LedgerUnavailable
 
 
@@ -33,13 +34,19 @@ def upgrade(url: str) -> None:
 
 
 def _make_statistics(engine: Engine) -> None:
-    """Give PostgreSQL the statistics that it lacks after a restore; SQLite needs none."""
+    """Give PostgreSQL the statistics that it lacks after a restore; SQLite needs none.
+
+    They are of our own tables alone, for the database may hold others, and made once there is something to know.
+    """
     if engine.dialect.name != "postgresql":
         return
-    lacks = "SELECT count(*) = 0 FROM pg_stats WHERE schemaname = current_schema() AND tablename = 'instances'"
+    lacks = (
+        "SELECT EXISTS (SELECT FROM instances) AND NOT EXISTS"
+        " (SELECT FROM pg_stats WHERE schemaname = current_schema() AND tablename = 'instances')"
+    )
     with writing(engine) as session:
         if session.scalar(text(lacks)):
-            session.execute(text("ANALYZE"))
+            session.execute(text(f"ANALYZE {', '.join(sorted(Record.metadata.tables))}"))
 
 
 def downgrade(url: str, revision: str) -> None:

@@ -9,7 +9,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import MetaData, inspect, select, text
+from sqlalchemy import Engine, MetaData, event, inspect, select, text
 
 from service.ledger.database import TABLES, connect, tables_problem
 from service.ledger.migration import configuration, upgrade
@@ -18,7 +18,7 @@ from service.operations.bootstrap import open_ledger
 from service.settings import Settings
 from service.vocabulary.errors import LedgerUnavailable
 from tests.invariants import Invariant
-from tests.service.sample_site import busy_morning
+from tests.service.sample_site import SampleSite, busy_morning
 
 #: The tables of version 0.1.0.
 FIRST = "0001"
@@ -44,6 +44,31 @@ def test_an_empty_database_is_not_current_and_an_upgraded_one_is(url: str) -> No
     assert tables_problem(engine) is None
     upgrade(url)
     engine.dispose()
+
+
+def test_our_own_tables_get_the_statistics_that_a_restore_left_out_and_get_them_once(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    analysed = text("SELECT DISTINCT tablename FROM pg_stats WHERE schemaname = 'public' ORDER BY tablename")
+    site = SampleSite(tmp_path, postgres_url)
+    with site.engine.begin() as connection:
+        connection.execute(text("CREATE TABLE theirs AS SELECT 1 AS number"))
+    upgrade(postgres_url)
+    with site.engine.connect() as connection:
+        assert connection.scalars(analysed).all() == [], "there is nothing to know of an empty ledger"
+    site.receive()
+    upgrade(postgres_url)
+    with site.engine.connect() as connection:
+        found = connection.scalars(analysed).all()
+        assert {"instances", "studies", "events"} <= set(found) <= set(Record.metadata.tables)
+    site.receive()
+    ran: list[str] = []
+    event.listen(Engine, "before_cursor_execute", note := lambda *arguments: ran.append(arguments[2]))
+    upgrade(postgres_url)
+    event.remove(Engine, "before_cursor_execute", note)
+    assert ran
+    assert not any(statement.startswith("ANALYZE") for statement in ran)
+    site.close()
 
 
 def test_the_migrations_make_exactly_the_tables_of_the_records(url: str) -> None:
