@@ -27,6 +27,8 @@ TEXTS = {
     " read-only; name the primary in `database.url` ({name})",
     "trouble.server_disk_full": "the ledger's database cannot grow: its disk is full; free some of it where the server"
     " keeps its data ({name})",
+    "trouble.server_old": "the ledger's database is PostgreSQL {found}, which is too old; auscult needs"
+    " PostgreSQL {oldest} or later",
     "trouble.server_full": "the ledger's database takes no more connections; raise its max_connections, or run fewer"
     " processes ({name})",
     "trouble.server_rights": "the ledger's database does not let our user at its tables; grant them to it:"

@@ -27,6 +27,8 @@ TEXTS = {
     " đọc; hãy nêu máy chính trong `database.url` ({name})",
     "trouble.server_disk_full": "cơ sở dữ liệu của sổ cái không lớn thêm được: đĩa đã đầy; hãy giải phóng chỗ nơi máy"
     " chủ lưu dữ liệu ({name})",
+    "trouble.server_old": "cơ sở dữ liệu của sổ cái là PostgreSQL {found}, quá cũ; auscult cần PostgreSQL {oldest}"
+    " trở lên",
     "trouble.server_full": "cơ sở dữ liệu của sổ cái không nhận thêm kết nối; hãy nâng max_connections, hoặc chạy ít"
     " tiến trình hơn ({name})",
     "trouble.server_rights": "cơ sở dữ liệu của sổ cái không cho người dùng của auscult truy cập các bảng; hãy cấp"

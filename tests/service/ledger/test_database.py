@@ -17,10 +17,12 @@ from sqlalchemy import Engine, make_url, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.pool import QueuePool
 
+from service.cli import checks
 from service.ledger import database
 from service.ledger.database import connect, reading, writing
 from service.ledger.migration import upgrade
 from service.ledger.records import StudyRecord
+from service.settings import Settings
 from service.vocabulary.errors import LedgerUnavailable
 from tests import servers
 from tests.campaigns.gate import Gate, Mode
@@ -167,6 +169,15 @@ def test_what_keeps_the_database_away_is_said_with_its_own_remedy(
             session.execute(text("SELECT 1"))
     assert f"the database {said} (" in str(raised.value)
     assert "geheim" not in str(raised.value)
+
+
+def test_a_server_that_is_too_old_is_refused_in_words(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "OLDEST_POSTGRESQL", 99)
+    with pytest.raises(LedgerUnavailable, match=r"is PostgreSQL \d+, .* PostgreSQL 99 or later"):
+        upgrade(postgres_url)
+    [(_, is_well, told)] = checks.database(Settings(database={"url": postgres_url}))  # type: ignore[arg-type]
+    assert not is_well
+    assert "PostgreSQL 99 or later" in str(told)
 
 
 def test_a_standby_and_a_full_disk_are_said_as_such(postgres_url: str) -> None:
