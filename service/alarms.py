@@ -118,6 +118,7 @@ def _drifting(say: Texts, status: StatusView) -> Iterator[Alarm]:
             machine=one.machine or f"#{one.machine_id}",
             view=one.view_position or say("machines.no_view"),
             band=say.of(one.kvp_band),
+            checkpoint=one.checkpoint or say("page.none"),
             what=say.of(one.characteristic),
             since=f"{one.since.astimezone():%Y-%m-%d %H:%M}",
         )

@@ -204,6 +204,13 @@ def _judged_by_distance(image: Ready, limit: float | None, scope: ScopeSettings)
     if isinstance(found, Reason):
         # The header did not speak against a chest: without a report, silence would read as normal.
         return OutOfScope(
-            image.claim, found, True, image.pixel_digest, image.flags, image.superseding_reason, image.distance
+            image.claim,
+            found,
+            True,
+            image.pixel_digest,
+            image.flags,
+            image.superseding_reason,
+            image.distance,
+            image.network.checkpoint.digest,
         )
     return image if found is None else replace(image, flags=(*image.flags, found))

@@ -45,7 +45,13 @@ class Ready:
 
 @dataclass(frozen=True)
 class OutOfScope:
-    """An image that is not analysed."""
+    """An image that is not analysed.
+
+    Attributes
+    ----------
+    distance, checkpoint_digest
+        How far from its training images a network finds it, and of which checkpoint; None where none looked at it.
+    """
 
     claim: ClaimedInstance
     reason: Reason
@@ -54,6 +60,7 @@ class OutOfScope:
     flags: tuple[Flag, ...]
     superseding_reason: Supersession | None
     distance: float | None = None
+    checkpoint_digest: str | None = None
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ def save(results: Results, prepared: OutOfScope | Duplicate | Clash | Reidentifi
     """
     uid = prepared.claim.sop_instance_uid
     match prepared:
-        case OutOfScope(claim, reason, is_chest, digest, flags, superseding, distance):
+        case OutOfScope(claim, reason, is_chest, digest, flags, superseding, distance, checkpoint_digest):
             results.save_out_of_scope(
                 claim,
                 reason,
@@ -49,6 +49,7 @@ def save(results: Results, prepared: OutOfScope | Duplicate | Clash | Reidentifi
                 flags=flags,
                 superseding_reason=superseding,
                 distance=distance,
+                checkpoint_digest=checkpoint_digest,
             )
             log.info("not analysed %s: %s", uid, reason.value)
         case Duplicate(claim, digest):

@@ -58,9 +58,9 @@ def status(as_json: bool) -> None:
         told = Text.assemble((alarm.text, "bold red"), f" {say('alarm.remedy')} ", (alarm.remedy, "bold"))
         console.print(told, soft_wrap=True)
     console.print(_status_table(say, view))
-    in_use = ledger.drift.in_use()
-    if in_use is not None and in_use.calibration_digest is not None:
-        console.print(Text(f"{say('status.calibration')}: {in_use.calibration_digest[:12]}"))
+    for in_use in ledger.drift.in_use():
+        if in_use.calibration_digest is not None:
+            console.print(Text(f"{say('status.calibration')}: {in_use.calibration_digest[:12]}"))
     _print_turnarounds(say, console, ledger.turnarounds.by_source(timedelta(days=1)))
     _print_refused(say, console, refused)
 

@@ -38,23 +38,29 @@ def machines(as_json: bool) -> None:
 
 def _table(say: Texts, rows: list[MachineRow]) -> Table:
     table = Table(box=None, pad_edge=False)
-    codes = ("number", "machine", "view", "kvp", "images", "positive", "abstained", "distance", "state")
-    for code in codes:
+    # Most sites have one, and a terminal has few columns.
+    has_several = len({one.checkpoint_digest for row in rows for one in row.watched}) > 1
+    named = ("number", "machine", "view", "kvp", *(["checkpoint"] if has_several else []))
+    for code in (*named, "images", "positive", "abstained", "distance", "state"):
         table.add_column(say(f"machines.{code}"), overflow="fold")
     for row in rows:
         for view, band, count in row.seen.views:
             group = DriftGroup(row.seen.id, view, band)
-            watched = next((one for one in row.watched if one.group == group), None)
-            # Text, not markup: a name may hold square brackets.
-            table.add_row(*(Text(cell) for cell in _cells(say, row, group, count, watched)))
+            for watched in [one for one in row.watched if one.group == group] or [None]:
+                # Text, not markup: a name may hold square brackets.
+                told = [watched.checkpoint if watched is not None else "-"] if has_several else []
+                table.add_row(*(Text(cell) for cell in _cells(say, row, group, count, watched, told)))
     return table
 
 
-def _cells(say: Texts, row: MachineRow, group: DriftGroup, count: int, watched: Watched | None) -> Iterator[str]:
+def _cells(
+    say: Texts, row: MachineRow, group: DriftGroup, count: int, watched: Watched | None, checkpoint: list[str]
+) -> Iterator[str]:
     yield f"#{row.seen.id}"
     yield row.name or say("machines.no_name")
     yield group.view_position or say("machines.no_view")
     yield say.of(group.kvp_band)
+    yield from checkpoint
     yield str(count)
     latest, reference = (watched.latest, watched.reference) if watched is not None else (None, None)
     for name in ("positive", "abstained"):

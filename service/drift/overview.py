@@ -10,7 +10,7 @@ from service.settings import DriftSettings
 
 @dataclass(frozen=True)
 class MachineRow:
-    """A machine with what was watched of each of its groups; the latest checkpoint's images alone are compared."""
+    """A machine with what was watched of each of its groups, under each checkpoint in use."""
 
     seen: MachineView
     watched: tuple[Watched, ...]

@@ -7,7 +7,8 @@ import numpy as np
 
 from service.agreement import wilson
 from service.drift.control_chart import Chart, cautious, chart_for
-from service.ledger.drift import CardFigures, Distributions, InUse, Observation
+from service.ledger.checkpoints import InUse
+from service.ledger.drift import CardFigures, Distributions, Observation
 from service.vocabulary.drift import Characteristic, ReferenceKind
 from service.vocabulary.findings import Outcome
 

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, time, timedelta
 
 from service.drift.control_chart import Chart, walk
 from service.drift.reference import Baseline, chart_of, looks, of_card, of_site
-from service.ledger.drift import AlarmKey, Drift, DriftGroup, InUse, Observation
+from service.ledger.checkpoints import InUse
+from service.ledger.drift import AlarmKey, Drift, DriftGroup, Observation
 from service.process.log import get_logger
 from service.settings import DriftSettings
 from service.vocabulary.acquisition import KvpBand
@@ -43,10 +44,12 @@ class Charted:
 
 @dataclass(frozen=True)
 class Watched:
-    """What is known of a machine's images in one view and band of tube voltages.
+    """What is known of a machine's images in one view and band of tube voltages, as one checkpoint judges them.
 
     Attributes
     ----------
+    checkpoint, checkpoint_digest
+        Its name and version, and the digest of its weights.
     latest
         The images that were compared with the reference: those after its window.
     """
@@ -54,6 +57,8 @@ class Watched:
     machine_id: int
     view_position: str
     kvp_band: KvpBand
+    checkpoint: str
+    checkpoint_digest: str
     reference: Baseline
     card: Baseline
     latest: Baseline | None
@@ -81,22 +86,22 @@ class Watch:
             When the ledger does not answer.
         """
         standing: dict[AlarmKey, datetime] = {
-            (one.group, charted.characteristic): charted.alarm_since
+            (one.group, one.checkpoint_digest, charted.characteristic): charted.alarm_since
             for one in self.machines()
             for charted in one.charts
             if charted.alarm_since is not None
         }
-        for group, characteristic in self._drift.settle(standing):
-            named = (group.machine_id, group.view_position, group.kvp_band.value)
-            log.warning("machine %d, view %r, tube voltage %s: %s than its reference", *named, characteristic.value)
+        for group, digest, characteristic in self._drift.settle(standing):
+            named = (group.machine_id, group.view_position, group.kvp_band.value, (digest or "")[:12])
+            what = "machine %d, view %r, tube voltage %s, checkpoint %s: %s than its reference"
+            log.warning(what, *named, characteristic.value)
 
     def machines(self) -> list[Watched]:
-        """Return what is known of each group that an image was received of, under the checkpoint in use."""
-        in_use = self._drift.in_use()
-        if in_use is None:
-            return []
-        card = of_card(self._drift.card(in_use), in_use)
-        return [self._watched(group, in_use, card) for group in self._drift.groups()]
+        """Return what is known of each group that an image was received of, under each checkpoint that judges it."""
+        used = [(in_use, of_card(self._drift.card(in_use), in_use)) for in_use in self._drift.in_use()]
+        watched = (self._watched(group, *of) for group in self._drift.groups() for of in used)
+        # Of two checkpoints that share the ages out, most machines have images for one.
+        return [one for one in watched if len(used) == 1 or one.latest is not None or one.reference.images]
 
     def _watched(self, group: DriftGroup, in_use: InUse, card: Baseline) -> Watched:
         window = self._drift.first(group, in_use, self._settings.reference_images, self._span())
@@ -106,7 +111,8 @@ class Watch:
         reference = of_site(window) if window else card
         images = self._drift.last(group, in_use, _WINDOW, window[-1].instance_id if window else 0)
         charts = tuple(self._charts(reference, window, images))
-        return Watched(*group, reference, card, of_site(images) if images else None, charts)
+        named = (in_use.checkpoint, in_use.checkpoint_digest)
+        return Watched(*group, *named, reference, card, of_site(images) if images else None, charts)
 
     def _charts(
         self, reference: Baseline, window: Sequence[Observation], images: Sequence[Observation]

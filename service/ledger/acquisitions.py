@@ -82,8 +82,10 @@ def copy_acquisition(session: Session, instance: InstanceRecord, again: Instance
     session.execute(insert(row).from_select(["instance_id", *(column.key for column in columns)], copied))
 
 
-def note_distance(session: Session, instance: InstanceRecord, distance: float | None) -> None:
-    """Keep how far the network finds an image from those that it was trained on, where it can tell."""
+def note_distance(
+    session: Session, instance: InstanceRecord, distance: float | None, checkpoint_digest: str | None
+) -> None:
+    """Keep how far a checkpoint's network finds an image from those that it was trained on, where it can tell."""
     if distance is not None:
-        row = AcquisitionRecord
-        session.execute(update(row).where(row.instance_id == instance.id).values(distance=distance))
+        row, found = AcquisitionRecord, {"distance": distance, "checkpoint_digest": checkpoint_digest}
+        session.execute(update(row).where(row.instance_id == instance.id).values(found))

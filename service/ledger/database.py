@@ -18,7 +18,10 @@ from service.texts import Sentence
 from service.vocabulary.errors import LedgerUnavailable
 
 #: The revision in migrations/ that this version's code is written for.
-TABLES = "0028"
+TABLES = "0029"
+
+#: The oldest major version of PostgreSQL that knows all that our statements say: a search folds names by normalize().
+OLDEST_POSTGRESQL = 13
 
 #: What libpq is told where the URL says nothing else. A host that vanishes resets no connection, and the kernel would
 #: wait a quarter of an hour for it to take what was sent, and two hours for what it has yet to answer: a C-STORE and a
@@ -64,6 +67,7 @@ def connect(url: str) -> Engine:
     event.listen(engine, "handle_error", _quote_no_row)
     # Before SQLAlchemy's own first question, whose answer it cannot read otherwise.
     event.listen(engine, "connect", _require_utf8, insert=True)
+    event.listen(engine, "connect", _require_version, insert=True)
     event.listen(engine, "connect", _compile_nothing)
     return engine
 
@@ -73,6 +77,20 @@ def _compile_nothing(connection: Any, _record: object) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET jit = off")
     connection.commit()
+
+
+def _require_version(connection: Any, _record: object) -> None:
+    """Refuse a server that does not understand our statements.
+
+    Raises
+    ------
+    LedgerUnavailable
+        When it is older than `OLDEST_POSTGRESQL`.
+    """
+    found = connection.info.server_version // 10_000
+    if found < OLDEST_POSTGRESQL:
+        connection.close()
+        raise LedgerUnavailable(Sentence("trouble.server_old", found=found, oldest=OLDEST_POSTGRESQL))
 
 
 def _require_utf8(connection: Any, _record: object) -> None:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Engine, Select, func, literal, select, tuple_
 from sqlalchemy.orm import Session
 
+from service.ledger.checkpoints import InUse, in_use, name_of
 from service.ledger.database import reading, writing
 from service.ledger.drift_records import CardReferenceRecord, DriftAlarmRecord
 from service.ledger.machine_records import AcquisitionRecord
@@ -19,7 +20,6 @@ from service.vocabulary.findings import Outcome
 from service.vocabulary.states import State
 
 _UNSETTLED = (State.RECEIVED.value, State.CLAIMED.value, State.OWN.value, State.DUPLICATE.value)
-
 
 #: By truth, ``normal`` or ``pneumonia``, and what was measured: equally spaced quantiles, the least first.
 Distributions = Mapping[str, Mapping[str, Sequence[float]]]
@@ -55,17 +55,6 @@ class Observation:
 
 
 @dataclass(frozen=True)
-class InUse:
-    """The checkpoint of the newest result, how it decides, and when it gave its first."""
-
-    checkpoint_digest: str
-    operating_point: str
-    prevalence: float
-    calibration_digest: str | None
-    since: datetime
-
-
-@dataclass(frozen=True)
 class CardFigures:
     """What a card says of its validation images at the operating point in use, as far as it does."""
 
@@ -75,7 +64,13 @@ class CardFigures:
 
 @dataclass(frozen=True)
 class DriftAlarm:
-    """An alarm that stands about a group of images of a machine."""
+    """An alarm that stands about a group of images of a machine, as a checkpoint judges them.
+
+    Attributes
+    ----------
+    checkpoint
+        Its name and version; empty where an earlier version of auscult wrote the alarm.
+    """
 
     machine_id: int
     machine: str
@@ -83,10 +78,11 @@ class DriftAlarm:
     kvp_band: KvpBand
     characteristic: Characteristic
     since: datetime
+    checkpoint: str
 
 
-#: What an alarm is about.
-AlarmKey = tuple[DriftGroup, Characteristic]
+#: What an alarm is about, and by the digest of which checkpoint.
+AlarmKey = tuple[DriftGroup, str | None, Characteristic]
 
 
 class Drift:
@@ -128,19 +124,10 @@ class Drift:
                 return None
             return CardFigures(row.operating_points.get(in_use.operating_point), row.distributions)
 
-    def in_use(self) -> InUse | None:
-        """Return which checkpoint decides; None before the first result."""
-        row = PredictionRecord
+    def in_use(self) -> list[InUse]:
+        """Return which checkpoints give results, the one of the newest first; none before the first result."""
         with reading(self._engine) as session:
-            newest = session.scalars(select(row).order_by(row.id.desc()).limit(1)).one_or_none()
-            if newest is None:
-                return None
-            own = newest.calibration_digest
-            first = select(func.min(row.created_at)).where(
-                row.checkpoint_digest == newest.checkpoint_digest, row.calibration_digest.is_not_distinct_from(own)
-            )
-            since = session.scalars(first).one()
-            return InUse(newest.checkpoint_digest, newest.operating_point, newest.prevalence, own, since)
+            return in_use(session)
 
     def groups(self) -> list[DriftGroup]:
         """Return each group that an image was received of: a look into the index for each, whatever it holds."""
@@ -181,14 +168,21 @@ class Drift:
         row, now = DriftAlarmRecord, self._clock()
         with writing(self._engine) as session:
             rows = session.scalars(select(row).where(row.ended_at.is_(None))).all()
-            known = {(_group(one), Characteristic(one.characteristic)): one for one in rows}
+            known = {(_group(one), one.checkpoint_digest, Characteristic(one.characteristic)): one for one in rows}
             for key, one in known.items():
                 if key not in standing:
                     one.ended_at = now
             new = [key for key in standing if key not in known]
-            for group, characteristic in new:
-                since = standing[group, characteristic]
-                session.add(row(**group._asdict(), characteristic=characteristic, since=since))
+            for key in new:
+                group, digest, characteristic = key
+                session.add(
+                    row(
+                        **group._asdict(),
+                        checkpoint_digest=digest,
+                        characteristic=characteristic,
+                        since=standing[key],
+                    )
+                )
             return new
 
     def alarms(self) -> list[DriftAlarm]:
@@ -208,6 +202,7 @@ def standing_alarms(session: Session) -> list[DriftAlarm]:
             kvp_band=_group(one).kvp_band,
             characteristic=Characteristic(one.characteristic),
             since=one.since,
+            checkpoint=name_of(session, one.checkpoint_digest) if one.checkpoint_digest else "",
         )
         for one in session.scalars(select(row).where(row.ended_at.is_(None)).order_by(row.since, row.id))
     ]
@@ -218,8 +213,12 @@ def _group(alarm: DriftAlarmRecord) -> DriftGroup:
 
 
 def _observations(group: DriftGroup, in_use: InUse) -> Select[Any, Any, Any, Any, Any]:
-    """Return the images that count: each once, when it came first, settled, and judged by the checkpoint in use."""
+    """Return the images that count: each once, when it came first, settled, and judged by the checkpoint in use.
+
+    What no network looked at counts for each checkpoint; what one found too far from its training images, for that one.
+    """
     image, how, result = InstanceRecord, AcquisitionRecord, PredictionRecord
+    digest = in_use.checkpoint_digest
     return (
         select(image.id, image.received_at, result.outcome, result.p_pneumonia, how.distance)
         .join(how, how.instance_id == image.id)
@@ -231,9 +230,9 @@ def _observations(group: DriftGroup, in_use: InUse) -> Select[Any, Any, Any, Any
             image.version == 1,
             image.state.not_in(_UNSETTLED),
             image.analysed_at >= in_use.since,
-            result.id.is_(None)
+            (result.id.is_(None) & (func.coalesce(how.checkpoint_digest, digest) == digest))
             | (
-                (result.checkpoint_digest == in_use.checkpoint_digest)
+                (result.checkpoint_digest == digest)
                 & result.calibration_digest.is_not_distinct_from(in_use.calibration_digest)
             ),
         )

@@ -31,6 +31,8 @@ class DriftAlarmRecord(Record):
     machine_id: Mapped[int] = mapped_column(ForeignKey("machines.id"))
     view_position: Mapped[str] = mapped_column(String(16))
     kvp_band: Mapped[str | None] = mapped_column(String(8))
+    #: None where an earlier version wrote it, which watched one checkpoint alone.
+    checkpoint_digest: Mapped[str | None] = mapped_column(String(64))
     characteristic: Mapped[str] = mapped_column(String(32))
     since: Mapped[datetime]
     ended_at: Mapped[datetime | None]

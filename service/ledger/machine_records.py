@@ -43,6 +43,8 @@ class AcquisitionRecord(Record):
     kvp: Mapped[float | None] = mapped_column(Float(53))
     kvp_band: Mapped[str | None] = mapped_column(String(8))
     distance: Mapped[float | None] = mapped_column(Float(53))
+    #: Of the checkpoint that found the distance; None where none looked at the image, or an earlier version wrote it.
+    checkpoint_digest: Mapped[str | None] = mapped_column(String(64))
 
     instance: Mapped[InstanceRecord] = relationship()
     machine: Mapped[MachineRecord] = relationship()

@@ -83,7 +83,7 @@ class Results:
             # Last of the rows locked here (ADR 0022), before the line that a result's number in its study counts.
             study = study_of(session, row)
             session.add(record_of(prediction, row.id, now, reused))
-            note_distance(session, row, distance)
+            note_distance(session, row, distance, prediction.checkpoint_digest)
             advance(
                 session,
                 row,
@@ -114,8 +114,15 @@ class Results:
         flags: Sequence[Flag],
         superseding_reason: Supersession | None = None,
         distance: float | None = None,
+        checkpoint_digest: str | None = None,
     ) -> None:
-        """Keep the reason why an image is not analysed; a report of it may be due."""
+        """Keep the reason why an image is not analysed; a report of it may be due.
+
+        Parameters
+        ----------
+        distance, checkpoint_digest
+            How far the network of which checkpoint finds the image from those that it was trained on.
+        """
         now = self._clock()
         with writing(self._engine) as session:
             if superseding_reason is not None:
@@ -126,7 +133,7 @@ class Results:
             if superseding_reason is not None:
                 supersede_earlier(session, row, superseding_reason, now, self._subscriptions)
             study = study_of(session, row)
-            note_distance(session, row, distance)
+            note_distance(session, row, distance, checkpoint_digest)
             why = EventDetail.REASON.of(reason=reason.value)
             advance(session, row, State.OUT_OF_SCOPE, now, EventKind.OUT_OF_SCOPE, why)
             row.reports_due = True

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from service.drift.control_chart import Chart, average_run_length, cautious, chart_for, walk
 from service.drift.reference import chart_of, looks, of_card, of_site
 from service.drift.watch import Watch
-from service.ledger.drift import CardFigures, DriftGroup, InUse, Observation
+from service.ledger.checkpoints import InUse
+from service.ledger.drift import CardFigures, DriftGroup, Observation
 from service.settings import DriftSettings
 from service.vocabulary.acquisition import Acquisition, KvpBand, Machine
 from service.vocabulary.drift import Characteristic, ReferenceKind
@@ -125,12 +126,16 @@ def test_normals_called_positive_are_found_within_fifty_images(share: float) -> 
 ROOM = Acquisition(Machine("Agfa", "DX-D 300", "ROOM1", ""), "PA", 110.0)
 
 
-def send(site: SampleSite, p_pneumonia: float, distance: float = 1.0, acquisition: Acquisition = ROOM) -> None:
+def send(
+    site: SampleSite, p_pneumonia: float, distance: float = 1.0, acquisition: Acquisition = ROOM, checkpoint: str = ""
+) -> None:
     """Receive and analyse an image of a machine."""
     site.now += timedelta(minutes=1)
     site.receive(acquisition=acquisition, rows=8, columns=8)
     claim = site.claim()
     result = prediction(p_pneumonia)
+    if checkpoint:
+        result = replace(result, checkpoint_digest=checkpoint, checkpoint_name="child-net", checkpoint_version="2.0")
     site.ledger.results.save_prediction(
         claim, result, pixel_digest=claim.object_key, flags=(), priority=Priority.ROUTINE, distance=distance
     )
@@ -188,7 +193,13 @@ def test_images_without_a_result_and_far_from_training_are_watched_too(site: Sam
         site.receive(acquisition=ROOM, rows=8, columns=8)
         claim, reason = site.claim(), Reason.UNLIKE_TRAINING
         site.ledger.results.save_out_of_scope(
-            claim, reason, is_chest=True, pixel_digest=claim.object_key, flags=(), distance=3.0
+            claim,
+            reason,
+            is_chest=True,
+            pixel_digest=claim.object_key,
+            flags=(),
+            distance=3.0,
+            checkpoint_digest=prediction(0.5).checkpoint_digest,
         )
     watch.once()
     found = {alarm.characteristic for alarm in site.ledger.drift.alarms()}
@@ -200,10 +211,52 @@ def test_another_checkpoint_begins_anew(site: SampleSite) -> None:
         send(site, 0.1)
     assert Watch(SETTINGS, site.ledger.drift).machines()[0].reference.images == 50
     assert Watch(DriftSettings(), site.ledger.drift).machines()[0].reference.kind is ReferenceKind.CARD
-    in_use = site.ledger.drift.in_use()
-    assert in_use is not None
-    other = type(in_use)("other", in_use.operating_point, in_use.prevalence, None, site.now + timedelta(seconds=1))
+    [in_use] = site.ledger.drift.in_use()
+    other = replace(in_use, checkpoint_digest="other", since=site.now + timedelta(seconds=1))
     assert site.ledger.drift.first(DriftGroup(1, "PA", KvpBand.HIGH), other, 100) == []
+
+
+def test_each_of_two_checkpoints_is_charted_by_itself_with_its_own_card(site: SampleSite) -> None:
+    """One judges the children, and finds them far from what it was trained on; the other is what it was."""
+    first, second = prediction(0.5).checkpoint_digest, "ef56" * 16
+    for digest, alarmed in ((first, 0.014), (second, 0.4)):
+        site.ledger.drift.keep_card(
+            digest, {"balanced": {"sensitivity": 0.958, "alarmed": alarmed, "indeterminate": 0.02}}
+        )
+    watch = Watch(SETTINGS, site.ledger.drift)
+    for number in range(55):
+        send(site, 0.1 + 0.001 * number)
+        send(site, 0.2 + 0.001 * number, checkpoint=second)
+    for _ in range(30):
+        send(site, 0.1)
+        send(site, 0.95, checkpoint=second)
+        site.now += timedelta(minutes=1)
+        site.receive(acquisition=ROOM, rows=8, columns=8)
+        claim = site.claim()
+        site.ledger.results.save_out_of_scope(
+            claim,
+            Reason.UNLIKE_TRAINING,
+            is_chest=True,
+            pixel_digest=claim.object_key,
+            flags=(),
+            distance=3.0,
+            checkpoint_digest=second,
+        )
+    watch.once()
+    found = {one.checkpoint: one for one in watch.machines()}
+    assert {name: one.latest and one.latest.images for name, one in found.items()} == {
+        "child-net 2.0": 65,
+        "chest-resnet50 1.0.0": 35,
+    }
+    assert found["child-net 2.0"].card.positive != found["chest-resnet50 1.0.0"].card.positive
+    alarms = site.ledger.drift.alarms()
+    assert {alarm.checkpoint for alarm in alarms} == {"child-net 2.0"}
+    assert {Characteristic.MORE_POSITIVE, Characteristic.GREATER_DISTANCE} <= {one.characteristic for one in alarms}
+
+    site.now += timedelta(days=8)
+    send(site, 0.1)
+    watch.once()
+    assert {alarm.checkpoint for alarm in site.ledger.drift.alarms()} == set(), "one that gives none is not in use"
 
 
 def test_each_band_of_tube_voltage_is_watched_apart(site: SampleSite) -> None:
@@ -234,13 +287,13 @@ def told(low: float, high: float) -> dict[str, list[float]]:
 def test_a_card_s_quantiles_are_those_of_a_simulated_mixture_at_the_site_s_prevalence(sick: float) -> None:
     random = np.random.default_rng(5)
     card = CardFigures(None, {"normal": told(0.0, 0.6), "pneumonia": told(0.4, 1.0)})
-    reference = of_card(card, InUse("a", "balanced", sick, None, datetime.now(UTC)))
+    reference = of_card(card, InUse("a", "balanced", sick, None, datetime.now(UTC), "net 1"))
     is_sick = random.random(200_000) < sick
     balanced = np.where(is_sick, random.uniform(0.4, 1.0, 200_000), random.uniform(0.0, 0.6, 200_000))
     shifted = balanced * sick / (balanced * sick + (1 - balanced) * (1 - sick))
     assert reference.probability == pytest.approx(np.median(shifted), abs=0.01)
     assert reference.distance == pytest.approx(np.quantile(10 * balanced, 0.9), abs=0.1)
-    calibrated = of_card(card, InUse("a", "balanced", sick, "its digest", datetime.now(UTC)))
+    calibrated = of_card(card, InUse("a", "balanced", sick, "its digest", datetime.now(UTC), "net 1"))
     assert calibrated.probability is None, "a site's own calibration gives other probabilities"
 
 

@@ -25,6 +25,7 @@ from service.settings.receivers import FhirSettings
 from service.texts import texts_in
 from service.vocabulary.facts import MessageEvent
 from service.vocabulary.identity import Identity
+from service.vocabulary.orders import accession_of
 from service.vocabulary.report_kinds import OWN_SCHEME
 from service.vocabulary.states import Priority
 from service.vocabulary.uids import MODEL_NAME
@@ -182,10 +183,11 @@ def _task(message: DueMessage, study: StudyHistory, identity: Identity, *, stand
 
 
 def _based_on(identity: Identity) -> dict[str, Any]:
-    if not identity.accession_number:
+    accession = accession_of(identity.accession_number)
+    if not accession:
         return {}
     kind = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "ACSN"}]}
-    order = {"identifier": {"type": kind, "value": identity.accession_number}}
+    order = {"identifier": {"type": kind, "value": accession}}
     return {"basedOn": [{"type": "ServiceRequest", **order}]}
 
 

@@ -20,6 +20,7 @@ from service.texts import texts_in
 from service.vocabulary.facts import MessageEvent
 from service.vocabulary.findings import Outcome
 from service.vocabulary.identity import Identity
+from service.vocabulary.orders import accession_of
 from worker.channels.hl7_wire import MllpConnection, accepted
 from worker.channels.told import Image, Status, images_left, images_told
 from worker.channels.words import reason_words, result_sentence, withdrawal_sentence
@@ -98,7 +99,7 @@ class Hl7Channel:
         if self._receiver.priority_message == "ORM":
             request[27] = f"^^^^^{code}"
             return [self._header(message, "ORM^O01^ORM_O01"), patient, segment("ORC", order), segment("OBR", request)]
-        accession = text(message.instance.identity.accession_number) or '""'
+        accession = request[18] or '""'
         return [
             self._header(message, "OMI^O23^OMI_O23"),
             patient,
@@ -127,10 +128,10 @@ class Hl7Channel:
 
     def _request(self, message: DueMessage) -> dict[int, str]:
         """Return the fields of OBR that say which study it is."""
-        accession = text(message.instance.identity.accession_number)
-        filler = filler_number(message.study_instance_uid, accession)
+        accession = message.instance.identity.accession_number
+        filler = filler_number(message.study_instance_uid, text(accession))
         received = timestamp(message.instance.received_at)
-        return {1: "1", 3: filler, 4: self._receiver.service, 7: received, 18: accession}
+        return {1: "1", 3: filler, 4: self._receiver.service, 7: received, 18: text(accession_of(accession))}
 
     def _priority_code(self, message: DueMessage, images: Sequence[Image]) -> str:
         for image in images:

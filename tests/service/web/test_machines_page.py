@@ -41,12 +41,15 @@ def test_without_a_machine_the_page_says_so(client: httpx.Client) -> None:
 def test_a_machine_in_alarm_is_shown_with_its_figures_and_charts(drifting: SampleSite, client: httpx.Client) -> None:
     shown = page(client)
     assert "Agfa DX-D <300> ROOM1" in shown.text
-    assert "View PA, 100 kV and more: 25 images compared with its own first images (50)" in shown.text
+    assert (
+        "View PA, 100 kV and more, chest-resnet50 1.0.0: 25 images compared with its own first images (50)"
+        in shown.text
+    )
     charts = shown.all("ul", "charts")[0].all("li")
     assert "more positive results" in charts[0].text
     assert "alarm since" in charts[0].text
     assert len(charts) == 5  # no distance was measured
-    assert "Machine DX-D <300> ROOM1, view PA, 100 kV and more: more positive results" in page(client, "/").text
+    assert "ROOM1, view PA, 100 kV and more, chest-resnet50 1.0.0: more positive results" in page(client, "/").text
     (machine,) = client.get("/api/machines").json()["machines"]
     assert machine["watched"][0]["latest"]["positive"] == 1.0
     assert 'auscult_drift_alarms{characteristic="more_positive"} 1.0' in client.get("/metrics").text
