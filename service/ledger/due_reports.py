@@ -7,18 +7,15 @@ from sqlalchemy.orm import Session
 
 from service.ledger.predictions import prediction_of
 from service.ledger.records import InstanceRecord
-from service.ledger.reports import EarlierReport, latest_held
+from service.ledger.reports import EarlierReport, held_reports
 from service.ledger.rows import identity_of
 from service.ledger.siblings import number_of, other_images
 from service.ledger.study_documents import OF_STUDY
 from service.ledger.version_0_1 import flags_of, supersession_of
-from service.vocabulary.facts import Flag, PrioritySource, Supersession
+from service.vocabulary.facts import Failure, Flag, PrioritySource, Supersession
 from service.vocabulary.findings import Outcome, Prediction
 from service.vocabulary.identity import Identity
 from service.vocabulary.states import Priority, State
-
-#: States in which an instance's prediction is what its reports say.
-_WITH_RESULT = (State.INFERRED, State.REPORTED, State.DELIVERED)
 
 
 @dataclass(frozen=True)
@@ -60,7 +57,19 @@ class DueReport:
     @property
     def is_told(self) -> bool:
         """Whether its own reports are built: one about its study alone is due, which another image has left."""
-        return self.state in (State.REPORTED, State.DELIVERED)
+        return _is_told(self.state, self.reason)
+
+
+def _is_told(state: str, reason: str | None) -> bool:
+    """Return whether an instance's own reports are built, delivered or not."""
+    return state in (State.REPORTED, State.DELIVERED) or (
+        state == State.FAILED and reason == Failure.DELIVERY_FAILED.value
+    )
+
+
+def _has_result(row: InstanceRecord) -> bool:
+    """Return whether an instance's prediction is what its reports say."""
+    return row.state == State.INFERRED.value or _is_told(row.state, row.reason)
 
 
 def due_report(session: Session, row: InstanceRecord, owner: str) -> DueReport:
@@ -74,7 +83,7 @@ def due_report(session: Session, row: InstanceRecord, owner: str) -> DueReport:
         identity_digest=row.identity_digest,
         pixel_digest=row.pixel_digest,
         state=State(row.state),
-        prediction=prediction_of(row.prediction) if row.prediction and row.state in _WITH_RESULT else None,
+        prediction=prediction_of(row.prediction) if row.prediction and _has_result(row) else None,
         reason=row.reason,
         flags=flags_of(row),
         is_chest=row.is_chest,
@@ -93,4 +102,4 @@ def due_report(session: Session, row: InstanceRecord, owner: str) -> DueReport:
 def _predecessors(session: Session, row: InstanceRecord) -> tuple[EarlierReport, ...]:
     """Return the reports about the image alone, of this version or an earlier one, that a destination may hold."""
     of_image = (InstanceRecord.sop_instance_uid == row.sop_instance_uid, InstanceRecord.version <= row.version)
-    return latest_held(session, *of_image, ~OF_STUDY)
+    return held_reports(session, *of_image, ~OF_STUDY)

@@ -79,8 +79,16 @@ def variant_of(session: Session, report: ReportRecord, new: NewReport, now: date
     return variant
 
 
-def latest_held(session: Session, *which: ColumnElement[bool]) -> tuple[EarlierReport, ...]:
-    """Return those among some reports that a destination may hold: the latest of each kind and language."""
+def held_reports(session: Session, *which: ColumnElement[bool]) -> tuple[EarlierReport, ...]:
+    """Return those among some reports that a destination may hold, the earliest first.
+
+    What takes their place names all of them, for it says anew what each of them said. To name the latest alone would
+    leave an earlier one standing at a destination that never received the latest.
+
+    References
+    ----------
+    PS3.3 section C.17.2: predecessors are the documents whose content is included, wholly or in part
+    """
     attempted = exists(
         select(DeliveryRecord.id).where(DeliveryRecord.report_id == ReportRecord.id, DeliveryRecord.attempts > 0)
     )
@@ -88,8 +96,7 @@ def latest_held(session: Session, *which: ColumnElement[bool]) -> tuple[EarlierR
         select(ReportRecord, attempted).join(InstanceRecord).where(*which).order_by(ReportRecord.id)
     ).all()
     tried = {report.sop_instance_uid for report, was_tried in reports if was_tried}
-    held = [report for report, _ in reports if held_under(report) & tried]
-    return tuple({(report.kind, report.language): _earlier(report) for report in held}.values())
+    return tuple(_earlier(report) for report, _ in reports if held_under(report) & tried)
 
 
 def _earlier(report: ReportRecord) -> EarlierReport:

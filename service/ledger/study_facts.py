@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from service.ledger.predictions import prediction_of
 from service.ledger.records import InstanceRecord, ReportRecord, StudyRecord
-from service.ledger.reports import EarlierReport, latest_held
+from service.ledger.reports import EarlierReport, held_reports
 from service.ledger.rows import identity_of
 from service.ledger.shadow import is_shadowed
 from service.ledger.study_documents import OF_STUDY
@@ -115,7 +115,7 @@ def facts_of_study(session: Session, row: InstanceRecord) -> StudyFacts:
         priority_source=PrioritySource(study.priority_source),
         after_reading=study.closed_at is not None,
         number=session.scalars(documents).one() + 1,
-        predecessors=latest_held(session, InstanceRecord.study_id == row.study_id, OF_STUDY),
+        predecessors=held_reports(session, InstanceRecord.study_id == row.study_id, OF_STUDY),
         one_patient=all(
             one.same_patient(other) for one, other in combinations({image.identity for image in images}, 2)
         ),

@@ -1,6 +1,6 @@
 """The report that people read of a whole study: one document with a section for each image.
 
-Each version names the one whose place it takes as its predecessor, in the same series (PS3.3 section C.17.2).
+Each version names those whose place it takes as its predecessors, in the same series (PS3.3 section C.17.2).
 
 References
 ----------

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from io import BytesIO
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -262,14 +261,15 @@ def test_a_correction_names_the_earlier_report_in_the_class_that_the_peer_has(ga
             courier.step()
             courier.step()
         courier.close()
-    for earlier, later in pairwise(pacs.received):
-        [series] = later.PredecessorDocumentsSequence[0].ReferencedSeriesSequence
-        [named] = series.ReferencedSOPSequence
-        assert series.SeriesInstanceUID == earlier.SeriesInstanceUID
-        assert (named.ReferencedSOPClassUID, named.ReferencedSOPInstanceUID) == (
-            earlier.SOPClassUID,
-            earlier.SOPInstanceUID,
-        )
+    for number, later in enumerate(pacs.received):
+        named = {
+            (series.SeriesInstanceUID, item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID)
+            for study in later.get("PredecessorDocumentsSequence", [])
+            for series in study.ReferencedSeriesSequence
+            for item in series.ReferencedSOPSequence
+        }
+        earlier = pacs.received[:number]
+        assert named == {(each.SeriesInstanceUID, each.SOPClassUID, each.SOPInstanceUID) for each in earlier}
     assert [str(dataset.PatientName) for dataset in pacs.received][-2:] == ["Right^Name", "Best^Name"]
 
 
