@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from service.hl7.message import FieldPlace, Hl7Message, Segment
 from service.settings import Hl7ListenerSettings, OrdersSettings
-from service.vocabulary.orders import HeardOrder, OrderedPatient, OrderEvent
+from service.vocabulary.orders import HeardOrder, OrderedPatient, OrderEvent, accession_of
 
 #: What is read of every message.
 HEADER = (
@@ -159,9 +159,10 @@ def _studies(group: _Group, only_uid: str, listener: Hl7ListenerSettings) -> Ite
 
 
 def _named(uid: str, accession: str) -> Iterator[tuple[str, str]]:
+    number = accession_of(accession)
     # What is longer than DICOM allows is not cut: it would name another study.
-    if (uid or accession) and len(uid) <= 64 and len(accession) <= 64:
-        yield uid, accession
+    if (uid or number) and len(uid) <= 64 and len(accession) <= 64:
+        yield uid, number
 
 
 def _only_uid(message: Hl7Message) -> str:

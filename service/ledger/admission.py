@@ -30,6 +30,7 @@ from service.vocabulary.event_details import EventDetail
 from service.vocabulary.facts import CloseSource, EventKind, MessageEvent, PrioritySource, Reason
 from service.vocabulary.figures import OUT_OF_SCOPE, RECEIVED, TO_READ, Tally
 from service.vocabulary.identity import Identity
+from service.vocabulary.orders import accession_of
 from service.vocabulary.reading_order import ReadingOrder
 from service.vocabulary.states import Priority, State
 
@@ -156,7 +157,7 @@ class Admission:
         now = self._clock()
         # The key before any row: the sweeper locks it too, and knows nothing of rows that are not written yet.
         restored = name_objects(session, [arrival.stored.key], holds)
-        lock_arrival(session, arrival.identity.study_instance_uid, arrival.identity.accession_number.strip()[:64])
+        lock_arrival(session, arrival.identity.study_instance_uid, accession_of(arrival.identity.accession_number))
         is_image = arrival.kind is ArrivalKind.IMAGE
         machine_id = machine_number(session, arrival.acquisition.machine, now) if is_image else None
         study = self._study(session, arrival, now)

@@ -14,7 +14,7 @@ from service.ledger import keys
 from service.ledger.leases import LOCK
 from service.ledger.order_records import AccessionRecord, OrderRecord
 from service.ledger.records import StudyRecord
-from service.vocabulary.orders import OrderState
+from service.vocabulary.orders import OrderState, accession_of
 
 #: Studies of one accession number that are looked at.
 MOST_STUDIES = 20
@@ -36,9 +36,7 @@ def lock_arrival(session: Session, study_instance_uid: str, accession_number: st
 
 def lock_release(session: Session, study_instance_uid: str) -> None:
     """Lock what a study that a person lets go is named by, and every study that an order of these names may be of."""
-    named = select(AccessionRecord.accession_number).join(StudyRecord, StudyRecord.id == AccessionRecord.study_id)
-    accessions = session.scalars(named.where(StudyRecord.study_instance_uid == study_instance_uid))
-    _lock_awaited(session, study_instance_uid, set(accessions))
+    _lock_awaited(session, study_instance_uid, accessions_of(session, study_instance_uid))
 
 
 def waits_for(study_instance_uid: str, accession_numbers: Collection[str]) -> ColumnElement[bool]:
@@ -49,8 +47,17 @@ def waits_for(study_instance_uid: str, accession_numbers: Collection[str]) -> Co
     return OrderRecord.state.in_([OrderState.WAITING.value, OrderState.NOT_USED.value]) & or_(*named)
 
 
+def accessions_of(session: Session, study_instance_uid: str) -> set[str]:
+    """Return the accession numbers of a study; an earlier version kept placeholders too."""
+    named = select(AccessionRecord.accession_number).join(StudyRecord, StudyRecord.id == AccessionRecord.study_id)
+    found = session.scalars(named.where(StudyRecord.study_instance_uid == study_instance_uid))
+    return set(filter(accession_of, found))
+
+
 def studies_of(session: Session, accession_number: str) -> Sequence[int]:
-    """Return the numbers of the studies of an accession number, the first of them."""
+    """Return the numbers of the studies of an accession number, the first of them; of a placeholder there is none."""
+    if not accession_of(accession_number):
+        return ()
     row = AccessionRecord
     of_accession = select(row.study_id).where(row.accession_number == accession_number)
     return session.scalars(of_accession.order_by(row.study_id).limit(MOST_STUDIES)).all()

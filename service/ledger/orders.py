@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from service.ledger.database import reading, writing
 from service.ledger.kept_counts import listed
 from service.ledger.leases import LOCK
-from service.ledger.order_locks import lock_heard, studies_of, waits_for
+from service.ledger.order_locks import accessions_of, lock_heard, studies_of, waits_for
 from service.ledger.order_matching import problem_of
 from service.ledger.order_records import AccessionRecord, OrderRecord, patient_of, record_of
 from service.ledger.readings import Closed, came_after, close, first_image
@@ -29,7 +29,7 @@ from service.vocabulary.event_details import EventDetail
 from service.vocabulary.facts import CloseSource, EventKind, MessageEvent, PrioritySource
 from service.vocabulary.figures import TO_READ, Tally
 from service.vocabulary.identity import Identity
-from service.vocabulary.orders import HeardMessage, OrderEvent, OrderProblem, OrderState
+from service.vocabulary.orders import HeardMessage, OrderEvent, OrderProblem, OrderState, accession_of
 from service.vocabulary.reading_order import ReadingOrder
 from service.vocabulary.states import Priority
 
@@ -152,7 +152,7 @@ def settle_arrival(
     Closed or None
         That the study was read already.
     """
-    accession = identity_of(instance).accession_number.strip()[:64]
+    accession = accession_of(identity_of(instance).accession_number)
     if accession:
         known = select(AccessionRecord.id).where(
             AccessionRecord.study_id == study.id, AccessionRecord.accession_number == accession
@@ -171,8 +171,7 @@ def settle_release(
     What is returned is as of `settle_arrival`.
     """
     session.flush()
-    named = select(AccessionRecord.accession_number).where(AccessionRecord.study_id == study.id)
-    return _settle_all(_Use(session, order, subscriptions, at), study, set(session.scalars(named)))
+    return _settle_all(_Use(session, order, subscriptions, at), study, accessions_of(session, study.study_instance_uid))
 
 
 def _settle_all(use: _Use, study: StudyRecord, accession_numbers: Collection[str]) -> Closed | None:

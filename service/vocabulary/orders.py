@@ -8,6 +8,26 @@ from service.vocabulary.states import Priority
 #: Orders of one message: each holds two locks of the ledger until the message is kept, and a site has some thousands.
 MOST_ORDERS = 200
 
+#: What devices and people write where there is no accession number, in letters and digits alone, without case. A zero,
+#: or several, and any number of X are none either.
+PLACEHOLDERS = frozenset(
+    {
+        *("1", "na", "nil", "no", "none", "null", "nan", "unk", "unknown", "undefined", "unassigned", "missing"),
+        *("notavailable", "notapplicable", "noaccession", "noaccessionnumber", "accession", "accessionnumber"),
+        *("test", "dummy", "default", "temp", "tbd", "anonymous", "anonymized", "removed"),
+    }
+)
+
+
+def accession_of(value: str) -> str:
+    """Return the accession number that an image or an order has, at most 64 characters; empty for a placeholder.
+
+    What many devices write alike names no order: by it the orders of one patient would be taken for another's.
+    """
+    number = value.strip()[:64]
+    bare = "".join(filter(str.isalnum, number)).casefold()
+    return number if bare.strip("0") and bare.strip("x") and bare not in PLACEHOLDERS else ""
+
 
 class OrderEvent(StrEnum):
     """What became of an order."""

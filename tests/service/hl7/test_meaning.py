@@ -47,6 +47,10 @@ def test_an_order_says_whose_and_of_which_study_it_is_how_urgent_and_why() -> No
     )
 
 
+def test_a_placeholder_for_an_accession_number_names_no_study() -> None:
+    assert [one.accession_number for one in heard(order(accession="N/A"))] == [""]
+
+
 def test_an_order_for_images_of_hl7apys_making_is_read() -> None:
     made = Message("OMI_O23", version="2.5.1", validation_level=VALIDATION_LEVEL.STRICT)
     made.msh.msh_3, made.msh.msh_9, made.msh.msh_10, made.msh.msh_11 = "RIS", "OMI^O23^OMI_O23", "7", "P"

@@ -18,6 +18,7 @@ from sqlalchemy import select
 from service.ledger import ArrivalKind
 from service.ledger.database import writing
 from service.ledger.order_matching import problem_of
+from service.ledger.order_records import AccessionRecord
 from service.ledger.reading_list import Wanted
 from service.ledger.records import StudyRecord
 from service.ledger.rows import hold
@@ -32,6 +33,7 @@ from service.vocabulary.orders import (
     OrderEvent,
     OrderProblem,
     OrderState,
+    accession_of,
 )
 from service.vocabulary.shadow import ShadowSource
 from service.vocabulary.states import Priority
@@ -244,6 +246,24 @@ def test_two_studies_of_one_accession_number_are_both_left_and_both_say_so(eithe
         assert study(either, image).reading is None
     said = [line for image in images for line in lines(either, image, EventKind.ORDER_NOT_USED)]
     assert [line.partition(": ")[2] for line in said] == ["several studies have its accession number"] * 2
+
+
+@pytest.mark.parametrize("placeholder", ["0", "000", "1", "N/A", "Unknown", "X X"])
+def test_a_placeholder_is_no_accession_number(site: SampleSite, placeholder: str) -> None:
+    before, after = (message(order(accession_number=placeholder, priority=Priority.STAT)) for _ in range(2))
+    site.ledger.orders.hear(before)
+    image = receive(site, accession_number=f" {placeholder} ")
+    with writing(site.engine) as session:  # as an earlier version kept it
+        row = session.scalars(select(StudyRecord)).one()
+        session.add(AccessionRecord(study_id=row.id, accession_number=placeholder))
+    site.ledger.orders.hear(after)
+    assert study(site, image).priority is Priority.ROUTINE
+    assert site.ledger.inspection.status().orders == {OrderState.WAITING: 2}
+
+
+def test_a_number_that_only_looks_like_a_placeholder_is_an_accession_number() -> None:
+    for number in ("10", "0001", "A-0", "X1", "NA-7", "UNKNOWN-3"):
+        assert accession_of(f" {number}") == number
 
 
 def test_of_two_patients_with_one_accession_number_the_right_one_is_found(site: SampleSite) -> None:
