@@ -45,13 +45,27 @@ class Analysis:
         if not self.any_due():
             return []
         now = self._clock()
+        self._take_back(now, maximum_attempts)
         order = (InstanceRecord.rank_at, InstanceRecord.id)
         with writing(self._engine) as session:
-            for row in session.scalars(abandoned(now).order_by(*order).with_for_update(skip_locked=True, **LOCK)):
-                _take_back(session, row, now, maximum_attempts, self._subscriptions)
-            session.flush()
             rows = IMAGES.claim(session, waiting(), order, limit, owner=owner, now=now, lease=lease)
             return [claimed for row in rows if (claimed := _claimed(session, row, owner, now))]
+
+    def _take_back(self, now: datetime, maximum_attempts: int) -> None:
+        """Take the images back whose workers' leases are over, each in a transaction of its own.
+
+        One that is given up takes the place of what was said before: whatever tells of its study is locked first.
+        """
+        with reading(self._engine) as session:
+            found = session.execute(abandoned(now).with_only_columns(InstanceRecord.id, InstanceRecord.attempts)).all()
+        for number, attempts in found:
+            with writing(self._engine) as session:
+                if attempts >= maximum_attempts:
+                    lock_study_images(session, number)
+                still = abandoned(now).where(InstanceRecord.id == number).with_for_update(skip_locked=True, **LOCK)
+                row = session.scalars(still).one_or_none()
+                if row is not None:
+                    _take_back(session, row, now, maximum_attempts, self._subscriptions)
 
     def renew(self, claimed: Sequence[ClaimedInstance], lease: timedelta) -> list[ClaimedInstance]:
         """Lengthen the leases of what a worker holds; return what it still holds."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -12,9 +13,12 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
+from service.ledger import SentObject
 from service.ledger.records import EventRecord
 from service.vocabulary.facts import EventKind, Supersession
-from service.vocabulary.states import DeliveryState, Priority
+from service.vocabulary.findings import Outcome
+from service.vocabulary.states import DeliveryState, Priority, State
+from tests.invariants import Invariant
 from tests.service.sample_site import LEASE, SampleSite, prediction
 
 STUDY = "1.2.3.4"
@@ -83,6 +87,46 @@ def test_two_images_of_a_study_that_settle_at_once_have_numbers_of_their_own(sit
 
     while_open(EventKind.INFERRED, settle(0), settle(1))
     assert sorted(numbers) == [1, 2]
+
+
+@pytest.mark.proves(Invariant.NO_CIRCULAR_WAIT)
+def test_an_image_whose_worker_died_is_given_up_while_a_document_of_its_study_is_settled(site: SampleSite) -> None:
+    """Both write about all images of the study, and lock the newest first."""
+    outbox, reporting = site.ledger.outbox, site.ledger.reporting
+    first = site.receive(study_instance_uid=STUDY)
+    site.infer(0.1)
+    site.report()
+    site.receive(study_instance_uid=STUDY, sop_instance_uid=str(first.SOPInstanceUID))
+    site.claim()
+    site.receive(study_instance_uid=STUDY)
+    site.infer(0.1)
+    (due,) = reporting.claim("builder", 1, LEASE)
+    document = site._report(due.sop_instance_uid, due.object_key, "study_text_sr", Outcome.NEGATIVE, ("pacs",))
+    reporting.save(due, [document], study=reporting.study(due))
+    (sent,) = outbox.claim("courier", "pacs", DeliveryState.PENDING, 1, LEASE)
+    site.now += 2 * LEASE
+    while_open(
+        EventKind.LEASE_EXPIRED,
+        lambda: site.ledger.analysis.claim("worker 2", 1, LEASE, 1),
+        lambda: outbox.save_sent([SentObject(sent, 0x0000)]),
+    )
+    history = site.ledger.inspection.history(STUDY)
+    assert history is not None
+    assert [row.state for row in history.versions] == [State.SUPERSEDED, State.FAILED, State.REPORTED]
+
+
+def test_images_of_different_patients_with_a_placeholder_for_an_accession_number_wait_for_nobody(
+    site: SampleSite,
+) -> None:
+    """Devices write "0" where there is none."""
+    site.receive()  # from here on the machine is known
+    with ThreadPoolExecutor(2) as pool, Kept(EventKind.RECEIVED) as kept:
+        first = pool.submit(partial(site.receive, accession_number="0", patient_id="P-1"))
+        assert kept.is_open.wait(20)
+        pool.submit(partial(site.receive, accession_number="0", patient_id="P-2")).result(20)
+        kept.let_go.set()
+        first.result(20)
+    assert site.ledger.inspection.status().studies == 3
 
 
 def test_a_retry_sends_nothing_of_a_version_that_is_superseded_in_that_moment(site: SampleSite) -> None:
