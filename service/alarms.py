@@ -76,6 +76,7 @@ def _given_up(say: Texts, status: StatusView) -> Iterator[Alarm]:
     for failure, code in {
         Failure.ANALYSIS_FAILED: "alarm.analysis_failed",
         Failure.REPORT_FAILED: "alarm.report_failed",
+        Failure.STUDY_REPORT_FAILED: "alarm.study_report_failed",
     }.items():
         count = status.failures.get(failure, 0)
         if count:

@@ -23,6 +23,7 @@ from service.ledger.records import (
     StudyRecord,
 )
 from service.ledger.rows import advance, by_person, let_go, record
+from service.ledger.settling import UNBUILT, build_again
 from service.ledger.shadow import both_alike, held_in_shadow
 from service.ledger.superseding import withdraw
 from service.ledger.telling import Subscriptions
@@ -38,7 +39,6 @@ from service.vocabulary.states import CommitmentState, DeliveryState, State
 _ANSWERED = (State.INFERRED, State.REPORTED, State.DELIVERED, State.OUT_OF_SCOPE, State.FAILED)
 #: Events that are worth telling though the version of the image that they came about by is superseded.
 _OUTLASTING = [event.value for event in MessageEvent if event not in (MessageEvent.RESULT, MessageEvent.REPORTS_BUILT)]
-_REPORTABLE = [State.OUT_OF_SCOPE.value, State.FAILED.value]
 
 
 @dataclass(frozen=True)
@@ -198,7 +198,8 @@ def _given_up(uid: str | None) -> Select[InstanceRecord]:
     )
     messages = exists().where(MessageRecord.instance_id == InstanceRecord.id, MessageRecord.state == dead)
     # Of all that was never analysed, what has a detail is what no report could be made of.
-    unreported = (InstanceRecord.state == State.OUT_OF_SCOPE.value) & InstanceRecord.detail.is_not(None)
+    is_unbuilt = InstanceRecord.detail.is_not(None) & InstanceRecord.reports_due.is_(False)
+    unreported = (InstanceRecord.state == State.OUT_OF_SCOPE.value) & is_unbuilt
     failed = InstanceRecord.state == State.FAILED.value
     query = select(InstanceRecord).join(StudyRecord).where(or_(failed, unreported, deliveries, messages))
     if uid is None:
@@ -249,12 +250,12 @@ def _retry(session: Session, instance: InstanceRecord, now: datetime) -> int:
         keep_supersession(instance, Supersession.ANALYSED_AGAIN)
         advance(session, instance, State.RECEIVED, now, EventKind.RETRIED, by_person(""))
         return 1
-    if instance.detail and not dead and not instance.reports and instance.state in _REPORTABLE:
+    if instance.state == State.FAILED.value and instance.reason in UNBUILT:
+        build_again(session, instance, now, EventKind.RETRIED, by_person(""))
+        return 1 + len(dead)
+    if instance.state == State.OUT_OF_SCOPE.value and instance.detail and not instance.reports_due:
         instance.detail, instance.attempts, instance.reports_due = None, 0, True
-        if instance.state == State.FAILED.value:
-            instance.reason = None
-            advance(session, instance, State.INFERRED, now, EventKind.RETRIED, by_person(""))
-        return 1
+        return 1 + len(dead)
     if dead and instance.state == State.FAILED.value and instance.reason == Failure.DELIVERY_FAILED:
         instance.reason = None
         advance(session, instance, State.REPORTED, now, EventKind.RETRIED, by_person(""))

@@ -15,7 +15,7 @@ from service.ledger.leases import BY_RANK, IMAGES, LOCK, lock_study_images
 from service.ledger.records import DeliveryRecord, InstanceRecord, ReportRecord, StudyRecord
 from service.ledger.reports import NewReport, add_all
 from service.ledger.rows import advance, record
-from service.ledger.settling import replace_document, settle_study
+from service.ledger.settling import replace_document, replace_unbuilt, settle_study
 from service.ledger.study_documents import document_deliveries
 from service.ledger.study_facts import StudyFacts, facts_of_study
 from service.ledger.telling import Subscriptions
@@ -28,8 +28,9 @@ from service.vocabulary.findings import Outcome
 from service.vocabulary.report_kinds import STUDY_KINDS
 from service.vocabulary.states import DeliveryState, State
 
-#: Reports of an image are due in these; in the last two of its study alone, of which another image has gone.
-_DUE_STATES = [State.INFERRED, State.OUT_OF_SCOPE, State.FAILED, State.REPORTED, State.DELIVERED]
+#: States in which reports of an image's study alone are due, of which another image has gone.
+_TOLD = [State.REPORTED, State.DELIVERED]
+_DUE_STATES = [State.INFERRED, State.OUT_OF_SCOPE, State.FAILED, *_TOLD]
 
 
 class Reporting:
@@ -179,6 +180,8 @@ def _replace_documents(
         raise StudyChanged
     for delivery in rows:
         replace_document(session, delivery, now)
+    if destinations:
+        replace_unbuilt(session, row.study_id, now)
 
 
 def _not_built(detail: str) -> str:
@@ -189,8 +192,11 @@ def _give_up(session: Session, row: InstanceRecord, detail: str, now: datetime) 
     """Stop building an instance's reports; the alarm stands until a person retries."""
     row.detail = _not_built(detail)
     row.reports_due = False
-    if row.state == State.INFERRED.value:
-        row.reason = Failure.REPORT_FAILED.value
+    is_told = row.state in _TOLD
+    if is_told or row.reason == Failure.DELIVERY_FAILED.value:
+        row.reason = Failure.STUDY_REPORT_FAILED.value
+    if is_told or row.state == State.INFERRED.value:
+        row.reason = row.reason or Failure.REPORT_FAILED.value
         advance(session, row, State.FAILED, now, EventKind.FAILED, EventDetail.NOT_BUILT.of(error=detail))
     else:
         IMAGES.end(row)

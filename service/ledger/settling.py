@@ -11,10 +11,13 @@ from service.ledger.records import DeliveryRecord, InstanceRecord, ReportRecord
 from service.ledger.rows import advance
 from service.ledger.shadow import is_shadowed
 from service.ledger.study_documents import OF_STUDY
-from service.vocabulary.event_details import EventDetail
+from service.vocabulary.event_details import EventDetail, EventFacts
 from service.vocabulary.facts import EventKind, Failure
-from service.vocabulary.report_kinds import STUDY_KINDS
+from service.vocabulary.report_kinds import STUDY_KINDS, ReportKind
 from service.vocabulary.states import DeliveryState, State
+
+#: What was given up of an image whose reports could not be built, and its state while they are built again.
+UNBUILT = {Failure.REPORT_FAILED: State.INFERRED, Failure.STUDY_REPORT_FAILED: State.REPORTED}
 
 
 def settle(session: Session, rows: Collection[DeliveryRecord], at: datetime) -> None:
@@ -71,15 +74,30 @@ def replace_document(session: Session, row: DeliveryRecord, at: datetime) -> Non
     OBJECTS.settle(row)
     image = row.report.instance
     if was_dead and image.state == State.FAILED.value and image.reason == Failure.DELIVERY_FAILED.value:
-        image.reason = None
-        advance(
-            session,
-            image,
-            State.REPORTED,
-            at,
-            EventKind.REPLACED,
-            EventDetail.LATER_DOCUMENT.of(report=row.report.kind),
-        )
+        _replaced(session, image, row.report.kind, at)
+
+
+def replace_unbuilt(session: Session, study_id: int, at: datetime) -> None:
+    """Call nobody any more for documents of a study that could not be built: one is built that tells of all."""
+    unbuilt = (InstanceRecord.study_id == study_id, InstanceRecord.reason == Failure.STUDY_REPORT_FAILED.value)
+    failed = InstanceRecord.state == State.FAILED.value
+    for image in session.scalars(select(InstanceRecord).where(*unbuilt, failed).order_by(InstanceRecord.id)).all():
+        image.detail = None
+        _replaced(session, image, ReportKind.STUDY_TEXT_SR, at)
+
+
+def build_again(session: Session, image: InstanceRecord, at: datetime, event: EventKind, why: EventFacts) -> None:
+    """Have the reports of an image built again that could not be: all of them, or that of its study alone."""
+    state = UNBUILT[Failure(image.reason or "")]
+    image.reason = image.detail = image.not_before = None
+    image.attempts, image.reports_due = 0, True
+    advance(session, image, state, at, event, why)
+
+
+def _replaced(session: Session, image: InstanceRecord, kind: str, at: datetime) -> None:
+    image.reason = None
+    later = EventDetail.LATER_DOCUMENT.of(report=kind)
+    advance(session, image, State.REPORTED, at, EventKind.REPLACED, later)
 
 
 def _is_under_way(row: DeliveryRecord) -> bool:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from service.ledger.leases import LOCK
 from service.ledger.records import DeliveryRecord, InstanceRecord, ReportRecord
 from service.ledger.rows import advance
-from service.ledger.settling import replace_document
+from service.ledger.settling import UNBUILT, build_again, replace_document
 from service.ledger.shadow import alike, is_shadowed
 from service.ledger.study_documents import OF_STUDY, document_deliveries
 from service.ledger.telling import Subscriptions, withdraw_messages
@@ -101,7 +101,9 @@ def _revise_document(session: Session, study_id: int, at: datetime, *, again: bo
     ).one_or_none()
     if image is None:
         return
-    image.reports_due, image.attempts, image.not_before = True, 0, None
+    later = EventDetail.LATER_DOCUMENT.of(report=ReportKind(kind))
     if image.state == State.DELIVERED.value:
-        later = EventDetail.LATER_DOCUMENT.of(report=ReportKind(kind))
         advance(session, image, State.REPORTED, at, EventKind.REPLACED, later)
+    if image.state == State.FAILED.value and image.reason in UNBUILT:
+        build_again(session, image, at, EventKind.REPLACED, later)
+    image.reports_due, image.attempts, image.not_before = True, 0, None

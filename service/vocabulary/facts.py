@@ -40,6 +40,8 @@ class Failure(StrEnum):
 
     ANALYSIS_FAILED = "analysis_failed"
     REPORT_FAILED = "report_failed"
+    STUDY_REPORT_FAILED = "study_report_failed"
+    """Its own reports are built; one of its study, which another image has left, could not be."""
     DELIVERY_FAILED = "delivery_failed"
 
 

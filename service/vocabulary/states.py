@@ -42,7 +42,7 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.INFERRED: frozenset({State.REPORTED, State.FAILED, State.SUPERSEDED}),
     State.OUT_OF_SCOPE: frozenset({State.SUPERSEDED}),
     State.REPORTED: frozenset({State.DELIVERED, State.FAILED, State.SUPERSEDED}),
-    State.DELIVERED: frozenset({State.REPORTED, State.SUPERSEDED}),
+    State.DELIVERED: frozenset({State.REPORTED, State.FAILED, State.SUPERSEDED}),
     State.FAILED: frozenset({State.RECEIVED, State.INFERRED, State.REPORTED, State.SUPERSEDED}),
     State.DUPLICATE: frozenset(),
     State.HELD: frozenset({State.RECEIVED}),

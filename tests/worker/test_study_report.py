@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pydicom import Dataset, dcmread
 
+from service.alarms import alarms
 from service.ledger import NewReport, SentObject
 from service.ledger.records import ReportRecord
 from service.report.reading import report_lines
@@ -16,6 +17,7 @@ from service.vocabulary.facts import Opinion
 from service.vocabulary.states import DeliveryState
 from tests.invariants import Invariant
 from tests.phantoms import chest
+from tests.service.sample_site import ENGLISH
 from tests.worker.conftest import Gateway, destination
 from worker.report_building import ReportBuilding
 
@@ -36,15 +38,15 @@ def settle(made: Gateway, *images: Dataset) -> None:
         made.build()
 
 
-def bring(made: Gateway, state: DeliveryState = DeliveryState.CONFIRMED) -> None:
-    """Bring everything that waits for the destination to a state: confirmed, or dead."""
+def bring(made: Gateway, state: DeliveryState = DeliveryState.CONFIRMED, to: str = "pacs") -> None:
+    """Bring everything that waits for a destination to a state: confirmed, or dead."""
     outbox = made.ledger.outbox
-    for due in outbox.claim("courier", "pacs", DeliveryState.PENDING, 100, LEASE):
+    for due in outbox.claim("courier", to, DeliveryState.PENDING, 100, LEASE):
         if state is DeliveryState.DEAD:
             outbox.save_dead(due, 0xA900, "the destination answered status 0xA900")
         else:
             outbox.save_sent([SentObject(due, 0x0000, confirm_at=made.clock())])
-    for due in outbox.claim("courier", "pacs", DeliveryState.SENT, 100, LEASE):
+    for due in outbox.claim("courier", to, DeliveryState.SENT, 100, LEASE):
         outbox.save_confirmed([due])
 
 
@@ -216,6 +218,48 @@ def test_an_image_that_leaves_for_another_study_leaves_its_document_too(made: Ga
 
 
 @pytest.mark.proves(Invariant.SILENCE_IS_NOT_NORMAL)
+@pytest.mark.parametrize("own", [DeliveryState.CONFIRMED, DeliveryState.DEAD])
+@pytest.mark.parametrize("remedy", ["a retry", "another image"])
+def test_a_document_that_cannot_be_built_once_an_image_has_left_calls_a_person(
+    gateway: Any, own: DeliveryState, remedy: str
+) -> None:
+    made: Gateway = gateway(destination(reports=["study_text_sr", "measurement_sr"]))
+    stays, goes = of_study(1), of_study(2)
+    settle(made, stays)
+    bring(made, own)
+    settle(made, goes)
+    bring(made)
+    goes.StudyInstanceUID = "1.2.3.5"
+    made.receive(goes)
+    made.infer()
+    for due in made.ledger.reporting.claim("build-1", 2, LEASE):
+        if due.identity.study_instance_uid == STUDY:
+            made.ledger.reporting.save_failure(due, "MemoryError", made.clock(), 1)
+        else:
+            made.ledger.reporting.release(due, "stopped", made.clock())
+    status = made.ledger.inspection.status()
+    assert status.failures == {"study_report_failed": 1}
+    assert ENGLISH.number_of("alarm.study_report_failed", 1) in [
+        alarm.text for alarm in alarms(ENGLISH, status, made.clock())
+    ]
+    if remedy == "a retry":
+        assert made.ledger.remedies.retry(STUDY) == (2 if own is DeliveryState.DEAD else 1)
+    else:
+        settle(made, of_study(3))
+    made.build()
+    kinds = [row.kind for row in made.reports if row.instance_id == 1]
+    assert sorted(kinds) == ["measurement_sr"] + ["study_text_sr"] * (2 if remedy == "a retry" else 1)
+    assert str(goes.SOPInstanceUID) not in str(
+        next(document for _, document in reversed(documents(made)) if document.StudyInstanceUID == STUDY)
+    )
+    bring(made)
+    assert made.instances[0].state == (
+        "failed" if (own, remedy) == (DeliveryState.DEAD, "another image") else "delivered"
+    )
+    assert {row.state for row in made.instances[1:]} == {"superseded", "delivered"}
+
+
+@pytest.mark.proves(Invariant.SILENCE_IS_NOT_NORMAL)
 def test_a_correction_that_is_no_chest_radiograph_takes_no_other_images_result_along(made: Gateway) -> None:
     """What tells of both does not hold any more, and of the correction alone nothing would be built."""
     second = of_study(2)
@@ -257,6 +301,19 @@ def test_a_document_that_is_lost_after_a_later_one_arrived_keeps_no_image_waitin
     outbox.save_missing(asked, made.clock())
     assert [row.state for row in made.deliveries] == ["withdrawn", "confirmed"]
     assert [row.state for row in made.instances] == ["delivered"] * 2
+
+
+def test_a_document_takes_the_place_of_all_that_any_destination_holds(gateway: Any) -> None:
+    """One of two destinations has not received the second version when the third is built."""
+    made: Gateway = gateway(destination(reports=["study_text_sr"]), destination(name="slow", reports=["study_text_sr"]))
+    settle(made, of_study(1))
+    bring(made)
+    bring(made, to="slow")
+    settle(made, of_study(2))
+    bring(made)
+    settle(made, of_study(3))
+    *earlier, latest = [document for _, document in documents(made)]
+    assert names(latest) == [document.SOPInstanceUID for document in earlier]
 
 
 def test_a_destination_of_each_kind_receives_its_own(gateway: Any) -> None:

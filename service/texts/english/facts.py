@@ -26,6 +26,7 @@ TEXTS = {
     "reason.person_disagreed": "AI result withdrawn: a person disagreed",
     "failure.analysis_failed": "the analysis failed; see the gateway's log",
     "failure.report_failed": "the report could not be built",
+    "failure.study_report_failed": "the text report of the study could not be built again",
     "failure.delivery_failed": "a report could not be delivered",
     # Doubts
     "flag.body_part_unknown": "body part unknown",

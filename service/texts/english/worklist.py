@@ -44,6 +44,8 @@ TEXTS = {
     "alarm.analysis_failed.many": "{count} images could not be analysed.",
     "alarm.report_failed.one": "The reports of 1 image could not be built.",
     "alarm.report_failed.many": "The reports of {count} images could not be built.",
+    "alarm.study_report_failed.one": "The text report of 1 study that an image left could not be built again.",
+    "alarm.study_report_failed.many": "The text reports of {count} studies that images left could not be built again.",
     "alarm.delivery_failed.one": "1 report or message could not be delivered to {destination}.",
     "alarm.delivery_failed.many": "{count} reports or messages could not be delivered to {destination}.",
     "alarm.untaken.one": "{destination} does not take what it is sent: 1 report or message is tried"

@@ -26,6 +26,7 @@ TEXTS = {
     "reason.person_disagreed": "kết quả AI đã được rút lại: có người không đồng ý",
     "failure.analysis_failed": "phân tích thất bại; xem nhật ký của cổng",
     "failure.report_failed": "không tạo được báo cáo",
+    "failure.study_report_failed": "không tạo lại được báo cáo chữ của ca chụp",
     "failure.delivery_failed": "không gửi được báo cáo",
     # Doubts
     "flag.body_part_unknown": "không rõ bộ phận cơ thể",

@@ -45,6 +45,8 @@ TEXTS = {
     "alarm.analysis_failed.many": "{count} ảnh không phân tích được.",
     "alarm.report_failed.one": "Không tạo được báo cáo của 1 ảnh.",
     "alarm.report_failed.many": "Không tạo được báo cáo của {count} ảnh.",
+    "alarm.study_report_failed.one": "Không tạo lại được báo cáo chữ của 1 ca chụp mà một ảnh đã rời đi.",
+    "alarm.study_report_failed.many": "Không tạo lại được báo cáo chữ của {count} ca chụp mà một ảnh đã rời đi.",
     "alarm.delivery_failed.one": "Không gửi được 1 báo cáo hoặc thông điệp đến {destination}.",
     "alarm.delivery_failed.many": "Không gửi được {count} báo cáo hoặc thông điệp đến {destination}.",
     "alarm.untaken.one": "{destination} không nhận những gì được gửi: 1 báo cáo hoặc thông báo đang được"
