@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.ledger.predictions import prediction_of
-from service.ledger.records import InstanceRecord
+from service.ledger.records import InstanceRecord, ReportRecord
 from service.ledger.reports import EarlierReport, held_reports
 from service.ledger.rows import identity_of
 from service.ledger.siblings import number_of, other_images
@@ -28,6 +29,8 @@ class DueReport:
         The how-manieth result of its study it is.
     in_shadow
         Whether it was received in shadow: it has no reports.
+    is_told
+        Whether its own reports are built: one about its study alone is due, which another image has left.
     other_images
         What has been found out about each other image of the study.
     """
@@ -53,27 +56,31 @@ class DueReport:
     number: int
     other_images: tuple[Outcome, ...]
     in_shadow: bool = False
-
-    @property
-    def is_told(self) -> bool:
-        """Whether its own reports are built: one about its study alone is due, which another image has left."""
-        return _is_told(self.state, self.reason)
+    is_told: bool = False
 
 
-def _is_told(state: str, reason: str | None) -> bool:
+def _is_told(session: Session, row: InstanceRecord) -> bool:
     """Return whether an instance's own reports are built, delivered or not."""
-    return state in (State.REPORTED, State.DELIVERED) or (
-        state == State.FAILED and reason == Failure.DELIVERY_FAILED.value
+    if row.state in (State.REPORTED, State.DELIVERED):
+        return True
+    if row.state == State.FAILED and row.reason == Failure.DELIVERY_FAILED.value:
+        return True
+    own = (
+        ReportRecord.instance_id == row.id,
+        ~OF_STUDY,
+        ReportRecord.created_at >= (row.analysed_at or row.received_at),
     )
-
-
-def _has_result(row: InstanceRecord) -> bool:
-    """Return whether an instance's prediction is what its reports say."""
-    return row.state == State.INFERRED.value or _is_told(row.state, row.reason)
+    return (
+        row.state != State.INFERRED
+        and session.scalars(select(ReportRecord.id).where(*own).limit(1)).first() is not None
+    )
 
 
 def due_report(session: Session, row: InstanceRecord, owner: str) -> DueReport:
     """Return what is told of an instance that was claimed."""
+    is_told = _is_told(session, row)
+    # Of an instance that is told the prediction is what its reports say.
+    has_result = is_told or row.state == State.INFERRED.value
     return DueReport(
         id=row.id,
         owner=owner,
@@ -83,7 +90,7 @@ def due_report(session: Session, row: InstanceRecord, owner: str) -> DueReport:
         identity_digest=row.identity_digest,
         pixel_digest=row.pixel_digest,
         state=State(row.state),
-        prediction=prediction_of(row.prediction) if row.prediction and _has_result(row) else None,
+        prediction=prediction_of(row.prediction) if row.prediction and has_result else None,
         reason=row.reason,
         flags=flags_of(row),
         is_chest=row.is_chest,
@@ -96,6 +103,7 @@ def due_report(session: Session, row: InstanceRecord, owner: str) -> DueReport:
         number=number_of(session, row),
         other_images=other_images(session, row),
         in_shadow=row.shadow_id is not None,
+        is_told=is_told,
     )
 
 

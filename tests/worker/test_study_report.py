@@ -217,9 +217,18 @@ def test_an_image_that_leaves_for_another_study_leaves_its_document_too(made: Ga
     assert [row.state for row in made.instances] == ["delivered", "superseded", "delivered"]
 
 
+def give_up_the_document(made: Gateway) -> None:
+    """Let what is due of the study not be built, and put all else off."""
+    for due in made.ledger.reporting.claim("build-1", 2, LEASE):
+        if due.identity.study_instance_uid == STUDY:
+            made.ledger.reporting.save_failure(due, "MemoryError", made.clock(), 1)
+        else:
+            made.ledger.reporting.release(due, "stopped", made.clock())
+
+
 @pytest.mark.proves(Invariant.SILENCE_IS_NOT_NORMAL)
 @pytest.mark.parametrize("own", [DeliveryState.CONFIRMED, DeliveryState.DEAD])
-@pytest.mark.parametrize("remedy", ["a retry", "another image"])
+@pytest.mark.parametrize("remedy", ["none is needed", "a retry", "another image"])
 def test_a_document_that_cannot_be_built_once_an_image_has_left_calls_a_person(
     gateway: Any, own: DeliveryState, remedy: str
 ) -> None:
@@ -232,30 +241,26 @@ def test_a_document_that_cannot_be_built_once_an_image_has_left_calls_a_person(
     goes.StudyInstanceUID = "1.2.3.5"
     made.receive(goes)
     made.infer()
-    for due in made.ledger.reporting.claim("build-1", 2, LEASE):
-        if due.identity.study_instance_uid == STUDY:
-            made.ledger.reporting.save_failure(due, "MemoryError", made.clock(), 1)
-        else:
-            made.ledger.reporting.release(due, "stopped", made.clock())
-    status = made.ledger.inspection.status()
-    assert status.failures == {"study_report_failed": 1}
-    assert ENGLISH.number_of("alarm.study_report_failed", 1) in [
-        alarm.text for alarm in alarms(ENGLISH, status, made.clock())
-    ]
+    if remedy != "none is needed":
+        give_up_the_document(made)
+        status = made.ledger.inspection.status()
+        assert status.failures == {"study_report_failed": 1}
+        assert ENGLISH.number_of("alarm.study_report_failed", 1) in [
+            alarm.text for alarm in alarms(ENGLISH, status, made.clock())
+        ]
     if remedy == "a retry":
         assert made.ledger.remedies.retry(STUDY) == (2 if own is DeliveryState.DEAD else 1)
-    else:
+    elif remedy == "another image":
         settle(made, of_study(3))
     made.build()
     kinds = [row.kind for row in made.reports if row.instance_id == 1]
-    assert sorted(kinds) == ["measurement_sr"] + ["study_text_sr"] * (2 if remedy == "a retry" else 1)
+    assert sorted(kinds) == ["measurement_sr"] + ["study_text_sr"] * (1 if remedy == "another image" else 2)
     assert str(goes.SOPInstanceUID) not in str(
         next(document for _, document in reversed(documents(made)) if document.StudyInstanceUID == STUDY)
     )
     bring(made)
-    assert made.instances[0].state == (
-        "failed" if (own, remedy) == (DeliveryState.DEAD, "another image") else "delivered"
-    )
+    is_failed = own is DeliveryState.DEAD and remedy != "a retry"
+    assert made.instances[0].state == ("failed" if is_failed else "delivered"), "its own report is given up"
     assert {row.state for row in made.instances[1:]} == {"superseded", "delivered"}
 
 
@@ -301,6 +306,20 @@ def test_a_document_that_is_lost_after_a_later_one_arrived_keeps_no_image_waitin
     outbox.save_missing(asked, made.clock())
     assert [row.state for row in made.deliveries] == ["withdrawn", "confirmed"]
     assert [row.state for row in made.instances] == ["delivered"] * 2
+
+
+def test_an_image_that_is_not_analysed_is_told_once_though_another_leaves_its_study(gateway: Any) -> None:
+    made: Gateway = gateway(
+        destination(reports=["study_text_sr"]), destination(name="image", reports=["text_sr"], not_analysed="all")
+    )
+    goes = of_study(1)
+    settle(made, goes, of_study(2, "LL"))
+    bring(made)
+    bring(made, to="image")
+    goes.StudyInstanceUID = "1.2.3.5"
+    settle(made, goes)
+    kinds = sorted(row.kind for row in made.reports if row.instance_id == 2)
+    assert kinds == ["study_text_sr", "study_text_sr", "text_sr"]
 
 
 def test_a_document_takes_the_place_of_all_that_any_destination_holds(gateway: Any) -> None:
