@@ -4,10 +4,9 @@ from datetime import datetime
 from enum import Enum
 
 from service.audit.events import Node
-from service.audit.message import AuditMessage, CodedValue, EventOutcome, Participant, Subject
+from service.audit.message import AuditMessage, CodedValue, EventOutcome, Participant
 
 _APPLICATION = CodedValue("110150", "Application")
-_NODE = CodedValue("110182", "Node ID")
 
 
 class AuditedChange(Enum):
@@ -37,14 +36,5 @@ def administered(at: datetime, node: Node, user: str, host: str, *, change: Audi
         outcome=EventOutcome.SUCCESS,
         description=what,
         participants=(*person, node.participant(_APPLICATION, is_requestor=not person)),
-        subjects=(
-            Subject(
-                id=node.host or node.ae_title,
-                id_type=_NODE,
-                kind="2",
-                role="13",
-                name=node.ae_title,
-                details={"Alert Description": what},
-            ),
-        ),
+        subjects=(node.alerted(what),),
     )

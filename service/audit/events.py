@@ -34,6 +34,11 @@ class Node:
         titles = f"AETITLES={self.ae_title}"
         return Participant(self.ae_title, is_requestor, roles, self.host, titles)
 
+    def alerted(self, what: str) -> Subject:
+        """Return the node as what a security alert is about, and what happened (PS3.15 section A.5.3.12)."""
+        name, told = self.host or self.ae_title, {"Alert Description": what}
+        return Subject(id=name, id_type=_NODE, kind="2", role="13", name=self.ae_title, details=told)
+
 
 def application_activity(at: datetime, node: Node, *, process: str, starts: bool) -> AuditMessage:
     """Return the message of a process that starts or stops (PS3.15 section A.5.3.1)."""
@@ -250,16 +255,7 @@ def node_refused(at: datetime, node: Node, stranger: Node, *, why: str) -> Audit
             node.participant(_APPLICATION, is_requestor=True),
             stranger.participant(is_requestor=False),
         ),
-        subjects=(
-            Subject(
-                id=stranger.host or stranger.ae_title,
-                id_type=_NODE,
-                kind="2",
-                role="13",
-                name=stranger.ae_title,
-                details={"Alert Description": why},
-            ),
-        ),
+        subjects=(stranger.alerted(why),),
     )
 
 
