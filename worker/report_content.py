@@ -1,7 +1,7 @@
 """What reports say, from what the ledger knows and from the cards of the checkpoints at hand."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydicom import Dataset
 
@@ -13,7 +13,6 @@ from service.texts import texts_in
 from service.vocabulary.facts import Failure, Reason
 from service.vocabulary.findings import Outcome, Prediction
 from service.vocabulary.language import Language
-from service.vocabulary.states import State
 
 
 @dataclass(frozen=True)
@@ -30,26 +29,10 @@ class ContentWriter:
 
     def of_image(self, due: DueReport, language: Language) -> ReportContent:
         """Return what the reports of an image say."""
-        card = self._card(due.prediction)
-        return ReportContent(
-            outcome=due.prediction.outcome if due.prediction else Outcome.NOT_ANALYSED,
-            prediction=due.prediction,
-            reason=None if due.prediction else _reason(due),
-            flags=due.flags,
-            priority=due.priority,
-            priority_source=due.priority_source,
-            # DICOM times are local times of the site, PS3.5 section 6.2.
-            content_time=due.analysed_at.astimezone(),
-            pixel_digest=due.pixel_digest or "",
-            identity_digest=due.identity_digest,
-            limits=_limits(card, language),
-            population=card.population.description if card and due.prediction else "",
-            attempted=due.state is State.FAILED or due.reason == Reason.PIXELS_UNDECODABLE,
+        return replace(
+            self._content(due, due, language),
             superseding_reason=due.superseding_reason if due.predecessors else None,
-            after_reading=due.after_reading,
-            language=language,
             number=due.number,
-            type_margin=card.type_margin if card and due.prediction else None,
             other_images=due.other_images,
         )
 
@@ -75,25 +58,32 @@ class ContentWriter:
         )
 
     def _of_facts(self, image: ImageFacts, study: StudyFacts, language: Language) -> ReportContent | None:
-        if image.outcome is None:
-            return None
-        card = self._card(image.prediction)
+        return self._content(image, study, language) if image.outcome is not None else None
+
+    def _content(
+        self, image: DueReport | ImageFacts, study: DueReport | StudyFacts, language: Language
+    ) -> ReportContent:
+        """Return what holds of an image whichever report says it."""
+        prediction, card = image.prediction, self._card(image.prediction)
+        known = card if prediction is not None else None
+        reason = _reason(image)
         return ReportContent(
-            outcome=image.outcome,
-            prediction=image.prediction,
-            reason=None if image.prediction else Reason(image.reason) if image.reason else Failure.ANALYSIS_FAILED,
+            outcome=prediction.outcome if prediction is not None else Outcome.NOT_ANALYSED,
+            prediction=prediction,
+            reason=reason,
             flags=image.flags,
             priority=study.priority,
             priority_source=study.priority_source,
+            # DICOM times are local times of the site, PS3.5 section 6.2.
             content_time=image.analysed_at.astimezone(),
             pixel_digest=image.pixel_digest or "",
             identity_digest=image.identity_digest,
             limits=_limits(card, language),
-            population=card.population.description if card and image.prediction else "",
-            attempted=image.prediction is None and image.reason in (None, Reason.PIXELS_UNDECODABLE.value),
+            population=known.population.description if known is not None else "",
+            attempted=reason in (Failure.ANALYSIS_FAILED, Reason.PIXELS_UNDECODABLE),
             after_reading=study.after_reading,
             language=language,
-            type_margin=card.type_margin if card and image.prediction else None,
+            type_margin=known.type_margin if known is not None else None,
         )
 
     def _card(self, prediction: Prediction | None) -> Card | None:
@@ -116,5 +106,8 @@ def _subtag(language: Language) -> str:
     return language.value.partition("-")[0]
 
 
-def _reason(due: DueReport) -> Reason | Failure:
-    return Failure.ANALYSIS_FAILED if due.state is State.FAILED or due.reason is None else Reason(due.reason)
+def _reason(image: DueReport | ImageFacts) -> Reason | Failure | None:
+    """Return why an image has no result; None where it has one."""
+    if image.prediction is not None:
+        return None
+    return Reason(image.reason) if image.reason in set(Reason) else Failure.ANALYSIS_FAILED
