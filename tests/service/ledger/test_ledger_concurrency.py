@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from service.ledger import Arrival, SentObject
+from service.ledger import Arrival, ClaimedInstance, SentObject
 from service.vocabulary.facts import Supersession
 from service.vocabulary.findings import Outcome
 from service.vocabulary.orders import HeardMessage, HeardOrder, OrderedPatient, OrderEvent
@@ -45,6 +45,18 @@ def at_once(*work: Callable[[], object]) -> None:
             done.result(30)
 
 
+def save_replaced(site: SampleSite, claim: ClaimedInstance) -> None:
+    """Keep the result of an image that takes another's place."""
+    site.ledger.results.save_prediction(
+        claim,
+        prediction(0.9),
+        pixel_digest="00" * 32,
+        flags=(),
+        priority=Priority.URGENT,
+        superseding_reason=Supersession.IMAGE_REPLACED,
+    )
+
+
 @pytest.mark.proves(Invariant.NO_CIRCULAR_WAIT)
 def test_couriers_of_two_destinations_settle_one_image_together(site: SampleSite) -> None:
     outbox, names = site.ledger.outbox, ("pacs", "archive")
@@ -77,7 +89,7 @@ def test_an_image_that_comes_again_while_its_result_is_saved_waits_for_nobody(si
 
 @pytest.mark.proves(Invariant.NO_CIRCULAR_WAIT)
 def test_a_version_that_supersedes_one_that_is_being_sent_waits_for_nobody(site: SampleSite) -> None:
-    outbox, results = site.ledger.outbox, site.ledger.results
+    outbox = site.ledger.outbox
     for number in range(ROUNDS):
         first = site.receive()
         site.infer(0.1)
@@ -86,14 +98,7 @@ def test_a_version_that_supersedes_one_that_is_being_sent_waits_for_nobody(site:
         site.receive(sop_instance_uid=str(first.SOPInstanceUID), study_instance_uid=str(first.StudyInstanceUID))
         claim = site.claim()
         at_once(
-            lambda claim=claim: results.save_prediction(  # type: ignore[misc]
-                claim,
-                prediction(0.9),
-                pixel_digest="00" * 32,
-                flags=(),
-                priority=Priority.URGENT,
-                superseding_reason=Supersession.IMAGE_REPLACED,
-            ),
+            partial(save_replaced, site, claim),
             lambda due=due: outbox.save_sent([SentObject(due, 0x0000, confirm_at=site.now)]),  # type: ignore[misc]
         )
     assert site.ledger.inspection.status().states[State.SUPERSEDED] == ROUNDS
@@ -103,7 +108,7 @@ def test_a_version_that_supersedes_one_that_is_being_sent_waits_for_nobody(site:
 def test_couriers_settle_documents_about_one_study_while_its_images_are_replaced(site: SampleSite) -> None:
     """What is written about a document concerns all images of its study."""
     rounds = 3
-    outbox, reporting, results, names = site.ledger.outbox, site.ledger.reporting, site.ledger.results, ("one", "two")
+    outbox, reporting, names = site.ledger.outbox, site.ledger.reporting, ("one", "two")
     for number in range(rounds):
         study = f"1.2.3.{number}"
         images = [site.receive(study_instance_uid=study) for _ in range(2)]
@@ -117,14 +122,7 @@ def test_couriers_settle_documents_about_one_study_while_its_images_are_replaced
         claim = site.claim()
         at_once(
             *(lambda due=due: outbox.save_sent([SentObject(due, 0x0000)]) for due in sent),
-            lambda claim=claim: results.save_prediction(  # type: ignore[misc]
-                claim,
-                prediction(0.9),
-                pixel_digest="00" * 32,
-                flags=(),
-                priority=Priority.URGENT,
-                superseding_reason=Supersession.IMAGE_REPLACED,
-            ),
+            partial(save_replaced, site, claim),
         )
         (due,) = reporting.claim("builder", 1, LEASE)
         reporting.save(due, [], study=reporting.study(due))
