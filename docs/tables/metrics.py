@@ -37,7 +37,7 @@ _SITE = StatusView(
     orders={OrderState.USED: 1},
     commitment_requests={CommitmentState.WAITING: 1},
     oldest_unanswered_since=_NOW,
-    drifting=(DriftAlarm(1, "", "PA", KvpBand.HIGH, Characteristic.MORE_POSITIVE, _NOW),),
+    drifting=(DriftAlarm(1, "", "PA", KvpBand.HIGH, Characteristic.MORE_POSITIVE, _NOW, ""),),
 )
 
 
