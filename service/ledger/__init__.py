@@ -17,8 +17,9 @@ from service.ledger.claims import ClaimedInstance, Predecessor
 from service.ledger.commitment_requests import CommitmentRequests, DueCommitment
 from service.ledger.commitments import Answered, Commitments
 from service.ledger.dead_letters import DeadLetters
-from service.ledger.deliveries import DueDelivery, SentObject
+from service.ledger.deliveries import SentObject
 from service.ledger.drift import Drift
+from service.ledger.due_deliveries import DueDelivery
 from service.ledger.due_reports import DueReport
 from service.ledger.feedback import CountedFeedback, Feedback, FeedbackView, LabelledResult
 from service.ledger.figures import Figures

@@ -8,7 +8,8 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from service.ledger.database import writing
-from service.ledger.deliveries import ASKED, DueDelivery, FirstWord, confirm, note
+from service.ledger.deliveries import ASKED, FirstWord, confirm, note
+from service.ledger.due_deliveries import DueDelivery
 from service.ledger.leases import OBJECTS, lock_delivery, lock_images
 from service.ledger.records import CommitmentItemRecord, CommitmentRecord, DeliveryRecord
 from service.ledger.settling import settle

@@ -8,13 +8,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 from sqlalchemy.orm.attributes import set_committed_value
 
+from service.ledger.due_deliveries import DueDelivery
 from service.ledger.leases import LOCK, OBJECTS, lock_study_images
-from service.ledger.records import (
-    CommitmentItemRecord,
-    CommitmentRecord,
-    DeliveryRecord,
-    InstanceRecord,
-)
+from service.ledger.records import DeliveryRecord, InstanceRecord, ReportRecord
 from service.ledger.rows import advance, record
 from service.ledger.study_documents import document_deliveries
 from service.vocabulary.event_details import EventDetail
@@ -24,47 +20,10 @@ from service.vocabulary.states import DeliveryState, State
 
 #: States of a row that a courier may still hold: it is withdrawn while it is under way.
 HOLDABLE = (DeliveryState.PENDING, DeliveryState.SENT, DeliveryState.CONFIRMED, DeliveryState.WITHDRAWN)
+#: States of an image whose reports were sent, and which is analysed again all the same, on a person's word.
+_AGAIN = (State.RECEIVED, State.CLAIMED, State.INFERRED)
 #: Those in which a destination is asked whether it holds the object.
 ASKED = (DeliveryState.SENT, DeliveryState.CONFIRMED)
-
-
-@dataclass(frozen=True)
-class DueDelivery:
-    """One object that is to be sent to, or confirmed by, one destination, under a lease.
-
-    Attributes
-    ----------
-    attempts, questions
-        How often it was tried to send it, and how often the destination was asked since it took it or last said that it
-        holds it; this time included.
-    status
-        Of the response with which the destination took it.
-    is_confirmed
-        Whether the destination said before that it holds it, and is asked again.
-    answers
-        The requests for storage commitment since it was sent, the last one last: the Failure Reason (0008,1197) of
-        each, None where no answer has come.
-    """
-
-    id: int
-    owner: str
-    destination: str
-    instance_id: int
-    report_id: int
-    kind: str
-    outcome: str
-    sop_class_uid: str
-    sop_instance_uid: str
-    series_instance_uid: str
-    study_instance_uid: str
-    object_key: str
-    attempts: int
-    created_at: datetime
-    sent_at: datetime | None
-    status: int | None
-    questions: int
-    is_confirmed: bool
-    answers: tuple[int | None, ...]
 
 
 @dataclass(frozen=True)
@@ -103,54 +62,6 @@ class SentObject:
     detail: str | None = None
     confirm_at: datetime | None = None
     unconfirmable: str | None = None
-
-
-def due_deliveries(session: Session, rows: Sequence[DeliveryRecord], owner: str) -> list[DueDelivery]:
-    """Return what a courier is told of the rows that it claimed."""
-    answers = _answers(session, [row for row in rows if row.state != DeliveryState.PENDING.value])
-    return [_due_delivery(row, owner, answers.get(row.id, ())) for row in rows]
-
-
-def _due_delivery(row: DeliveryRecord, owner: str, answers: tuple[int | None, ...]) -> DueDelivery:
-    report = row.report
-    return DueDelivery(
-        id=row.id,
-        owner=owner,
-        destination=row.destination,
-        instance_id=report.instance_id,
-        report_id=report.id,
-        kind=report.kind,
-        outcome=report.outcome,
-        sop_class_uid=report.sop_class_uid,
-        sop_instance_uid=report.sop_instance_uid,
-        series_instance_uid=report.series_instance_uid,
-        study_instance_uid=report.instance.study.study_instance_uid,
-        object_key=report.object_key,
-        attempts=row.attempts,
-        created_at=row.created_at,
-        sent_at=row.sent_at,
-        status=row.status,
-        questions=row.questions or 0,
-        is_confirmed=row.state == DeliveryState.CONFIRMED.value,
-        answers=answers,
-    )
-
-
-def _answers(session: Session, rows: Sequence[DeliveryRecord]) -> dict[int, tuple[int | None, ...]]:
-    """Return the answers to the requests since each row was sent, by the row's number."""
-    if not rows:
-        return {}
-    asked = (
-        select(CommitmentItemRecord.delivery_id, CommitmentItemRecord.failure_reason)
-        .join(CommitmentRecord)
-        .join(DeliveryRecord, DeliveryRecord.id == CommitmentItemRecord.delivery_id)
-        .where(DeliveryRecord.id.in_([row.id for row in rows]), CommitmentRecord.requested_at >= DeliveryRecord.sent_at)
-        .order_by(CommitmentItemRecord.id)
-    )
-    found: dict[int, tuple[int | None, ...]] = {}
-    for number, reason in session.execute(asked):
-        found[number] = (*found.get(number, ()), reason)
-    return found
 
 
 def still_held(
@@ -279,7 +190,7 @@ def miss(session: Session, row: DeliveryRecord, at: datetime, retry_at: datetime
     """
     instance = row.report.instance
     # Its instance is locked, so that a version that supersedes it sees the row before or after this change.
-    if instance.state == State.SUPERSEDED.value or _has_later_document(session, row):
+    if instance.state == State.SUPERSEDED.value or _is_replaced(session, row):
         row.state = DeliveryState.WITHDRAWN.value
         OBJECTS.settle(row)
         note(session, row, at, EventKind.MISSING, EventDetail.MISSING_SUPERSEDED)
@@ -292,11 +203,15 @@ def miss(session: Session, row: DeliveryRecord, at: datetime, retry_at: datetime
         advance(session, instance, State.REPORTED, at, EventKind.REDELIVERY, lost)
 
 
-def _has_later_document(session: Session, row: DeliveryRecord) -> bool:
-    """Return whether another document about the same study has taken a document's place at its destination."""
-    if row.report.kind not in STUDY_KINDS:
-        return False
-    later = document_deliveries(row.report.instance.study_id).where(
-        DeliveryRecord.destination == row.destination, DeliveryRecord.id > row.id
-    )
+def _is_replaced(session: Session, row: DeliveryRecord) -> bool:
+    """Return whether another report has taken a report's place at its destination, or is about to."""
+    report, image = row.report, row.report.instance
+    if report.kind in STUDY_KINDS:
+        later = document_deliveries(image.study_id)
+    elif image.state in _AGAIN:
+        return True
+    else:
+        of_image = (ReportRecord.instance_id == image.id, ReportRecord.kind == report.kind)
+        later = select(DeliveryRecord).join(ReportRecord).where(*of_image)
+    later = later.where(DeliveryRecord.destination == row.destination, DeliveryRecord.id > row.id)
     return session.scalars(later.limit(1)).first() is not None

@@ -244,10 +244,10 @@ def lock_delivery(session: Session, number: int) -> DeliveryRecord | None:
 
 def _count_delivery(row: DeliveryRecord, step: int) -> None:
     """Count an attempt to send an object, or a question whether it is held."""
-    if row.state == DeliveryState.PENDING.value:
-        row.attempts += step
-    else:
+    if row.state in (DeliveryState.SENT, DeliveryState.CONFIRMED):
         row.questions = max(0, (row.questions or 0) + step)
+    else:  # one that was withdrawn meanwhile is given back unsent
+        row.attempts += step
 
 
 #: On images: of a worker that analyses one, and of one that builds its reports.

@@ -11,10 +11,8 @@ from service.ledger.database import reading, told, writing
 from service.ledger.deliveries import (
     ASKED,
     HOLDABLE,
-    DueDelivery,
     SentObject,
     confirm,
-    due_deliveries,
     give_up,
     miss,
     note,
@@ -23,6 +21,7 @@ from service.ledger.deliveries import (
     take,
     try_again,
 )
+from service.ledger.due_deliveries import DueDelivery, due_deliveries
 from service.ledger.keys import Holds, assumed, name_objects
 from service.ledger.leases import BY_RANK, OBJECTS
 from service.ledger.records import DeliveryRecord, InstanceRecord, ReportRecord, StudyRecord

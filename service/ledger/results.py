@@ -116,13 +116,7 @@ class Results:
         distance: float | None = None,
         checkpoint_digest: str | None = None,
     ) -> None:
-        """Keep the reason why an image is not analysed; a report of it may be due.
-
-        Parameters
-        ----------
-        distance, checkpoint_digest
-            How far the network of which checkpoint finds the image from those that it was trained on.
-        """
+        """Keep the reason why an image is not analysed, and which checkpoint found a distance; a report may be due."""
         now = self._clock()
         with writing(self._engine) as session:
             if superseding_reason is not None:

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import select
 
-from service.ledger import NewReport
+from service.ledger import NewReport, SentObject
 from service.ledger.database import reading
 from service.ledger.records import DeliveryRecord
 from service.vocabulary.facts import Supersession
@@ -52,6 +52,42 @@ def test_nothing_of_a_superseded_version_is_sent_any_more(site: SampleSite) -> N
 
     assert site.ledger.outbox.claim("courier", "pacs", DeliveryState.PENDING, 10, LEASE) == []
     assert site.ledger.inspection.status().outbox == {"pacs": {DeliveryState.WITHDRAWN: 1}}
+
+
+@pytest.mark.parametrize("analysed", [False, True])
+def test_what_was_withdrawn_and_sent_all_the_same_is_not_sent_again_where_it_is_lost(
+    site: SampleSite, analysed: bool
+) -> None:
+    """That the image was not analysed would arrive after its result."""
+    outbox = site.ledger.outbox
+    site.receive()
+    site.fail("out of memory")
+    site.report("pacs")
+    (under_way,) = outbox.claim("courier", "pacs", DeliveryState.PENDING, 1, LEASE)
+    site.ledger.remedies.retry()
+    outbox.save_sent([SentObject(under_way, 0x0000, confirm_at=site.now)])
+    if analysed:
+        site.now += LEASE
+        site.infer(0.1)
+        (due,) = site.ledger.reporting.claim("builder", 1, LEASE)
+        site.ledger.reporting.save(due, [site._report("other", due.object_key, "text_sr", Outcome.NEGATIVE, ("pacs",))])
+    (asked,) = outbox.claim("courier", "pacs", DeliveryState.SENT, 1, LEASE)
+    outbox.save_missing(asked, site.now)
+    sent = [row.outcome for row in outbox.claim("courier", "pacs", DeliveryState.PENDING, 10, LEASE)]
+    assert sent == ([Outcome.NEGATIVE] if analysed else [])
+
+
+def test_what_is_withdrawn_before_it_is_sent_was_never_tried(site: SampleSite) -> None:
+    """What takes its place names it as no predecessor."""
+    site.receive()
+    site.fail("out of memory")
+    site.report("pacs")
+    (due,) = site.ledger.outbox.claim("courier", "pacs", DeliveryState.PENDING, 1, LEASE)
+    site.ledger.remedies.retry()
+    site.ledger.outbox.release(due)
+    site.infer(0.1)
+    (due_report,) = site.ledger.reporting.claim("builder", 1, LEASE)
+    assert due_report.predecessors == ()
 
 
 @pytest.mark.parametrize("ends", ["given up", "put off"])
