@@ -46,7 +46,8 @@ def _table(say: Texts, rows: list[MachineRow]) -> Table:
     for row in rows:
         for view, band, count in row.seen.views:
             group = DriftGroup(row.seen.id, view, band)
-            for watched in [one for one in row.watched if one.group == group] or [None]:
+            of_group: list[Watched | None] = [one for one in row.watched if one.group == group]
+            for watched in of_group or [None]:
                 # Text, not markup: a name may hold square brackets.
                 told = [watched.checkpoint if watched is not None else "-"] if has_several else []
                 table.add_row(*(Text(cell) for cell in _cells(say, row, group, count, watched, told)))

@@ -175,7 +175,7 @@ def test_a_server_that_is_too_old_is_refused_in_words(postgres_url: str, monkeyp
     monkeypatch.setattr(database, "OLDEST_POSTGRESQL", 99)
     with pytest.raises(LedgerUnavailable, match=r"is PostgreSQL \d+, .* PostgreSQL 99 or later"):
         upgrade(postgres_url)
-    [(_, is_well, told)] = checks.database(Settings(database={"url": postgres_url}))  # type: ignore[arg-type]
+    [(_, is_well, told)] = checks.database(Settings(database={"url": postgres_url}))
     assert not is_well
     assert "PostgreSQL 99 or later" in str(told)
 
