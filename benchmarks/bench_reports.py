@@ -17,7 +17,8 @@ from benchmarks import document
 from benchmarks.interleaved import measure
 from service.demo.phantom import phantom_values
 from service.report import Equipment, ReportContent, build
-from service.report.build import drafts_of, from_scratch
+from service.report.build import drafts_of, recipe_of
+from service.report.making.files import made
 from service.vocabulary.findings import Finding, Outcome, Prediction
 from service.vocabulary.report_kinds import IMAGE_KINDS, ReportKind
 from service.vocabulary.states import Priority
@@ -59,7 +60,7 @@ def _row(name: str, outcome: Outcome, kinds: tuple[ReportKind, ...], rounds: int
 
     def by_highdicom() -> list[bytes]:
         drafts = drafts_of(source, display, what, kinds=kinds, equipment=equipment)
-        return [from_scratch(draft) for draft in drafts]
+        return [made(draft.kind, recipe_of(draft)) for draft in drafts]
 
     if from_templates() != by_highdicom():
         raise SystemExit("the bytes are not the same")

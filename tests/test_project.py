@@ -136,6 +136,8 @@ UNSOURCED = {
     *("service/audit/frame_queue.py", "service/audit/trail.py", "service/dicom/acceptor/terms.py"),
     *("service/dicom/pixels/frame.py", "service/dicom/pixels/image.py", "service/scope/attributes.py"),
     *("service/scope/fitting.py", "service/scope/verdict.py", "service/scope/words.py"),
+    *("service/report/installed.py", "service/report/maker.py", "service/report/making/__main__.py"),
+    "service/report/making/files.py",
 }
 SOURCE = re.compile(r"PS3\.\d|RFC \d|ITU-T|HL7 Version|^ *References$|Ahnafi", re.MULTILINE)
 

@@ -45,7 +45,7 @@ class Delivery:
         building = Activity("the building of reports", ledger.reporting.any_due)
         self.activities = [building]
         self._building = ReportBuilding(
-            settings, ledger, store, checkpoints, owner, stop=stop, progress=building.progress
+            settings, ledger, store, checkpoints, owner, stop=stop, progress=building.progress, ready=self.ring
         )
         self._bells: list[threading.Event] = []
         self._threads: list[threading.Thread] = []

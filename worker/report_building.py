@@ -51,6 +51,8 @@ class ReportBuilding:
         Set by a signal: what is being built is finished, the rest given back, and nothing more is claimed.
     progress
         Called after each.
+    ready
+        Called after every few of them: couriers are not to wait until a whole backlog is built.
     """
 
     settings: Settings
@@ -61,6 +63,7 @@ class ReportBuilding:
     clock: Clock = utc_now
     stop: threading.Event = field(default_factory=threading.Event)
     progress: Callable[[], None] = lambda: None
+    ready: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
         self._writer = ContentWriter(self.checkpoints)
@@ -92,6 +95,7 @@ class ReportBuilding:
             if len(errors) == len(claimed) and all(isinstance(error, Unavailable) for error in errors):
                 self._circuit.fail()
             built += len(claimed)
+            self.ready()
         return built
 
     def _claim(self) -> list[DueReport]:

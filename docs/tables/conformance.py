@@ -2,7 +2,6 @@
 
 from functools import cache
 
-from highdicom.sr import CodedConcept
 from pydicom.uid import UID
 from pynetdicom.ae import ApplicationEntity
 
@@ -14,6 +13,7 @@ from service.settings import DestinationSettings, ListenerSettings
 from service.texts import texts_in
 from service.vocabulary import sop_classes
 from service.vocabulary.commitment import FailureReason
+from service.vocabulary.concepts import Concept
 from service.vocabulary.language import Language
 from service.vocabulary.report_kinds import OWN_SCHEME, ReportKind
 from service.vocabulary.uids import IMPLEMENTATION_CLASS_UID
@@ -131,12 +131,12 @@ def final_statuses() -> str:
     return f"`0xA9xx`, `0xCxxx`, {final}"
 
 
-def _concepts(own: bool) -> list[CodedConcept]:
-    found: dict[tuple[str, str], CodedConcept] = {}
+def _concepts(own: bool) -> list[Concept]:
+    found: dict[tuple[str, str], Concept] = {}
     for value in vars(codes).values():
         for concept in value.values() if isinstance(value, dict) else [value]:
-            if isinstance(concept, CodedConcept) and (concept.scheme_designator == OWN_SCHEME) is own:
-                found[concept.scheme_designator, concept.value] = concept
+            if isinstance(concept, Concept) and (concept.scheme == OWN_SCHEME) is own:
+                found[concept.scheme, concept.value] = concept
     return [found[key] for key in sorted(found)]
 
 
@@ -161,7 +161,5 @@ def own_codes() -> str:
 
 def standard_codes() -> str:
     """Return the concepts of other coding schemes that occur in reports."""
-    rows = [
-        (_SCHEMES[concept.scheme_designator], f"`{concept.value}`", concept.meaning) for concept in _concepts(own=False)
-    ]
+    rows = [(_SCHEMES[concept.scheme], f"`{concept.value}`", concept.meaning) for concept in _concepts(own=False)]
     return table(("scheme", "code value", "code meaning"), rows)

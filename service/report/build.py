@@ -8,6 +8,7 @@ PS3.3 section C.17.2 (SR Document General: predecessor documents)
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -22,21 +23,22 @@ from service.report.draft import Draft, Shared
 from service.report.equipment import Equipment
 from service.report.evidence import Evidence, prepare
 from service.report.header import Header
+from service.report.maker import Maker
 from service.report.region import Localisation, localise
 from service.report.study_content import StudyContent, images_of, of_all_images
-from service.report.tables import read_module_by_module
-from service.report.template import ReportTemplates, encoded, plain
+from service.report.template import ReportTemplates
 from service.thorax import find_lung_field
+from service.vocabulary.concepts import Concept
 from service.vocabulary.findings import Outcome
 from service.vocabulary.report_kinds import ReportKind
 
-#: What each kind is made of, and what highdicom makes of that: `recipe` and `make` in the module of its name.
+#: What each kind is made of: `recipe` in the module of its name.
 _RECIPES: Mapping[ReportKind, Callable[[Draft], Any]] = {
     kind: import_module(f"service.report.{kind}").recipe for kind in ReportKind
 }
-read_module_by_module()
+_MAKER = Maker()
 _TEMPLATES: Mapping[ReportKind, ReportTemplates] = {
-    kind: ReportTemplates(import_module(f"service.report.{kind}").make) for kind in ReportKind
+    kind: ReportTemplates(partial(_MAKER.made, kind)) for kind in ReportKind
 }
 
 
@@ -125,14 +127,10 @@ def _draft_of_study(
     return Draft(kind, kind.sop_classes[0], *what)
 
 
-def from_scratch(draft: Draft) -> bytes:
-    """Return the file as highdicom and pydicom make it: what `build` returns is the same, without their time."""
+def recipe_of(draft: Draft) -> Any:
+    """Return what an object is made of: highdicom makes of it what `build` returns, which takes it far longer."""
     with _silent():
-        return _from_scratch(draft.kind, _RECIPES[draft.kind](draft))
-
-
-def _from_scratch(kind: ReportKind, recipe: Any) -> bytes:
-    return encoded(_TEMPLATES[kind].make(plain(recipe)))
+        return _RECIPES[draft.kind](draft)
 
 
 @contextmanager
@@ -151,11 +149,7 @@ def _built(draft: Draft) -> BuiltObject:
         sop_class_uid=draft.sop_class_uid,
         sop_instance_uid=header.sop_instance_uid.value,
         series_instance_uid=header.series_instance_uid.value,
-        # Which of several images share a series decides the shape of what refers to them, and their UIDs vary.
-        content=_from_scratch(draft.kind, recipe)
-        if header.further
-        # Nothing else is of the shape of a report that supersedes certain others.
-        else _TEMPLATES[draft.kind].encoded(recipe, keep=not header.predecessors),
+        content=_TEMPLATES[draft.kind].encoded(recipe),
     )
 
 
@@ -183,8 +177,14 @@ def predecessor(
     dataset.StudyInstanceUID, dataset.SeriesInstanceUID = study_instance_uid, series_instance_uid
     dataset.SOPClassUID, dataset.SOPInstanceUID = sop_class_uid, sop_instance_uid
     if kind in codes.TITLES:
-        dataset.ConceptNameCodeSequence = [codes.TITLES[kind]]
+        dataset.ConceptNameCodeSequence = [_coded(codes.TITLES[kind])]
     return dataset
+
+
+def _coded(concept: Concept) -> Dataset:
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = concept
+    return item
 
 
 def _localisation(

@@ -5,40 +5,38 @@ References
 PS3.16 (context groups and DCM definitions), SNOMED CT concepts as PS3.16 prints them
 """
 
-from highdicom.coding_schemes import CodingSchemeIdentificationItem
-from highdicom.sr import CodedConcept
-
 from service.report.region import Withheld
+from service.vocabulary.concepts import Concept
 from service.vocabulary.findings import Finding, Outcome
 from service.vocabulary.language import Language
 from service.vocabulary.report_kinds import OWN_SCHEME, ReportKind
 from service.vocabulary.states import Priority
 
 
-def _dcm(value: str, meaning: str) -> CodedConcept:
-    return CodedConcept(value, "DCM", meaning)
+def _dcm(value: str, meaning: str) -> Concept:
+    return Concept(value, "DCM", meaning)
 
 
-def _sct(value: str, meaning: str) -> CodedConcept:
-    return CodedConcept(value, "SCT", meaning)
+def _sct(value: str, meaning: str) -> Concept:
+    return Concept(value, "SCT", meaning)
 
 
-def _own(value: str, meaning: str) -> CodedConcept:
-    return CodedConcept(value, OWN_SCHEME, meaning)
+def _own(value: str, meaning: str) -> Concept:
+    return Concept(value, OWN_SCHEME, meaning)
 
 
 # Structure of a report
 #: The titles of the kinds that are documents.
-TITLES = {kind: CodedConcept(*kind.document_title) for kind in ReportKind if kind.document_title is not None}
+TITLES = {kind: kind.document_title for kind in ReportKind if kind.document_title is not None}
 FINDING = _dcm("121071", "Finding")
 SUMMARY = _dcm("121111", "Summary")
-FINDINGS = CodedConcept("59776-5", "LN", "Findings")
+FINDINGS = Concept("59776-5", "LN", "Findings")
 CONCLUSIONS = _dcm("121076", "Conclusions")
 LANGUAGE = _dcm("121049", "Language of Content Item and Descendants")
 #: Of every sentence in a report (TID 1204, CID 5000).
 LANGUAGES = {
-    Language.ENGLISH: CodedConcept("en-US", "RFC5646", "English (United States)"),
-    Language.VIETNAMESE: CodedConcept("vi", "RFC5646", "Vietnamese"),
+    Language.ENGLISH: Concept("en-US", "RFC5646", "English (United States)"),
+    Language.VIETNAMESE: Concept("vi", "RFC5646", "Vietnamese"),
 }
 OBSERVER_TYPE = _dcm("121005", "Observer Type")
 DEVICE = _dcm("121007", "Device")
@@ -49,7 +47,7 @@ PLAIN_CHEST_X_RAY = _sct("399208008", "Plain chest X-ray")
 LUNG = _sct("39607008", "Lung")
 CHEST = _sct("51185008", "Chest")
 SOURCE_IMAGE = _dcm("121322", "Source image for image processing operation")
-PERCENT = CodedConcept("%", "UCUM", "Percent")
+PERCENT = Concept("%", "UCUM", "Percent")
 PRIORITY_NAME = _sct("260870009", "Priority")
 
 # How the result came about
@@ -122,8 +120,3 @@ PRIORITY_VALUE = {
     Priority.URGENT: _sct("103391001", "Urgent procedure"),
     Priority.STAT: _sct("373110003", "Emergency procedure"),
 }
-
-
-def coding_schemes() -> list[CodingSchemeIdentificationItem]:
-    """Return the items of Coding Scheme Identification Sequence (0008,0110), PS3.3 section C.12.1.1."""
-    return [CodingSchemeIdentificationItem(OWN_SCHEME, name="auscult concepts", responsible_organization="auscult")]

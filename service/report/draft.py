@@ -2,12 +2,12 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from typing import NamedTuple, Self
 
-import highdicom
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
@@ -15,10 +15,10 @@ from pydicom.dataset import Dataset
 from service.report.content import ReportContent
 from service.report.equipment import Algorithm, Equipment
 from service.report.evidence import Evidence
-from service.report.header import REFERENCE, Attributes, Header, attributes_of, reference_of
+from service.report.header import Attributes, Header, attributes_of, reference_of
+from service.report.installed import INSTALLED
 from service.report.region import Localisation
 from service.report.sentences import series_description
-from service.report.stamp import local_time
 from service.report.study_content import StudyContent, StudyImage
 from service.report.template import Form, Varying
 from service.vocabulary.report_kinds import ReportKind
@@ -48,6 +48,8 @@ _OF_THE_SERIES = (
     "BodyPartExamined",
     "Laterality",
 )
+
+_OFFSET = re.compile(r"([+-])(\d{2})(\d{2})")
 
 
 class Shared(NamedTuple):
@@ -114,7 +116,7 @@ class Draft:
             self.content.pixel_digest,
             self.content.identity_digest,
             TEMPLATE_VERSION,
-            highdicom.__version__,
+            INSTALLED["highdicom"],
             *self.shared.digests,
             json.dumps([[str(earlier.SOPInstanceUID), *_time_of(earlier)] for earlier in self.predecessors]),
             rendered,
@@ -167,7 +169,7 @@ class Draft:
     def header(self, rendered: str = "") -> Header:
         """Return what every kind says besides its content; `rendered` is the digest of its pixels, if it has any."""
         content, source = self.content, self.evidence.dataset
-        moment = local_time(content.content_time, source)
+        moment = _local_time(content.content_time, source)
         same_study = [each for each in self.predecessors if each.StudyInstanceUID == source.StudyInstanceUID]
         return Header(
             sop_instance_uid=Varying(Form.UID, self.sop_instance_uid(rendered)),
@@ -185,12 +187,20 @@ class Draft:
                 if image.evidence.dataset.SOPInstanceUID != source.SOPInstanceUID
             ),
             procedures=self.shared.procedures,
-            # Which of them share a series is part of the shape, so their UIDs do not vary.
-            predecessors=tuple(tuple((name, str(each[name].value)) for name in REFERENCE) for each in same_study),
+            predecessors=tuple(reference_of(each) for each in same_study),
             date=Varying(Form.DATE, f"{moment:%Y%m%d}"),
             time=Varying(Form.TIME, f"{moment:%H%M%S}"),
             moment=Varying(Form.TEXT, f"{moment:%Y%m%d%H%M%S%z}"[:19]),
         )
+
+
+def _local_time(content_time: datetime, evidence: Dataset) -> datetime:
+    """Return the content time in the zone of the source's dates and times (0008,0201), where the source states one."""
+    match = _OFFSET.fullmatch(str(evidence.get("TimezoneOffsetFromUTC", "")))
+    if match is None:
+        return content_time
+    offset = timedelta(hours=int(match[2]), minutes=int(match[3]))
+    return content_time.astimezone(timezone(-offset if match[1] == "-" else offset))
 
 
 def _time_of(document: Dataset) -> tuple[str, str]:

@@ -8,10 +8,8 @@ from typing import Any, NamedTuple
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 
-from service.report import codes
-from service.report.equipment import Algorithm, Equipment, contributing_equipment
+from service.report.equipment import Algorithm, Equipment
 from service.report.template import Form, Varying
-from service.vocabulary.uids import MANUFACTURER, MODEL_NAME
 
 #: Keyword and value of each attribute of a data set; that of a sequence is a tuple of its items.
 Attributes = tuple[tuple[str, Any], ...]
@@ -70,51 +68,9 @@ def attributes_of(dataset: Dataset) -> Attributes:
     return tuple((element.keyword, _part(element.keyword, element.VR, element.value)) for element in dataset)
 
 
-def dataset_of(attributes: Attributes) -> Dataset:
-    """Return the data set again."""
-    dataset = Dataset()
-    for keyword, value in attributes:
-        is_sequence = isinstance(value, tuple)
-        setattr(dataset, keyword, [dataset_of(item) for item in value] if is_sequence else value)
-    return dataset
-
-
 def reference_of(dataset: Dataset) -> Attributes:
     """Return of an image what refers to it: its UIDs."""
     return tuple((name, _part(name, "UI", dataset[name].value)) for name in REFERENCE)
-
-
-def arguments(header: Header) -> dict[str, Any]:
-    """Return the arguments that every constructor of highdicom takes alike."""
-    return {
-        "series_instance_uid": header.series_instance_uid,
-        "series_number": header.series_number,
-        "sop_instance_uid": header.sop_instance_uid,
-        "instance_number": header.instance_number,
-        "series_description": header.series_description,
-        "manufacturer": MANUFACTURER,
-        "manufacturer_model_name": MODEL_NAME,
-        "software_versions": header.equipment.software_version,
-        "device_serial_number": header.equipment.device_serial_number,
-        "institution_name": header.institution,
-        "specific_character_set": "ISO_IR 192",
-        "contributing_equipment": contributing_equipment(header.equipment, header.algorithm),
-    }
-
-
-def document_arguments(header: Header) -> dict[str, Any]:
-    """Return the arguments that both Structured Reports take alike."""
-    return arguments(header) | {
-        "evidence": [dataset_of(item) for item in (header.source, *header.further)],
-        "is_complete": True,
-        "is_final": False,
-        "is_verified": False,
-        "requested_procedures": [dataset_of(item) for item in header.procedures] or None,
-        "performed_procedure_codes": [codes.PLAIN_CHEST_X_RAY],
-        "previous_versions": [dataset_of(item) for item in header.predecessors] or None,
-        "content_qualification": header.equipment.content_qualification,
-        "coding_schemes": codes.coding_schemes(),
-    }
 
 
 def _part(keyword: str, vr: str, value: Any) -> Any:

@@ -11,36 +11,20 @@ PS3.16 TID 1500, TID 1410; PS3.3 section A.35.13 (Comprehensive 3D SR IOD)
 from typing import Any, NamedTuple
 
 import numpy as np
-from highdicom.sr import (
-    CodedConcept,
-    Comprehensive3DSR,
-    FindingSite,
-    GraphicTypeValues,
-    ImageRegion,
-    LanguageOfContentItemAndDescendants,
-    Measurement,
-    MeasurementReport,
-    PlanarROIMeasurementsAndQualitativeEvaluations,
-    QualitativeEvaluation,
-    SourceImageForRegion,
-    TrackingIdentifier,
-)
 from numpy.typing import NDArray
-from pydicom.dataset import Dataset
 
 from service.report import codes
 from service.report.content import ReportContent, by_finding
 from service.report.draft import Draft
-from service.report.equipment import algorithm_identification, observation_context
-from service.report.header import Header, dataset_of, document_arguments
+from service.report.header import Header
 from service.report.region import WHOLE_IMAGE, Localisation, activation_within, in_pixels
-from service.report.stamp import separate, stamp
 from service.report.template import Form, Varying
+from service.vocabulary.concepts import Concept
 from service.vocabulary.findings import Outcome, Prediction
 from service.vocabulary.uids import derive_uid
 
 #: Names and values of measurements or evaluations: a number that varies, or a code.
-_Items = tuple[tuple[CodedConcept, Any], ...]
+_Items = tuple[tuple[Concept, Any], ...]
 
 
 class Group(NamedTuple):
@@ -49,7 +33,7 @@ class Group(NamedTuple):
     identifier: str
     tracking_uid: Any
     outline: Any
-    site: CodedConcept
+    site: Concept
     measurements: _Items
     evaluations: _Items = ()
 
@@ -58,9 +42,9 @@ class MeasurementDocument(NamedTuple):
     """The recipe of a Measurement Report."""
 
     header: Header
-    title: CodedConcept
-    language: CodedConcept
-    finding: CodedConcept | None
+    title: Concept
+    language: Concept
+    finding: Concept | None
     groups: tuple[Group, ...]
 
 
@@ -76,40 +60,6 @@ def recipe(draft: Draft) -> MeasurementDocument:
         language=codes.LANGUAGES[draft.content.language],
         finding=codes.PNEUMONIA[prediction.pneumonia_type] if prediction.outcome is Outcome.POSITIVE else None,
         groups=_groups(draft, prediction, header.sop_instance_uid.value),
-    )
-
-
-def make(parts: MeasurementDocument) -> Dataset:
-    """Let highdicom make the Measurement Report, as a Comprehensive 3D SR."""
-    header = parts.header
-    report = MeasurementReport(
-        observation_context=observation_context(header.equipment, header.algorithm),
-        procedure_reported=codes.PLAIN_CHEST_X_RAY,
-        imaging_measurements=[_group(parts, group) for group in parts.groups],
-        title=parts.title,
-        language_of_content_item_and_descendants=LanguageOfContentItemAndDescendants(parts.language),
-        referenced_images=[dataset_of(header.source)],
-    )
-    document = Comprehensive3DSR(content=report, **document_arguments(header))
-    stamp(document, header)
-    separate(document)
-    return document
-
-
-def _group(parts: MeasurementDocument, group: Group) -> PlanarROIMeasurementsAndQualitativeEvaluations:
-    source, algorithm = dict(parts.header.source), parts.header.algorithm
-    return PlanarROIMeasurementsAndQualitativeEvaluations(
-        tracking_identifier=TrackingIdentifier(uid=group.tracking_uid, identifier=group.identifier),
-        referenced_region=ImageRegion(
-            graphic_type=GraphicTypeValues.POLYLINE,
-            graphic_data=group.outline,
-            source_image=SourceImageForRegion(source["SOPClassUID"], source["SOPInstanceUID"]),
-        ),
-        finding_type=parts.finding,
-        algorithm_id=algorithm_identification(algorithm) if algorithm else None,
-        finding_sites=[FindingSite(anatomic_location=group.site)],
-        measurements=[Measurement(name, value, codes.PERCENT) for name, value in group.measurements],
-        qualitative_evaluations=[QualitativeEvaluation(name, value) for name, value in group.evaluations] or None,
     )
 
 
@@ -155,7 +105,7 @@ def _measurements(prediction: Prediction, localisation: Localisation | None) -> 
     return tuple(_per_cent(name, value) for name, value in values.items())
 
 
-def _per_cent(name: CodedConcept, share: float) -> tuple[CodedConcept, Varying]:
+def _per_cent(name: Concept, share: float) -> tuple[Concept, Varying]:
     return name, Varying(Form.NUMBER, round(100 * share, 2))
 
 

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from highdicom.sr import CodedConcept
 from pydicom.dataset import Dataset
 
 from service.report import codes
 from service.report.content import ReportContent, by_finding, percent, share_text
 from service.report.evidence import Evidence, ImageName
 from service.texts import Texts, texts_in
+from service.vocabulary.concepts import Concept
 from service.vocabulary.facts import PrioritySource, Reason
 from service.vocabulary.findings import Finding, Outcome, Prediction
 from service.vocabulary.language import Language
@@ -20,7 +20,7 @@ from service.vocabulary.states import Priority
 class Line(NamedTuple):
     """One idea, and the concept that names it."""
 
-    name: CodedConcept
+    name: Concept
     text: str
 
 

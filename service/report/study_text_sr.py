@@ -10,15 +10,13 @@ PS3.3 section A.35.2 (Enhanced SR IOD); the tree is auscult's own, named in docs
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from highdicom.sr import CodedConcept
-from pydicom.dataset import Dataset
-
 from service.report import codes
 from service.report.draft import Draft
 from service.report.header import Header
 from service.report.study_content import StudyContent
 from service.report.study_sentences import image_lines, study_conclusions, study_summary
-from service.report.text_items import Items, content_items, document, findings, image_reference, section, texts
+from service.report.text_items import Items, findings, texts
+from service.vocabulary.concepts import Concept
 
 
 class ImagePart(NamedTuple):
@@ -32,8 +30,8 @@ class StudyTextReport(NamedTuple):
     """The recipe of a study's text report: the items of each section."""
 
     header: Header
-    title: CodedConcept
-    language: CodedConcept
+    title: Concept
+    language: Concept
     summary: Items
     images: tuple[ImagePart, ...]
     conclusions: Items
@@ -52,21 +50,6 @@ def recipe(draft: Draft) -> StudyTextReport:
         images=tuple(_parts(draft, study)),
         conclusions=texts(study_conclusions(draft.images)),
     )
-
-
-def make(parts: StudyTextReport) -> Dataset:
-    """Let highdicom make the text report."""
-    named = (parts.header.source, *parts.header.further)
-    images = [
-        section(codes.IMAGE_RESULT, [*content_items(image.items), image_reference(named[image.place])])
-        for image in parts.images
-    ]
-    sections = [
-        section(codes.SUMMARY, content_items(parts.summary)),
-        section(codes.FINDINGS, images),
-        section(codes.CONCLUSIONS, content_items(parts.conclusions)),
-    ]
-    return document(parts.header, parts.title, parts.language, sections)
 
 
 def _parts(draft: Draft, study: StudyContent) -> Iterator[ImagePart]:

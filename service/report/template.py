@@ -5,14 +5,13 @@ these values is its *shape*. For each shape highdicom makes one object, in which
 sees a patient's data, so nothing of one patient can be left in the report of another. A place is found by its marker.
 """
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from enum import StrEnum
 from io import BytesIO
 from typing import Any, NamedTuple
 
 import numpy as np
-from highdicom.sr import CodedConcept
 from pydicom.dataset import Dataset
 from pydicom.filewriter import dcmwrite
 
@@ -64,32 +63,25 @@ class Varying(NamedTuple):
 class ReportTemplates:
     """The templates of one kind of report; thread-safe, for a template that is made twice is the same twice."""
 
-    def __init__(self, make: Callable[[Any], Dataset]) -> None:
-        self.make = make
+    def __init__(self, make: Callable[[Any], bytes]) -> None:
+        self._make = make
         self._kept: dict[Hashable, Template | None] = {}
 
-    def encoded(self, recipe: Any, *, keep: bool = True) -> bytes:
-        """Return the file of a recipe: the bytes that `encoded` gives for what highdicom makes of it.
-
-        Parameters
-        ----------
-        keep
-            Whether others of its shape are to be expected.
-        """
+    def encoded(self, recipe: Any) -> bytes:
+        """Return the file of a recipe: the bytes that highdicom makes of it."""
         shape = shape_of(recipe)
         # Asked for once: another thread may empty the cache at any time.
         template: Template | None = self._kept.get(shape, _NOT_KEPT)
         if template is _NOT_KEPT:
-            template = _template(self.make, recipe)
-            if keep:
-                if len(self._kept) >= _MOST_KEPT:
-                    self._kept.clear()
-                self._kept[shape] = template
+            template = _template(self._make, recipe)
+            if len(self._kept) >= _MOST_KEPT:
+                self._kept.clear()
+            self._kept[shape] = template
         values = list(_varying(recipe))
         # What is longer pydicom writes as another value representation (PS3.5 section 6.2.2).
         long = any(len(str(value)) >= _LONGEST for form, value in values if form is Form.TEXT)
         if template is None or long:
-            return encoded(self.make(plain(recipe)))
+            return self._make(recipe)
         return template.filled([varying.value for varying in values])
 
 
@@ -106,14 +98,24 @@ def plain(recipe: Any) -> Any:
 
 
 def shape_of(recipe: Any) -> Hashable:
-    """Return what recipes have in common that differ in their varying values alone."""
+    """Return what recipes have in common that differ in their varying values alone.
+
+    Objects that share a study or a series are listed together, so which UIDs are equal is part of it.
+    """
+    return _form_of(recipe), _first_equal(list(_varying(recipe)))
+
+
+def _first_equal(varying: Sequence[Varying]) -> tuple[int, ...]:
+    """Return for each value the number of the first UID that it is equal to; its own number for any other value."""
+    first: dict[str, int] = {}
+    return tuple(first.setdefault(value, n) if form is Form.UID else n for n, (form, value) in enumerate(varying))
+
+
+def _form_of(recipe: Any) -> Hashable:
     if isinstance(recipe, Varying):
         return recipe.form
-    if isinstance(recipe, CodedConcept):
-        # Two concepts are equal to highdicom whatever their meanings are.
-        return (recipe.value, recipe.scheme_designator, recipe.meaning)
     if isinstance(recipe, tuple):
-        return (type(recipe), *(shape_of(part) for part in recipe))
+        return (type(recipe), *(_form_of(part) for part in recipe))
     # 1 and True and 1.0 are equal, and are not written alike.
     return (type(recipe), recipe)
 
@@ -135,11 +137,14 @@ def _mapped(recipe: Any, change: Callable[[Varying], Any]) -> Any:
     return recipe
 
 
-def _template(make: Callable[[Any], Dataset], recipe: Any) -> Template | None:
+def _template(make: Callable[[Any], bytes], recipe: Any) -> Template | None:
     """Return the template of a recipe's shape; None where a value stands within another one and has no place."""
-    markers = [Varying(varying.form, _MARKERS[varying.form](n)) for n, varying in enumerate(_varying(recipe))]
+    varying = list(_varying(recipe))
+    markers = [
+        Varying(each.form, _MARKERS[each.form](n)) for each, n in zip(varying, _first_equal(varying), strict=True)
+    ]
     remaining = iter(markers)
-    content = encoded(make(_mapped(recipe, lambda _: next(remaining).value)))
+    content = make(_mapped(recipe, lambda _: next(remaining)))
     template = taken_apart(content, {way: n for n, marker in enumerate(markers) for way in _ways(marker)})
     told = [way for marker in markers for way in _ways(marker) if marker.form in _TOLD]
     left = any(way.rstrip(b" \0") in piece for piece in template.fixed() for way in told)

@@ -7,22 +7,20 @@ PS3.3 section A.35.2 (Enhanced SR IOD); the tree is auscult's own, named in docs
 
 from typing import NamedTuple
 
-from highdicom.sr import CodedConcept
-from pydicom.dataset import Dataset
-
 from service.report import codes
 from service.report.draft import Draft
 from service.report.header import Header
 from service.report.sentences import conclusion_lines, summary_lines
-from service.report.text_items import Items, content_items, document, findings, image_reference, section, texts
+from service.report.text_items import Items, findings, texts
+from service.vocabulary.concepts import Concept
 
 
 class TextReport(NamedTuple):
     """The recipe of a text report: the items of each section."""
 
     header: Header
-    title: CodedConcept
-    language: CodedConcept
+    title: Concept
+    language: Concept
     summary: Items
     findings: Items
     conclusions: Items
@@ -39,13 +37,3 @@ def recipe(draft: Draft) -> TextReport:
         findings=findings(content, draft.evidence),
         conclusions=texts(conclusion_lines(content)),
     )
-
-
-def make(parts: TextReport) -> Dataset:
-    """Let highdicom make the text report."""
-    sections = [
-        section(codes.SUMMARY, content_items(parts.summary)),
-        section(codes.FINDINGS, [*content_items(parts.findings), image_reference(parts.header.source)]),
-        section(codes.CONCLUSIONS, content_items(parts.conclusions)),
-    ]
-    return document(parts.header, parts.title, parts.language, sections)

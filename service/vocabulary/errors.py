@@ -29,6 +29,7 @@
     ├── ObjectMissing
     ├── ObjectDamaged
     ├── ContradictoryIdentity
+    ├── ReportNotMade
     ├── CheckpointInvalid
     └── DeliveryFailed
         ├── TransientDeliveryFailure  worth another try
@@ -180,6 +181,10 @@ class ObjectDamaged(AuscultError):
 
 class ContradictoryIdentity(AuscultError):
     """The stored object names another patient or study than the ledger; no report is built."""
+
+
+class ReportNotMade(AuscultError):
+    """No report can be made of this content."""
 
 
 class CheckpointInvalid(AuscultError):

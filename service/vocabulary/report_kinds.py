@@ -1,12 +1,13 @@
 """The kinds of report that go back for an image or a study, each in one entry.
 
-A kind is built by `build` in the module of its name in `service.report`. A new one is that module and its entry here,
-with the words for it in `service.texts`.
+What a kind is made of is `recipe` in the module of its name in `service.report`, and how is `make` in that of
+`service.report.making`. A new one is these modules and its entry here, with the words for it in `service.texts`.
 """
 
 from enum import StrEnum
 from typing import NamedTuple, Self
 
+from service.vocabulary.concepts import Concept
 from service.vocabulary.sop_classes import (
     BASIC_TEXT_SR,
     COMPREHENSIVE_3D_SR,
@@ -19,19 +20,11 @@ from service.vocabulary.sop_classes import (
 OWN_SCHEME = "99AUSCULT"
 
 
-class DocumentTitle(NamedTuple):
-    """The concept that a Structured Report has as its title (PS3.3 section C.17.3)."""
-
-    value: str
-    scheme: str
-    meaning: str
-
-
 class _Entry(NamedTuple):
     code: str
     sop_classes: tuple[str, ...]
     series_number: int
-    document_title: DocumentTitle | None = None
+    document_title: Concept | None = None
     needs_result: bool = True
     of_study: bool = False
 
@@ -46,7 +39,7 @@ class ReportKind(StrEnum):
     series_number
         Of the one series that all reports of the kind have in a study.
     document_title
-        None for an image.
+        The concept that a Structured Report has as its title (PS3.3 section C.17.3); None for an image.
     needs_result
         Whether it has nothing to say of an image that was not analysed.
     of_study
@@ -56,7 +49,7 @@ class ReportKind(StrEnum):
 
     sop_classes: tuple[str, ...]
     series_number: int
-    document_title: DocumentTitle | None
+    document_title: Concept | None
     needs_result: bool
     of_study: bool
 
@@ -66,7 +59,7 @@ class ReportKind(StrEnum):
         # Defaults are for type checkers, to which a look-up by code is this call; no entry of the table rests on one.
         sop_classes: tuple[str, ...] = (),
         series_number: int = 0,
-        document_title: DocumentTitle | None = None,
+        document_title: Concept | None = None,
         needs_result: bool = True,
         of_study: bool = False,
     ) -> Self:
@@ -85,7 +78,7 @@ class ReportKind(StrEnum):
         sop_classes=(ENHANCED_SR, BASIC_TEXT_SR),
         series_number=9901,
         # Not (126000,DCM): viewers show every other title as a readable tree.
-        document_title=DocumentTitle("TRIAGE", OWN_SCHEME, "AI triage result"),
+        document_title=Concept("TRIAGE", OWN_SCHEME, "AI triage result"),
         needs_result=False,
     )
     """The report that people read."""
@@ -93,7 +86,7 @@ class ReportKind(StrEnum):
         code="study_text_sr",
         sop_classes=(ENHANCED_SR, BASIC_TEXT_SR),
         series_number=9900,
-        document_title=DocumentTitle("STUDYTRIAGE", OWN_SCHEME, "AI triage results of a study"),
+        document_title=Concept("STUDYTRIAGE", OWN_SCHEME, "AI triage results of a study"),
         needs_result=False,
         of_study=True,
     )
@@ -102,7 +95,7 @@ class ReportKind(StrEnum):
         code="measurement_sr",
         sop_classes=(COMPREHENSIVE_3D_SR, COMPREHENSIVE_SR, ENHANCED_SR),
         series_number=9902,
-        document_title=DocumentTitle("126000", "DCM", "Imaging Measurement Report"),
+        document_title=Concept("126000", "DCM", "Imaging Measurement Report"),
     )
     """The report that machines read: a TID 1500 Measurement Report."""
     SECONDARY_CAPTURE = _Entry(code="secondary_capture", sop_classes=(SECONDARY_CAPTURE,), series_number=9903)

@@ -88,10 +88,11 @@ class Gateway:
         finally:
             worker.close()
 
-    def build(self, *checkpoints: Checkpoint) -> int:
+    def build(self, *checkpoints: Checkpoint, **changes: Any) -> int:
         """Build the reports that are due, with the checkpoints at hand, or the shipped one."""
         known = checkpoints or (network().checkpoint,)
-        return ReportBuilding(self.settings, self.ledger, self.store, known, "build-1", self.clock).run_until_idle()
+        building = ReportBuilding(self.settings, self.ledger, self.store, known, "build-1", self.clock, **changes)
+        return building.run_until_idle()
 
     def courier(self, number: int = 0, owner: str = "courier-1") -> Courier:
         """Return a courier to one of the destinations."""

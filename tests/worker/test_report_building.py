@@ -45,6 +45,16 @@ def test_a_store_that_is_away_for_long_costs_no_image_its_reports(
     assert len(made.reports) == 3
 
 
+def test_couriers_hear_of_the_first_reports_before_a_backlog_is_built(gateway: Any) -> None:
+    made: Gateway = gateway(destination() | {"reports": ["text_sr"]})
+    for seed in range(5):
+        made.receive(chest(seed))
+    made.infer()
+    heard: list[int] = []
+    assert made.build(ready=lambda: heard.append(len(made.reports))) == 5
+    assert heard == [4, 5]
+
+
 def _lost(made: Gateway) -> None:
     made.store.path(made.instances[0].object_key).unlink()
 

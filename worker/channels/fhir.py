@@ -14,8 +14,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from highdicom.sr import CodedConcept
-
 from service.http_wire import bearer, delivered
 from service.ledger import DueMessage
 from service.ledger.views import StudyHistory
@@ -23,6 +21,7 @@ from service.report import codes
 from service.settings import Settings
 from service.settings.receivers import FhirSettings
 from service.texts import texts_in
+from service.vocabulary.concepts import Concept
 from service.vocabulary.facts import MessageEvent
 from service.vocabulary.identity import Identity
 from service.vocabulary.orders import accession_of
@@ -41,7 +40,7 @@ SYSTEMS = {
 
 
 #: What is to be done, as UPS work items name it (PS3.16 CID 9231).
-_READING = CodedConcept("110005", "DCM", "Interpretation")
+_READING = Concept("110005", "DCM", "Interpretation")
 #: Request priority by ours; "asap" stands for none.
 PRIORITIES = {Priority.ROUTINE: "routine", Priority.URGENT: "urgent", Priority.STAT: "stat"}
 
@@ -219,8 +218,8 @@ def _uid(value: str) -> dict[str, str]:
     return {"system": "urn:dicom:uid", "value": f"urn:oid:{value}"}
 
 
-def _concept(concept: CodedConcept) -> dict[str, Any]:
-    coding = {"system": SYSTEMS[concept.scheme_designator], "code": concept.value, "display": concept.meaning}
+def _concept(concept: Concept) -> dict[str, Any]:
+    coding = {"system": SYSTEMS[concept.scheme], "code": concept.value, "display": concept.meaning}
     return {"coding": [coding]}
 
 

@@ -7,8 +7,6 @@ study (113014, DCM).
 
 from collections.abc import Iterator, Sequence
 
-from highdicom.sr import CodedConcept
-
 from service.hl7.encoding import encoded, header, parts, segment, text, timestamp
 from service.hl7.own import filler_number
 from service.ledger import DueMessage
@@ -17,6 +15,7 @@ from service.report import codes
 from service.settings import Settings
 from service.settings.receivers import Hl7Settings, Verdict
 from service.texts import texts_in
+from service.vocabulary.concepts import Concept
 from service.vocabulary.facts import MessageEvent
 from service.vocabulary.findings import Outcome
 from service.vocabulary.identity import Identity
@@ -196,8 +195,8 @@ def _result_fields(result: ResultView) -> Iterator[dict[int, str]]:
         yield {2: "CWE", 3: _code(codes.FINDING), 5: _code(codes.PNEUMONIA[result.pneumonia_type]), 8: doubtful}
 
 
-def _code(concept: CodedConcept) -> str:
-    return parts(concept.value, concept.meaning, concept.scheme_designator)
+def _code(concept: Concept) -> str:
+    return parts(concept.value, concept.meaning, concept.scheme)
 
 
 def _verdicts(image: Image) -> Iterator[Verdict]:

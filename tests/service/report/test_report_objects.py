@@ -15,6 +15,7 @@ from pydicom.sr.codedict import codes as dictionary
 from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage, EnhancedSRStorage
 
 from service.report import BuiltObject, ReportContent, StudyContent, as_sop_class, build, codes, overlay
+from service.report.making.concepts import coded
 from service.report.region import WHOLE_IMAGE, Localisation
 from service.vocabulary.facts import Failure
 from service.vocabulary.findings import Finding, Outcome
@@ -308,8 +309,8 @@ def test_a_withheld_map_gives_no_region_and_its_reason_as_a_code(
 ) -> None:
     [group] = _groups(cam, display)
     assert _is_whole(group.roi.value, 700, 700)
-    assert [site.value for site in group.finding_sites] == [codes.CHEST]
-    explanation = [item.value for item in group.get_qualitative_evaluations(codes.VISUAL_EXPLANATION)]
+    assert [site.value for site in group.finding_sites] == [coded(codes.CHEST)]
+    explanation = [item.value for item in group.get_qualitative_evaluations(coded(codes.VISUAL_EXPLANATION))]
     assert [(code.value, code.scheme_designator) for code in explanation] == [(reason, OWN_SCHEME)]
 
 

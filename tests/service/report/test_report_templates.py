@@ -13,14 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
-from service.report import ReportContent, build
-from service.report.build import drafts_of, from_scratch
-from service.report.tables import ModuleTables, read_module
-from service.report.template import Form, ReportTemplates, Varying, encoded, shape_of
+from service.report import ReportContent, StudyContent, build
+from service.report.build import drafts_of, recipe_of
+from service.report.draft import Draft
+from service.report.making.files import made
+from service.report.making.tables import ModuleTables, read_module
+from service.report.template import Form, ReportTemplates, Varying, encoded, plain, shape_of
 from service.vocabulary.facts import Failure, Flag, PrioritySource, Reason, Supersession
 from service.vocabulary.findings import Finding, Outcome
 from service.vocabulary.language import Language
-from service.vocabulary.report_kinds import IMAGE_KINDS, ReportKind
+from service.vocabulary.report_kinds import IMAGE_KINDS, STUDY_KINDS, ReportKind
 from service.vocabulary.states import Priority
 from tests.invariants import Invariant
 from tests.phantoms import chest
@@ -28,6 +30,12 @@ from tests.service.report.samples import EQUIPMENT, FINDINGS, content, predictio
 
 _DISPLAY = radiograph(96, 80)
 _ALL = IMAGE_KINDS
+
+
+def _from_scratch(draft: Draft) -> bytes:
+    """Return the file as highdicom makes it of the values themselves."""
+    return made(draft.kind, recipe_of(draft))
+
 
 _text = st.text(st.characters(exclude_categories=["Cc", "Cs"], exclude_characters="\\"), min_size=1, max_size=20)
 _name = st.one_of(
@@ -135,8 +143,27 @@ def test_a_report_from_a_template_is_what_highdicom_makes_byte_for_byte(
     built = build(source, _DISPLAY, what, **arguments)
     assert [each.kind for each in built] == [draft.kind for draft in drafts]
     for each, draft in zip(built, drafts, strict=True):
-        assert each.encoded() == from_scratch(draft)
+        assert each.encoded() == _from_scratch(draft)
         assert each.dataset.SOPInstanceUID == each.sop_instance_uid
+
+
+def test_a_study_report_is_what_highdicom_makes_whichever_images_share_a_series() -> None:
+    """Which UIDs are equal decides how an object lists them, so it is of the shape; the predecessor's vary too."""
+    source, what = chest(), content(Outcome.POSITIVE)
+    for seed, same in ((30, True), (40, True), (50, False)):
+        others = [chest(seed + n, study_instance_uid=str(source.StudyInstanceUID)) for n in (0, 1)]
+        if same:
+            others[1].SeriesInstanceUID = others[0].SeriesInstanceUID
+        earlier: list[Dataset] = []
+        for number, found in enumerate((None, content(Outcome.NEGATIVE)), start=1):
+            images = ((source, what), *((image, found) for image in others))
+            study = StudyContent(images, priority=what.priority, priority_source=None, number=number)
+            arguments: dict[str, Any] = {"kinds": STUDY_KINDS, "equipment": EQUIPMENT}
+            arguments |= {"predecessors": earlier, "study": study}
+            [report] = build(source, None, what, **arguments)
+            [draft] = drafts_of(source, None, what, **arguments)
+            assert report.encoded() == _from_scratch(draft)
+            earlier = [report.dataset]
 
 
 _ONE = {
@@ -194,25 +221,27 @@ def test_nothing_of_one_patient_is_in_the_report_of_the_next(outcome: Outcome) -
 def test_a_value_that_stands_within_another_one_is_not_left_behind() -> None:
     """Such a place cannot be found; an object of this shape is made anew each time."""
 
-    def make(recipe: tuple[str]) -> Dataset:
+    def make(recipe: tuple[Varying]) -> bytes:
         source = chest(rows=16, columns=16)
-        source.PatientName = f"Name {recipe[0]}"
-        return source
+        source.PatientName = f"Name {plain(recipe)[0]}"
+        return encoded(source)
 
     templates = ReportTemplates(make)
     for name in ("ONE^PATIENT", "TWO^PATIENT"):
-        assert templates.encoded((Varying(Form.TEXT, name),)) == encoded(make((name,)))
+        recipe = (Varying(Form.TEXT, name),)
+        assert templates.encoded(recipe) == make(recipe)
 
 
 def test_a_picture_that_is_written_otherwise_is_not_replaced_by_the_one_of_the_template() -> None:
-    def make(recipe: tuple[bytes]) -> Dataset:
+    def make(recipe: tuple[Varying]) -> bytes:
         source = chest(rows=16, columns=16)
-        source.PixelData = recipe[0] + b"ab"
-        return source
+        source.PixelData = plain(recipe)[0] + b"ab"
+        return encoded(source)
 
     templates = ReportTemplates(make)
     for pixels in (bytes(768), bytes(range(256)) * 3):
-        assert templates.encoded((Varying(Form.PIXELS, pixels),)) == encoded(make((pixels,)))
+        recipe = (Varying(Form.PIXELS, pixels),)
+        assert templates.encoded(recipe) == make(recipe)
 
 
 def test_a_cache_that_another_thread_empties_costs_no_report(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,28 +253,31 @@ def test_a_cache_that_another_thread_empties_costs_no_report(monkeypatch: pytest
             self.clear()
             return found
 
-    def make(recipe: tuple[str]) -> Dataset:
+    def make(recipe: tuple[Varying]) -> bytes:
         source = chest(rows=16, columns=16)
-        source.PatientName = recipe[0]
-        return source
+        (source.PatientName,) = plain(recipe)
+        return encoded(source)
 
     templates = ReportTemplates(make)
     monkeypatch.setattr(templates, "_kept", Emptied())
     for name in ("ONE^PATIENT", "TWO^PATIENT"):
-        assert templates.encoded((Varying(Form.TEXT, name),)) == encoded(make((name,)))
+        recipe = (Varying(Form.TEXT, name),)
+        assert templates.encoded(recipe) == make(recipe)
 
 
 def test_shapes_tell_apart_what_python_and_highdicom_call_equal() -> None:
     assert len({shape_of(recipe) for recipe in ((1,), (True,), (1.0,), ("1",))}) == 4
     assert shape_of((Varying(Form.TEXT, "one"),)) == shape_of((Varying(Form.TEXT, "two"),))
     assert shape_of((Varying(Form.TEXT, "one"),)) != shape_of(("one",))
+    one, other = Varying(Form.UID, "1.2"), Varying(Form.UID, "1.3")
+    assert shape_of((one, other)) == shape_of((other, one)) != shape_of((one, one))
 
 
 def test_a_text_that_no_short_value_representation_holds_is_written_all_the_same() -> None:
     source = chest(patient_id="X" * 70_000)
     [report] = build(source, None, content(Outcome.NOT_ANALYSED), kinds=_ALL, equipment=EQUIPMENT)
     [draft] = drafts_of(source, None, content(Outcome.NOT_ANALYSED), kinds=_ALL, equipment=EQUIPMENT)
-    assert report.encoded() == from_scratch(draft)
+    assert report.encoded() == _from_scratch(draft)
 
 
 def test_a_module_of_the_standard_is_read_alone_and_is_what_highdicom_reads() -> None:
@@ -268,5 +300,5 @@ def test_a_module_of_the_standard_is_read_alone_and_is_what_highdicom_reads() ->
 
 def test_no_report_has_highdicom_read_all_modules() -> None:
     (draft,) = drafts_of(chest(), None, content(Outcome.NEGATIVE), kinds=[ReportKind.TEXT_SR], equipment=EQUIPMENT)
-    from_scratch(draft)
+    _from_scratch(draft)
     assert 0 < len(_standard_utils.get_module_attribute_map()) < 100, "of the more than 400 that the standard has"

@@ -3,9 +3,6 @@
 highdicom reads the clock; every value it takes from there is replaced by the content's own time.
 """
 
-import re
-from datetime import datetime, timedelta, timezone
-
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
@@ -17,16 +14,6 @@ _TIMES = (
     ("ContentDate", "ContentTime"),
     ("DateOfSecondaryCapture", "TimeOfSecondaryCapture"),
 )
-_OFFSET = re.compile(r"([+-])(\d{2})(\d{2})")
-
-
-def local_time(content_time: datetime, evidence: Dataset) -> datetime:
-    """Return the content time in the zone of the source's dates and times (0008,0201), where the source states one."""
-    match = _OFFSET.fullmatch(str(evidence.get("TimezoneOffsetFromUTC", "")))
-    if match is None:
-        return content_time
-    offset = timedelta(hours=int(match[2]), minutes=int(match[3]))
-    return content_time.astimezone(timezone(-offset if match[1] == "-" else offset))
 
 
 def stamp(dataset: Dataset, header: Header) -> None:
