@@ -1,5 +1,7 @@
 """Synthetic radiographs as valid DICOM instances, in every transfer syntax that a PACS forwards."""
 
+import functools
+
 # zlib comes before gdcm: gdcm's own zlib captures the calls inside a libz that is loaded after it, and the heap breaks.
 import zlib  # noqa: F401
 from collections.abc import Callable
@@ -63,6 +65,10 @@ LOSSY_TRANSFER_SYNTAXES = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossle
 #: High-throughput JPEG 2000: no encoder is at hand, so one codestream is kept (see `htj2k`).
 HTJ2K_TRANSFER_SYNTAXES = (HTJ2KLossless, HTJ2KLosslessRPCL)
 
+#: Drawing a picture is half of the work of making an instance, and tests ask for the same ones again and again.
+_drawn = functools.lru_cache(maxsize=64)(phantom_values)
+_USUAL = 320 * 256  # pixels: larger ones would fill the memory
+
 _GOLDENS = Path(__file__).parent / "goldens"
 _ACQUIRED = datetime(2024, 3, 15, 9, 30, 0, tzinfo=UTC)
 
@@ -109,7 +115,8 @@ def chest(
     attributes
         More attributes by keyword, set last; a value of None removes the attribute.
     """
-    picture = phantom_values(seed, rows, columns) if values is None else np.asarray(values)
+    draw = _drawn if rows * columns <= _USUAL else phantom_values
+    picture = draw(seed, rows, columns) if values is None else np.asarray(values)
     full = 2**bits - 1
     stored = np.rint(picture * full).astype(np.uint8 if bits <= 8 else np.uint16)
     dataset = cr_instance(
