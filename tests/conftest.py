@@ -4,9 +4,12 @@ A test that lacks a program or the shared data skips and says so; with ``AUSCULT
 it fails.
 """
 
+import fcntl
 import os
+import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,6 +19,9 @@ import hypothesis
 import pytest
 
 from tests import compiled, servers
+
+# jsonschema would compile a grammar of addresses that no schema here names: seconds for each worker.
+sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
 
 # Workers of pytest-xdist share the processors: a pool of threads in each would fight over them.
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -48,6 +54,23 @@ compiled.share()
 hypothesis.settings.register_profile("here", deadline=None, max_examples=25)
 hypothesis.settings.register_profile("ci", deadline=None, max_examples=100, derandomize=True, print_blob=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+
+def _made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """Return a folder that one worker of pytest-xdist fills, and the others find."""
+    run = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        run = run.parent
+    folder = run / name
+    with (run / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            part = run / f"{name}.part"
+            shutil.rmtree(part, ignore_errors=True)  # of a worker whose time was over
+            part.mkdir()
+            make(part)
+            part.rename(folder)
+    return folder
 
 
 def _lack(reason: str) -> NoReturn:
@@ -90,7 +113,7 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("torch")
     from tests import checkpoints
 
-    return checkpoints.graded(tmp_path_factory.mktemp("graded"))
+    return _made_once(tmp_path_factory, "graded", checkpoints.graded)
 
 
 @pytest.fixture(scope="session")
