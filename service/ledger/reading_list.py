@@ -223,7 +223,7 @@ def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
         Shelf.SHADOW: true(),
     }
     shown = ~is_listed() & _in_shadow() if wanted.shelf is Shelf.SHADOW else is_listed()
-    conditions = [shelves[wanted.shelf], shown]
+    conditions = [shelves[wanted.shelf]]
     if wanted.priority is not None:
         conditions.append(study.priority == int(wanted.priority))
     if wanted.arrived_from is not None:
@@ -236,7 +236,8 @@ def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
         conditions.append(_has_image(wanted, _says(wanted)))
     if wanted.standing is not None:
         conditions.append(_standing(wanted) == list(Standing).index(wanted.standing))
-    return conditions
+    # Last, for SQLite asks in this order: most studies that are passed over are listed.
+    return [*conditions, shown]
 
 
 def _has_image(wanted: Wanted, condition: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -278,14 +279,16 @@ def _standing(wanted: Wanted) -> ColumnElement[int]:
         .limit(1)
         .scalar_subquery()
     )
+    of_outcome = {
+        Outcome.POSITIVE.value: number[Standing.POSITIVE],
+        Outcome.INDETERMINATE.value: number[Standing.INDETERMINATE],
+        Outcome.NEGATIVE.value: number[Standing.NEGATIVE],
+    }
+    without = case((row.state == State.FAILED.value, number[Standing.FAILED]), else_=number[Standing.NOT_ANALYSED])
     of_image = case(
         (row.state == State.HELD.value, number[Standing.HELD]),
         (row.state.in_([State.RECEIVED.value, State.CLAIMED.value]), number[Standing.WAITING]),
-        (outcome == Outcome.POSITIVE.value, number[Standing.POSITIVE]),
-        (outcome == Outcome.INDETERMINATE.value, number[Standing.INDETERMINATE]),
-        (outcome == Outcome.NEGATIVE.value, number[Standing.NEGATIVE]),
-        (row.state == State.FAILED.value, number[Standing.FAILED]),
-        else_=number[Standing.NOT_ANALYSED],
+        else_=case(of_outcome, value=outcome, else_=without),
     )
     of_images = (
         select(func.min(of_image))
