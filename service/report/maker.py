@@ -43,10 +43,13 @@ class Maker:
                 self._started = self._started or _Process()
                 try:
                     answer = self._started.answer(kind, recipe)
-                except (OSError, EOFError):
+                except BaseException as error:
+                    # An answer that nobody took would be taken for the next one: for another patient's report.
                     self._started.end()
                     self._started = None
-                    continue
+                    if isinstance(error, OSError | EOFError):
+                        continue
+                    raise
                 if isinstance(answer, bytes):
                     return answer
                 if answer is None:

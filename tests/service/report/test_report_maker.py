@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,14 @@ def test_whatever_becomes_of_the_process_the_next_one_makes_the_same(monkeypatch
     os.kill(child, signal.SIGKILL)
     assert maker.made(draft.kind, recipe) == made
     assert child not in _children(), "nobody waited for it"
+
+    def interrupted(_: Connection) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Connection, "recv", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        maker.made(draft.kind, recipe)
+    assert _children() == before, "the answer that nobody took would be the next one's"
 
 
 def test_a_process_that_ends_each_time_is_said_to_and_asked_again_the_next_time(
