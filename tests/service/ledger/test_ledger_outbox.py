@@ -77,6 +77,21 @@ def test_what_was_withdrawn_and_sent_all_the_same_is_not_sent_again_where_it_is_
     assert sent == ([Outcome.NEGATIVE] if analysed else [])
 
 
+def test_a_report_that_is_given_up_is_built_on_a_retry_though_an_earlier_one_was_built(site: SampleSite) -> None:
+    site.receive()
+    site.fail("out of memory")
+    site.report("pacs")
+    site.ledger.remedies.retry()
+    site.infer(0.1)
+    (due,) = site.ledger.reporting.claim("builder", 1, LEASE)
+    site.ledger.reporting.save_failure(due, "MemoryError", site.now, 1)
+    assert _state(site) is State.FAILED
+
+    assert site.ledger.remedies.retry() == 1
+    (again,) = site.ledger.reporting.claim("builder", 1, LEASE)
+    assert again.prediction is not None
+
+
 def test_what_is_withdrawn_before_it_is_sent_was_never_tried(site: SampleSite) -> None:
     """What takes its place names it as no predecessor."""
     site.receive()
