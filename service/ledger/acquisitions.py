@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from service.ledger.machine_records import AcquisitionRecord, MachineRecord
 from service.ledger.records import InstanceRecord
-from service.vocabulary.acquisition import OTHER_MACHINES, Acquisition, Machine
+from service.vocabulary.acquisition import OTHER_MACHINES, Machine
 
 #: Machines that are told apart besides the one that stands for all others, and serial numbers of one model at one
 #: station: whoever sends another with each image makes no more rows.
@@ -46,7 +46,7 @@ def machine_number(session: Session, machine: Machine, at: datetime) -> int:
 
 
 def _known(session: Session, machine: Machine) -> int | None:
-    return session.scalars(_MACHINE, asdict(machine)).one_or_none()
+    return session.connection().execute(_MACHINE, vars(machine)).scalar_one_or_none()
 
 
 def _has_room(session: Session, machine: Machine) -> bool:
@@ -59,19 +59,6 @@ def _has_room(session: Session, machine: Machine) -> bool:
 def _count(session: Session, **attributes: str) -> int:
     counted = select(func.count()).select_from(MachineRecord).filter_by(**attributes)
     return session.scalars(counted).one()
-
-
-def note_acquisition(session: Session, instance: InstanceRecord, acquisition: Acquisition, machine_id: int) -> None:
-    """Keep how an image was made, and on which machine."""
-    session.add(
-        AcquisitionRecord(
-            instance_id=instance.id,
-            machine_id=machine_id,
-            view_position=acquisition.view,
-            kvp=acquisition.kvp,
-            kvp_band=acquisition.kvp_band.value,
-        )
-    )
 
 
 def copy_acquisition(session: Session, instance: InstanceRecord, again: InstanceRecord) -> None:

@@ -183,6 +183,11 @@ def _turn(engine: Engine) -> Iterator[None]:
         turn.release()
 
 
+def takes_turns(engine: Engine) -> bool:
+    """Return whether those that write wait for each other, as on SQLite, whatever rows they write."""
+    return engine in _TURNS
+
+
 @contextmanager
 def reading(engine: Engine) -> Iterator[Session]:
     """Open a transaction that only reads.

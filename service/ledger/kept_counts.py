@@ -6,11 +6,24 @@ wrote is missing until everything is counted anew, which the sweep does when it 
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, Select, delete, event, exists, func, insert, inspect, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Engine,
+    Select,
+    bindparam,
+    delete,
+    event,
+    exists,
+    func,
+    insert,
+    inspect,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session, UOWTransaction
 
 from service.ledger.counts import CountRecord
@@ -116,6 +129,32 @@ def _stands(value: Callable[[str], Any]) -> bool:
     )
 
 
+def count_arrival(session: Session, values: Mapping[str, Any], *, is_first: bool, is_read: bool) -> None:
+    """Count a version that is about to be written.
+
+    Parameters
+    ----------
+    values
+        Its columns.
+    is_first
+        Whether its study has no other.
+    is_read
+        Whether its study is.
+    """
+    changes = Counter(_counts_of_version(values.get))
+    if _stands(values.get) and (is_first or not _has_standing(session, values["study_id"], 0)):
+        changes.update(_counts_of_listed(is_read=is_read))
+    _add(session, changes)
+
+
+_COUNTS = insert(CountRecord)
+_STANDING = (
+    select(InstanceRecord.id)
+    .where(InstanceRecord.study_id == bindparam("study_id"), _stand(), InstanceRecord.id != bindparam("besides"))
+    .limit(1)
+)
+
+
 @event.listens_for(LedgerSession, "before_flush")
 def _keep(session: LedgerSession, _context: UOWTransaction, _instances: object) -> None:
     """Add what a flush is about to change."""
@@ -144,7 +183,10 @@ def _keep(session: LedgerSession, _context: UOWTransaction, _instances: object) 
 def _listed(session: Session, row: InstanceRecord) -> list[CountKey]:
     """Return the counts that the study of a version stands in while it is listed."""
     study = session.get(StudyRecord, row.study_id) if row.study_id else row.study
-    is_read = study is not None and study.closed_at is not None
+    return _counts_of_listed(is_read=study is not None and study.closed_at is not None)
+
+
+def _counts_of_listed(*, is_read: bool) -> list[CountKey]:
     return [(STUDIES, "")] if is_read else [(STUDIES, ""), (OPEN, "")]
 
 
@@ -162,14 +204,18 @@ def _counts_of(row: object, value: Callable[[str], Any]) -> Iterator[CountKey]:
     elif isinstance(row, DeliveryRecord | MessageRecord):
         yield outbox(value("state")), value("destination")
     elif isinstance(row, InstanceRecord):
-        state = value("state")
-        yield STATES, state
-        if state == State.OUT_OF_SCOPE.value:
-            yield OUT_OF_SCOPE, value("reason") or ""
-            if value("detail") is not None and not value("reports_due"):
-                yield UNREPORTED, ""
-        elif state == State.FAILED.value:
-            yield FAILED, value("reason") or ""
+        yield from _counts_of_version(value)
+
+
+def _counts_of_version(value: Callable[[str], Any]) -> Iterator[CountKey]:
+    state = value("state")
+    yield STATES, state
+    if state == State.OUT_OF_SCOPE.value:
+        yield OUT_OF_SCOPE, value("reason") or ""
+        if value("detail") is not None and not value("reports_due"):
+            yield UNREPORTED, ""
+    elif state == State.FAILED.value:
+        yield FAILED, value("reason") or ""
 
 
 def _before(row: Record, column: str) -> Any:
@@ -180,19 +226,20 @@ def _before(row: Record, column: str) -> Any:
 def _has_another(session: Session, row: InstanceRecord) -> bool:
     """Return whether a version besides one stands for its study on the worklist."""
     study = row.study_id or row.study.id
-    if not study:  # it is as new as the row
-        return False
-    others = select(InstanceRecord.id).where(
-        InstanceRecord.study_id == study, _stand(), InstanceRecord.id != (row.id or 0)
-    )
-    return session.scalars(others.limit(1)).first() is not None
+    # Without a number, it is as new as the row.
+    return bool(study) and _has_standing(session, study, row.id or 0)
+
+
+def _has_standing(session: Session, study_id: int, besides: int) -> bool:
+    asked = {"study_id": study_id, "besides": besides}
+    return session.connection().execute(_STANDING, asked).first() is not None
 
 
 def _add(session: Session, changes: Counter[CountKey]) -> None:
     # Differences are added as rows and summed later: two who count at once would wait for each other on one sum.
     rows = [{"name": name, "label": label, "value": value} for (name, label), value in changes.items() if value]
     if rows:
-        session.execute(insert(CountRecord), rows)
+        session.connection().execute(_COUNTS, rows)
 
 
 def _counted(session: Session) -> Iterator[tuple[CountKey, int]]:

@@ -7,7 +7,7 @@ sees what the other did. An object that a row names and that does not say "remov
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from sqlalchemy import BindParameter, ColumnElement, bindparam, func, select, union_all, update
+from sqlalchemy import BigInteger, BindParameter, ColumnElement, bindparam, func, select, union_all, update
 from sqlalchemy.orm import Session
 
 from service.ledger.records import InstanceRecord, ReportRecord
@@ -30,6 +30,9 @@ _REMOVED = union_all(
 )
 
 
+_LOCK = select(func.pg_advisory_xact_lock(bindparam("number", type_=BigInteger())))
+
+
 def assumed(_key: str) -> bool:
     """Take for granted that the store holds an object."""
     return True
@@ -39,7 +42,7 @@ def lock(session: Session, key: str) -> None:
     """Lock a key until the transaction ends; on SQLite a transaction that writes has everything locked already."""
     if session.get_bind().dialect.name == "postgresql":
         number = int.from_bytes(bytes.fromhex(key[:16]), signed=True)
-        session.execute(select(func.pg_advisory_xact_lock(number)))
+        session.connection().execute(_LOCK, {"number": number})
 
 
 def name_objects(session: Session, keys: Sequence[str], holds: Holds) -> bool:
@@ -55,7 +58,7 @@ def name_objects(session: Session, keys: Sequence[str], holds: Holds) -> bool:
         if not holds(key):
             raise StoreUnavailable("the object was removed at this moment; it is to be sent again")
     # Asked first: it is so of next to none, and one look costs an arrival less than two updates.
-    if session.execute(_REMOVED, {"keys": keys}).first() is None:
+    if session.connection().execute(_REMOVED, {"keys": keys}).first() is None:
         return False
     for table in _TABLES:
         session.execute(update(table).where(*_is_removed(table, keys)).values(object_removed_at=None))

@@ -7,7 +7,7 @@ number, and a study may have several: two who locked studies one by one, as they
 import hashlib
 from collections.abc import Collection, Iterable, Sequence
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import BindParameter, ColumnElement, exists, or_, select
 from sqlalchemy.orm import Session
 
 from service.ledger import keys
@@ -44,7 +44,14 @@ def waits_for(study_instance_uid: str, accession_numbers: Collection[str]) -> Co
     named: list[ColumnElement[bool]] = [OrderRecord.study_instance_uid == study_instance_uid]
     if accession_numbers:
         named.append(OrderRecord.accession_number.in_(accession_numbers))
-    return OrderRecord.state.in_([OrderState.WAITING.value, OrderState.NOT_USED.value]) & or_(*named)
+    return _is_open() & or_(*named)
+
+
+def is_awaited(study_instance_uid: BindParameter[str], accession_number: BindParameter[str]) -> ColumnElement[bool]:
+    """Return the condition that an order waits for what an image names; an accession number may be empty."""
+    row = OrderRecord
+    is_named = (row.accession_number == accession_number) & (row.accession_number != "")
+    return exists().where(_is_open(), (row.study_instance_uid == study_instance_uid) | is_named)
 
 
 def accessions_of(session: Session, study_instance_uid: str) -> set[str]:
@@ -80,6 +87,10 @@ def _lock_studies(session: Session, uids: Collection[str], accessions: Collectio
     numbers = {number for accession in accessions for number in studies_of(session, accession)}
     meant = select(StudyRecord.id).where(StudyRecord.id.in_(numbers) | StudyRecord.study_instance_uid.in_(uids))
     session.execute(meant.order_by(StudyRecord.id).with_for_update(**LOCK))
+
+
+def _is_open() -> ColumnElement[bool]:
+    return OrderRecord.state.in_([OrderState.WAITING.value, OrderState.NOT_USED.value])
 
 
 def _has_all_locked(session: Session) -> bool:

@@ -17,7 +17,7 @@ from service.ledger.kept_counts import listed
 from service.ledger.leases import LOCK
 from service.ledger.order_locks import accessions_of, lock_heard, studies_of, waits_for
 from service.ledger.order_matching import problem_of
-from service.ledger.order_records import AccessionRecord, OrderRecord, patient_of, record_of
+from service.ledger.order_records import OrderRecord, patient_of, record_of
 from service.ledger.readings import Closed, came_after, close, first_image
 from service.ledger.records import EventRecord, InstanceRecord, StudyRecord
 from service.ledger.rows import current_versions, identity_of, raise_priority, record
@@ -140,12 +140,8 @@ def settle_arrival(
     at: datetime,
     order: ReadingOrder,
     subscriptions: Subscriptions,
-    *,
-    is_first: bool,
 ) -> Closed | None:
     """Use what was heard of a study's orders before an image of it came; the study's row and names are locked.
-
-    Of the study's first image, no accession number is known yet.
 
     Returns
     -------
@@ -153,12 +149,6 @@ def settle_arrival(
         That the study was read already.
     """
     accession = accession_of(identity_of(instance).accession_number)
-    if accession:
-        known = select(AccessionRecord.id).where(
-            AccessionRecord.study_id == study.id, AccessionRecord.accession_number == accession
-        )
-        if is_first or session.scalars(known).first() is None:
-            session.add(AccessionRecord(study_id=study.id, accession_number=accession))
     session.flush()
     return _settle_all(_Use(session, order, subscriptions, at, instance), study, {accession} if accession else set())
 

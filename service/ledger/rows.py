@@ -4,16 +4,14 @@ On PostgreSQL a transaction that locks several rows takes an instance before its
 earlier version after a later one: two that took them the other way round would wait for each other.
 """
 
-from collections.abc import Sequence
 from datetime import datetime
 from itertools import combinations
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from service.ledger.leases import IMAGES, LOCK
 from service.ledger.records import EventRecord, InstanceRecord, StudyRecord
-from service.ledger.shadow import is_shadowed
 from service.ledger.version_0_1 import HOLDS, hold_of
 from service.vocabulary.event_details import EventDetail, EventFacts
 from service.vocabulary.facts import EventKind, Hold, PrioritySource
@@ -70,13 +68,15 @@ def advance(
 
 def current_versions(session: Session, study: StudyRecord) -> list[InstanceRecord]:
     """Return the latest version of each instance of a study that says whose the study is."""
-    silent = [state.value for state in (State.OWN, State.DUPLICATE, State.HELD)]
-    rows = session.scalars(
-        select(InstanceRecord)
-        .where(InstanceRecord.study_id == study.id, InstanceRecord.state.not_in(silent), ~is_shadowed())
-        .order_by(InstanceRecord.version)
-    )
+    of_study = select(InstanceRecord).where(InstanceRecord.study_id == study.id, says_whose(InstanceRecord))
+    rows = session.scalars(of_study.order_by(InstanceRecord.version))
     return list({row.sop_instance_uid: row for row in rows}.values())
+
+
+def says_whose(row: type[InstanceRecord]) -> ColumnElement[bool]:
+    """Return the condition on versions that say whose their study is, where none of the same image came later."""
+    silent = [state.value for state in (State.OWN, State.DUPLICATE, State.HELD)]
+    return row.state.not_in(silent) & row.shadow_id.is_(None)
 
 
 def identity_of(instance: InstanceRecord) -> Identity:
@@ -92,7 +92,7 @@ def settle_patient(session: Session, study: StudyRecord, instance: InstanceRecor
     bool
         Whether this call put the study on hold.
     """
-    agree = _is_one_patient(current_versions(session, study))
+    agree = _is_one_patient(session, study)
     # A study that is held already keeps the reason that a person was told first.
     if not agree and study.held_reason is None:
         hold(study, Hold.TWO_PATIENTS, at)
@@ -131,23 +131,26 @@ def free_since(session: Session, instance_id: int, created_at: datetime) -> date
     return max(created_at, let_go) if let_go is not None else created_at
 
 
-def _is_one_patient(rows: Sequence[InstanceRecord]) -> bool:
-    """Return whether instances can be of one patient, or a person said that they are.
+def _is_one_patient(session: Session, study: StudyRecord) -> bool:
+    """Return whether a study's instances can be of one patient, or a person said that they are.
 
     Each is compared with each: one without any patient attribute agrees with two that contradict each other.
     """
-    patients: dict[Patient, list[InstanceRecord]] = {}
-    for row in rows:
-        patients.setdefault(identity_of(row).patient(), []).append(row)
-    clashes = [
-        (one, other)
-        for one, other in combinations(patients, 2)
-        if not identity_of(patients[one][0]).same_patient(identity_of(patients[other][0]))
-    ]
-    if not clashes:
-        return True
+    row = InstanceRecord
+    of_study = select(row.sop_instance_uid, row.identity, row.released_at)
+    found = session.execute(of_study.where(row.study_id == study.id, says_whose(row)).order_by(row.version))
+    in_force = {uid: (Identity(**identity), released_at) for uid, identity, released_at in found}
+    patients: dict[Patient, Identity] = {}
     # A person who let the study go has seen the images that were in it then.
-    return all(any(row.released_at is not None for row in patients[patient]) for clash in clashes for patient in clash)
+    released: set[Patient] = set()
+    for identity, released_at in in_force.values():
+        patients.setdefault(identity.patient(), identity)
+        if released_at is not None:
+            released.add(identity.patient())
+    return all(
+        patients[one].same_patient(patients[other]) or {one, other} <= released
+        for one, other in combinations(patients, 2)
+    )
 
 
 def raise_priority(study: StudyRecord, priority: Priority, source: PrioritySource, order: ReadingOrder) -> bool:

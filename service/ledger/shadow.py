@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Engine, Select, bindparam, select
+from sqlalchemy import BindParameter, ColumnElement, Engine, Select, select
 from sqlalchemy.orm import Session
 
 from service.ledger.database import reading, writing
@@ -103,10 +103,12 @@ class Shadow:
             return Departure.LEFT
 
 
-def shadow_of(session: Session, ae_title: str, machine_id: int | None) -> int | None:
-    """Return the number of the period in shadow that an image which is received now belongs to; None for most."""
-    meant = {"ae_title": ae_title.strip(), "machine_id": machine_id}
-    return session.scalars(_PERIOD, meant).one_or_none()
+def period_of(ae_title: BindParameter[str], machine_id: BindParameter[int]) -> Select[int]:
+    """Return the number of the period in shadow that an image which is received now belongs to; none for most."""
+    row = ShadowRecord
+    # No period's machine equals NULL, as `machine_id` is where an object is no image.
+    is_meant = (row.ae_title == ae_title) | (row.machine_id == machine_id)
+    return select(row.id).where(_stands(), is_meant).order_by(row.id).limit(1)
 
 
 def alike(instance: InstanceRecord) -> ColumnElement[bool]:
@@ -154,18 +156,6 @@ def held_in_shadow(rows: Iterable[InstanceRecord]) -> list[InstanceRecord]:
 
 def _stands() -> ColumnElement[bool]:
     return ShadowRecord.left_at.is_(None)
-
-
-#: No period's machine equals NULL, as `machine_id` is where an object is no image.
-_PERIOD = (
-    select(ShadowRecord.id)
-    .where(
-        _stands(),
-        (ShadowRecord.ae_title == bindparam("ae_title")) | (ShadowRecord.machine_id == bindparam("machine_id")),
-    )
-    .order_by(ShadowRecord.id)
-    .limit(1)
-)
 
 
 def _of(source: ShadowSource) -> Select[ShadowRecord]:

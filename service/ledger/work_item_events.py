@@ -17,7 +17,8 @@ from service.vocabulary.states import DeliveryState
 from service.vocabulary.uids import derive_uid
 from service.vocabulary.work_items import WorkItemEvent, WorkItemState
 
-_ANY_SUBSCRIPTION = select(WorkItemSubscriptionRecord.id).limit(1)
+#: Whether anybody is told of any work item.
+ANY_SUBSCRIPTION = select(WorkItemSubscriptionRecord.id).limit(1)
 
 
 def latest(session: Session, study: StudyRecord) -> WorkItemRecord | None:
@@ -94,5 +95,5 @@ def note_study(session: Session, study: StudyRecord, at: datetime) -> None:
         if item is not None and item.state == WorkItemState.SCHEDULED.value:
             end(session, item, WorkItemState.CANCELED, at)
         return
-    if session.scalars(_ANY_SUBSCRIPTION).first() is not None:
+    if session.scalars(ANY_SUBSCRIPTION).first() is not None:
         note(session, open_item(session, study, at), WorkItemEvent.STATE, at)

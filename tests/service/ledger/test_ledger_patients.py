@@ -1,6 +1,7 @@
 """Two patients under one study: held, released, and not held again by what a person has released."""
 
 import pytest
+from sqlalchemy import event
 
 from service.ledger.remedies import Which
 from service.vocabulary.facts import Supersession
@@ -29,6 +30,29 @@ def test_two_patients_are_seen_through_a_first_image_that_names_nobody(site: Sam
     site.receive(patient_id="B", patient_name="Bell^Bea", study_instance_uid=study)
 
     assert _held(site)
+
+
+def test_a_patient_of_whom_only_a_replaced_image_was_is_news(site: SampleSite) -> None:
+    wrong = site.receive(patient_id="A", patient_name="Ames^Anna")
+    study, uid = str(wrong.StudyInstanceUID), str(wrong.SOPInstanceUID)
+    site.receive(patient_id="B", patient_name="Bell^Bea", study_instance_uid=study, sop_instance_uid=uid)
+    assert not _held(site)
+
+    site.receive(patient_id="A", patient_name="Ames^Anna", study_instance_uid=study)
+
+    assert _held(site)
+
+
+def test_an_image_of_the_patient_of_those_before_reads_none_of_them_but_one(site: SampleSite) -> None:
+    patient = {"patient_id": "A", "patient_name": "Ames^Anna"}
+    first = site.receive(**patient)
+    asked: list[str] = []
+    event.listen(site.engine, "before_cursor_execute", lambda *said: asked.append(said[2]))
+
+    site.receive(study_instance_uid=str(first.StudyInstanceUID), **patient)
+    assert not any("released_at" in statement for statement in asked)
+    site.receive(study_instance_uid=str(first.StudyInstanceUID), patient_id="A", patient_name="Ames^Ann")
+    assert any("released_at" in statement for statement in asked)
 
 
 def test_a_released_study_is_not_held_again_by_the_image_that_was_under_way(site: SampleSite) -> None:
