@@ -29,10 +29,6 @@ class _Waiting(Generic[T, R]):
     result: "Future[R]" = field(default_factory=Future)
 
 
-class _Refused(LedgerUnavailable):
-    """The database refuses one item, time and again, and may take the next."""
-
-
 class GroupCommit(Generic[T, R]):
     """Writes items, each whole or not at all.
 
@@ -59,6 +55,12 @@ class GroupCommit(Generic[T, R]):
         Exception
             Whatever writing this item raises; it keeps none of the others out.
         """
+        try:
+            return self._result(item)
+        except IntegrityError:
+            raise LedgerUnavailable("the database refuses the row time and again; check its integrity") from None
+
+    def _result(self, item: T) -> R:
         # Elsewhere the database lets several write at once, and two groups would wait for each other in a circle.
         if not takes_turns(self._engine):
             return self._alone(item)
@@ -72,6 +74,9 @@ class GroupCommit(Generic[T, R]):
         try:
             self._together(group)
         finally:
+            for one in group:
+                if not one.result.done():  # whatever ends this thread leaves nobody waiting
+                    one.result.set_exception(LedgerUnavailable())
             with self._changed:
                 self._is_writing = False
                 self._changed.notify_all()
@@ -116,17 +121,17 @@ class GroupCommit(Generic[T, R]):
     def _settle_alone(self, one: _Waiting[T, R]) -> None:
         try:
             one.result.set_result(self._alone(one.item))
-        except Exception as error:
-            if isinstance(error, LedgerUnavailable) and not isinstance(error, _Refused):
-                raise
+        except LedgerUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - raised where its result is awaited
             one.result.set_exception(error)
 
-    def _alone(self, item: T) -> R:
-        for _ in range(_ATTEMPTS):
-            try:
-                with writing(self._engine) as session:
-                    return self._write(session, item)
-            except IntegrityError:
-                # Another process wrote the same study or the same instance a moment ago: look again.
-                continue
-        raise _Refused("the database refuses the row time and again; check its integrity")
+    def _alone(self, item: T, attempts: int = _ATTEMPTS) -> R:
+        try:
+            with writing(self._engine) as session:
+                return self._write(session, item)
+        except IntegrityError:
+            if attempts == 1:
+                raise
+        # Another process wrote the same study or the same instance a moment ago: look again.
+        return self._alone(item, attempts - 1)
