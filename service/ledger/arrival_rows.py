@@ -186,5 +186,5 @@ def write_accession(session: Session, study_id: int, accession_number: str) -> N
 
 
 def _written(session: Session, statement: Any, values: Mapping[str, Any]) -> int:
-    number: int = session.connection().execute(statement, values).inserted_primary_key[0]
-    return number
+    key: Any = session.connection().execute(statement, values).inserted_primary_key
+    return int(key[0])

@@ -44,14 +44,14 @@ def test_a_patient_of_whom_only_a_replaced_image_was_is_news(site: SampleSite) -
 
 
 def test_an_image_of_the_patient_of_those_before_reads_none_of_them_but_one(site: SampleSite) -> None:
-    patient = {"patient_id": "A", "patient_name": "Ames^Anna"}
-    first = site.receive(**patient)
+    first = site.receive(patient_id="A", patient_name="Ames^Anna")
+    study = str(first.StudyInstanceUID)
     asked: list[str] = []
     event.listen(site.engine, "before_cursor_execute", lambda *said: asked.append(said[2]))
 
-    site.receive(study_instance_uid=str(first.StudyInstanceUID), **patient)
+    site.receive(study_instance_uid=study, patient_id="A", patient_name="Ames^Anna")
     assert not any("released_at" in statement for statement in asked)
-    site.receive(study_instance_uid=str(first.StudyInstanceUID), patient_id="A", patient_name="Ames^Ann")
+    site.receive(study_instance_uid=study, patient_id="A", patient_name="Ames^Ann")
     assert any("released_at" in statement for statement in asked)
 
 
