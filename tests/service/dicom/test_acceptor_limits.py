@@ -1,5 +1,6 @@
 """No peer holds the listener: deadlines for each message, places for others, and one line for a flood of refusals."""
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -151,15 +152,24 @@ def test_refusals_name_the_ae_titles_the_address_and_the_setting(tmp_path: Path)
 def test_a_flood_of_refusals_is_one_line_and_a_count(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sparingly, "_WINDOW_S", 3.0)
+    monkeypatch.setattr(sparingly, "_WINDOW_S", 1.0)
     with listening(tmp_path) as site:
         for _ in range(60):
             with suppress(Ended):
                 RawAssociation(site.port, called="WRONG")
-        lines = [record.getMessage() for record in caplog.records if "refused" in record.getMessage()]
-        (line,) = lines
-        assert line.startswith("association of 'RAW' to 'WRONG' from 127.0.0.1 refused: listener.ae_title is 'AUSCULT'")
-        wait_until(lambda: "59 more warnings about 127.0.0.1" in caplog.text, "the others are counted", 10)
+
+        def lines() -> list[str]:
+            return [record.getMessage() for record in caplog.records if "refused" in record.getMessage()]
+
+        def counts() -> list[int]:
+            return [int(number) for number in re.findall(r"(\d+) more warnings about 127\.0\.0\.1", caplog.text)]
+
+        assert lines()[0].startswith(
+            "association of 'RAW' to 'WRONG' from 127.0.0.1 refused: listener.ae_title is 'AUSCULT'"
+        )
+        wait_until(lambda: len(lines()) + sum(counts()) == 60, "the others are counted", 10)
+        # On a busy machine the flood lasts longer than the window, and each window has a line of its own.
+        assert len(lines()) <= len(counts()) + 1
 
 
 comings = st.lists(st.tuples(st.sampled_from("123"), st.sampled_from("AB"), st.booleans()))

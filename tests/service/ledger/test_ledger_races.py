@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Self
 
 import pytest
-from sqlalchemy import event
-from sqlalchemy.orm import Session
+from sqlalchemy import Engine, event
 
 from service.ledger import SentObject
 from service.ledger.records import EventRecord
@@ -38,10 +37,12 @@ class Kept:
     def __init__(self, kind: EventKind) -> None:
         self.is_open, self.let_go = threading.Event(), threading.Event()
         self._kind = kind
-        event.listen(Session, "after_flush", self._wait)
+        event.listen(Engine, "after_cursor_execute", self._wait)
 
-    def _wait(self, session: Session, _context: object) -> None:
-        written = any(isinstance(row, EventRecord) and row.event == self._kind.value for row in session.new)
+    def _wait(self, _connection: object, _cursor: object, statement: str, values: object, *_: object) -> None:
+        written = statement.startswith(f"INSERT INTO {EventRecord.__tablename__} ") and repr(self._kind.value) in repr(
+            values
+        )
         if written and not self.is_open.is_set():
             self.is_open.set()
             assert self.let_go.wait(20)
@@ -51,7 +52,7 @@ class Kept:
 
     def __exit__(self, *_: object) -> None:
         self.let_go.set()
-        event.remove(Session, "after_flush", self._wait)
+        event.remove(Engine, "after_cursor_execute", self._wait)
 
 
 def while_open(kind: EventKind, first: Callable[[], object], second: Callable[[], object]) -> None:

@@ -264,7 +264,7 @@ def test_highdicom_reads_one_group_with_region_algorithm_and_distinct_measuremen
     assert (outline.max(axis=0) <= (256, 320)).all()
     assert _is_whole(outline, 256, 320) == (outcome is not Outcome.POSITIVE)
     # The whole image is not called lung.
-    site = dictionary.SCT.Lung if outcome is Outcome.POSITIVE else codes.CHEST
+    site = dictionary.SCT.Lung if outcome is Outcome.POSITIVE else coded(codes.CHEST)
     assert [item.value for item in group.finding_sites] == [site]
 
 

@@ -12,11 +12,10 @@ def test_a_kind_is_looked_up_by_the_code_that_the_ledger_and_the_settings_hold()
     assert ReportKind("text_sr") is ReportKind.TEXT_SR
 
 
-def test_the_module_of_a_kinds_name_builds_it() -> None:
+def test_the_modules_of_a_kinds_name_build_it() -> None:
     for kind in ReportKind:
-        module = import_module(f"service.report.{kind}")
-        assert callable(module.recipe), kind
-        assert callable(module.make), kind
+        assert callable(import_module(f"service.report.{kind}").recipe), kind
+        assert callable(import_module(f"service.report.making.{kind}").make), kind
 
 
 def test_no_two_kinds_share_a_series_or_a_title() -> None:
