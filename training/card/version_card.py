@@ -23,8 +23,10 @@ auscult checkpoint measure versions --card "without PART" OTHER/card.json --reco
 ```
 
 PART is local-contrast (exported without --transform), style-exchange, outside-penalty, stamped-weight or
-label-correction. The recipe `resnet50-three-class-normalisation`, which trains normalisation and head alone under equal
-greys with closer crops and wider borders, was not run to its end: no figure of it stands here.
+label-correction. "0.5.0, trained on" is the recipe `resnet50-three-class-normalisation` from the weights of 0.5.0,
+which trains normalisation and head alone under equal greys with closer crops and wider borders, for less than three
+of its four passes: better on crops, worse in other machines' styles, and so not shipped
+(docs/adr/0043-trained-normalisation.md).
 """
 _FIGURES = ("auc", "pneumonia accuracy", "accuracy")
 
