@@ -18,7 +18,8 @@ async function look(address, wanted) {
     page.on('pageerror', error => console.push(String(error)));
     for (const notice of ['Skip all', 'Confirm and hide']) {
       const button = page.getByText(notice);
-      await page.addLocatorHandler(button, () => button.click());
+      // Not as a person clicks: one notice may lie over the other.
+      await page.addLocatorHandler(button, () => button.evaluate(element => element.click()));
     }
     await page.goto(address, { waitUntil: 'domcontentloaded' });
     const seen = [];
