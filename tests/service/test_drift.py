@@ -141,6 +141,21 @@ def send(
     )
 
 
+def keep_out(site: SampleSite, checkpoint: str | None) -> None:
+    """Let an image arrive that is unlike the training images of that checkpoint."""
+    site.receive(acquisition=ROOM, rows=8, columns=8)
+    claim, reason = site.claim(), Reason.UNLIKE_TRAINING
+    site.ledger.results.save_out_of_scope(
+        claim,
+        reason,
+        is_chest=True,
+        pixel_digest=claim.object_key,
+        flags=(),
+        distance=3.0,
+        checkpoint_digest=checkpoint,
+    )
+
+
 SETTINGS = DriftSettings(reference_images=50, images_between_false_alarms=1000)
 
 
@@ -190,17 +205,7 @@ def test_images_without_a_result_and_far_from_training_are_watched_too(site: Sam
     watch = Watch(SETTINGS, site.ledger.drift)
     for _ in range(40):
         site.now += timedelta(minutes=1)
-        site.receive(acquisition=ROOM, rows=8, columns=8)
-        claim, reason = site.claim(), Reason.UNLIKE_TRAINING
-        site.ledger.results.save_out_of_scope(
-            claim,
-            reason,
-            is_chest=True,
-            pixel_digest=claim.object_key,
-            flags=(),
-            distance=3.0,
-            checkpoint_digest=prediction(0.5).checkpoint_digest,
-        )
+        keep_out(site, prediction(0.5).checkpoint_digest)
     watch.once()
     found = {alarm.characteristic for alarm in site.ledger.drift.alarms()}
     assert found == {Characteristic.GREATER_DISTANCE, Characteristic.MORE_ABSTENTIONS}
@@ -227,17 +232,7 @@ def test_each_of_two_checkpoints_is_charted_by_itself_with_its_own_card(site: Sa
         send(site, 0.95)
         send(site, 0.95, checkpoint=second)
     for judge in (second, None):  # one that the second finds unlike its training images, and one that none looked at
-        site.receive(acquisition=ROOM, rows=8, columns=8)
-        claim, reason = site.claim(), Reason.UNLIKE_TRAINING
-        site.ledger.results.save_out_of_scope(
-            claim,
-            reason,
-            is_chest=True,
-            pixel_digest=claim.object_key,
-            flags=(),
-            distance=3.0,
-            checkpoint_digest=judge,
-        )
+        keep_out(site, judge)
     watch.once()
     assert {one.checkpoint: one.latest and one.latest.images for one in watch.machines()} == {
         "child-net 2.0": 32,
