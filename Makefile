@@ -23,9 +23,10 @@ LOCKED := $(INSTALL) --compile-bytecode --require-hashes
 # Tests of one file run in one worker, in the order of the files: the long journeys begin early and the short tests fill
 # the end. `make test TEST_ARGS="-n 0"` runs all one after the other.
 PYTEST := $(BIN)/python -m pytest
-WORKERS := -n 2 --dist loadfile --no-loadscope-reorder
+SPREAD := --dist loadfile --no-loadscope-reorder
+WORKERS := -n 2 $(SPREAD)
 # The short tests wait for processes half of the time: more workers than the two cores that they are made for.
-MORE_WORKERS := -n 4 --dist loadfile --no-loadscope-reorder
+MORE_WORKERS := -n 4 $(SPREAD)
 # Their files lie in memory where there is room and programs may run: each ledger and object is brought safely to disk.
 IN_MEMORY := $(shell df -Pk /dev/shm 2> /dev/null | awk 'NR == 2 && $$4 > 6000000' | grep -q . \
 	&& ! grep -q '^[^ ]* /dev/shm [^ ]* [^ ]*noexec' /proc/mounts && echo TMPDIR=/dev/shm)
