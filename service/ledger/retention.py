@@ -147,20 +147,21 @@ def _may_go(received_before: datetime, now: datetime) -> ColumnElement[bool]:
 
 
 def _is_unsettled(now: datetime) -> ColumnElement[bool]:
-    """Return whether a report of the instance is not confirmed by a destination that it is for."""
-    settled = [DeliveryState.CONFIRMED.value, DeliveryState.WITHDRAWN.value]
+    """Return whether a report of the instance is still to reach a destination, or to be asked for there.
+
+    One whose destination took it, and is not asked or cannot say, is settled: nothing would ever send it again.
+    """
+    taken = [DeliveryState.SENT.value, DeliveryState.UNCONFIRMABLE.value, DeliveryState.CONFIRMED.value]
     return exists(
         select(DeliveryRecord.id)
         .join(ReportRecord)
         .where(
             ReportRecord.instance_id == InstanceRecord.id,
             or_(
-                DeliveryRecord.state.not_in(settled),
+                DeliveryRecord.state.not_in([*taken, DeliveryState.WITHDRAWN.value]),
                 not_(OBJECTS.is_free(now)),
-                # It will be asked for again, and sent again where it is gone.
-                and_(
-                    DeliveryRecord.state == DeliveryState.CONFIRMED.value, DeliveryRecord.next_attempt_at.is_not(None)
-                ),
+                # It will be asked for, and sent again where it is not held.
+                and_(DeliveryRecord.state.in_(taken), DeliveryRecord.next_attempt_at.is_not(None)),
             ),
         )
     )

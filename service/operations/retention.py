@@ -121,7 +121,7 @@ class RetentionRounds:
             self._is_stuck = True
             log.warning(
                 "the store is %.0f %% full, and nothing more may go: what is left is younger than an hour, or its "
-                "reports are not confirmed",
+                "reports have not reached every destination",
                 100 * share,
             )
 

@@ -45,7 +45,7 @@ class EventDetail(StrEnum):
     NOT_BUILT = "not_built"
     NOT_DELIVERED = "not_delivered"
     NOT_NEEDED = "not_needed"
-    """By retention: every report is confirmed, or none was due."""
+    """By retention: every report has reached its destination, or none was due."""
     SENT = "sent"
     NOT_SENT = "not_sent"
     OTHER_CLASS = "other_class"

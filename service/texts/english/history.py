@@ -29,7 +29,7 @@ TEXTS = {
     "event_detail.no_reports": "none",
     "event_detail.not_built": "the reports could not be built: {error}",
     "event_detail.not_delivered": "a report could not be delivered",
-    "event_detail.not_needed": "retention: every report is confirmed, or none was due",
+    "event_detail.not_needed": "retention: every report has reached its destination, or none was due",
     "event_detail.sent": "{report} to {destination}: status {status}",
     "event_detail.not_sent": "{report} to {destination}: {error}",
     "event_detail.later_document": "{report}: a later one about the same study takes its place",

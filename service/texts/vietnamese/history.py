@@ -29,7 +29,7 @@ TEXTS = {
     "event_detail.no_reports": "không có",
     "event_detail.not_built": "không tạo được báo cáo: {error}",
     "event_detail.not_delivered": "không gửi được một báo cáo",
-    "event_detail.not_needed": "theo thời hạn lưu giữ: mọi báo cáo đã được xác nhận, hoặc không cần báo cáo nào",
+    "event_detail.not_needed": "theo thời hạn lưu giữ: mọi báo cáo đã đến nơi nhận, hoặc không cần báo cáo nào",
     "event_detail.sent": "{report} đến {destination}: mã trạng thái {status}",
     "event_detail.not_sent": "{report} đến {destination}: {error}",
     "event_detail.later_document": "{report}: một báo cáo sau về cùng ca chụp thay thế nó",

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.audit import AuditTrail
-from service.ledger import Arrival
+from service.ledger import Arrival, SentObject
 from service.ledger.admission import Registered
 from service.ledger.database import writing
 from service.ledger.records import InstanceRecord, ReportRecord
@@ -26,7 +26,7 @@ from service.vocabulary.states import DeliveryState
 from tests import phantoms
 from tests.invariants import Invariant
 from tests.service.audit.test_audit import GRAMMAR
-from tests.service.sample_site import SampleSite, identity_of
+from tests.service.sample_site import LEASE, SampleSite, identity_of
 
 SMALL: dict[str, Any] = {"rows": 16, "columns": 16}
 
@@ -134,6 +134,22 @@ def test_what_no_destination_confirmed_never_goes(site: SampleSite, state: Deliv
     site.now += timedelta(days=10_000)
 
     assert sweep(site, after_days=1) == Removed()
+
+
+@pytest.mark.proves(Invariant.RETENTION_IS_SAFE)
+@pytest.mark.parametrize("why", [None, "the destination offers no C-FIND"])
+def test_what_a_destination_took_that_is_not_asked_or_cannot_say_goes(site: SampleSite, why: str | None) -> None:
+    site.receive(**SMALL)
+    site.infer(0.9)
+    site.report("pacs", "research")
+    outbox = site.ledger.outbox
+    for due in outbox.claim("courier", "research", DeliveryState.PENDING, 100, LEASE):
+        outbox.save_sent([SentObject(due, 0x0000, unconfirmable=why)])
+    site.now += timedelta(days=2)
+    assert sweep(site, after_days=1) == Removed(), "the other destination has not taken them yet"
+
+    site.deliver("pacs")
+    assert sweep(site, after_days=1).by_age == 3
 
 
 def test_what_waits_failed_or_is_held_never_goes(site: SampleSite) -> None:

@@ -70,7 +70,12 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 #: A lease that a worker has, one that is over, for the worker died, and none.
 _LEASES = st.sampled_from([None, None, NOW + timedelta(minutes=1), NOW - timedelta(minutes=1)])
 _DELIVERIES: st.SearchStrategy[list[dict[str, Any]]] = st.lists(
-    st.builds(dict, state=st.sampled_from(DeliveryState), lease_until=_LEASES),
+    st.builds(
+        dict,
+        state=st.sampled_from(DeliveryState),
+        lease_until=_LEASES,
+        next_attempt_at=st.sampled_from([None, None, NOW + timedelta(days=1), NOW - timedelta(minutes=1)]),
+    ),
     max_size=2,
 )
 _INSTANCES: st.SearchStrategy[list[dict[str, Any]]] = st.lists(
@@ -161,7 +166,8 @@ def _is_settled(instance: InstanceRecord, everyone: list[InstanceRecord]) -> boo
         return False
     for report in instance.reports:
         for row in report.deliveries:
-            if row.state not in ("confirmed", "withdrawn") or _is_leased(row):
+            is_taken = row.state in ("sent", "unconfirmable", "confirmed") and row.next_attempt_at is None
+            if not (is_taken or row.state == "withdrawn") or _is_leased(row):
                 return False
     return not any(
         other.sop_instance_uid == instance.sop_instance_uid
