@@ -65,9 +65,9 @@ class StoreSettings(Section):
 class RetentionSettings(Section):
     """When objects are removed (`[retention]`): never, unless one of the limits is set.
 
-    Only what is settled goes: every report of the image is confirmed by its destination, or was taken by one that is not
-    asked or cannot say, or none was due. The row in the ledger stays, with the result and the moment at which its bytes
-    were removed.
+    Only what is settled goes: every report of the image is confirmed by its destination, or was taken by one that is
+    not asked or cannot say, or none was due. The row in the ledger stays, with the result and the moment at which its
+    bytes were removed.
     """
 
     after_days: Annotated[float, Field(ge=0)] | None = Field(
