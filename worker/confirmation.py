@@ -189,7 +189,7 @@ class Confirmation:
 
 def _save_held(outbox: Outbox, rows: list[DueDelivery]) -> None:
     for row in outbox.save_confirmed(rows):
-        log.warning("another worker took %s over", row.sop_instance_uid)
+        log.warning("%s was settled or taken over meanwhile", row.sop_instance_uid)
 
 
 def _uids(row: DueDelivery) -> tuple[str, str, str]:

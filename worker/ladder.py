@@ -57,7 +57,7 @@ class Ladder(Generic[T]):
             match error:
                 # Whoever has it now records what becomes of it.
                 case LeaseLost():
-                    log.warning("another worker took %s over", self.name(item))
+                    log.warning("%s was settled or taken over meanwhile", self.name(item))
                 case Unavailable():
                     self.unavailable(item, error)
                 case TransientDeliveryFailure() if self.transient is not None:

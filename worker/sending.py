@@ -91,7 +91,7 @@ class Sending:
         for item, header in sent:
             row = item.delivery
             if row in lost:
-                log.warning("another worker took %s over", row.sop_instance_uid)
+                log.warning("%s was settled or taken over meanwhile", row.sop_instance_uid)
                 continue
             self._trail.note(
                 events.instances_transferred,

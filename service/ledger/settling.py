@@ -6,7 +6,6 @@ from datetime import datetime
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from service.ledger.leases import OBJECTS
 from service.ledger.records import DeliveryRecord, InstanceRecord, ReportRecord
 from service.ledger.rows import advance
 from service.ledger.shadow import is_shadowed
@@ -67,11 +66,15 @@ def _is_document_due(session: Session, image: InstanceRecord, told: Sequence[Del
     return is_due or any(row.state == DeliveryState.DEAD.value for row in told)
 
 
+def call_off(row: DeliveryRecord) -> None:
+    """Take an unsent object out of the outbox; a courier that is sending it keeps its lease, to say what came of it."""
+    row.state, row.next_attempt_at = DeliveryState.WITHDRAWN.value, None
+
+
 def replace_document(session: Session, row: DeliveryRecord, at: datetime) -> None:
     """Take an unsent document out of the outbox whose place another takes; the images of its study are locked."""
     was_dead = row.state == DeliveryState.DEAD.value
-    row.state = DeliveryState.WITHDRAWN.value
-    OBJECTS.settle(row)
+    call_off(row)
     image = row.report.instance
     if was_dead and image.state == State.FAILED.value and image.reason == Failure.DELIVERY_FAILED.value:
         _replaced(session, image, row.report.kind, at)

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from service.ledger.leases import LOCK
 from service.ledger.records import DeliveryRecord, InstanceRecord, ReportRecord
 from service.ledger.rows import advance
-from service.ledger.settling import UNBUILT, build_again, replace_document
+from service.ledger.settling import UNBUILT, build_again, call_off, replace_document
 from service.ledger.shadow import alike, is_shadowed
 from service.ledger.study_documents import OF_STUDY, document_deliveries
 from service.ledger.telling import Subscriptions, withdraw_messages
@@ -68,7 +68,7 @@ def withdraw(session: Session, instance: InstanceRecord) -> None:
         .order_by(DeliveryRecord.id)
     )
     for delivery in pending:
-        delivery.state, delivery.next_attempt_at = DeliveryState.WITHDRAWN.value, None
+        call_off(delivery)
     withdraw_messages(session, instance)
 
 

@@ -294,13 +294,19 @@ def test_what_tells_of_an_image_that_has_left_is_not_sent_on_a_retry(made: Gatew
     assert [row.state for row in made.instances] == ["superseded", "delivered", "out of scope", "delivered"]
 
 
-def test_a_document_that_is_lost_after_a_later_one_arrived_keeps_no_image_waiting(made: Gateway) -> None:
+@pytest.mark.parametrize("is_built", ["while the first is sent", "after the first was sent"])
+def test_a_document_that_is_lost_after_a_later_one_arrived_keeps_no_image_waiting(made: Gateway, is_built: str) -> None:
     settle(made, of_study(1))
     outbox = made.ledger.outbox
     [due] = outbox.claim("courier", "pacs", DeliveryState.PENDING, 1, LEASE)
-    outbox.save_sent([SentObject(due, 0x0000, confirm_at=made.clock())])
+    if is_built == "while the first is sent":
+        settle(made, of_study(2))
+    lost = outbox.save_sent([SentObject(due, 0x0000, confirm_at=made.clock())])
+    assert not lost, "that it was sent is a fact, whatever took its place meanwhile"
+    assert "sent" in made.events
+    if is_built == "after the first was sent":
+        settle(made, of_study(2))
     [asked] = outbox.claim("courier", "pacs", DeliveryState.SENT, 1, LEASE)
-    settle(made, of_study(2))
     bring(made)
     assert [row.state for row in made.instances] == ["reported"] * 2, "the first is asked for"
     outbox.save_missing(asked, made.clock())
