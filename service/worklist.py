@@ -238,6 +238,7 @@ def _delivered(deliveries: Mapping[str, Mapping[DeliveryState, int]]) -> Iterato
     order = (
         DeliveryState.DEAD,
         DeliveryState.PENDING,
+        DeliveryState.ABANDONED,
         DeliveryState.SENT,
         DeliveryState.UNCONFIRMABLE,
         DeliveryState.CONFIRMED,
@@ -245,5 +246,5 @@ def _delivered(deliveries: Mapping[str, Mapping[DeliveryState, int]]) -> Iterato
     for destination, counts in deliveries.items():
         state = next((state for state in order if counts.get(state)), None)
         if state is not None:
-            done = sum(counts.get(later, 0) for later in order[2:])
+            done = sum(counts.get(later, 0) for later in order[3:])
             yield Delivered(destination, state, sum(counts.values()), done)

@@ -48,6 +48,7 @@ _COMMANDS = {
     "retry": "service.cli.remedy:retry",
     "reanalyse": "service.cli.remedy:reanalyse",
     "release": "service.cli.remedy:release",
+    "abandon": "service.cli.remedy:abandon",
     "machines": "service.cli.machines:machines",
     "shadow": "service.cli.shadow:shadow",
     "doctor": "service.cli.doctor:doctor",

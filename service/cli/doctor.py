@@ -52,6 +52,7 @@ def examine(settings: Settings) -> Iterator[CheckResult]:
         ("check.certificates", certificates.certificates),
         ("check.decoders", checks.decoders),
         ("check.destinations", partners.destinations),
+        ("check.destinations", partners.unnamed_destinations),
         ("check.receivers", partners.receivers),
         ("check.queue", checks.queue),
         ("check.audit_trail", checks.audit_trail),

@@ -1,4 +1,4 @@
-"""`auscult retry`, `reanalyse` and `release`: what a person decides."""
+"""`auscult retry`, `reanalyse`, `release` and `abandon`: what a person decides."""
 
 import click
 
@@ -94,3 +94,26 @@ def release(study_uid: str, yes: bool) -> None:
     for task in Task:
         waker(settings).wake(task)
     click.echo(say("command.released"))
+
+
+@click.command()
+@click.argument("destination")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def abandon(destination: str, yes: bool) -> None:
+    """Give up what has not reached a destination that the settings do not name any more.
+
+    It is never sent, and the destination is not asked for what it took. The page of each study says so.
+    """
+    settings = load()
+    ledger, say = open_ledger(settings), texts_in(settings.language)
+    if destination in [item.name for item in settings.destinations]:
+        raise AuscultError(say("command.still_named", destination=destination))
+    count = ledger.abandonment.unsettled(destination)
+    if not count:
+        raise AuscultError(say("command.nothing_to_abandon", destination=destination))
+    if not yes:
+        click.confirm(say("command.abandon", destination=destination, count=count), abort=True)
+    count = ledger.abandonment.abandon(destination, user_name())
+    what = f"what had not reached the destination {destination} was given up ({count})"
+    note_administered(settings, AuditedChange.ALL_STUDIES, what)
+    click.echo(say("command.abandoned", count=count))

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from sqlalchemy import Engine
 
+from service.ledger.abandonment import Abandonment
 from service.ledger.admission import Admission, Arrival, ArrivalKind, Registered
 from service.ledger.analysis import Analysis
 from service.ledger.api_tokens import ApiToken, ApiTokens
@@ -91,6 +92,7 @@ class Ledger:
         self.outbox = Outbox(engine, clock, tally, look_again)
         self.messages = Messages(engine, clock, tally)
         self.unaddressed = Unaddressed(engine, clock)
+        self.abandonment = Abandonment(engine, clock)
         self.commitments = Commitments(engine, clock, tally, look_again)
         self.commitment_requests = CommitmentRequests(engine, clock)
         self.timekeeping = Timekeeping(engine, clock, claim_limit)

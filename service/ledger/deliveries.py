@@ -16,10 +16,10 @@ from service.ledger.study_documents import document_deliveries
 from service.vocabulary.event_details import EventDetail
 from service.vocabulary.facts import EventKind
 from service.vocabulary.report_kinds import STUDY_KINDS
-from service.vocabulary.states import DeliveryState, State
+from service.vocabulary.states import CALLED_OFF, DeliveryState, State
 
-#: States of a row that a courier may still hold: it is withdrawn while it is under way.
-HOLDABLE = (DeliveryState.PENDING, DeliveryState.SENT, DeliveryState.CONFIRMED, DeliveryState.WITHDRAWN)
+#: States of a row that a courier may still hold: it is called off while it is under way.
+HOLDABLE = (DeliveryState.PENDING, DeliveryState.SENT, DeliveryState.CONFIRMED, *CALLED_OFF)
 #: States of an image whose reports were sent, and which is analysed again all the same, on a person's word.
 _AGAIN = (State.RECEIVED, State.CLAIMED, State.INFERRED)
 #: Those in which a destination is asked whether it holds the object.
@@ -108,8 +108,8 @@ def take(session: Session, row: DeliveryRecord, sent: SentObject, at: datetime) 
 def try_again(
     session: Session, row: DeliveryRecord, at: datetime, retry_at: datetime, status: int | None, detail: str
 ) -> None:
-    """Put off an object that could not be sent, or not be confirmed; one that was withdrawn meanwhile is let go."""
-    if row.state == DeliveryState.WITHDRAWN.value:
+    """Put off an object that could not be sent, or not be confirmed; one that was called off meanwhile is let go."""
+    if row.state in CALLED_OFF:
         OBJECTS.settle(row)
         return
     if row.detail != detail:
@@ -123,10 +123,10 @@ def try_again(
 def give_up(session: Session, row: DeliveryRecord, at: datetime, status: int | None, detail: str) -> bool:
     """Give an object up, and return whether a person is called for it.
 
-    For one that was withdrawn meanwhile none is: `auscult retry` would send what does not hold any more.
+    For one that was called off meanwhile none is: `auscult retry` would send what does not hold any more.
     """
     OBJECTS.settle(row)
-    if row.state == DeliveryState.WITHDRAWN.value:
+    if row.state in CALLED_OFF:
         return False
     row.state, row.status, row.detail = DeliveryState.DEAD.value, status, detail
     note(session, row, at, EventKind.DEAD, EventDetail.NOT_SENT, error=detail)

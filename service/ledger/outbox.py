@@ -32,7 +32,7 @@ from service.process.clock import Clock
 from service.vocabulary.event_details import EventDetail
 from service.vocabulary.facts import EventKind
 from service.vocabulary.figures import CONFIRMED, DEAD, MISSING, SENT, TO_CONFIRMED, UNCONFIRMABLE, Tally
-from service.vocabulary.states import DeliveryState
+from service.vocabulary.states import CALLED_OFF, DeliveryState
 
 #: States of rows that somebody may take: to send the object, or to ask whether it is held.
 OPEN = (DeliveryState.PENDING, *ASKED)
@@ -96,8 +96,8 @@ class Outbox:
         """Record that the destination took objects about one image, in one commit; return what others hold by now."""
         now = self._clock()
         with writing(self._engine) as session:
-            # Withdrawn while it was under way: that it was sent is a fact all the same.
-            states = [DeliveryState.PENDING, DeliveryState.WITHDRAWN]
+            # Called off while it was under way: that it was sent is a fact all the same.
+            states = [DeliveryState.PENDING, *CALLED_OFF]
             rows = still_held(session, [item.delivery for item in sent], states)
             saved = [item for item in sent if item.delivery.id in rows]
             for item in saved:

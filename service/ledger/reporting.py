@@ -26,7 +26,7 @@ from service.vocabulary.facts import EventKind, Failure, MessageEvent
 from service.vocabulary.figures import TO_REPORT, Tally
 from service.vocabulary.findings import Outcome
 from service.vocabulary.report_kinds import STUDY_KINDS
-from service.vocabulary.states import DeliveryState, State
+from service.vocabulary.states import CALLED_OFF, DeliveryState, State
 
 #: States in which reports of an image's study alone are due, of which another image has gone.
 _TOLD = [State.REPORTED, State.DELIVERED]
@@ -220,7 +220,7 @@ def _told(session: Session, row: InstanceRecord) -> set[str]:
     """Return the destinations that know of an image of this study that is not analysed.
 
     A report that another has taken the place of is left out: what is shown in its stead may read as a whole study's
-    result.
+    result. So is one that never reached its destination, which was given up and is there again.
     """
     return set(
         session.scalars(
@@ -232,7 +232,7 @@ def _told(session: Session, row: InstanceRecord) -> set[str]:
                 InstanceRecord.state.in_([State.OUT_OF_SCOPE.value, State.FAILED.value]),
                 ~InstanceRecord.prediction.has(),
                 ReportRecord.outcome == Outcome.NOT_ANALYSED.value,
-                DeliveryRecord.state != DeliveryState.WITHDRAWN.value,
+                DeliveryRecord.state.not_in([state.value for state in CALLED_OFF]),
             )
         )
     )

@@ -11,7 +11,7 @@ from service.ledger.records import DeliveryRecord, InstanceRecord, ReportRecord
 from service.vocabulary.findings import Outcome
 from service.vocabulary.language import Language
 from service.vocabulary.report_kinds import ReportKind
-from service.vocabulary.states import DeliveryState
+from service.vocabulary.states import CALLED_OFF, DeliveryState
 from service.vocabulary.uids import variant_uid
 
 
@@ -60,7 +60,12 @@ def add_all(session: Session, instance_id: int, reports: Sequence[NewReport], no
             session.add(report)
         elif report.object_removed_at is not None:
             report.object_key, report.object_removed_at = new.object_key, None
-        known = {delivery.destination for delivery in report.deliveries}
+        known = {delivery.destination: delivery for delivery in report.deliveries}
+        for name in known.keys() & set(new.destinations):
+            # What did not hold any more, or was given up with its destination, holds again.
+            if known[name].state in CALLED_OFF:
+                known[name].state = DeliveryState.PENDING.value
+                known[name].created_at = known[name].next_attempt_at = now
         report.deliveries += [
             DeliveryRecord(destination=name, state=DeliveryState.PENDING.value, created_at=now, next_attempt_at=now)
             for name in new.destinations

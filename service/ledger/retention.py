@@ -22,7 +22,7 @@ from service.process.clock import Clock
 from service.vocabulary.event_details import EventDetail
 from service.vocabulary.facts import EventKind
 from service.vocabulary.identity import Identity
-from service.vocabulary.states import DeliveryState, State
+from service.vocabulary.states import CALLED_OFF, DeliveryState, State
 
 #: Nothing more happens to such a version by itself, or by a person's `auscult retry`.
 _FINAL = (State.DELIVERED, State.OUT_OF_SCOPE, State.DUPLICATE, State.SUPERSEDED, State.OWN)
@@ -149,7 +149,8 @@ def _may_go(received_before: datetime, now: datetime) -> ColumnElement[bool]:
 def _is_unsettled(now: datetime) -> ColumnElement[bool]:
     """Return whether a report of the instance is still to reach a destination, or to be asked for there.
 
-    One whose destination took it, and is not asked or cannot say, is settled: nothing would ever send it again.
+    One whose destination took it, and is not asked or cannot say, is settled, and so is one that a person gave up:
+    nothing would ever send it again.
     """
     taken = [DeliveryState.SENT.value, DeliveryState.UNCONFIRMABLE.value, DeliveryState.CONFIRMED.value]
     return exists(
@@ -158,7 +159,7 @@ def _is_unsettled(now: datetime) -> ColumnElement[bool]:
         .where(
             ReportRecord.instance_id == InstanceRecord.id,
             or_(
-                DeliveryRecord.state.not_in([*taken, DeliveryState.WITHDRAWN.value]),
+                DeliveryRecord.state.not_in([*taken, *(state.value for state in CALLED_OFF)]),
                 not_(OBJECTS.is_free(now)),
                 # It will be asked for, and sent again where it is not held.
                 and_(DeliveryRecord.state.in_(taken), DeliveryRecord.next_attempt_at.is_not(None)),

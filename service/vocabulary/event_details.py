@@ -48,6 +48,8 @@ class EventDetail(StrEnum):
     """By retention: every report has reached its destination, or none was due."""
     SENT = "sent"
     NOT_SENT = "not_sent"
+    ABANDONED = "abandoned"
+    ABANDONED_BY = "abandoned_by"
     OTHER_CLASS = "other_class"
     """The destination does not accept the first SOP class."""
     LATER_DOCUMENT = "later_document"

@@ -260,6 +260,8 @@ class EventKind(StrEnum):
     REPLACED = "replaced"
     """An object that the destination does not accept, by one of another SOP class."""
     DEAD = "dead"
+    ABANDONED = "abandoned"
+    """By a person, who has taken the destination away."""
     MISSING = "missing"
     NOT_CONFIRMABLE = "not confirmable"
     COMMITMENT_REQUESTED = "commitment requested"

@@ -19,7 +19,7 @@ class State(StrEnum):
     REPORTED = "reported"
     """The reports are built and stand in the outbox."""
     DELIVERED = "delivered"
-    """Every destination confirmed every report, or took it where it cannot be asked or does not say."""
+    """Every destination confirmed every report, took it and is not asked or cannot say, or was given up by a person."""
     FAILED = "failed"
     """Analysis or delivery gave up; the reason is recorded, `auscult retry` starts it again."""
     DUPLICATE = "duplicate"
@@ -76,8 +76,14 @@ class DeliveryState(StrEnum):
     """Sent; the destination cannot be asked whether it holds the object, or fails to say."""
     DEAD = "dead"
     """Given up; `auscult retry` makes it pending again."""
+    ABANDONED = "abandoned"
+    """Given up by a person, who has taken the destination away (`auscult abandon`); not sent any more."""
     WITHDRAWN = "withdrawn"
     """Superseded before it was sent, or sent, superseded and then missing, or without content; not sent any more."""
+
+
+#: States of what is not to be sent any more, though a courier may just be sending it.
+CALLED_OFF = (DeliveryState.WITHDRAWN, DeliveryState.ABANDONED)
 
 
 class CommitmentState(StrEnum):

@@ -69,6 +69,8 @@ TEXTS = {
     # Who calls, and whom we call
     "found.no_callers": "nobody was refused in the last day whom the settings would refuse now",
     "found.caller": "{sentence}: {why}",
+    "found.unnamed_destination": "the settings do not name it, and {count} objects have not reached it or are not"
+    " confirmed by it: put its table back, or give them up by `auscult abandon`",
     "found.no_destination": "none is configured: reports are built and kept, and sent to nobody",
     "found.connects": "{address} takes connections",
     "found.no_connection": "{address} cannot be reached; check its host, port and network",

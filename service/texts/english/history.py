@@ -32,6 +32,8 @@ TEXTS = {
     "event_detail.not_needed": "retention: every report has reached its destination, or none was due",
     "event_detail.sent": "{report} to {destination}: status {status}",
     "event_detail.not_sent": "{report} to {destination}: {error}",
+    "event_detail.abandoned": "{report} to {destination}, which was taken away, by a person",
+    "event_detail.abandoned_by": "{report} to {destination}, which was taken away, by {name}",
     "event_detail.later_document": "{report}: a later one about the same study takes its place",
     "event_detail.other_class": "{report}: {destination} does not accept the first SOP class",
     "event_detail.asked": "{report} of {destination}",

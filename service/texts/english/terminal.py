@@ -62,7 +62,7 @@ TEXTS = {
     "show.time": "time",
     "show.event": "event",
     "show.detail": "detail",
-    # auscult retry, reanalyse, release, close and reopen
+    # auscult retry, reanalyse, release, abandon, close and reopen
     "command.unknown_uid": "the ledger knows no study, image or report {uid}; `auscult worklist --uids` lists the"
     " studies",
     "command.started_again": "started again: {count}",
@@ -75,6 +75,12 @@ TEXTS = {
     "command.held": "study {uid} is on hold: {hold}",
     "command.release": "Did a person make sure whose images these are? Its reports will be sent",
     "command.released": "released",
+    "command.still_named": "{destination} is still in the settings: take its table out, and start every `auscult work"
+    " deliver` again first",
+    "command.nothing_to_abandon": "nothing waits for {destination}",
+    "command.abandon": "{count} objects have not reached {destination}, or it has not confirmed them. They will never"
+    " be sent or asked for. Give them up",
+    "command.abandoned": "given up: {count}",
     "command.closed": "closed: it has left the list; `auscult reopen` brings it back",
     "command.nothing_to_close": "it was read before, and nothing came after; nothing to close",
     "command.reopened": "opened again: it stands on the list at its place",

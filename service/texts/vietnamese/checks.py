@@ -69,6 +69,8 @@ TEXTS = {
     # Who calls, and whom we call
     "found.no_callers": "trong ngày qua không ai bị từ chối mà cấu hình hiện tại vẫn từ chối",
     "found.caller": "{sentence} - {why}",
+    "found.unnamed_destination": "cấu hình không có nơi nhận này, và {count} đối tượng chưa đến hoặc chưa được nơi đó"
+    " xác nhận: hãy đưa bảng của nó trở lại, hoặc bỏ chúng bằng `auscult abandon`",
     "found.no_destination": "chưa cấu hình nơi nhận nào: báo cáo được tạo và giữ lại, không gửi cho ai",
     "found.connects": "{address} chấp nhận kết nối",
     "found.no_connection": "không kết nối được đến {address}; hãy kiểm tra máy chủ, cổng và mạng",

@@ -32,6 +32,8 @@ TEXTS = {
     "event_detail.not_needed": "theo thời hạn lưu giữ: mọi báo cáo đã đến nơi nhận, hoặc không cần báo cáo nào",
     "event_detail.sent": "{report} đến {destination}: mã trạng thái {status}",
     "event_detail.not_sent": "{report} đến {destination}: {error}",
+    "event_detail.abandoned": "{report} đến {destination}, nơi nhận đã bị bỏ, bởi một người",
+    "event_detail.abandoned_by": "{report} đến {destination}, nơi nhận đã bị bỏ, bởi {name}",
     "event_detail.later_document": "{report}: một báo cáo sau về cùng ca chụp thay thế nó",
     "event_detail.other_class": "{report}: {destination} không nhận SOP class thứ nhất",
     "event_detail.asked": "{report}, hỏi {destination}",

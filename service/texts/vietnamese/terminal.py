@@ -61,7 +61,7 @@ TEXTS = {
     "show.time": "thời gian",
     "show.event": "sự kiện",
     "show.detail": "chi tiết",
-    # auscult retry, reanalyse, release, close and reopen
+    # auscult retry, reanalyse, release, abandon, close and reopen
     "command.unknown_uid": "sổ cái không có ca chụp, ảnh hay báo cáo nào mang UID {uid}; `auscult worklist --uids`"
     " liệt kê các ca chụp",
     "command.started_again": "đã bắt đầu lại: {count}",
@@ -74,6 +74,12 @@ TEXTS = {
     "command.held": "ca chụp {uid} bị tạm giữ: {hold}",
     "command.release": "Đã có người xác định các ảnh này là của ai chưa? Các báo cáo sẽ được gửi",
     "command.released": "đã bỏ tạm giữ",
+    "command.still_named": "{destination} vẫn còn trong cấu hình: trước hết hãy bỏ bảng của nó và khởi động lại mọi"
+    " `auscult work deliver`",
+    "command.nothing_to_abandon": "không có gì chờ gửi đến {destination}",
+    "command.abandon": "{count} đối tượng chưa đến {destination}, hoặc nơi đó chưa xác nhận. Chúng sẽ không bao giờ"
+    " được gửi hay được hỏi lại. Bỏ chúng",
+    "command.abandoned": "đã bỏ: {count}",
     "command.closed": "đã đóng: ca chụp đã rời danh sách; `auscult reopen` đưa trở lại",
     "command.nothing_to_close": "ca chụp đã được đọc trước đó và không có gì đến sau; không có gì để đóng",
     "command.reopened": "đã mở lại: ca chụp đứng ở vị trí của nó trong danh sách",

@@ -1,17 +1,20 @@
-"""`auscult retry`, `reanalyse` and `release`, and taking the tables back."""
+"""`auscult retry`, `reanalyse`, `release` and `abandon`, and taking the tables back."""
 
 from collections.abc import Callable
 
+import pytest
 from click.testing import Result
 
+from service.cli.partners import unnamed_destinations
 from service.ledger.database import reading
 from service.ledger.remedies import _given_up
 from service.operations.wake import LocalBell, Task
+from service.settings import load
 from service.vocabulary.errors import AuscultError
 from service.vocabulary.facts import Reason
 from service.vocabulary.states import DeliveryState, State
 from tests.service.audit.alerts import alerts
-from tests.service.sample_site import SampleSite
+from tests.service.sample_site import ENGLISH, SampleSite
 
 Auscult = Callable[..., Result]
 
@@ -53,6 +56,34 @@ def test_a_retry_of_one_study_leaves_the_others(site: SampleSite, auscult: Auscu
 
     assert auscult("retry", str(chosen.StudyInstanceUID)).output == "started again: 1\n"
     assert site.ledger.inspection.status().states == {State.RECEIVED: 1, State.FAILED: 1}
+
+
+def test_what_waits_for_a_destination_that_is_gone_is_given_up_by_a_person(
+    site: SampleSite, auscult: Auscult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUSCULT_DESTINATIONS", '[{"name": "pacs", "ae_title": "PACS", "host": "127.0.0.1", "port": 1}]')
+    for state in (DeliveryState.SENT, DeliveryState.DEAD, None):
+        site.receive()
+        site.infer(0.1)
+        site.report("pacs", "former")
+        site.deliver("pacs")
+        if state is not None:
+            site.deliver("former", state)
+    assert "still in the settings" in str(auscult("abandon", "pacs").exception)
+    assert "nothing waits for elsewhere" in str(auscult("abandon", "elsewhere").exception)
+    assert auscult("abandon", "former", input="n\n").exit_code == 1
+    ((_, passed, said),) = unnamed_destinations(load())
+    assert not passed
+    assert "3 objects have not reached it" in ENGLISH.told(said)
+
+    assert auscult("abandon", "former", "--yes").output == "given up: 3\n"
+    status = site.ledger.inspection.status()
+    assert status.states == {State.DELIVERED: 3}
+    assert status.outbox["former"] == {DeliveryState.UNCONFIRMABLE: 1, DeliveryState.ABANDONED: 2}
+    assert status.oldest_unsent_since is None
+    assert "nothing was given up" in auscult("retry").output
+    assert list(unnamed_destinations(load())) == []
+    assert alerts(site.settings) == [("110132", "what had not reached the destination former was given up (3)")]
 
 
 def _hold(site: SampleSite) -> str:

@@ -125,6 +125,16 @@ def test_what_is_withdrawn_while_it_is_under_way_is_never_sent(site: SampleSite,
         assert (row.state, row.lease_owner, row.next_attempt_at) == (DeliveryState.WITHDRAWN, None, None)
 
 
+def test_what_a_person_gives_up_while_it_is_sent_is_recorded_as_sent(site: SampleSite) -> None:
+    site.receive()
+    site.infer(0.1)
+    site.report("pacs")
+    (under_way,) = site.ledger.outbox.claim("courier", "pacs", DeliveryState.PENDING, 1, LEASE)
+    assert site.ledger.abandonment.abandon("pacs") == 1
+    assert site.ledger.outbox.save_sent([SentObject(under_way, 0x0000)]) == ()
+    assert site.ledger.inspection.status().outbox == {"pacs": {DeliveryState.SENT: 1}}
+
+
 def test_a_failure_keeps_its_reason_when_its_report_is_built(site: SampleSite) -> None:
     dataset = site.receive()
     site.fail("the pixel data cannot be decoded")
@@ -175,13 +185,18 @@ def test_a_report_that_says_the_same_again_keeps_its_first_bytes(site: SampleSit
     assert found.object_key == report.object_key
 
 
-def test_a_report_that_is_known_goes_to_a_destination_that_is_new(site: SampleSite) -> None:
+@pytest.mark.parametrize("before", ["not in the settings", "withdrawn unsent", "given up by a person"])
+def test_a_report_that_is_known_goes_to_a_destination_that_it_has_not_reached(site: SampleSite, before: str) -> None:
     site.receive()
     site.fail("out of memory")
     (due,) = site.ledger.reporting.claim("builder", 1, LEASE)
-    report = site._report(due.sop_instance_uid, due.object_key, "text_sr", Outcome.NOT_ANALYSED, ())
+    destinations = () if before == "not in the settings" else ("pacs",)
+    report = site._report(due.sop_instance_uid, due.object_key, "text_sr", Outcome.NOT_ANALYSED, destinations)
     site.ledger.reporting.save(due, [report])
+    if before == "given up by a person":
+        assert site.ledger.abandonment.abandon("pacs") == 1
     site.ledger.remedies.retry()
+    assert not site.ledger.outbox.any_due("pacs")
     site.fail("out of memory")
     (due,) = site.ledger.reporting.claim("builder", 1, LEASE)
     again = NewReport(**{**vars(report), "destinations": ("pacs",)})

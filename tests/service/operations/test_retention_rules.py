@@ -167,7 +167,7 @@ def _is_settled(instance: InstanceRecord, everyone: list[InstanceRecord]) -> boo
     for report in instance.reports:
         for row in report.deliveries:
             is_taken = row.state in ("sent", "unconfirmable", "confirmed") and row.next_attempt_at is None
-            if not (is_taken or row.state == "withdrawn") or _is_leased(row):
+            if not (is_taken or row.state in ("withdrawn", "abandoned")) or _is_leased(row):
                 return False
     return not any(
         other.sop_instance_uid == instance.sop_instance_uid

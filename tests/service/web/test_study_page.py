@@ -211,7 +211,11 @@ def test_an_administrator_has_images_analysed_again_retries_and_releases(
     dataset = site.receive(patient_id="A", patient_name="Ames^Anna")
     study = f"/studies/{dataset.StudyInstanceUID}"
     site.infer(0.9)
-    site.report("pacs")
+    site.report("pacs", "former")
+    site.ledger.abandonment.abandon("former", "Ann")
+    said = page_of(client, dataset).text
+    assert "never sent, given up by a person" in said
+    assert "to former, which was taken away, by Ann" in said
     site.deliver("pacs", DeliveryState.DEAD)
     assert {"retry", "reanalyse"} <= actions(page_of(client, dataset))
     client.post(f"{study}/retry", data=form_of(page_of(client, dataset), f"{study}/retry"))
