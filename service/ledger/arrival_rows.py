@@ -9,14 +9,14 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, exists, insert, join, literal_column, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from service.ledger.kept_counts import count_arrival
 from service.ledger.machine_records import AcquisitionRecord
 from service.ledger.order_locks import is_awaited
 from service.ledger.order_records import AccessionRecord
 from service.ledger.records import EventRecord, InstanceRecord, StudyRecord
-from service.ledger.rows import says_whose
+from service.ledger.rows import is_latest, says_whose
 from service.ledger.shadow import is_shadowed, period_of
 from service.ledger.work_item_events import ANY_SUBSCRIPTION
 from service.vocabulary.acquisition import Acquisition
@@ -78,7 +78,6 @@ _VERSIONS = (
     .where(InstanceRecord.sop_instance_uid == bindparam("uid"))
     .order_by(InstanceRecord.version.desc())
 )
-_LATER = aliased(InstanceRecord)
 _OF_STUDY = InstanceRecord.study_id == StudyRecord.id
 _LOOK = select(
     StudyRecord.id,
@@ -91,12 +90,7 @@ _LOOK = select(
         _OF_STUDY,
         says_whose(InstanceRecord),
         InstanceRecord.patient_digest.is_not_distinct_from(bindparam("patient_digest")),
-        ~exists().where(
-            _LATER.sop_instance_uid == InstanceRecord.sop_instance_uid,
-            _LATER.version > InstanceRecord.version,
-            _LATER.study_id == InstanceRecord.study_id,
-            says_whose(_LATER),
-        ),
+        is_latest(InstanceRecord),
     )
     .limit(1)
     .correlate(StudyRecord)

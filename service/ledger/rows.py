@@ -5,17 +5,16 @@ earlier version after a later one: two that took them the other way round would 
 """
 
 from datetime import datetime
-from itertools import combinations
 
-from sqlalchemy import ColumnElement, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, bindparam, exists, func, select
+from sqlalchemy.orm import Session, aliased
 
 from service.ledger.leases import IMAGES, LOCK
 from service.ledger.records import EventRecord, InstanceRecord, StudyRecord
 from service.ledger.version_0_1 import HOLDS, hold_of
 from service.vocabulary.event_details import EventDetail, EventFacts
 from service.vocabulary.facts import EventKind, Hold, PrioritySource
-from service.vocabulary.identity import Identity, Patient
+from service.vocabulary.identity import Identity, is_one_patient
 from service.vocabulary.reading_order import ReadingOrder
 from service.vocabulary.states import Priority, State, require_legal
 
@@ -79,6 +78,31 @@ def says_whose(row: type[InstanceRecord]) -> ColumnElement[bool]:
     return row.state.not_in(silent) & row.shadow_id.is_(None)
 
 
+def is_latest(row: type[InstanceRecord]) -> ColumnElement[bool]:
+    """Return the condition on those versions of `says_whose` that none of the same image and study came after."""
+    later = aliased(InstanceRecord)
+    return ~exists().where(
+        later.sop_instance_uid == row.sop_instance_uid,
+        later.version > row.version,
+        later.study_id == row.study_id,
+        says_whose(later),
+    )
+
+
+#: The patients that a study names: each once, however many images name it, and once more where a person let one go.
+_PATIENTS = (
+    select(
+        *(
+            func.coalesce(InstanceRecord.identity[name].as_string(), "")
+            for name in ("patient_id", "issuer_of_patient_id", "patient_name", "birth_date")
+        ),
+        InstanceRecord.released_at.is_not(None),
+    )
+    .where(InstanceRecord.study_id == bindparam("study_id"), says_whose(InstanceRecord), is_latest(InstanceRecord))
+    .distinct()
+)
+
+
 def identity_of(instance: InstanceRecord) -> Identity:
     """Return an instance's identity."""
     return Identity(**instance.identity)
@@ -136,21 +160,10 @@ def _is_one_patient(session: Session, study: StudyRecord) -> bool:
 
     Each is compared with each: one without any patient attribute agrees with two that contradict each other.
     """
-    row = InstanceRecord
-    of_study = select(row.sop_instance_uid, row.identity, row.released_at)
-    found = session.execute(of_study.where(row.study_id == study.id, says_whose(row)).order_by(row.version))
-    in_force = {uid: (Identity(**identity), released_at) for uid, identity, released_at in found}
-    patients: dict[Patient, Identity] = {}
+    found = [(tuple(one), is_released) for *one, is_released in session.execute(_PATIENTS, {"study_id": study.id})]
     # A person who let the study go has seen the images that were in it then.
-    released: set[Patient] = set()
-    for identity, released_at in in_force.values():
-        patients.setdefault(identity.patient(), identity)
-        if released_at is not None:
-            released.add(identity.patient())
-    return all(
-        patients[one].same_patient(patients[other]) or {one, other} <= released
-        for one, other in combinations(patients, 2)
-    )
+    released = {patient for patient, is_released in found if is_released}
+    return is_one_patient((patient for patient, _ in found), released)
 
 
 def raise_priority(study: StudyRecord, priority: Priority, source: PrioritySource, order: ReadingOrder) -> bool:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import combinations
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, joinedload
@@ -17,7 +16,7 @@ from service.ledger.study_documents import OF_STUDY
 from service.ledger.version_0_1 import flags_of
 from service.vocabulary.facts import Flag, PrioritySource
 from service.vocabulary.findings import Outcome, Prediction
-from service.vocabulary.identity import Identity
+from service.vocabulary.identity import Identity, is_one_patient
 from service.vocabulary.report_kinds import ReportKind
 from service.vocabulary.states import Priority, State
 
@@ -116,9 +115,7 @@ def facts_of_study(session: Session, row: InstanceRecord) -> StudyFacts:
         after_reading=study.closed_at is not None,
         number=session.scalars(documents).one() + 1,
         predecessors=held_reports(session, InstanceRecord.study_id == row.study_id, OF_STUDY),
-        one_patient=all(
-            one.same_patient(other) for one, other in combinations({image.identity for image in images}, 2)
-        ),
+        one_patient=is_one_patient(image.identity.patient() for image in images),
     )
 
 

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from collections import Counter
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 #: Patient ID, its issuer, name and birth date, as in the data set.
@@ -47,17 +49,72 @@ class Identity:
         return self.patient_id, self.issuer_of_patient_id, self.patient_name, self.birth_date
 
     def same_patient(self, other: "Identity") -> bool:
-        """Return whether two instances can be of one patient.
+        """Return whether two instances can be of one patient; `Patients` says when."""
+        return Patients([self.patient()]).agree_with(other.patient())
 
-        The Patient ID with its issuer decides. Equal IDs do not help where name and birth date both contradict:
-        two sites number their patients alike. Without any ID, name and birth date decide.
-        """
-        ids_known = bool(self.patient_id and other.patient_id)
-        issuers_known = bool(self.issuer_of_patient_id and other.issuer_of_patient_id)
-        if ids_known and self.patient_id != other.patient_id:
+
+class Patients:
+    """Those that a study names, to be compared with one more: in one step, however many they are.
+
+    The Patient ID with its issuer decides. Equal IDs do not help where name and birth date both contradict: two sites
+    number their patients alike. Without any ID, name and birth date decide. What is absent contradicts nothing.
+    """
+
+    def __init__(self, patients: Iterable[Patient] = ()) -> None:
+        self._ids: set[str] = set()
+        self._issuers: set[str] = set()
+        #: Of all of them, and of those without an ID.
+        self._names: tuple[set[str], set[str]] = (set(), set())
+        self._birth_dates: tuple[set[str], set[str]] = (set(), set())
+        #: Name and birth date of those with an ID and both, and how many of these have which of either.
+        self._both: set[tuple[str, str]] = set()
+        self._by_name: Counter[str] = Counter()
+        self._by_birth_date: Counter[str] = Counter()
+        for patient in patients:
+            self.add(patient)
+
+    def agree_with(self, patient: Patient) -> bool:
+        """Return whether each of them can be this patient."""
+        patient_id, issuer, name, birth_date = patient
+        if not patient_id:
+            return _is_only(self._names[0], name) and _is_only(self._birth_dates[0], birth_date)
+        without_id = _is_only(self._names[1], name) and _is_only(self._birth_dates[1], birth_date)
+        with_id = _is_only(self._ids, patient_id) and _is_only(self._issuers, issuer)
+        return without_id and with_id and not self._contradict_both(name, birth_date)
+
+    def add(self, patient: Patient) -> None:
+        """Take one in, whether it agrees or not."""
+        patient_id, issuer, name, birth_date = patient
+        for number in (0,) if patient_id else (0, 1):
+            self._names[number].update([name] if name else [])
+            self._birth_dates[number].update([birth_date] if birth_date else [])
+        if not patient_id:
+            return
+        self._ids.add(patient_id)
+        self._issuers.update([issuer] if issuer else [])
+        if name and birth_date and (name, birth_date) not in self._both:
+            self._both.add((name, birth_date))
+            self._by_name[name] += 1
+            self._by_birth_date[birth_date] += 1
+
+    def _contradict_both(self, name: str, birth_date: str) -> bool:
+        """Return whether one with an ID has another name and another birth date."""
+        if not (name and birth_date):
             return False
-        if ids_known and issuers_known and self.issuer_of_patient_id != other.issuer_of_patient_id:
+        one_alike = self._by_name[name] + self._by_birth_date[birth_date] - ((name, birth_date) in self._both)
+        return one_alike < len(self._both)
+
+
+def is_one_patient(patients: Iterable[Patient], known_as_one: Collection[Patient] = ()) -> bool:
+    """Return whether each can be the same as each other, but for those that are known to be one."""
+    others = Patients(known_as_one)
+    for patient in set(patients).difference(known_as_one):
+        if not others.agree_with(patient):
             return False
-        other_name = bool(self.patient_name and other.patient_name) and self.patient_name != other.patient_name
-        other_birth = bool(self.birth_date and other.birth_date) and self.birth_date != other.birth_date
-        return not (other_name and other_birth) if ids_known else not (other_name or other_birth)
+        others.add(patient)
+    return True
+
+
+def _is_only(known: set[str], value: str) -> bool:
+    """Return whether a value contradicts none that is known; one that is absent does not."""
+    return not value or known <= {value}

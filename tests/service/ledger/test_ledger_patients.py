@@ -3,11 +3,13 @@
 import pytest
 from sqlalchemy import event
 
+from service.ledger.database import reading
 from service.ledger.remedies import Which
 from service.vocabulary.facts import Supersession
 from service.vocabulary.findings import Outcome
 from service.vocabulary.states import State
 from tests.invariants import Invariant
+from tests.service.ledger.plans import statements
 from tests.service.sample_site import SampleSite
 
 
@@ -53,6 +55,18 @@ def test_an_image_of_the_patient_of_those_before_reads_none_of_them_but_one(site
     assert not any("released_at" in statement for statement in asked)
     site.receive(study_instance_uid=study, patient_id="A", patient_name="Ames^Ann")
     assert any("released_at" in statement for statement in asked)
+
+
+def test_a_result_reads_each_spelling_of_the_patient_once_however_many_images_there_are(site: SampleSite) -> None:
+    first = site.receive(patient_id="A", patient_name="Ames^Anna")
+    for name in ("Ames^Ann", "Ames^Anna", "Ames^Ann", "Ames^Anna"):
+        site.receive(study_instance_uid=str(first.StudyInstanceUID), patient_id="A", patient_name=name)
+    with statements(site.engine) as read:
+        site.infer(0.1)
+    (asked,) = [asked for asked in read if "released_at IS NOT NULL" in asked[0]]
+    with reading(site.engine) as session:
+        assert len(session.connection().exec_driver_sql(*asked).all()) == 2
+    assert not _held(site)
 
 
 def test_a_released_study_is_not_held_again_by_the_image_that_was_under_way(site: SampleSite) -> None:
