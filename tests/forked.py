@@ -15,7 +15,9 @@ from contextlib import suppress
 from multiprocessing import get_context
 from pathlib import Path
 
-from service.cli.supervisor import PARENT
+from service.cli import supervisor
+from service.report import maker
+from tests import branched
 
 _PRELOADED = [
     "tests.campaigns.clocks",
@@ -30,6 +32,7 @@ _PRELOADED = [
     "service.cli.serve",
     "service.cli.sweep",
     "service.cli.web",
+    "service.report.making.files",
     "sqlalchemy.dialects.postgresql.psycopg",
     "sqlalchemy.dialects.sqlite",
     "worker.cli",
@@ -121,8 +124,10 @@ def _run(
     os.chdir(_REPOSITORY)
     os.environ.clear()
     # The fork server ends with the tests, and nothing outlives it.
-    os.environ.update(environment, **{PARENT: str(os.getppid())})
+    os.environ.update(environment, **{supervisor.PARENT: str(os.getppid())})
     random.seed()
+    for module in (supervisor, maker):
+        vars(module)["subprocess"] = branched
     if before is not None:
         before()
     sys.argv = ["auscult", *command]

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
@@ -32,7 +32,7 @@ from service.ledger.records import (
     StudyRecord,
 )
 from service.vocabulary.states import DeliveryState, State
-from tests import phantoms
+from tests import ledgers, phantoms
 from tests.forked import Forked
 from tests.journeys.faulty import Trap
 from tests.servers import free_port, wait_until
@@ -157,11 +157,11 @@ class Gateway:
     def children(self, part: str = "up") -> dict[str, int]:
         """Return the process ids of a part's own children, by the command that each runs."""
         pid = self.processes[part].pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         found = {}
-        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-            command = Path(f"/proc/{child}/cmdline").read_bytes().decode().split("\0")
-            if "service.cli" in command:  # one that has just died has no command any more
-                found[" ".join(command[command.index("service.cli") + 1 :]).strip()] = int(child)
+        for child in children:
+            with suppress(FileNotFoundError):  # it has just died
+                found[Path(f"/proc/{child}/comm").read_text().strip()] = int(child)
         return found
 
     def wait_until_listening(self) -> None:
@@ -325,8 +325,11 @@ def gateway(
     tables["receivers"] = [dict(item) for item in receivers]
     running = Gateway(folder, tables)
     try:
-        if "up" not in parts:
+        if database_url is not None and "up" not in parts:
             running.auscult("db", "upgrade")
+        elif "up" not in parts:
+            Path(tables["data_dir"]).mkdir(0o700, parents=True, exist_ok=True)
+            ledgers.prepare(running._database_url)
         for part in parts:
             running.start(part)
         if {"up", "listen"} & {*parts}:
