@@ -52,7 +52,7 @@ compiled.share()
 
 # Deadlines measure the neighbours on a shared machine, not the code.
 hypothesis.settings.register_profile("here", deadline=None, max_examples=25)
-hypothesis.settings.register_profile("ci", deadline=None, max_examples=100, derandomize=True, print_blob=True)
+hypothesis.settings.register_profile("ci", deadline=None, max_examples=50, derandomize=True, print_blob=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 

@@ -36,7 +36,7 @@ def test_broken_messages_leave_the_listener_as_it_was_and_others_served(tmp_path
 
 @pytest.mark.proves(Invariant.BAD_OBJECT_HAS_A_STATE)
 def test_broken_objects_end_in_a_state_that_has_a_name() -> None:
-    assert_each_object_ends_in_a_state(40)
+    assert_each_object_ends_in_a_state(24)
 
 
 @pytest.mark.proves(Invariant.NO_PEER_HOLDS_UP_OTHERS)

@@ -1,5 +1,4 @@
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -19,11 +18,11 @@ def _rows(site: SampleSite) -> int:
         return int(session.scalar(text("SELECT count(*) FROM counts")) or 0)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def morning(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SampleSite]:
-    """Give a ledger with every kind of study, on either database."""
-    url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
-    site = busy_morning(tmp_path / "data", url)
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def morning(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SampleSite]:
+    """Give a ledger with every kind of study, on either database; each test leaves what is kept as it found it."""
+    url = request.getfixturevalue("_postgres").create_database() if request.param == "postgresql" else None
+    site = busy_morning(tmp_path_factory.mktemp("morning"), url)
     yield site
     site.close()
 

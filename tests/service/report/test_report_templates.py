@@ -130,7 +130,7 @@ def _predecessors(source: Dataset) -> list[Dataset]:
     return earlier
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(_sources(), _contents(), st.booleans())
 @pytest.mark.proves(Invariant.UID_NAMES_ONE_CONTENT)
 def test_a_report_from_a_template_is_what_highdicom_makes_byte_for_byte(

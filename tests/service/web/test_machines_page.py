@@ -27,6 +27,13 @@ def drifting(site: SampleSite) -> SampleSite:
     return site
 
 
+@pytest.fixture
+def known(site: SampleSite) -> SampleSite:
+    """Give a site that knows one machine."""
+    site.receive(acquisition=ROOM, rows=8, columns=8)
+    return site
+
+
 def page(client: httpx.Client, path: str = "/machines") -> Element:
     """Return a page."""
     response = client.get(path)
@@ -55,25 +62,25 @@ def test_a_machine_in_alarm_is_shown_with_its_figures_and_charts(drifting: Sampl
     assert 'auscult_drift_alarms{characteristic="more_positive"} 1.0' in client.get("/metrics").text
 
 
-def test_only_an_administrator_puts_a_machine_in_shadow(drifting: SampleSite, client: httpx.Client) -> None:
+def test_only_an_administrator_puts_a_machine_in_shadow(known: SampleSite, client: httpx.Client) -> None:
     assert page(client).all("form") == []
     token = page(client, "/").all("input")[-1].attributes.get("value")
     answer = client.post("/machines/1/shadow", data={"token": token, "back": "/machines"})
     assert answer.status_code == 403
-    assert drifting.ledger.shadow.standing() == []
+    assert known.ledger.shadow.standing() == []
 
 
 @pytest.fixture
-def administrator(drifting: SampleSite, request: pytest.FixtureRequest) -> httpx.Client:
+def administrator(known: SampleSite, request: pytest.FixtureRequest) -> httpx.Client:
     """Give a client of a page whose people are administrators without a login."""
-    web = drifting.settings.web.model_copy(update={"roles_without_login": ("administrator",)})
-    drifting.settings = drifting.settings.model_copy(update={"web": web})
+    web = known.settings.web.model_copy(update={"roles_without_login": ("administrator",)})
+    known.settings = known.settings.model_copy(update={"web": web})
     client: httpx.Client = request.getfixturevalue("client")
     return client
 
 
 def test_an_administrator_puts_a_machine_in_shadow_by_a_form_of_ours(
-    drifting: SampleSite, administrator: httpx.Client
+    known: SampleSite, administrator: httpx.Client
 ) -> None:
     (form,) = page(administrator).all("form")
     fields = {item.attributes["name"]: item.attributes["value"] for item in form.all("input")}
@@ -82,8 +89,8 @@ def test_an_administrator_puts_a_machine_in_shadow_by_a_form_of_ours(
     assert administrator.post("/machines/x/shadow", data=fields).status_code == 404
     answer = administrator.post(form.attributes["action"], data=fields)
     assert (answer.status_code, answer.headers["location"]) == (303, "/machines")
-    assert [view.source for view in drifting.ledger.shadow.standing()] == [ShadowSource(machine_id=1)]
+    assert [view.source for view in known.ledger.shadow.standing()] == [ShadowSource(machine_id=1)]
     assert administrator.post(form.attributes["action"], data=fields).status_code == 303, "again, which changes nothing"
     assert administrator.post("/machines/0000000000017/shadow", data=fields).status_code == 404, "it is not machine 1"
-    assert alerts(drifting.settings) == [("110131", "#1 was put in shadow")]
+    assert alerts(known.settings) == [("110131", "#1 was put in shadow")]
     assert "in shadow" in page(administrator).text
