@@ -97,6 +97,8 @@ def settled_later(session: Session, row: InstanceRecord) -> int | None:
 
 def predecessor(session: Session, row: InstanceRecord) -> Predecessor | None:
     """Return the version in force before a row; duplicates and held versions never were."""
+    if row.version == 1:
+        return None
     earlier = session.scalars(
         select(InstanceRecord)
         .where(
