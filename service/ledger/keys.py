@@ -7,7 +7,7 @@ sees what the other did. An object that a row names and that does not say "remov
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from sqlalchemy import BigInteger, BindParameter, ColumnElement, bindparam, func, select, union_all, update
+from sqlalchemy import ARRAY, BigInteger, BindParameter, ColumnElement, bindparam, func, select, union_all, update
 from sqlalchemy.orm import Session
 
 from service.ledger.records import InstanceRecord, ReportRecord
@@ -30,7 +30,9 @@ _REMOVED = union_all(
 )
 
 
-_LOCK = select(func.pg_advisory_xact_lock(bindparam("number", type_=BigInteger())))
+_LOCK = select(
+    func.pg_advisory_xact_lock(func.unnest(bindparam("numbers", type_=ARRAY(BigInteger()))).column_valued("number"))
+)
 
 
 def assumed(_key: str) -> bool:
@@ -38,11 +40,14 @@ def assumed(_key: str) -> bool:
     return True
 
 
-def lock(session: Session, key: str) -> None:
-    """Lock a key until the transaction ends; on SQLite a transaction that writes has everything locked already."""
+def lock(session: Session, *keys: str) -> None:
+    """Lock keys, in this order, until the transaction ends.
+
+    On SQLite a transaction that writes has everything locked already.
+    """
     if session.get_bind().dialect.name == "postgresql":
-        number = int.from_bytes(bytes.fromhex(key[:16]), signed=True)
-        session.connection().execute(_LOCK, {"number": number})
+        numbers = [int.from_bytes(bytes.fromhex(key[:16]), signed=True) for key in keys]
+        session.connection().execute(_LOCK, {"numbers": numbers})
 
 
 def name_objects(session: Session, keys: Sequence[str], holds: Holds) -> bool:
@@ -53,10 +58,9 @@ def name_objects(session: Session, keys: Sequence[str], holds: Holds) -> bool:
     StoreUnavailable
         When the sweeper removed an object since it was kept; the same call succeeds once it is kept again.
     """
-    for key in sorted(keys):  # two that name the same objects take them in one order
-        lock(session, key)
-        if not holds(key):
-            raise StoreUnavailable("the object was removed at this moment; it is to be sent again")
+    lock(session, *sorted(keys))  # two that name the same objects take them in one order
+    if not all(map(holds, keys)):
+        raise StoreUnavailable("the object was removed at this moment; it is to be sent again")
     # Asked first: it is so of next to none, and one look costs an arrival less than two updates.
     if session.connection().execute(_REMOVED, {"keys": keys}).first() is None:
         return False

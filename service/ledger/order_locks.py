@@ -7,7 +7,21 @@ number, and a study may have several: two who locked studies one by one, as they
 import hashlib
 from collections.abc import Collection, Iterable, Sequence
 
-from sqlalchemy import BindParameter, ColumnElement, exists, or_, select
+from sqlalchemy import (
+    ARRAY,
+    BindParameter,
+    ColumnElement,
+    Select,
+    String,
+    any_,
+    bindparam,
+    exists,
+    func,
+    or_,
+    select,
+    true,
+    union,
+)
 from sqlalchemy.orm import Session
 
 from service.ledger import keys
@@ -20,11 +34,49 @@ from service.vocabulary.orders import OrderState, accession_of
 MOST_STUDIES = 20
 
 
+def _is_open() -> ColumnElement[bool]:
+    return OrderRecord.state.in_([OrderState.WAITING.value, OrderState.NOT_USED.value])
+
+
+def _locked(*numbers: Select[int]) -> Select[int]:
+    """Return the statement that looks numbers of studies up, and then locks these studies in their order."""
+    found = func.array(union(*numbers).scalar_subquery())
+    studies = select(StudyRecord.id).where(StudyRecord.id == any_(found))
+    return studies.order_by(StudyRecord.id).with_for_update(**LOCK)
+
+
+_UIDS, _ACCESSION_NUMBERS = (bindparam(name, type_=ARRAY(String())) for name in ("uids", "accession_numbers"))
+_ACCESSIONS = func.unnest(_ACCESSION_NUMBERS).table_valued("number").render_derived()
+_OF_ACCESSION = (
+    select(AccessionRecord.study_id)
+    .where(AccessionRecord.accession_number == _ACCESSIONS.c.number)
+    .order_by(AccessionRecord.study_id)
+    .limit(MOST_STUDIES)
+    .lateral()
+)
+_NAMED = (
+    select(StudyRecord.id).where(StudyRecord.study_instance_uid == any_(_UIDS)),
+    select(_OF_ACCESSION.c.study_id).select_from(_ACCESSIONS.join(_OF_ACCESSION, true())),
+)
+#: Locks studies of some UIDs and accession numbers.
+_MEANT = _locked(*_NAMED)
+#: Locks those, and the studies that an order names besides which waits for one of these UIDs or accession numbers.
+_AWAITED = _locked(
+    *_NAMED,
+    select(StudyRecord.id)
+    .join(OrderRecord, OrderRecord.study_instance_uid == StudyRecord.study_instance_uid)
+    .where(
+        _is_open(),
+        (OrderRecord.study_instance_uid == any_(_UIDS)) | (OrderRecord.accession_number == any_(_ACCESSION_NUMBERS)),
+    ),
+)
+
+
 def lock_heard(session: Session, named: Iterable[tuple[str, str]]) -> None:
     """Lock what orders name, by Study Instance UID and accession number, until the transaction ends."""
     uids, accessions = ({name for name in names if name} for names in zip(*named, strict=True))
     _lock_names(session, uids | accessions)
-    _lock_studies(session, uids, accessions)
+    _lock_studies(session, _MEANT, uids, accessions)
 
 
 def lock_arrival(session: Session, study_instance_uid: str, accession_number: str) -> None:
@@ -72,25 +124,19 @@ def studies_of(session: Session, accession_number: str) -> Sequence[int]:
 
 def _lock_awaited(session: Session, study_instance_uid: str, accession_numbers: Collection[str]) -> None:
     _lock_names(session, {study_instance_uid, *accession_numbers})
-    waiting = select(OrderRecord.study_instance_uid).where(waits_for(study_instance_uid, accession_numbers))
-    _lock_studies(session, {study_instance_uid, *session.scalars(waiting)}, accession_numbers)
+    _lock_studies(session, _AWAITED, {study_instance_uid}, accession_numbers)
 
 
 def _lock_names(session: Session, names: Collection[str]) -> None:
-    for name in sorted(names):
-        keys.lock(session, hashlib.sha256(f"order {name}".encode()).hexdigest())
+    keys.lock(session, *(hashlib.sha256(f"order {name}".encode()).hexdigest() for name in sorted(names)))
 
 
-def _lock_studies(session: Session, uids: Collection[str], accessions: Collection[str]) -> None:
-    if _has_all_locked(session):
-        return
-    numbers = {number for accession in accessions for number in studies_of(session, accession)}
-    meant = select(StudyRecord.id).where(StudyRecord.id.in_(numbers) | StudyRecord.study_instance_uid.in_(uids))
-    session.execute(meant.order_by(StudyRecord.id).with_for_update(**LOCK))
-
-
-def _is_open() -> ColumnElement[bool]:
-    return OrderRecord.state.in_([OrderState.WAITING.value, OrderState.NOT_USED.value])
+def _lock_studies(
+    session: Session, which: Select[int], uids: Collection[str], accession_numbers: Collection[str]
+) -> None:
+    if not _has_all_locked(session):
+        asked = {"uids": [*uids], "accession_numbers": [*filter(accession_of, accession_numbers)]}
+        session.connection().execute(which, asked)
 
 
 def _has_all_locked(session: Session) -> bool:

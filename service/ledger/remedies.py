@@ -103,8 +103,7 @@ class Remedies:
         with writing(self._engine) as session:
             rows = session.scalars(_in_force(which)).all()
             # Locked, so that retention does not remove an object that a new version is about to name.
-            for key in sorted({row.object_key for row in rows}):
-                lock(session, key)
+            lock(session, *sorted({row.object_key for row in rows}))
             again = [row for row in rows if is_kept(row.object_key)]
             for row in again:
                 last = select(func.max(InstanceRecord.version)).where(

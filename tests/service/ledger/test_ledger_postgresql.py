@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 
 from service.ledger import Ledger, SentObject, results
@@ -50,6 +50,16 @@ def claimed_by_all(site: SampleSite, claim: Callable[[Ledger, str], list[int]]) 
     for ledger in ledgers:
         ledger.engine.dispose()
     return taken
+
+
+def test_the_locks_of_an_arrival_cost_three_statements(site: SampleSite) -> None:
+    dataset = site.receive(accession_number="A-1")
+    asked: list[str] = []
+    event.listen(site.engine, "before_cursor_execute", lambda *said: asked.append(said[2]))
+    site.receive(accession_number="A-1", study_instance_uid=str(dataset.StudyInstanceUID))
+    locking = [statement for statement in asked if "advisory" in statement or "FOR NO KEY UPDATE" in statement]
+    assert len(locking) == 3, "its bytes, its names, the studies that they mean"
+    assert asked.index(locking[-1]) <= 3, "nothing is looked up between them, but whether the bytes were removed"
 
 
 def test_each_image_report_and_delivery_is_claimed_once(site: SampleSite) -> None:
