@@ -62,15 +62,17 @@ class Abandonment:
             The name of the person, if it is known.
         """
         total = 0
-        while count := self._abandon_some(destination, by):
-            total += count
+        while numbers := self._some(destination):
+            total += self._abandon(numbers, destination, by)
         return total
 
-    def _abandon_some(self, destination: str, by: str) -> int:
+    def _some(self, destination: str) -> Sequence[int]:
+        with reading(self._engine) as session:
+            return session.scalars(select(DeliveryRecord.id).where(_is_unsettled(destination)).limit(_AT_ONCE)).all()
+
+    def _abandon(self, numbers: Sequence[int], destination: str, by: str) -> int:
         now = self._clock()
-        wanted = select(DeliveryRecord.id).where(_is_unsettled(destination)).order_by(DeliveryRecord.id).limit(_AT_ONCE)
         with writing(self._engine) as session:
-            numbers = session.scalars(wanted).all()
             lock_images(session, numbers)
             locked = select(DeliveryRecord).where(DeliveryRecord.id.in_(numbers), _is_unsettled(destination))
             rows = session.scalars(locked.order_by(DeliveryRecord.id).with_for_update(**LOCK)).all()

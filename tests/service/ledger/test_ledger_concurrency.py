@@ -72,6 +72,23 @@ def test_couriers_of_two_destinations_settle_one_image_together(site: SampleSite
 
 
 @pytest.mark.proves(Invariant.NO_CIRCULAR_WAIT)
+def test_a_person_gives_a_destination_up_while_couriers_send(site: SampleSite) -> None:
+    outbox, names = site.ledger.outbox, ("pacs", "former")
+    for _ in range(ROUNDS):
+        site.receive()
+        site.infer(0.1)
+        site.report(*names)
+        sent = [outbox.claim(f"courier {name}", name, DeliveryState.PENDING, 1, LEASE)[0] for name in names]
+        at_once(
+            lambda: site.ledger.abandonment.abandon("former"),
+            *(lambda due=due: outbox.save_sent([SentObject(due, 0x0000)]) for due in sent),
+        )
+    view = site.ledger.inspection.status()
+    assert view.states == {State.DELIVERED: ROUNDS}
+    assert view.outbox == {name: {DeliveryState.SENT: ROUNDS} for name in names}, "that it was sent is a fact"
+
+
+@pytest.mark.proves(Invariant.NO_CIRCULAR_WAIT)
 def test_an_image_that_comes_again_while_its_result_is_saved_waits_for_nobody(site: SampleSite) -> None:
     results, admission = site.ledger.results, site.ledger.admission
     for _ in range(ROUNDS):
