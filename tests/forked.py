@@ -4,6 +4,7 @@ A test that starts, kills and starts again would else spend the machine on impor
 ``python -m service.cli COMMAND``, as everywhere.
 """
 
+import gc
 import os
 import random
 import runpy
@@ -117,6 +118,7 @@ def _run(
     before: Callable[[], None] | None,
 ) -> None:
     """Become an `auscult` command, in the new process."""
+    gc.freeze()  # what was imported stays to the end
     for path, standard in ((output, 1), (errors, 2)):
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
         os.dup2(descriptor, standard)
