@@ -13,7 +13,7 @@ HIGH = 0x0001
 def test_an_urgent_image_that_comes_last_is_analysed_first_and_read_first(shared_gateway: SharedGateway) -> None:
     gateway = shared_gateway.gateway
     gateway.stop("work infer")
-    routine = [chest(300 + number) for number in range(12)]
+    routine = [chest(300 + number) for number in range(8)]
     stat = chest(320)
     for source in routine:
         assert gateway.send(source) == 0x0000

@@ -104,7 +104,7 @@ def _ask(operation: schemathesis.APIOperation, served: Served) -> set[int]:
     reached = set()
 
     @settings(
-        max_examples=2 if operation.path == "/events" else 10,
+        max_examples=2 if operation.path == "/events" else 6,
         deadline=None,
         derandomize=True,
         database=None,
