@@ -16,9 +16,7 @@ from contextlib import suppress
 from multiprocessing import get_context
 from pathlib import Path
 
-from service.cli import supervisor
-from service.report import maker
-from tests import branched
+from service.cli.supervisor import PARENT
 
 _PRELOADED = [
     "tests.campaigns.clocks",
@@ -126,10 +124,8 @@ def _run(
     os.chdir(_REPOSITORY)
     os.environ.clear()
     # The fork server ends with the tests, and nothing outlives it.
-    os.environ.update(environment, **{supervisor.PARENT: str(os.getppid())})
+    os.environ.update(environment, **{PARENT: str(os.getppid())})
     random.seed()
-    for module in (supervisor, maker):
-        vars(module)["subprocess"] = branched
     if before is not None:
         before()
     sys.argv = ["auscult", *command]

@@ -157,11 +157,12 @@ class Gateway:
     def children(self, part: str = "up") -> dict[str, int]:
         """Return the process ids of a part's own children, by the command that each runs."""
         pid = self.processes[part].pid
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         found = {}
-        for child in children:
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
             with suppress(FileNotFoundError):  # it has just died
-                found[Path(f"/proc/{child}/comm").read_text().strip()] = int(child)
+                command = Path(f"/proc/{child}/cmdline").read_bytes().decode().split("\0")
+                if "service.cli" in command:  # one that has just died has no command any more
+                    found[" ".join(command[command.index("service.cli") + 1 :]).strip()] = int(child)
         return found
 
     def wait_until_listening(self) -> None:
