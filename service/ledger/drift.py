@@ -19,6 +19,8 @@ from service.vocabulary.drift import Characteristic
 from service.vocabulary.findings import Outcome
 from service.vocabulary.states import State
 
+#: An image after all others, in the integers of either database.
+_LAST = 2**63 - 1
 _UNSETTLED = (State.RECEIVED.value, State.CLAIMED.value, State.OWN.value, State.DUPLICATE.value)
 
 #: By truth, ``normal`` or ``pneumonia``, and what was measured: equally spaced quantiles, the least first.
@@ -133,10 +135,12 @@ class Drift:
         """Return each group that an image was received of: a look into the index for each, whatever it holds."""
         row, found = AcquisitionRecord, list[DriftGroup]()
         columns = (row.machine_id, row.view_position, row.kvp_band)
-        first, last = select(*columns).order_by(*columns).limit(1), (0, "", "")
+        order = (*columns, row.instance_id)
+        first, last = select(*columns).order_by(*order).limit(1), (0, "", "")
         with reading(self._engine) as session:
-            # From one to the next: neither database skips what is equal by itself, but reads all images for a few.
-            while next_ := session.execute(first.where(tuple_(*columns) > tuple_(*map(literal, last)))).first():
+            # From the last image of one to the next: neither database skips what is equal by itself, and SQLite begins
+            # with all that is equal to a row that it looks beyond.
+            while next_ := session.execute(first.where(tuple_(*order) > tuple_(*map(literal, (*last, _LAST))))).first():
                 last = (next_[0], next_[1], str(next_[2]))
                 found.append(DriftGroup(last[0], last[1], KvpBand(last[2])))
         return found

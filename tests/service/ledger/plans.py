@@ -5,7 +5,7 @@ The planner goes by figures, not by rows: a few hundred rows, and the figures of
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -101,3 +101,17 @@ def _scans(node: dict[str, Any], is_limited: bool) -> Iterator[str]:
     below = kind == "Limit" or (is_limited and kind in ("Nested Loop", "LockRows", "Result", "Subquery Scan"))
     for place, child in enumerate(node.get("Plans", ())):
         yield from _scans(child, below and (place == 0 or kind == "Limit"))
+
+
+def sqlite_steps(engine: Engine, act: Callable[[], object]) -> int:
+    """Return how many steps SQLite's machine takes for what `act` reads: of a plan, what it comes to."""
+    taken: list[None] = []
+
+    def count(_: Any, cursor: Any, *__: Any) -> None:
+        cursor.connection.set_progress_handler(lambda: taken.append(None), 1)
+
+    event.listen(engine, "before_cursor_execute", count)
+    act()
+    event.remove(engine, "before_cursor_execute", count)
+    engine.dispose()  # the connections that count
+    return len(taken)

@@ -15,7 +15,7 @@ from service.operations.sweep import Sweep
 from service.vocabulary.facts import CloseSource, MessageEvent, Shelf, Standing
 from service.vocabulary.states import DeliveryState, Priority
 from tests.fakes import CountingWaker
-from tests.service.ledger.plans import believe_in_a_million, statements, through_history
+from tests.service.ledger.plans import believe_in_a_million, sqlite_steps, statements, through_history
 from tests.service.sample_site import LEASE, SampleSite
 
 _AGES = timedelta(days=10_000)
@@ -89,3 +89,15 @@ def test_the_oldest_unread_study_is_one_step_into_an_index(tmp_path: Path, stati
             assert steps[0] == "SEARCH studies USING INDEX ix_studies_priority_open (priority=?)"
             assert not [step for step in steps if "SCAN" in step or "B-TREE" in step]
     site.close()
+
+
+def test_the_groups_that_drift_is_watched_in_cost_the_same_after_ten_times_as_many_images(tmp_path: Path) -> None:
+    costs = []
+    for images in (300, 3000):
+        site = SampleSite(tmp_path / str(images))
+        fill(site.engine, images)
+        site.ledger.counts.recount()
+        assert site.ledger.drift.in_use()
+        costs.append(sqlite_steps(site.engine, site.ledger.drift.groups) / len(site.ledger.drift.groups()))
+        site.close()
+    assert 0 < costs[1] <= costs[0] + 1
