@@ -176,7 +176,7 @@ class SampleSite:
     def _report(
         self, source_uid: str, object_key: str, kind: str, outcome: Outcome, destinations: tuple[str, ...]
     ) -> NewReport:
-        uid = derive_uid(kind, object_key, source_uid)
+        uid = derive_uid(kind, outcome, object_key, source_uid)
         content = _heat_map(self.store.read(object_key)) if kind == "secondary_capture" else f"{kind} {uid}".encode()
         return NewReport(
             kind=kind,
