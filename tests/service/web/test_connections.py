@@ -101,11 +101,11 @@ def _require_handles(number: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (number, hard))
 
 
-def test_three_hundred_unfinished_requests_keep_nobody_out_and_are_closed(tmp_path: Path) -> None:
+def test_many_unfinished_requests_of_each_kind_keep_nobody_out_and_are_closed(tmp_path: Path) -> None:
     _require_handles(1024)
     with page(tmp_path) as served, ExitStack() as held:
         begun = time.monotonic()
-        unfinished = [held.enter_context(served.connect()) for _ in range(300)]
+        unfinished = [held.enter_context(served.connect()) for _ in range(450)]
         for connection, said in zip(unfinished, cycle(_UNFINISHED), strict=False):
             try:
                 connection.sendall(said)
