@@ -44,7 +44,7 @@ class Output:
 class Predictor:
     """Runs images through one checkpoint on one runtime."""
 
-    def __init__(self, checkpoint: Checkpoint, runtime: Runtime, batch_size: int = 8) -> None:
+    def __init__(self, checkpoint: Checkpoint, runtime: Runtime, batch_size: int = 4) -> None:
         self.checkpoint = checkpoint
         self._runtime = runtime
         self._batch_size = batch_size

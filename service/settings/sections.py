@@ -164,7 +164,11 @@ class AnalysisSettings(Section):
         "float32",
         description="Arithmetic on the processor; `int8` is faster, and works where the checkpoint's card offers it.",
     )
-    batch_size: Annotated[int, Field(ge=1, le=256)] = Field(8, description="Most images in one forward pass.")
+    batch_size: Annotated[int, Field(ge=1, le=256)] = Field(
+        4,
+        description="Most images in one forward pass. On a processor more are no faster and hold more memory; a GPU is"
+        " faster with 32 and more.",
+    )
     operating_point: str = Field("balanced", description="Name of the checkpoint's operating point that decides.")
     expected_prevalence: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         None, description="Share of pneumonia among this site's images; probabilities are shifted to it (Bayes)."
