@@ -40,12 +40,24 @@ SITES = (Site("hospital", 1_000), Site("network", 100_000), Site("country", 10_0
 def stages() -> dict[str, float]:
     """Return the processor time of an image in each part, in milliseconds; with PostgreSQL and Celery if measured."""
     text = _PERFORMANCE.read_text(encoding="utf-8")
-    found = re.search(r"^\| auscult, PostgreSQL and Celery \|.*\| (.+) \|$", text, re.MULTILINE)
-    found = found or re.search(r"^\| auscult \|.*\| (.+) \|$", text, re.MULTILINE)
+    rows = ("auscult, PostgreSQL and Celery", "auscult")
+    # The fourth column; what follows it is for readers.
+    found = next(
+        filter(None, (re.search(rf"^\| {row} \|(?:[^|]+\|){{2}} ([^|]+) \|", text, re.MULTILINE) for row in rows)), None
+    )
     if found is None:
         raise ValueError("docs/performance.md has no figures of the whole way; run `make bench`")
     parts = (item.rpartition(" ") for item in found[1].split(", "))
     return {name: float(value) for name, _, value in parts}
+
+
+def forward_share() -> float:
+    """Return which part of an inference worker's processor time in float32 is the network's forward pass."""
+    text = _PERFORMANCE.read_text(encoding="utf-8")
+    found = re.search(r"^\| float32 \|.*\| (\d+), of which the runtime (\d+) \|$", text, re.MULTILINE)
+    if found is None:
+        raise ValueError("docs/performance.md has no figures of an inference worker; run `make bench`")
+    return int(found[2]) / int(found[1])
 
 
 def capacity() -> str:

@@ -12,13 +12,12 @@ from docs.tables.capacity import (
     SQLITE_COMMITS,
     UTILISATION,
     Site,
+    forward_share,
     stages,
 )
 
 #: Commits of an image at the end of each stage; nine in all.
 _COMMITS = {"listen": 1, "work infer": 2, "work deliver": 6}
-#: Of the processor time of `work infer` in float32, the part of the forward pass: two cores for 26.8 ms.
-_FORWARD_MS = 2 * 26.8
 #: What one GPU is taken to do with this network alone, compiled and in bfloat16, images a second; nobody has measured
 #: it here. At 8.2 GFLOP an image it is a twelfth of the 989 TFLOP/s of an H200: small convolutions wait for
 #: memory.
@@ -70,7 +69,7 @@ def gpu() -> str:
 
 def _feeds() -> Iterator[tuple[str, float, int]]:
     cost = stages()
-    prepared = cost["work infer"] - _FORWARD_MS
+    prepared = cost["work infer"] * (1 - forward_share())
     whole = cost["listen"] + prepared + cost["work deliver"]
     yield "a gateway whole on the cores around it", whole, _GPU_CORES
     yield "`work infer` alone on them; listeners and delivery elsewhere", prepared, _GPU_CORES
