@@ -1,13 +1,13 @@
 """What sites of three sizes need, from the processor time of each stage that `make bench` wrote into performance.md."""
 
 import math
-import re
 from dataclasses import dataclass
-from pathlib import Path
 
+from benchmarks import document
 from docs.tables import table
 
-_PERFORMANCE = Path(__file__).resolve().parents[1] / "performance.md"
+#: The column of processor times, of the whole way and of an inference worker.
+_PROCESSOR = "processor ms an image"
 #: The share of a day's images that comes in its busiest hour.
 _BUSIEST_HOUR = 0.15
 #: The share of a core that is planned for; the rest is for what comes at once.
@@ -39,25 +39,16 @@ SITES = (Site("hospital", 1_000), Site("network", 100_000), Site("country", 10_0
 
 def stages() -> dict[str, float]:
     """Return the processor time of an image in each part, in milliseconds; with PostgreSQL and Celery if measured."""
-    text = _PERFORMANCE.read_text(encoding="utf-8")
-    rows = ("auscult, PostgreSQL and Celery", "auscult")
-    # The fourth column; what follows it is for readers.
-    found = next(
-        filter(None, (re.search(rf"^\| {row} \|(?:[^|]+\|){{2}} ([^|]+) \|", text, re.MULTILINE) for row in rows)), None
-    )
-    if found is None:
-        raise ValueError("docs/performance.md has no figures of the whole way; run `make bench`")
-    parts = (item.rpartition(" ") for item in found[1].split(", "))
+    services = document.table("pipeline")
+    service = services.get("auscult, PostgreSQL and Celery") or services["auscult"]
+    parts = (item.rpartition(" ") for item in service[_PROCESSOR].split(", "))
     return {name: float(value) for name, _, value in parts}
 
 
 def forward_share() -> float:
     """Return which part of an inference worker's processor time in float32 is the network's forward pass."""
-    text = _PERFORMANCE.read_text(encoding="utf-8")
-    found = re.search(r"^\| float32 \|.*\| (\d+), of which the runtime (\d+) \|$", text, re.MULTILINE)
-    if found is None:
-        raise ValueError("docs/performance.md has no figures of an inference worker; run `make bench`")
-    return int(found[2]) / int(found[1])
+    worker, _, runtime = document.table("inference")["float32"][_PROCESSOR].partition(", of which the runtime ")
+    return float(runtime) / float(worker)
 
 
 def capacity() -> str:
