@@ -166,8 +166,8 @@ class AnalysisSettings(Section):
     )
     batch_size: Annotated[int, Field(ge=1, le=256)] = Field(
         4,
-        description="Most images in one forward pass. On a processor more are no faster and hold more memory; a GPU is"
-        " faster with 32 and more.",
+        description="Most images in one forward pass. On a processor more are no faster and hold more memory; for a"
+        " GPU try 32 and more.",
     )
     operating_point: str = Field("balanced", description="Name of the checkpoint's operating point that decides.")
     expected_prevalence: Annotated[float, Field(gt=0, lt=1)] | None = Field(
